@@ -1,0 +1,79 @@
+"""Model folders of this pack and reading of model files, with errors that a person can act on."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+
+import comfy.utils
+import folder_paths
+
+MOTION_MODULES = "animatediff_models"
+"""Folder key of motion modules; the same as AnimateDiff-Evolved's, so that existing folders are shared."""
+MOTION_LORAS = "animatediff_motion_lora"
+
+_OWN_FOLDERS = {MOTION_MODULES: ("animatediff_models", "zoetrope_motion_modules"), MOTION_LORAS: ("animatediff_motion_lora",)}
+
+
+def register_model_folders() -> None:
+    """Adds this pack's folders below models/ without removing what other packs or extra_model_paths.yaml put there."""
+    for key, names in _OWN_FOLDERS.items():
+        paths, extensions = folder_paths.folder_names_and_paths.get(key, ([], set()))
+        wanted = [os.path.join(folder_paths.models_dir, name) for name in names]
+        paths = list(paths) + [p for p in wanted if p not in paths]
+        folder_paths.folder_names_and_paths[key] = (paths, set(extensions) | set(folder_paths.supported_pt_extensions))
+
+
+def model_file_names(key: str) -> list[str]:
+    """The files that a combo box lists for a folder key."""
+    return folder_paths.get_filename_list(key)
+
+
+def find_model_file(key: str, name: str) -> str:
+    """Full path of a listed file; ValueError naming folder and file when it is not there."""
+    path = folder_paths.get_full_path(key, name)
+    if path is None:
+        folders = " or ".join(folder_paths.get_folder_paths(key))
+        raise ValueError(f"the model file '{name}' was not found; put it into {folders} and press R to refresh the lists.")
+    return path
+
+
+def read_tensors(path: str) -> Mapping:
+    """The content of a .safetensors, .ckpt, .pth, .pt or .bin file; pickles are read as plain tensors only.
+
+    Raises ValueError for empty, truncated and unreadable files and for pickles that contain code.
+    """
+    name = os.path.basename(path)
+    size = os.path.getsize(path)
+    if size == 0:
+        raise ValueError(f"'{name}' is empty (0 bytes): the download did not work; download it again.")
+    try:
+        content = comfy.utils.load_torch_file(path, safe_load=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
+            raise ValueError(
+                f"'{name}' was refused: it is a pickle that contains more than tensors and could run code on loading "
+                f"({_first_line(error)}). Use a .safetensors version of the file."
+            ) from error
+        raise _damaged(name, size, error) from error
+    except (EOFError, RuntimeError, ValueError, KeyError, OSError, AttributeError) as error:
+        raise _damaged(name, size, error) from error
+    except Exception as error:
+        if type(error).__module__.startswith("safetensors"):
+            raise _damaged(name, size, error) from error
+        raise
+    if not isinstance(content, Mapping):
+        raise ValueError(f"'{name}' holds a {type(content).__name__}, not a set of named tensors; it is not a model file.")
+    return content
+
+
+def _damaged(name: str, size: int, error: Exception) -> ValueError:
+    return ValueError(
+        f"'{name}' ({size} bytes) cannot be read: it is damaged, cut off or not a model file ({_first_line(error)}). "
+        f"Compare its size with the page you downloaded it from and download it again."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:200] or type(error).__name__

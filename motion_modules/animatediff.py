@@ -1,0 +1,254 @@
+"""AnimateDiff's motion module: temporal transformers that sit behind the spatial layers of a Stable Diffusion UNet.
+
+Source: Guo et al. 2023, arXiv 2307.04725, section 4; the published implementation (github.com/guoyww/AnimateDiff,
+models/motion_module.py) fixes the details: position table added after the norm of every attention, GroupNorm eps 1e-6,
+eight heads, zero-initialised proj_out.
+
+Letters: B videos, F frames, N = B*F images, C channels, H height, W width.
+Module and parameter names are those of the published files, except that to_q, to_k, to_v are stored as one `to_qkv`
+(motion_modules.formats converts both ways).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..shapes import videos_in_batch
+
+Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor]
+"""attention(q, k, v, heads) -> out, all (batch, F, C)."""
+
+
+def sdpa_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> torch.Tensor:
+    """Softmax attention over the frame axis: q, k, v (batch, F, C) -> (batch, F, C)."""
+    batch, frames, channels = q.shape
+    q, k, v = (t.unflatten(-1, (heads, channels // heads)).transpose(1, 2) for t in (q, k, v))
+    out = F.scaled_dot_product_attention(q, k, v)
+    return out.transpose(1, 2).reshape(batch, frames, channels)
+
+
+def sinusoidal_table(length: int, channels: int) -> torch.Tensor:
+    """The position table of the published modules, (1, length, channels) float32: sin on even, cos on odd channels."""
+    position = torch.arange(length, dtype=torch.float32).unsqueeze(1)
+    rate = torch.exp(torch.arange(0, channels, 2, dtype=torch.float32) * (-math.log(10000.0) / channels))
+    table = torch.zeros(1, length, channels)
+    table[0, :, 0::2] = torch.sin(position * rate)
+    table[0, :, 1::2] = torch.cos(position * rate)
+    return table
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """What a motion module file says about itself; everything here is read from key names and shapes.
+
+    `site_channels` maps the published prefix of a site ("down_blocks.0.motion_modules.1") to its channels C.
+    """
+
+    version: str
+    site_channels: Mapping[str, int] = field(hash=False)
+    position_length: int = 32
+    num_attention_blocks: int = 2
+    num_transformer_blocks: int = 1
+    heads: int = 8
+
+    @property
+    def has_mid(self) -> bool:
+        return any(site.startswith("mid_block.") for site in self.site_channels)
+
+    @property
+    def num_levels(self) -> int:
+        """Resolution levels of the UNet it was made for: 4 in SD1.x and SD2.x, 3 in SDXL."""
+        return 1 + max(int(site.split(".")[1]) for site in self.site_channels if site.startswith("down_blocks."))
+
+    @property
+    def modules_per_down_level(self) -> int:
+        return 1 + max(int(site.split(".")[3]) for site in self.site_channels if site.startswith("down_blocks."))
+
+
+class PositionalEncoding(nn.Module):
+    """Adds row f of a (1, length, C) table to frame f."""
+
+    def __init__(self, channels: int, length: int, device=None, dtype=None):
+        super().__init__()
+        self.pe = nn.Parameter(torch.empty(1, length, channels, device=device, dtype=dtype), requires_grad=False)
+        if self.pe.device.type != "meta":
+            self.pe.data.copy_(sinusoidal_table(length, channels))
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return tokens + self.pe[:, : tokens.shape[1]].to(device=tokens.device, dtype=tokens.dtype)
+
+
+class TemporalAttention(nn.Module):
+    """Self-attention over the frames of every pixel, with the position table added to its input."""
+
+    def __init__(self, channels: int, heads: int, position_length: int, operations=nn, device=None, dtype=None):
+        super().__init__()
+        self.heads = heads
+        self.to_qkv = operations.Linear(channels, 3 * channels, bias=False, device=device, dtype=dtype)
+        self.to_out = nn.Sequential(operations.Linear(channels, channels, device=device, dtype=dtype))
+        self.pos_encoder = PositionalEncoding(channels, position_length, device=device, dtype=dtype)
+
+    def forward(self, tokens: torch.Tensor, attention: Attention) -> torch.Tensor:
+        """tokens (pixels, F, C) -> (pixels, F, C)."""
+        q, k, v = self.to_qkv(self.pos_encoder(tokens)).chunk(3, dim=-1)
+        return self.to_out(attention(q, k, v, self.heads))
+
+
+class GEGLU(nn.Module):
+    """u * gelu(gate), both from one projection (Shazeer 2020, arXiv 2002.05202)."""
+
+    def __init__(self, channels: int, inner: int, operations=nn, device=None, dtype=None):
+        super().__init__()
+        self.proj = operations.Linear(channels, 2 * inner, device=device, dtype=dtype)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        u, gate = self.proj(x).chunk(2, dim=-1)
+        return u * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    """GEGLU feed-forward with four times the channels inside."""
+
+    def __init__(self, channels: int, operations=nn, device=None, dtype=None):
+        super().__init__()
+        inner = 4 * channels
+        self.net = nn.Sequential(
+            GEGLU(channels, inner, operations, device, dtype),
+            nn.Identity(),  # the published files count a dropout here: the output layer is net.2
+            operations.Linear(inner, channels, device=device, dtype=dtype),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)
+
+
+class TemporalTransformerBlock(nn.Module):
+    """num_attention_blocks x (norm, temporal self-attention), then a feed-forward; every part is residual."""
+
+    def __init__(self, channels: int, config: MotionConfig, operations=nn, device=None, dtype=None):
+        super().__init__()
+        made = {"operations": operations, "device": device, "dtype": dtype}
+        count = config.num_attention_blocks
+        self.attention_blocks = nn.ModuleList(
+            [TemporalAttention(channels, config.heads, config.position_length, **made) for _ in range(count)]
+        )
+        self.norms = nn.ModuleList([operations.LayerNorm(channels, device=device, dtype=dtype) for _ in range(count)])
+        self.ff = FeedForward(channels, **made)
+        self.ff_norm = operations.LayerNorm(channels, device=device, dtype=dtype)
+
+    def forward(self, tokens: torch.Tensor, attention: Attention) -> torch.Tensor:
+        """tokens (pixels, F, C) -> (pixels, F, C)."""
+        for norm, block in zip(self.norms, self.attention_blocks, strict=True):
+            tokens = tokens + block(norm(tokens), attention)
+        return tokens + self.ff(self.ff_norm(tokens))
+
+
+class TemporalTransformer(nn.Module):
+    """The motion module of one site: GroupNorm, proj_in, transformer blocks over time, proj_out."""
+
+    def __init__(self, channels: int, config: MotionConfig, operations=nn, device=None, dtype=None):
+        super().__init__()
+        made = {"device": device, "dtype": dtype}
+        self.norm = operations.GroupNorm(32, channels, eps=1e-6, affine=True, **made)
+        self.proj_in = operations.Linear(channels, channels, **made)
+        self.transformer_blocks = nn.ModuleList(
+            [TemporalTransformerBlock(channels, config, operations, device, dtype)
+             for _ in range(config.num_transformer_blocks)]
+        )
+        self.proj_out = operations.Linear(channels, channels, **made)
+
+    def forward(self, x: torch.Tensor, num_frames: int, attention: Attention, joint_norm: bool = False) -> torch.Tensor:
+        """What the module adds to x: x (B*F, C, H, W) -> (B*F, C, H, W), F = num_frames of this call.
+
+        joint_norm takes the GroupNorm statistics over all frames of a video instead of frame by frame.
+        """
+        n, c, h, w = x.shape
+        b = videos_in_batch(n, num_frames)
+        # One change of layout in, one out: everything between is pointwise or attends over the middle axis.
+        if joint_norm:
+            video = x.view(b, num_frames, c, h * w).transpose(1, 2).reshape(b, c, num_frames * h, w)
+            tokens = self.norm(video).view(b, c, num_frames, h * w).permute(0, 3, 2, 1)
+        else:
+            tokens = self.norm(x).view(b, num_frames, c, h * w).permute(0, 3, 1, 2)
+        tokens = self.proj_in(tokens.reshape(b * h * w, num_frames, c))
+        for block in self.transformer_blocks:
+            tokens = block(tokens, attention)
+        tokens = self.proj_out(tokens)
+        return tokens.view(b, h * w, num_frames, c).permute(0, 2, 3, 1).reshape(n, c, h, w)
+
+    def reset_to_identity(self) -> None:
+        """Makes the module add nothing, as an untrained one must."""
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
+
+
+class MotionModel(nn.Module):
+    """All motion modules of one file, addressed by the UNet block they follow.
+
+    `config` says which sites exist. operations: torch.nn, or a namespace with the same layers that also casts and
+    offloads. Freshly made on a real device it is the identity (proj_out zero).
+    """
+
+    def __init__(self, config: MotionConfig, operations=nn, device=None, dtype=None):
+        super().__init__()
+        self.config = config
+        self.sites: dict[tuple[str, int], str] = {}
+        for site, channels in config.site_channels.items():
+            module = nn.Module()
+            module.temporal_transformer = TemporalTransformer(channels, config, operations, device, dtype)
+            if device != "meta" and torch.device(device or "cpu").type != "meta":
+                module.temporal_transformer.reset_to_identity()
+            _add_at_path(self, site, module)
+            self.sites[unet_block_of_site(site, config.modules_per_down_level)] = site
+
+    def at(self, block: tuple[str, int]) -> TemporalTransformer | None:
+        """The motion module behind a UNet block ("input" | "middle" | "output", index), or None."""
+        site = self.sites.get(block)
+        return None if site is None else self.get_submodule(f"{site}.temporal_transformer")
+
+    def channels_at(self, block: tuple[str, int]) -> int:
+        return self.config.site_channels[self.sites[block]]
+
+
+def unet_block_of_site(site: str, modules_per_down_level: int = 2) -> tuple[str, int]:
+    """The block of the LDM-layout UNet that a published site follows.
+
+    "down_blocks.B.motion_modules.J" -> ("input", 1+3B+J); "up_blocks.B.motion_modules.J" -> ("output", 3B+J);
+    "mid_block.motion_modules.0" -> ("middle", 0). The 3 is modules_per_down_level + 1.
+    """
+    parts = site.split(".")
+    stride = modules_per_down_level + 1
+    if parts[0] == "mid_block":
+        return ("middle", 0)
+    level, index = int(parts[1]), int(parts[3])
+    return ("input", 1 + stride * level + index) if parts[0] == "down_blocks" else ("output", stride * level + index)
+
+
+def animatediff_sites(channels: tuple[int, ...], with_mid: bool, modules_per_down_level: int = 2) -> dict[str, int]:
+    """The sites of an AnimateDiff module for a UNet with these channels per level, e.g. (320, 640, 1280, 1280)."""
+    sites = {
+        f"down_blocks.{b}.motion_modules.{j}": c for b, c in enumerate(channels) for j in range(modules_per_down_level)
+    }
+    sites |= {
+        f"up_blocks.{b}.motion_modules.{j}": c
+        for b, c in enumerate(reversed(channels))
+        for j in range(modules_per_down_level + 1)
+    }
+    if with_mid:
+        sites["mid_block.motion_modules.0"] = channels[-1]
+    return sites
+
+
+def _add_at_path(root: nn.Module, path: str, module: nn.Module) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        if not hasattr(root, parent):
+            root.add_module(parent, nn.Module())
+        root = getattr(root, parent)
+    root.add_module(name, module)

@@ -1,0 +1,229 @@
+"""Motion module files: which format a state dict is in, what it says about itself, and its conversion to our names.
+
+Source: github.com/guoyww/AnimateDiff (original key names), diffusers' MotionAdapter (its naming). A format is one entry
+of MOTION_FORMATS: a predicate on the keys and a renaming to the original names. Specific formats stand before broad ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from .animatediff import MotionConfig, MotionModel, sinusoidal_table
+
+StateDict = dict[str, torch.Tensor]
+
+_SITE = re.compile(r"^((?:down_blocks|up_blocks)\.\d+\.motion_modules\.\d+|mid_block\.motion_modules\.\d+)\.")
+_QKV = ("to_q", "to_k", "to_v")
+_ANIMATELCM_LENGTH = 64  # AnimateLCM's files carry no position table; it was trained with one of 64 rows
+
+
+@dataclass(frozen=True)
+class MotionFormat:
+    """One way motion modules are published. matches(keys) guards everything that to_original reads."""
+
+    name: str
+    matches: Callable[[frozenset[str]], bool]
+    to_original: Callable[[StateDict], StateDict]
+
+
+def _is_diffusers(keys: frozenset[str]) -> bool:
+    return any(k.endswith(".attn1.to_q.weight") and _SITE.match(k) for k in keys)
+
+
+def _is_original(keys: frozenset[str]) -> bool:
+    return any("temporal_transformer.transformer_blocks." in k and ".attention_blocks." in k and _SITE.match(k) for k in keys)
+
+
+DIFFUSERS_RENAMES = (
+    (".attn1.", ".attention_blocks.0."),
+    (".attn2.", ".attention_blocks.1."),
+    (".norm1.", ".norms.0."),
+    (".norm2.", ".norms.1."),
+    (".norm3.", ".ff_norm."),
+)
+
+
+def _diffusers_to_original(state_dict: StateDict) -> StateDict:
+    out: StateDict = {}
+    for key, value in state_dict.items():
+        site = _SITE.match(key)
+        if site is None:
+            continue
+        tail = key[site.end():]
+        if tail.endswith("pos_embed.pe"):  # one table per block here, one per attention in the original
+            block = tail[: -len("pos_embed.pe")]
+            for i in (0, 1):
+                out[f"{site[1]}.temporal_transformer.{block}attention_blocks.{i}.pos_encoder.pe"] = value
+            continue
+        for theirs, ours in DIFFUSERS_RENAMES:
+            tail = tail.replace(theirs, ours)
+        out[f"{site[1]}.temporal_transformer.{tail}"] = value
+    return out
+
+
+MOTION_FORMATS: dict[str, MotionFormat] = {
+    f.name: f
+    for f in (
+        MotionFormat("diffusers MotionAdapter", _is_diffusers, _diffusers_to_original),
+        MotionFormat("AnimateDiff", _is_original, dict),
+    )
+}
+
+
+def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[MotionConfig, StateDict]:
+    """What a motion module file holds: its config and a state dict with the names of `MotionModel`.
+
+    raw: the content of the file: tensors by key, possibly nested in "state_dict", with "module." prefixes and with
+    entries that do not belong to the motion module (dropped, as the reference does).
+    Raises ValueError naming the file, what was expected and what was found.
+    """
+    tensors = plain_tensors(raw)
+    _refuse_extended_modules(tensors, file_name)
+    keys = frozenset(tensors)
+    for motion_format in MOTION_FORMATS.values():
+        if motion_format.matches(keys):
+            original = {k: v for k, v in motion_format.to_original(tensors).items() if _SITE.match(k)}
+            config = _config_from_shapes(original, file_name)
+            return config, _to_model_names(original, config, file_name)
+    raise ValueError(
+        f"'{file_name}' is not a motion module: expected keys such as 'down_blocks.0.motion_modules.0.temporal_transformer...' "
+        f"(AnimateDiff) or 'down_blocks.0.motion_modules.0.transformer_blocks.0.attn1...' (diffusers MotionAdapter), "
+        f"found {describe_keys(tensors)}. Choose a file such as mm_sd_v15_v2.ckpt or v3_sd15_mm.ckpt."
+    )
+
+
+def to_original_names(model: MotionModel) -> StateDict:
+    """The state dict of a `MotionModel` under the published AnimateDiff names: what one saves to share it."""
+    out: StateDict = {}
+    for key, value in model.state_dict().items():
+        if key.endswith("to_qkv.weight"):
+            for name, part in zip(_QKV, value.chunk(3), strict=True):
+                out[key.replace("to_qkv", name)] = part.contiguous()
+        else:
+            out[key] = value
+    return out
+
+
+def plain_tensors(raw: Mapping) -> StateDict:
+    """The tensors of a file by key, freed of "state_dict" nesting and of "module." and "unet." prefixes."""
+    if isinstance(raw.get("state_dict"), Mapping):
+        raw = raw["state_dict"]
+    tensors = {}
+    for key, value in raw.items():
+        if isinstance(key, str) and isinstance(value, torch.Tensor):
+            for prefix in ("module.", "unet."):
+                key = key.removeprefix(prefix)
+            tensors[key] = value
+    return tensors
+
+
+def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
+    """Files that carry more than a motion module would run, wrongly, without the rest."""
+    conv_in = tensors.get("conv_in.weight")
+    if any(_SITE.match(k) for k in tensors):
+        if conv_in is not None and conv_in.ndim == 4 and conv_in.shape[1] == 9:
+            found = "PIA (it replaces the UNet's first convolution)"
+        elif any(k.startswith("img_encoder.") for k in tensors):
+            found = "AnimateLCM-I2V (it brings an image encoder)"
+        else:
+            return
+        raise ValueError(
+            f"'{file_name}' is a motion module of the kind {found}, which this node cannot run; "
+            f"choose a plain motion module such as v3_sd15_mm.ckpt."
+        )
+
+
+def _config_from_shapes(sd: StateDict, file_name: str) -> MotionConfig:
+    sites = {}
+    for key, value in sd.items():
+        if key.endswith(".temporal_transformer.proj_in.weight") and value.ndim >= 2:
+            sites[_SITE.match(key)[1]] = value.shape[0]
+    if not any(s.startswith("down_blocks.") for s in sites) or not any(s.startswith("up_blocks.") for s in sites):
+        raise ValueError(
+            f"'{file_name}' is an incomplete motion module: it must have modules in down_blocks and up_blocks, found "
+            f"{sorted(sites) or 'none'}; download the file again."
+        )
+    table = next((v for k, v in sd.items() if k.endswith("pos_encoder.pe")), None)
+    attention = {int(m[1]) for k in sd if (m := re.search(r"attention_blocks\.(\d+)\.to_q", k))}
+    blocks = {int(m[1]) for k in sd if (m := re.search(r"transformer_blocks\.(\d+)\.", k))}
+    levels = {int(s.split(".")[1]) for s in sites if s.startswith("down_blocks.")}
+    has_mid = any(s.startswith("mid_block.") for s in sites)
+    length = table.shape[1] if table is not None and table.ndim == 3 else _ANIMATELCM_LENGTH
+    return MotionConfig(
+        version=_version(max(levels) + 1, has_mid, None if table is None else length),
+        site_channels=sites,
+        position_length=length,
+        num_attention_blocks=max(attention, default=0) + 1,
+        num_transformer_blocks=max(blocks, default=0) + 1,
+    )
+
+
+def _version(levels: int, has_mid: bool, position_length: int | None) -> str:
+    if levels == 3:
+        return "sdxl"
+    if position_length is None:
+        return "animatelcm"
+    if has_mid:
+        return "v2"
+    return "v1" if position_length == 24 else "v3"
+
+
+def _to_model_names(sd: StateDict, config: MotionConfig, file_name: str) -> StateDict:
+    """Fuses to_q, to_k, to_v and checks that exactly the expected keys and shapes are there."""
+    expected = MotionModel(config, device="meta").state_dict()
+    out: StateDict = {}
+    for key, want in expected.items():
+        if key.endswith("to_qkv.weight"):
+            parts = [_take(sd, key.replace("to_qkv", n), (want.shape[1], want.shape[1]), file_name) for n in _QKV]
+            out[key] = torch.cat(parts)
+        elif key.endswith("pos_encoder.pe") and key not in sd:
+            out[key] = sinusoidal_table(*want.shape[1:])
+        else:
+            out[key] = _take(sd, key, tuple(want.shape), file_name)
+    known = {k.replace("to_qkv", n) for k in expected for n in _QKV} | set(expected)
+    unknown = sorted(k for k in sd if k not in known)
+    if unknown:
+        raise ValueError(
+            f"'{file_name}' has {len(unknown)} keys that a plain motion module does not have, the first is '{unknown[0]}'; "
+            f"it may be a variant (camera control, image input) that this node cannot run."
+        )
+    return out
+
+
+def _take(sd: StateDict, key: str, shape: tuple[int, ...], file_name: str) -> torch.Tensor:
+    if key not in sd:
+        raise ValueError(f"'{file_name}' lacks the key '{key}'; the motion module is incomplete, download it again.")
+    value = sd[key]
+    if value.ndim == 4 and value.shape[2:] == (1, 1) and len(shape) == 2:  # a 1x1 convolution is the same linear layer
+        value = value[:, :, 0, 0]
+    if tuple(value.shape) != shape:
+        raise ValueError(
+            f"'{file_name}': '{key}' has shape {tuple(value.shape)} where {shape} is needed; the file is damaged or of an unknown kind."
+        )
+    return value
+
+
+_LOOKS_LIKE: tuple[tuple[str, str], ...] = (
+    (r"processor\.to_\w+_lora\.|\.attention_blocks\.\d+\..*lora", "a MotionLoRA (use Load MotionLoRA with a motion module)"),
+    (r"lora_up|lora_down|lora_A|lora_B|\.lora\.|hada_w1|lokr_w1", "a LoRA (use Load LoRA)"),
+    (r"^model\.diffusion_model\.", "a whole checkpoint (use Load Checkpoint)"),
+    (r"temporal_attentions\.", "a HotshotXL module (not supported)"),
+    (r"^control_model\.|controlnet_cond_embedding|controlnet_down_blocks", "a ControlNet (use Load ControlNet Model)"),
+    (r"^(first_stage_model\.)?(encoder|decoder)\.(down|up|mid|conv_in)", "a VAE (use Load VAE)"),
+    (r"text_model\.|^transformer\.|token_embedding", "a text encoder (use Load CLIP)"),
+    (r"^(input_blocks|down_blocks)\.", "a UNet without motion modules (use Load Diffusion Model)"),
+)
+
+
+def describe_keys(tensors: Mapping) -> str:
+    """What a state dict that was refused looks like, for the error message."""
+    if not tensors:
+        return "no tensors at all"
+    for pattern, kind in _LOOKS_LIKE:
+        if any(re.search(pattern, k) for k in tensors):
+            return f"keys of {kind}, e.g. '{next(k for k in tensors if re.search(pattern, k))}'"
+    return f"{len(tensors)} other keys, e.g. '{next(iter(tensors))}'"

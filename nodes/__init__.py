@@ -1,0 +1,22 @@
+"""The graph nodes of the pack: shells that unpack inputs, call the library and pack outputs."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from ..host.model_files import register_model_folders
+
+
+class ZoetropeExtension(ComfyExtension):
+    """What ComfyUI asks for at start: the list of nodes, after the pack's model folders are known."""
+
+    async def on_load(self) -> None:
+        from ..host.demo_family import register
+
+        register_model_folders()
+        register()
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        from . import context, motion
+
+        return [*motion.NODES, *context.NODES]
