@@ -35,7 +35,7 @@ def _is_diffusers(keys: frozenset[str]) -> bool:
 
 
 def _is_original(keys: frozenset[str]) -> bool:
-    return any("temporal_transformer.transformer_blocks." in k and ".attention_blocks." in k and _SITE.match(k) for k in keys)
+    return any("temporal_transformer.transformer_blocks." in k and k.endswith(".to_q.weight") and _SITE.match(k) for k in keys)
 
 
 DIFFUSERS_RENAMES = (
@@ -172,14 +172,25 @@ def _version(levels: int, has_mid: bool, position_length: int | None) -> str:
     return "v1" if position_length == 24 else "v3"
 
 
+def fuse_qkv(sd: StateDict) -> StateDict:
+    """Published attention weights to_q, to_k, to_v (C, C) -> one to_qkv (3C, C); other keys as they are."""
+    out: StateDict = {}
+    for key, value in sd.items():
+        if key.endswith("to_q.weight"):
+            out[key.replace("to_q", "to_qkv")] = torch.cat([sd[key.replace("to_q", n)] for n in _QKV])
+        elif not key.endswith(("to_k.weight", "to_v.weight")):
+            out[key] = value
+    return out
+
+
 def _to_model_names(sd: StateDict, config: MotionConfig, file_name: str) -> StateDict:
-    """Fuses to_q, to_k, to_v and checks that exactly the expected keys and shapes are there."""
+    """Checks that exactly the expected keys and shapes are there, and gives them our names."""
     expected = MotionModel(config, device="meta").state_dict()
     out: StateDict = {}
     for key, want in expected.items():
         if key.endswith("to_qkv.weight"):
-            parts = [_take(sd, key.replace("to_qkv", n), (want.shape[1], want.shape[1]), file_name) for n in _QKV]
-            out[key] = torch.cat(parts)
+            for name in (key.replace("to_qkv", n) for n in _QKV):
+                out[name] = _take(sd, name, (want.shape[1], want.shape[1]), file_name)
         elif key.endswith("pos_encoder.pe") and key not in sd:
             out[key] = sinusoidal_table(*want.shape[1:])
         else:
@@ -191,7 +202,7 @@ def _to_model_names(sd: StateDict, config: MotionConfig, file_name: str) -> Stat
             f"'{file_name}' has {len(unknown)} keys that a plain motion module does not have, the first is '{unknown[0]}'; "
             f"it may be a variant (camera control, image input) that this node cannot run."
         )
-    return out
+    return fuse_qkv(out)
 
 
 def _take(sd: StateDict, key: str, shape: tuple[int, ...], file_name: str) -> torch.Tensor:

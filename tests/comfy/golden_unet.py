@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
 
 import comfy.model_detection
+import comfy.model_management
 import comfy.model_patcher
+import comfy.patcher_extension
+import comfy.sample
 import comfy.supported_models
 import torch
+from safetensors.torch import save_file
 
-from ..gold_weights import gold_tensor
-
-GOLDENS = Path(__file__).parents[1] / "data" / "goldens"
+from ...host.motion_models import MotionModule, motion_module_from_file
+from ...motion_modules.animatediff import sinusoidal_table
+from ...shapes import fold_frames, unfold_frames
+from ..gold_weights import gold_input, gold_tensor
+from ..places import GOLDENS
 
 
 @cache
@@ -42,3 +50,45 @@ def golden_model() -> comfy.model_patcher.ModelPatcher:
     model.load_model_weights(dict(state_dict), "")
     device = torch.device("cpu")
     return comfy.model_patcher.CoreModelPatcher(model, load_device=device, offload_device=device)
+
+
+def motion_module(version: str, position_length: int = 32) -> MotionModule:
+    """The golden motion module of a variant as a MOTION_MODULE; its file would hold tables of position_length rows."""
+    state_dict = motion_state_dict(version)
+    state_dict |= {
+        k.replace("to_q.weight", "pos_encoder.pe"): sinusoidal_table(position_length, v.shape[0])
+        for k, v in state_dict.items() if k.endswith("to_q.weight")
+    }
+    path = Path(tempfile.mkdtemp(prefix="zoetrope-golden-")) / f"{version}.safetensors"
+    save_file(state_dict, path)
+    try:
+        return motion_module_from_file(str(path))
+    finally:
+        shutil.rmtree(path.parent)
+
+
+def forward(model, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, sigma: float = 1.0) -> torch.Tensor:
+    """One UNet call as the sampler makes it: x (B, C, F, H, W), t (B,), context (B, tokens, D) -> (B, C, F, H, W); every
+    video is one conditioning chunk."""
+    videos, frames = x.shape[0], x.shape[2]
+    options = comfy.model_patcher.create_model_options_clone(model.model_options)["transformer_options"]
+    options |= {"cond_or_uncond": [0] * videos, "sigmas": torch.tensor([sigma])}
+    comfy.patcher_extension.merge_nested_dicts(options.setdefault("wrappers", {}), model.wrappers, copy_dict1=False)
+    comfy.model_management.load_models_gpu([model, *model.get_nested_additional_models()])
+    with torch.no_grad():
+        y = model.model.diffusion_model(
+            fold_frames(x), t.float().expand(videos).repeat_interleave(frames), context=context.repeat_interleave(frames, 0),
+            transformer_options=options,
+        )
+    return unfold_frames(y, frames)
+
+
+def sample(model, frames=5, steps=2, cfg=3.0, sampler="euler", scheduler="normal", seed=1, size=(16, 8), **kwargs) -> torch.Tensor:
+    """Core's own sampling with a positive and a negative conditioning of different values: (F, 4, H, W)."""
+    latent = torch.zeros(frames, 4, *size)
+    positive, negative = ([[gold_input(name, (1, 7, 48)), {}]] for name in ("positive", "negative"))
+    noise = comfy.sample.prepare_noise(latent, seed)
+    positive = kwargs.pop("positive", positive)
+    return comfy.sample.sample(
+        model, noise, steps, cfg, sampler, scheduler, positive, negative, latent, disable_pbar=True, seed=seed, **kwargs
+    )
