@@ -1,0 +1,69 @@
+"""Models of the published sizes with seeded random weights, made on the fly as files and loaded like real ones."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import comfy.model_patcher
+import comfy.sd
+import comfy.supported_models
+import torch
+from safetensors.torch import save_file
+
+from ..host.motion_models import MotionModule, motion_module_from_file
+from ..motion_modules.animatediff import MotionConfig, MotionModel, animatediff_sites, sinusoidal_table
+from ..motion_modules.formats import to_original_names
+
+SD15_CHANNELS = (320, 640, 1280, 1280)
+
+_SD15_UNET = {
+    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2, 2],
+    "channel_mult": [1, 2, 4, 4], "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1,
+    "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], "use_linear_in_transformer": False, "context_dim": 768,
+    "num_heads": 8, "num_head_channels": -1, "use_temporal_attention": False, "adm_in_channels": None, "legacy": False,
+    "use_spatial_transformer": True,
+}
+
+
+def random_state_dict(model: torch.nn.Module, seed: int, dtype=torch.float16) -> dict[str, torch.Tensor]:
+    """Weights for the shapes of a model on the meta device, scaled so that activations keep their size."""
+    # A billion normal numbers take a minute to draw; a pool of prime length, read round and round, does as well here.
+    pool = torch.randn(1_000_003, generator=torch.Generator().manual_seed(seed))
+    out, start = {}, 0
+    for key, want in model.state_dict().items():
+        count = want.numel()
+        value = pool.roll(-start).to(dtype).repeat(-(-count // len(pool)))[:count].view(want.shape)
+        start = (start + count) % len(pool)
+        if want.ndim >= 2:
+            out[key] = value / math.sqrt(math.prod(want.shape[1:]))
+        else:
+            out[key] = 0.02 * value + (1.0 if key.endswith("weight") else 0.0)
+    return out
+
+
+def write_sd15_unet(path: Path, seed: int = 0) -> None:
+    """A checkpoint file with an SD1.5 UNet (860 M parameters, fp16) and nothing else."""
+    config = comfy.supported_models.SD15(dict(_SD15_UNET))
+    config.set_inference_dtype(torch.float16, None)
+    unet = config.get_model({}, device=torch.device("meta")).diffusion_model
+    save_file({f"model.diffusion_model.{k}": v for k, v in random_state_dict(unet, seed).items()}, path)
+
+
+def write_v2_module(path: Path, seed: int = 1) -> None:
+    """A motion module file of AnimateDiff v2's size (453 M parameters, fp16) under the published key names."""
+    model = MotionModel(MotionConfig("v2", animatediff_sites(SD15_CHANNELS, with_mid=True)), device="meta")
+    sd = random_state_dict(model, seed)
+    sd |= {k: sinusoidal_table(*v.shape[1:]).to(v.dtype) for k, v in sd.items() if k.endswith(".pe")}
+    model.load_state_dict(sd, assign=True)
+    save_file(to_original_names(model), path)
+
+
+def load_full_size(folder: Path) -> tuple[comfy.model_patcher.ModelPatcher, MotionModule]:
+    """Writes both files into folder where they are missing, and loads them as a user's would be."""
+    checkpoint, module = folder / "full_size_sd15.safetensors", folder / "full_size_mm_v2.safetensors"
+    for path, write in ((checkpoint, write_sd15_unet), (module, write_v2_module)):
+        if not path.exists():
+            write(path)
+    model = comfy.sd.load_checkpoint_guess_config(str(checkpoint), output_vae=False, output_clip=False)[0]
+    return model, motion_module_from_file(str(module))
