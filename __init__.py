@@ -3,6 +3,8 @@
 Every import happens inside `comfy_entrypoint`: pytest and packaging tools import this file without ComfyUI being there.
 """
 
+WEB_DIRECTORY = "./web"  # help pages
+
 
 async def comfy_entrypoint():
     """Called by ComfyUI (V3 API) once at start; returns the pack's extension."""

@@ -29,7 +29,8 @@ def main(arguments: list[str]) -> dict:
         print(f"{FRAMES} frames of {options.size} px, SD1.5 + AnimateDiff v2, full size, median of {options.repeats} in one run")
         print(f"  plain step            {result['plain_seconds']:8.2f} s")
         print(f"  with motion module    {result['motion_seconds']:8.2f} s")
-        print(f"  ratio                 {result['step_ratio']:8.3f}   (AnimateDiff-Evolved on one CPU core: {PEER.get(options.size, 'not measured')})")
+        peer = PEER.get(options.size, "not measured")
+        print(f"  ratio                 {result['step_ratio']:8.3f}   (AnimateDiff-Evolved on one CPU core: {peer})")
     return result
 
 

@@ -146,8 +146,8 @@ class MotionInjection:
         frames = self.settings.frames_per_video or per_chunk
         if self.settings.frames_per_video and options.get("context_window") is not None:
             raise ValueError(
-                f"frames_per_video={frames} (several videos in one batch) cannot be combined with context windows; "
-                f"set frames_per_video to 0 and make the videos one after another."
+                f"frames_per_video={frames} of Apply Motion Module cannot be combined with context windows; set it to 0 there "
+                f"and set frames_per_video of the node 'Context Windows' to {frames}."
             )
         if per_chunk % frames:
             raise ValueError(

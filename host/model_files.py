@@ -30,13 +30,19 @@ def model_file_names(key: str) -> list[str]:
     return folder_paths.get_filename_list(key)
 
 
+def missing_file_message(key: str, name: str | None) -> str:
+    """What to tell a person whose file is not there; empty when it is (or when the name comes over a link)."""
+    if name is None or folder_paths.get_full_path(key, name) is not None:
+        return ""
+    folders = " or ".join(folder_paths.get_folder_paths(key))
+    return f"the model file '{name}' was not found; put it into {folders} and press R to refresh the lists."
+
+
 def find_model_file(key: str, name: str) -> str:
     """Full path of a listed file; ValueError naming folder and file when it is not there."""
-    path = folder_paths.get_full_path(key, name)
-    if path is None:
-        folders = " or ".join(folder_paths.get_folder_paths(key))
-        raise ValueError(f"the model file '{name}' was not found; put it into {folders} and press R to refresh the lists.")
-    return path
+    if message := missing_file_message(key, name):
+        raise ValueError(message)
+    return folder_paths.get_full_path(key, name)
 
 
 def read_tensors(path: str) -> Mapping:

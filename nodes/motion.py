@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..host import injection, motion_models
-from ..host.model_files import MOTION_LORAS, MOTION_MODULES, model_file_names
+from ..host.model_files import MOTION_LORAS, MOTION_MODULES, missing_file_message, model_file_names
 
 MotionModuleType = io.Custom("MOTION_MODULE")
 CATEGORY = "Zoetrope/AnimateDiff"
@@ -30,6 +30,10 @@ class LoadMotionModule(io.ComfyNode):
             ],
             outputs=[MotionModuleType.Output("MOTION_MODULE", tooltip="Goes into Apply Motion Module.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, motion_module: str) -> bool | str:
+        return missing_file_message(MOTION_MODULES, motion_module) or True
 
     @classmethod
     def execute(cls, motion_module: str) -> io.NodeOutput:
@@ -58,6 +62,10 @@ class LoadMotionLora(io.ComfyNode):
             ],
             outputs=[MotionModuleType.Output("MOTION_MODULE", tooltip="Goes into Apply Motion Module.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, lora_name: str) -> bool | str:
+        return missing_file_message(MOTION_LORAS, lora_name) or True
 
     @classmethod
     def execute(cls, motion_module, lora_name: str, strength: float) -> io.NodeOutput:

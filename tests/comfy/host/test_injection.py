@@ -1,4 +1,6 @@
 import comfy.hooks
+import comfy.model_management
+import comfy.model_patcher
 import comfy.sample
 import comfy.samplers
 import comfy.sd
@@ -279,8 +281,14 @@ def test_a_module_for_another_base_model_is_refused(plain, tmp_path):
             apply_motion_module(plain, other, MotionSettings())
 
 
-def test_a_model_that_is_not_a_unet_is_refused(plain, modules):
-    dit = plain.clone()
-    dit.add_object_patch("diffusion_model", torch.nn.Linear(3, 5))
-    with pytest.raises(ValueError, match="needs a Stable Diffusion UNet, this MODEL is a Linear"):
+def test_a_model_that_is_not_a_unet_is_refused(modules):
+    config = comfy.supported_models.Flux({
+        "image_model": "flux", "in_channels": 16, "out_channels": 16, "vec_in_dim": 16, "context_in_dim": 16, "hidden_size": 64,
+        "mlp_ratio": 4.0, "num_heads": 2, "depth": 1, "depth_single_blocks": 1, "axes_dim": [8, 12, 12], "theta": 10000,
+        "patch_size": 2, "qkv_bias": True, "guidance_embed": False, "txt_ids_dims": [],
+    })
+    config.set_inference_dtype(torch.float32, None)
+    cpu = torch.device("cpu")
+    dit = comfy.model_patcher.CoreModelPatcher(config.get_model({}), load_device=cpu, offload_device=cpu)
+    with pytest.raises(ValueError, match="needs a Stable Diffusion UNet, this MODEL is a Flux.*Load Checkpoint"):
         apply_motion_module(dit, modules["v3"], MotionSettings())
