@@ -17,6 +17,6 @@ class ZoetropeExtension(ComfyExtension):
         register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from . import context, motion
+        from . import context, motion, video
 
-        return [*motion.NODES, *context.NODES]
+        return [*motion.NODES, *context.NODES, *video.NODES]

@@ -1,0 +1,1 @@
+"""Frames to and from video files, streamed. Knows nothing of ComfyUI."""
