@@ -17,7 +17,7 @@ class CreateVideo(io.ComfyNode):
             display_name="Create Video (true colours)",
             category=CATEGORY,
             description="Makes a VIDEO of frames whose colours look the same in the browser as in the graph; goes into Save Video.",
-            search_aliases=["video combine", "vhs", "frames to video", "images to video", "save video", "mp4", "bt709", "animatediff combine"],
+            search_aliases=["video combine", "vhs", "frames to video", "images to video", "save video", "mp4", "bt709"],
             inputs=[
                 io.Image.Input("images", tooltip="The frames, in order."),
                 io.Float.Input("fps", default=8.0, min=0.01, max=240.0, step=0.01, tooltip="Frames per second; 8 for AnimateDiff."),
