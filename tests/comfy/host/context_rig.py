@@ -47,7 +47,8 @@ def controlnet(hints=None, seed=5, **settings):
 
 
 def t2i_adapter(hints):
-    network = comfy.t2i_adapter.adapter.Adapter(channels=[32, 64, 128, 128], cin=64 * 3, use_conv=False, ksize=1, sk=True, nums_rb=1)
+    settings = {"cin": 3 * 8 * 8, "nums_rb": 1, "ksize": 1, "sk": True, "use_conv": False, "xl": False}
+    network = comfy.t2i_adapter.adapter.Adapter(channels=[32, 64, 128, 128], **settings)
     control = comfy.controlnet.T2IAdapter(seed_weights(network), 3, 8, "nearest-exact", device=CPU)
     return control.set_cond_hint(hints, 0.7)
 

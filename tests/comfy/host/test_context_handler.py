@@ -1,13 +1,30 @@
 """Context windows in real ComfyUI: what they compute, and what they leave as it was."""
 
+import comfy.conds
+import comfy.gligen
+import comfy.model_patcher
 import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from comfy.ldm.modules.attention import SpatialTransformer
 from zoetrope.host.context_handler import ContextSettings, ContextWindowHandler, apply_context_windows
 from zoetrope.samplers.noise import arrange_noise
 from zoetrope.tests.comfy.golden_unet import golden_model
-from zoetrope.tests.comfy.host.context_rig import SIGMA, F, H, W, assert_same, evaluate, fuse, prompt, seeded, windowed
+from zoetrope.tests.comfy.host.context_rig import (
+    CPU,
+    SIGMA,
+    F,
+    H,
+    W,
+    assert_same,
+    evaluate,
+    fuse,
+    prompt,
+    seed_weights,
+    seeded,
+    windowed,
+)
 
 WINDOWS = [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
 PYRAMID = [[1.0, 2.0, 1.0]] * 3
@@ -251,6 +268,36 @@ def test_nothing_of_a_run_stays_in_the_model(model):
     assert vars(windows.model_options["context_handler"]).keys() == {"settings"}
 
 
+def gligen(model):
+    """A tiny GLIGEN with a layer for each transformer of the MODEL's UNet, in the order in which they run."""
+    unet = model.model.diffusion_model
+    blocks = [*unet.input_blocks, unet.middle_block, *unet.output_blocks]
+    widths = [layer.in_channels for block in blocks for layer in block if isinstance(layer, SpatialTransformer)]
+    layers = [comfy.gligen.GatedSelfAttentionDense(width, 48, 2, width // 2) for width in widths]
+    network = seed_weights(comfy.gligen.Gligen(layers, comfy.gligen.PositionNet(48, 48), 48), scale=0.3)
+    return comfy.model_patcher.CoreModelPatcher(network, load_device=CPU, offload_device=CPU)
+
+
+def test_gligen_works_in_windows(model):
+    placed = ("position", gligen(model), [(seeded(1, 48, seed=4), 4, 3, 2, 1)])
+    noise, positive = seeded(F, 4, H, W), prompt(F, gligen=placed)
+    expected = evaluate(model, noise, positive, prompt(seed=3))
+    assert_same(evaluate(windowed(model), noise, positive, prompt(seed=3)), expected)
+    assert (expected - evaluate(model, noise, prompt(F), prompt(seed=3))).abs().max() > 1e-2 * expected.std()
+
+
+def test_easy_cache_of_core_keeps_windows_apart(model):
+    from comfy_extras.nodes_easycache import EasyCacheNode
+
+    noise = seeded(F, 4, H, W)
+    arguments = (noise, 6, 4.0, "euler", "normal", prompt(F), prompt(seed=3), torch.zeros_like(noise))
+    # A threshold that never lets a step be skipped, and one that lets some be
+    for threshold, tolerance in ((0.0, 1e-4), (0.3, 0.5)):
+        caching = EasyCacheNode.execute(windowed(model), threshold, 0.0, 1.0, False).result[0]
+        result = comfy.sample.sample(caching, *arguments, seed=13, disable_pbar=True)
+        assert_same(result, comfy.sample.sample(model, *arguments, seed=13, disable_pbar=True), tolerance)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -291,3 +338,17 @@ def test_the_handler_answers_without_a_sampling_run(model):
     assert handler.should_use_context(model.model, conds, seeded(F, 4, H, W), torch.tensor([SIGMA]), {})
     assert not handler.should_use_context(model.model, conds, seeded(3, 4, H, W), torch.tensor([SIGMA]), {})
     assert apply_context_windows(model, handler.settings).model_options["context_handler"].settings == handler.settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("guide_attention_entries", [{"latent_shape": [1, 2, 2]}]), ("latent_shapes", [(1, 4, F, 2, 2), (1, 4, 11)])],
+)
+def test_guide_frames_and_sound_are_refused_where_windows_are_needed(name, value):
+    conds = [[{"model_conds": {name: comfy.conds.CONDConstant(value)}}]]
+    x_in = seeded(1, 1, 4 * F * 4 + 44) if name == "latent_shapes" else seeded(1, 4, F, 2, 2)
+    long = ContextWindowHandler(ContextSettings(context_length=F, context_overlap=1))
+    assert not long.should_use_context(None, conds, x_in, torch.tensor([SIGMA]), {})
+    short = ContextWindowHandler(ContextSettings(context_length=3, context_overlap=1))
+    with pytest.raises(ValueError, match="use ComfyUI's own context windows node"):
+        short.should_use_context(None, conds, x_in, torch.tensor([SIGMA]), {})

@@ -1,0 +1,215 @@
+"""The networks of the tiny family: a compact CLIP text encoder, a box-mean encoder, a narrow TAESD decoder, core's UNet.
+
+Source: Radford et al. 2021, arXiv 2103.00020 (CLIP text model); Ollin Boer Bohan's TAESD (github.com/madebyollin/taesd)
+for the autoencoder's layout; Rombach et al. 2022, arXiv 2112.10752 for the UNet, which is ComfyUI's own class.
+Parameter names are those of the published files. Letters: N images, C channels, H, W pixels, h = H/8, w = W/8, L tokens.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import world
+
+LATENT_SCALE = 2.5  # latent = (box mean - 0.5) * LATENT_SCALE: near unit variance on the world's frames
+SIDE_SCALE = 2.5  # the fourth channel: (left half - right half) of a box's luminance, times this
+LUMA = (0.299, 0.587, 0.114)
+START_TOKEN, END_TOKEN, TOKENS = 49406, 49407, 77
+TEXT_WIDTH, TEXT_LAYERS, TEXT_HEADS = 64, 2, 4
+UNET_WIDTH, UNET_MULT, UNET_HEADS = 64, (1, 1, 2, 1), 2
+DECODER_WIDTHS = (48, 40, 32, 16)  # channels at h, 2h, 4h, 8h
+
+
+def encode(frames: torch.Tensor) -> torch.Tensor:
+    """Latents (N, 4, h, w) of frames (N, 3, H, W) in 0..1: box means of 8x8 pixels and their left-right difference."""
+    mean = F.avg_pool2d(frames, 8)
+    luma = torch.tensor(LUMA, device=frames.device, dtype=frames.dtype).view(1, 3, 1, 1)
+    halves = F.avg_pool2d((frames * luma).sum(1, keepdim=True), (8, 4))
+    side = halves[..., 0::2] - halves[..., 1::2]
+    return torch.cat([(mean - 0.5) * LATENT_SCALE, side * SIDE_SCALE], 1)
+
+
+def encoder_state() -> dict[str, torch.Tensor]:
+    """`encode` as the weights of a TAESD encoder, every zero block and zero channel left out."""
+    halve = torch.zeros(3, 3)
+    halve[1:, 1:] = 0.25
+    keep = torch.zeros(3, 3, 3, 3)
+    mean = torch.zeros(3, 3, 3, 3)
+    for c in range(3):
+        keep[c, c, 1, 1] = 1
+        mean[c, c] = halve
+    last = torch.zeros(5, 3, 3, 3)
+    last[:3] = mean
+    for c in range(3):
+        last[3, c, 1:, 1] = 0.5 * LUMA[c]  # luminance of the left half of the box
+        last[4, c, 1:, 2] = 0.5 * LUMA[c]  # and of the right half
+    out = torch.zeros(4, 5, 3, 3)
+    for c in range(3):
+        out[c, c, 1, 1] = LATENT_SCALE
+    out[3, 3, 1, 1], out[3, 4, 1, 1] = SIDE_SCALE, -SIDE_SCALE
+    bias = torch.tensor([-0.5 * LATENT_SCALE] * 3 + [0.0])
+    return {"0.weight": keep, "0.bias": torch.zeros(3), "2.weight": mean, "6.weight": mean.clone(), "10.weight": last,
+            "14.weight": out, "14.bias": bias}  # fmt: skip
+
+
+def _conv(before: int, after: int, bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(before, after, 3, padding=1, bias=bias)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.conv = nn.Sequential(_conv(width, width), nn.ReLU(), _conv(width, width), nn.ReLU(), _conv(width, width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(x + self.conv(x))
+
+
+class _Clamp(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x / 3) * 3
+
+
+class Decoder(nn.Sequential):
+    """TAESD's decoder with narrower layers: latents (N, 4, h, w) -> frames (N, 3, H, W), about 0..1.
+
+    The second and third block of each resolution are left out: zero weights make them the identity on loading."""
+
+    LAYOUT = (0, 1, 2, 3, 6, 7, 8, 11, 12, 13, 16, 17, 18, 19)  # each layer's index in the full TAESD decoder
+
+    def __init__(self) -> None:
+        a, b, c, d = DECODER_WIDTHS
+        super().__init__(
+            _Clamp(), _conv(4, a), nn.ReLU(),
+            _Block(a), nn.Upsample(scale_factor=2), _conv(a, b, bias=False),
+            _Block(b), nn.Upsample(scale_factor=2), _conv(b, c, bias=False),
+            _Block(c), nn.Upsample(scale_factor=2), _conv(c, d, bias=False),
+            _Block(d), _conv(d, 3),
+        )  # fmt: skip
+
+    def taesd_state(self) -> dict[str, torch.Tensor]:
+        """The weights under TAESD's key names."""
+        return {f"{self.LAYOUT[int(k.split('.')[0])]}.{k.split('.', 1)[1]}": v for k, v in self.state_dict().items()}
+
+
+class _Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            setattr(self, name, nn.Linear(TEXT_WIDTH, TEXT_WIDTH))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (p(x).unflatten(-1, (TEXT_HEADS, -1)).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
+        return self.out_proj(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+
+
+class _TextLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer_norm1, self.layer_norm2 = nn.LayerNorm(TEXT_WIDTH), nn.LayerNorm(TEXT_WIDTH)
+        self.self_attn = _Attention()
+        self.mlp = nn.ModuleDict({"fc1": nn.Linear(TEXT_WIDTH, 2 * TEXT_WIDTH), "fc2": nn.Linear(2 * TEXT_WIDTH, TEXT_WIDTH)})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.self_attn(self.layer_norm1(x))
+        hidden = self.mlp["fc1"](self.layer_norm2(x))
+        return x + self.mlp["fc2"](hidden * torch.sigmoid(1.702 * hidden))
+
+
+class TextEncoder(nn.Module):
+    """CLIP's text model with a vocabulary of the world's words; the last row stands for every other token.
+
+    Core's own class adds in place and therefore cannot be trained; this one has its parameter names."""
+
+    def __init__(self, token_ids: list[int]):
+        super().__init__()
+        self.token_ids = token_ids
+        self.row = {token: row for row, token in enumerate(token_ids)}
+        self.embeddings = nn.ModuleDict({
+            "token_embedding": nn.Embedding(len(token_ids) + 1, TEXT_WIDTH),
+            "position_embedding": nn.Embedding(TOKENS, TEXT_WIDTH),
+        })  # fmt: skip
+        nn.init.normal_(self.embeddings["token_embedding"].weight, std=0.5)
+        nn.init.normal_(self.embeddings["position_embedding"].weight, std=0.2)
+        self.encoder = nn.ModuleDict({"layers": nn.ModuleList(_TextLayer() for _ in range(TEXT_LAYERS))})
+        self.final_layer_norm = nn.LayerNorm(TEXT_WIDTH)
+
+    def rows(self, tokens: list[int]) -> list[int]:
+        """Compact rows of one caption's tokens, begun, ended and padded to 77 as CLIP's tokenizer does."""
+        full = [START_TOKEN, *tokens[: TOKENS - 2], END_TOKEN]
+        return [self.row.get(t, len(self.token_ids)) for t in full + [END_TOKEN] * (TOKENS - len(full))]
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """rows (N, 77) of `rows` -> (N, 77, 64)."""
+        x = self.embeddings["token_embedding"](rows) + self.embeddings["position_embedding"].weight
+        for layer in self.encoder["layers"]:
+            x = layer(x)
+        return self.final_layer_norm(x)
+
+
+def word_tokens() -> dict[str, list[int]]:
+    """The CLIP tokens of every word of the world."""
+    from comfy.sd1_clip import SD1Tokenizer
+
+    tokenizer = SD1Tokenizer()
+    ends = (START_TOKEN, END_TOKEN)
+    return {w: [t for t, _ in tokenizer.tokenize_with_weights(w)["l"][0] if t not in ends] for w in world.words()}
+
+
+def vocabulary(tokens: dict[str, list[int]]) -> list[int]:
+    """All tokens of `word_tokens`, sorted, with start and end."""
+    return sorted({t for each in tokens.values() for t in each} | {START_TOKEN, END_TOKEN})
+
+
+def caption_tokens(text: str, tokens: dict[str, list[int]]) -> list[int]:
+    """CLIP tokens of a caption of the world, without start and end."""
+    return [t for word in text.replace(",", " ,").split() for t in tokens[word]]
+
+
+def make_unet(dtype: torch.dtype = torch.float32) -> nn.Module:
+    """ComfyUI's UNetModel in the layout of Stable Diffusion 1, freshly initialised; last layer of each branch zero."""
+    import comfy.ops
+    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+
+    unet = UNetModel(
+        image_size=16, in_channels=4, model_channels=UNET_WIDTH, out_channels=4, num_res_blocks=[2] * 4,
+        channel_mult=UNET_MULT, num_heads=UNET_HEADS, num_head_channels=-1, use_spatial_transformer=True,
+        transformer_depth=[1] * 6 + [0] * 2, transformer_depth_output=[1] * 9 + [0] * 3, transformer_depth_middle=1,
+        context_dim=TEXT_WIDTH, legacy=False, dtype=torch.float32, operations=comfy.ops.disable_weight_init,
+    )  # fmt: skip
+    for name, module in unet.named_modules():
+        if isinstance(module, nn.Conv2d):
+            nn.Conv2d.reset_parameters(module)
+        elif isinstance(module, nn.Linear):
+            nn.Linear.reset_parameters(module)
+        elif isinstance(module, nn.GroupNorm | nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        if name.endswith(("out_layers.3", "proj_out")) or name == "out.2":
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+    return unet.to(dtype)
+
+
+def plain_attention(_original, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int, *_, **__) -> torch.Tensor:
+    """Attention as two batched products, (N, L, C): on a CPU in bfloat16 twice as fast to train as the fused kernels."""
+    n, length, channels = q.shape
+    width = channels // heads
+    q, k, v = (t.view(n, -1, heads, width).transpose(1, 2).reshape(n * heads, -1, width) for t in (q, k, v))
+    weights = torch.bmm(q * width**-0.5, k.transpose(1, 2)).softmax(-1)
+    return torch.bmm(weights, v).view(n, heads, length, width).transpose(1, 2).reshape(n, length, channels)
+
+
+def export_checkpoint(unet: dict, text: dict, token_ids: list[int], decoder: dict) -> dict[str, torch.Tensor]:
+    """A checkpoint with the key names of Stable Diffusion 1 in float16 from the three networks' weights."""
+    half = {f"model.diffusion_model.{k}": v for k, v in unet.items()}
+    half |= {f"cond_stage_model.transformer.text_model.{k}": v for k, v in text.items()}
+    half |= {f"first_stage_model.taesd_encoder.{k}": v for k, v in encoder_state().items()}
+    half |= {f"first_stage_model.taesd_decoder.{k}": v for k, v in decoder.items()}
+    half["first_stage_model.vae_scale"] = torch.tensor(0.18215)
+    half["first_stage_model.vae_shift"] = torch.tensor(0.0)
+    state = {k: v.detach().to(torch.float16).contiguous() for k, v in half.items()}
+    state["cond_stage_model.token_ids"] = torch.tensor(token_ids, dtype=torch.int32)
+    return state

@@ -1,0 +1,83 @@
+"""Muon for matrices and AdamW for the rest, on float32 masters of a bfloat16 network, with a moving average.
+
+Source: Jordan et al. 2024 (github.com/KellerJordan/Muon) for the orthogonalised momentum; Liu et al. 2025,
+arXiv 2502.16982, section 2.2, for the update's scale, which lets both parts share one learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
+    """Approximate U V^T of each matrix of a stack (N, rows, columns), by five Newton-Schulz steps."""
+    a, b, c = NEWTON_SCHULZ
+    x = matrices.bfloat16()
+    tall = x.shape[1] > x.shape[2]
+    x = x.transpose(1, 2) if tall else x
+    x = x / (x.float().flatten(1).norm(dim=1).view(-1, 1, 1) + 1e-7).bfloat16()
+    for _ in range(5):
+        gram = x @ x.transpose(1, 2)
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.transpose(1, 2) if tall else x).float()
+
+
+class MasterOptimiser:
+    """Keeps masters, momenta and the moving average of named working parameters, and writes the masters back."""
+
+    def __init__(self, parameters: Iterable[tuple[str, torch.nn.Parameter]], not_matrices: tuple[str, ...], ema: float):
+        self.working = dict(parameters)
+        self.master = {k: p.detach().float().clone() for k, p in self.working.items()}
+        self.average = {k: p.clone() for k, p in self.master.items()}
+        self.first = {k: torch.zeros_like(p) for k, p in self.master.items()}
+        self.groups: dict[tuple[int, int], list[str]] = {}
+        self.vectors = []
+        for key, value in self.master.items():
+            if value.ndim >= 2 and not any(part in key for part in not_matrices):
+                self.groups.setdefault(tuple(value.flatten(1).shape), []).append(key)
+            else:
+                self.vectors.append(key)
+        self.second = {k: torch.zeros_like(self.master[k]) for k in self.vectors}
+        self.ema = ema
+        self.steps = 0
+
+    @torch.no_grad()
+    def step(self, rate: float, decay: float = 0.01) -> None:
+        """One update from the working parameters' gradients, which are cleared."""
+        self.steps += 1
+        gradients = {k: torch.zeros_like(self.master[k]) if p.grad is None else p.grad.float() for k, p in self.working.items()}
+        for shape, keys in self.groups.items():
+            updates = []
+            for key in keys:
+                self.first[key].mul_(0.95).add_(gradients[key])
+                updates.append((gradients[key] + 0.95 * self.first[key]).flatten(1))
+            scale = 0.2 * max(shape) ** 0.5
+            for key, update in zip(keys, orthogonalise(torch.stack(updates)), strict=True):
+                self.master[key].mul_(1 - rate * decay).add_(update.view_as(self.master[key]), alpha=-rate * scale)
+        for key in self.vectors:
+            first, second, gradient = self.first[key], self.second[key], gradients[key]
+            first.lerp_(gradient, 0.1)
+            second.lerp_(gradient * gradient, 0.01)
+            bias1, bias2 = 1 - 0.9**self.steps, 1 - 0.99**self.steps
+            self.master[key].sub_(first / bias1 / ((second / bias2).sqrt() + 1e-8) * rate)
+        kept = min(self.ema, (1 + self.steps) / (10 + self.steps))
+        for key, parameter in self.working.items():
+            self.average[key].lerp_(self.master[key], 1 - kept)
+            parameter.copy_(self.master[key])
+            parameter.grad = None
+
+    def state_dict(self) -> dict:
+        """Everything needed to go on."""
+        return {k: getattr(self, k) for k in ("master", "average", "first", "second", "steps")}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from `state_dict`; the working parameters are overwritten."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        with torch.no_grad():
+            for key, parameter in self.working.items():
+                parameter.copy_(self.master[key])

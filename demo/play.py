@@ -1,0 +1,86 @@
+"""Runs the tiny family through ComfyUI's ordinary functions, in process: what the benchmark and the tests look at.
+
+Needs ComfyUI's `comfy` on the path. Letters: N pictures, F frames.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import comfy.sample
+import comfy.sd
+import torch
+
+from ..host import demo_family
+from ..host.context_handler import ContextSettings, apply_context_windows
+from ..host.injection import MotionSettings, apply_motion_module
+from ..host.motion_models import MotionModule, motion_module_from_file
+from . import world
+
+WEIGHTS = pathlib.Path(__file__).parent / "weights"
+CHECKPOINT, MOTION_MODULE = WEIGHTS / "zoetrope_tiny_sd.safetensors", WEIGHTS / "zoetrope_tiny_mm.safetensors"
+STEPS, GUIDANCE, SAMPLER, SCHEDULER = 14, 4.0, "dpmpp_2m", "normal"
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """The loaded files as ComfyUI's objects."""
+
+    model: object
+    clip: object
+    vae: object
+    motion_module: MotionModule
+
+
+def load_family(checkpoint: pathlib.Path = CHECKPOINT, motion_module: pathlib.Path = MOTION_MODULE) -> Family:
+    """Load checkpoint and motion module the way CheckpointLoaderSimple and Load Motion Module do."""
+    demo_family.register()
+    model, clip, vae = comfy.sd.load_checkpoint_guess_config(str(checkpoint), output_vae=True, output_clip=True)[:3]
+    return Family(model, clip, vae, motion_module_from_file(str(motion_module)))
+
+
+def encode(family: Family, texts: list[str]) -> list:
+    """Conditioning of N texts, one per picture of the batch."""
+    each = [family.clip.encode_from_tokens(family.clip.tokenize(t), return_pooled=True) for t in texts]
+    return [[torch.cat([c for c, _ in each]), {"pooled_output": torch.cat([p for _, p in each])}]]
+
+
+@torch.inference_mode()
+def sample(family: Family, model, texts: list[str], seed: int, steps: int = STEPS) -> torch.Tensor:
+    """Pictures (N, 3, H, W) in 0..1 of N texts from a model patched as wished."""
+    side = world.SIZE // 8
+    latents = torch.zeros(len(texts), 4, side, side)
+    noise = comfy.sample.prepare_noise(latents, seed)
+    positive, negative = encode(family, texts), encode(family, [""])
+    samples = comfy.sample.sample(
+        model, noise, steps, GUIDANCE, SAMPLER, SCHEDULER, positive, negative, latents, seed=seed, disable_pbar=True
+    )
+    return family.vae.decode(samples).movedim(-1, 1)
+
+
+def pictures(family: Family, texts: list[str], seed: int, steps: int = STEPS, batch: int = 20) -> torch.Tensor:
+    """Independent pictures (N, 3, H, W) of N texts, without a motion module."""
+    done = [sample(family, family.model, texts[i : i + batch], seed + i, steps) for i in range(0, len(texts), batch)]
+    return torch.cat(done)
+
+
+def moving(family: Family) -> object:
+    """The MODEL with the motion module."""
+    return apply_motion_module(family.model, family.motion_module, MotionSettings())
+
+
+def not_moving(family: Family) -> object:
+    """The MODEL on the motion module's noise schedule, the module never active: what to compare `moving` with."""
+    return apply_motion_module(family.model, family.motion_module, MotionSettings(start_percent=1.0, end_percent=1.0))
+
+
+def in_windows(model, context_length: int = 16, context_overlap: int = 8) -> object:
+    """The MODEL sampled in overlapping windows with FreeNoise."""
+    settings = ContextSettings(context_length=context_length, context_overlap=context_overlap, noise_type="freenoise")
+    return apply_context_windows(model, settings)
+
+
+def clip_of(family: Family, model, text: str, seed: int, num_frames: int = 16, steps: int = STEPS) -> torch.Tensor:
+    """The frames (F, 3, H, W) of one text."""
+    return sample(family, model, [text] * num_frames, seed, steps)

@@ -1,0 +1,109 @@
+"""Turns a workflow as the editor saves it into the graph that ComfyUI's /prompt takes, as the front end does when Run is pressed.
+
+Only the standard library, so that dev.py can use it before anything is installed. Subgraphs are not expanded.
+"""
+
+WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3", "COLOR"}
+EDITOR_ONLY = {"Note", "MarkdownNote", "Reroute", "PrimitiveNode"}
+MUTED, BYPASSED = 2, 4
+AFTER_GENERATE = {"fixed", "increment", "decrement", "randomize"}
+UPLOADS = ("image_upload", "animated_image_upload", "video_upload", "audio_upload")
+
+
+def to_api(workflow, object_info):
+    """Returns {node id: {"class_type", "inputs", "_meta"}} for a UI-format workflow (version 0.4 or 1.0) as parsed JSON.
+
+    `object_info` is what the server answers at /object_info: it names the widgets that the saved values belong to.
+    Raises ValueError for a node type that the server does not know, and for more widget values than the node has widgets.
+    """
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    links = _links(workflow)
+    graph = {}
+    for node in workflow["nodes"]:
+        kind = node["type"]
+        if kind in EDITOR_ONLY or node.get("mode", 0) in (MUTED, BYPASSED):
+            continue
+        if kind not in object_info:
+            raise ValueError(f"node {node['id']} has the type {kind!r}, which this ComfyUI does not know; install the pack that has it.")
+        inputs = _widget_inputs(node, object_info[kind])
+        for socket in node.get("inputs", []):
+            if socket.get("link") is not None:
+                source = _source(socket["link"], nodes, links)
+                if source is None:
+                    inputs.pop(socket["name"], None)
+                else:
+                    inputs[socket["name"]] = source
+        graph[str(node["id"])] = {"class_type": kind, "inputs": inputs, "_meta": {"title": node.get("title", kind)}}
+    return graph
+
+
+def _links(workflow):
+    """Returns {link id: (source node id, source slot)}; a link is a list in version 0.4 and an object in version 1.0."""
+    found = {}
+    for link in workflow["links"]:
+        if isinstance(link, dict):
+            found[link["id"]] = (link["origin_id"], link["origin_slot"])
+        else:
+            found[link[0]] = (link[1], link[2])
+    return found
+
+
+def _source(link, nodes, links):
+    """Returns what arrives over a link: [node id, slot], a primitive's value, or None when it comes from a muted node."""
+    origin, slot = links[link]
+    node = nodes[origin]
+    if node["type"] == "PrimitiveNode":
+        return node["widgets_values"][0]
+    if node.get("mode", 0) == MUTED:
+        return None
+    if node["type"] != "Reroute" and node.get("mode", 0) != BYPASSED:
+        return [str(origin), slot]
+    wanted = node["outputs"][slot]["type"]
+    sockets = [s for s in node.get("inputs", []) if node["type"] == "Reroute" or s["type"] == wanted]
+    sockets = [s for s in sockets if s.get("link") is not None]
+    return _source(sockets[0]["link"], nodes, links) if sockets else None
+
+
+def _widget_inputs(node, definition):
+    """Returns {input name: value} of a node's widgets; where the file has no value, the default of the node's definition."""
+    saved = node.get("widgets_values") or []
+    if isinstance(saved, dict):
+        return dict(saved)
+    values = list(saved)
+    inputs = {}
+    for group in ("required", "optional"):
+        specs = definition["input"].get(group) or {}
+        order = definition.get("input_order", {}).get(group) or list(specs)
+        _take(values, [(name, specs[name]) for name in order], inputs)
+        if any(_options(spec).get(flag) for spec in specs.values() for flag in UPLOADS) and values:
+            values.pop(0)  # the upload button saves a value too
+    if values:
+        raise ValueError(f"node {node['id']} ({node['type']}) has {len(values)} widget values too many: {values}; save the workflow again.")
+    return inputs
+
+
+def _options(spec):
+    return spec[1] if len(spec) > 1 and isinstance(spec[1], dict) else {}
+
+
+def _take(values, specs, inputs, prefix=""):
+    """Moves values from the front of `values` into `inputs`, in the order of the widgets of `specs`."""
+    for name, spec in specs:
+        kind, options = spec[0], _options(spec)
+        is_list = isinstance(kind, list)
+        if not (is_list or kind in WIDGET_TYPES) or options.get("forceInput"):
+            continue
+        choices = kind if is_list else options.get("options") or [None]
+        dynamic = kind == "COMFY_DYNAMICCOMBO_V3"
+        default = options.get("default", choices[0]["key"] if dynamic else choices[0])
+        if values:
+            inputs[prefix + name] = values.pop(0)
+        elif default is not None:
+            inputs[prefix + name] = default
+        if dynamic:
+            chosen = next((choice for choice in choices if choice["key"] == inputs[prefix + name]), {"inputs": {}})
+            below = [item for group in ("required", "optional") for item in (chosen["inputs"].get(group) or {}).items()]
+            _take(values, below, inputs, f"{prefix}{name}.")
+        has_control = options.get("control_after_generate") or name in ("seed", "noise_seed")
+        if has_control and values and values[0] in AFTER_GENERATE:
+            values.pop(0)

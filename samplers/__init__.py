@@ -1,0 +1,1 @@
+"""Running a denoiser over many frames: context windows, fusion of their results, noise. Maths only, no ComfyUI."""

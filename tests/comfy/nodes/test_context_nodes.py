@@ -1,0 +1,61 @@
+"""The context windows node in a running ComfyUI, over its HTTP API, with good and with bad input."""
+
+import pytest
+import torch
+from zoetrope.host.context_handler import FRAME_AXES, ContextSettings
+from zoetrope.samplers.context_fusion import FUSE_METHODS
+from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES
+from zoetrope.samplers.noise import NOISE_TYPES
+from zoetrope.tests.comfy.nodes.test_motion_nodes import frames_of, graph
+from zoetrope.tests.comfy.server import ComfyError
+
+NODE = "ZoetropeApplyContextWindows"
+
+
+def windows(**settings):
+    defaults = {name: field.default for name, field in ContextSettings.__dataclass_fields__.items()}
+    return {"class_type": NODE, "inputs": {"model": ["4", 0], **defaults, **settings}}
+
+
+def test_the_node_offers_the_registries_and_the_settings(comfy_server):
+    inputs = comfy_server.object_info()[NODE]["input"]["required"]
+    assert set(inputs) == {"model", *ContextSettings.__dataclass_fields__}
+    offered = {name: inputs[name][1]["options"] for name in ("context_schedule", "fuse_method", "noise_type", "frame_axis")}
+    assert offered == {
+        "context_schedule": list(CONTEXT_SCHEDULES), "fuse_method": list(FUSE_METHODS), "noise_type": list(NOISE_TYPES),
+        "frame_axis": list(FRAME_AXES),
+    }  # fmt: skip
+    for name, field in ContextSettings.__dataclass_fields__.items():
+        assert inputs[name][1]["default"] == field.default
+
+
+def test_a_long_video_comes_out_and_one_window_changes_nothing(comfy_server):
+    long = frames_of(comfy_server, comfy_server.prompt(graph(frames=35, extra=windows())))
+    assert long.shape == (35, 64, 64, 3)
+    short = frames_of(comfy_server, comfy_server.prompt(graph(frames=5)))
+    assert torch.equal(frames_of(comfy_server, comfy_server.prompt(graph(frames=5, extra=windows(noise_type="freenoise")))), short)
+    two = windows(context_length=3, context_overlap=1)
+    assert not torch.equal(frames_of(comfy_server, comfy_server.prompt(graph(frames=5, extra=two))), short)
+
+
+@pytest.mark.parametrize(
+    ("settings", "node", "words"),
+    [
+        ({"context_length": 4, "context_overlap": 4}, "5", "context_overlap=4 must be smaller than context_length=4; lower"),
+        ({"frame_axis": "time"}, "9", "frame_axis=time needs video latents of 5 dimensions"),
+        ({"frames_per_video": 2}, "9", "5 frames are not a whole number of videos of frames_per_video=2"),
+    ],
+)
+def test_bad_settings_fail_in_the_node_and_the_server_stays_usable(comfy_server, settings, node, words):
+    with pytest.raises(ComfyError) as failed:
+        comfy_server.prompt(graph(frames=5, extra=windows(**settings)))
+    assert failed.value.details["node_id"] == node
+    assert words in failed.value.details["exception_message"]
+    assert frames_of(comfy_server, comfy_server.prompt(graph(frames=5, extra=windows(context_length=3, context_overlap=1)))).shape[0] == 5
+
+
+@pytest.mark.parametrize("value", [{"context_length": 0}, {"context_overlap": -1}, {"context_schedule": "pendulum"}])
+def test_values_out_of_range_are_refused_before_the_run(comfy_server, value):
+    with pytest.raises(ComfyError) as refused:
+        comfy_server.prompt(graph(frames=5, extra=windows(**value)))
+    assert next(iter(value)) in str(refused.value.details["node_errors"]["5"])

@@ -1,0 +1,89 @@
+"""A real ComfyUI server for tests, and the HTTP client to drive it."""
+
+import atexit
+import functools
+import json
+import shutil
+import sys
+import tempfile
+import urllib.parse
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+
+dev = sys.modules["zoetrope_dev"]
+ComfyError = dev.ComfyError
+
+
+@functools.cache
+def comfyui_in_this_process() -> Path:
+    """Makes `import comfy` work here, on the CPU, and returns the base folder it uses, which goes when the process ends."""
+    base = tempfile.mkdtemp(prefix="zoetrope-comfy-")
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    dev.enter_comfyui(dev.find_comfyui(), base)
+    return Path(base)
+
+
+class Server(dev.ComfyServer):
+    """dev.py's server with what tests need besides: uploads, downloads, freed memory.
+
+    `prompt(graph)` runs a graph in API format and returns its history entry. It raises ComfyError with a sentence and, as
+    `details`, the server's answer: `details["node_errors"]` of a graph that was refused, `details["exception_message"]` and
+    `details["node_id"]` of one that failed while it ran.
+    """
+
+    def upload_image(self, path, name=None):
+        """Puts an image or video file into the server's input folder and returns the name that LoadImage knows it by."""
+        edge = uuid.uuid4().hex
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="image"; filename="{name or path.name}"\r\n\r\n'
+        tail = f'\r\n--{edge}\r\nContent-Disposition: form-data; name="overwrite"\r\n\r\ntrue\r\n--{edge}--\r\n'
+        request = urllib.request.Request(
+            f"{self.url}/upload/image",
+            data=head.encode() + path.read_bytes() + tail.encode(),
+            headers={"Content-Type": f"multipart/form-data; boundary={edge}"},
+        )
+        with self._open(request, timeout=60) as answer:
+            return json.loads(answer.read())["name"]
+
+    def view(self, file):
+        """Returns the bytes of a file as a history entry names it: {"filename", "subfolder", "type"}."""
+        query = urllib.parse.urlencode({key: file[key] for key in ("filename", "subfolder", "type")})
+        with self._open(f"{self.url}/view?{query}", timeout=60) as answer:
+            return answer.read()
+
+    def free(self):
+        """Makes the server forget cached outputs and loaded models, so that the next prompt runs every node."""
+        self.request("/free", {"unload_models": True, "free_memory": True})
+
+    def log_text(self):
+        return self.log.read_text(encoding="utf8", errors="replace")
+
+
+def make_server_base(tmp_path_factory) -> Path:
+    """Makes the base folder of a server, with the demo's weights among its models, and returns it."""
+    base = dev.make_base(tmp_path_factory.mktemp("comfy-server") / "base")
+    for folder in ("controlnet", "loras", "vae"):
+        (base / "models" / folder).mkdir()
+    dev.put_demo_weights(base / "models")
+    return base
+
+
+@pytest.fixture(scope="session")
+def comfy_models(tmp_path_factory):
+    """The models folder of `comfy_server`, with the demo's weights; fixtures and tests add their own stand-ins to its sub-folders."""
+    return make_server_base(tmp_path_factory) / "models"
+
+
+@pytest.fixture(scope="session")
+def comfy_server(comfy_models):
+    """A running ComfyUI with this pack; a ComfyUI that does not start fails the tests with the end of its log."""
+    base = comfy_models.parent
+    server = Server(sys.executable, dev.find_comfyui(), base, log=base.parent / "server.log")
+    try:
+        server.start()
+    except dev.Stop as stop:
+        pytest.fail(f"{stop}\n{server.last_words(40)}", pytrace=False)
+    yield server
+    server.stop()

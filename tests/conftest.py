@@ -1,0 +1,66 @@
+"""What all tests share: the package name `zoetrope` for this repository, reproducible torch, and where ComfyUI is.
+
+The tiers tests/comfy and tests/browser need a ComfyUI: the one that COMFYUI_PATH names, the one this folder is installed in,
+or the copy that `python dev.py test` fetches. Without one they are not collected, and the summary says so.
+"""
+import importlib.util
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDS_COMFYUI = (ROOT / "tests" / "comfy", ROOT / "tests" / "browser")
+
+
+def load_dev():
+    """Returns dev.py as a module."""
+    if "zoetrope_dev" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("zoetrope_dev", ROOT / "dev.py")
+        sys.modules["zoetrope_dev"] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules["zoetrope_dev"]
+
+
+dev = load_dev()
+dev.import_pack_as("zoetrope")
+COMFYUI = dev.find_comfyui()
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))  # another number of threads is another order of sums
+
+
+def pytest_ignore_collect(collection_path):
+    """Leaves out what needs ComfyUI where there is none."""
+    if COMFYUI is None and any(collection_path.is_relative_to(folder) for folder in NEEDS_COMFYUI):
+        return True
+    return None
+
+
+def asked_for_comfyui(config):
+    """Returns whether a path on pytest's command line holds tests that need ComfyUI, or lies among them."""
+    paths = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
+    return any(folder.is_relative_to(path) or path.is_relative_to(folder) for folder in NEEDS_COMFYUI for path in paths)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if COMFYUI is None and asked_for_comfyui(terminalreporter.config):
+        terminalreporter.section("ComfyUI", sep="=", yellow=True)
+        terminalreporter.line(
+            "tests/comfy and tests/browser were NOT RUN: there is no ComfyUI. "
+            "Set COMFYUI_PATH to a ComfyUI folder, or run: python dev.py test"
+        )
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Starts every test from the same random numbers."""
+    random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def dev_script():
+    """dev.py as a module."""
+    return dev
