@@ -18,6 +18,7 @@ from comfy.context_windows import ContextHandlerABC, IndexListContextWindow
 from comfy.patcher_extension import WrappersMP
 
 from ..samplers.context_fusion import FUSE_METHODS, FusionPlan, WindowFusion, fuse_weights
+from ..samplers.context_plan import draw_plan
 from ..samplers.context_schedules import check_context, create_context_windows
 from ..samplers.noise import NOISE_TYPES, arrange_noise
 from .context_batch import WindowBatch, can_be_batched
@@ -130,20 +131,25 @@ class ContextWindowHandler(ContextHandlerABC):
         return [fusion.result() for fusion in fusions]
 
     def _windows(self, run: ContextRun, x_in: torch.Tensor, step: int) -> tuple[list[list[int]], FusionPlan]:
-        s = self.settings
-        num_videos, num_frames = s.videos(x_in.shape)
-        windows = create_context_windows(
-            s.context_schedule, num_frames, s.context_length, s.context_overlap, s.context_stride, s.closed_loop, step
-        )
+        num_videos, num_frames = self.settings.videos(x_in.shape)
+        windows, weights = self.plan_of_step(num_frames, step)
         key = (num_frames, tuple(map(tuple, windows)), x_in.device)
         if key not in run.windows:
             if not run.windows:
-                logging.info(f"Context windows: {num_frames} frames in {len(windows)} windows of up to {s.context_length} frames.")
-            weights = [fuse_weights(s.fuse_method, window, num_frames, s.context_overlap) for window in windows]
+                longest = max(map(len, windows))
+                logging.info(f"Context windows: {num_frames} frames in {len(windows)} windows of at most {longest} frames.")
             frame_lists = [[video * num_frames + i for i in window] for video in range(num_videos) for window in windows]
             plan = FusionPlan(frame_lists, weights * num_videos, num_frames * num_videos, x_in.device)
             run.windows[key] = frame_lists, plan
         return run.windows[key]
+
+    def plan_of_step(self, num_frames: int, step: int) -> tuple[list[list[int]], list[list[float]]]:
+        """The windows of one video of num_frames frames at a sampling step, and the weight of each of their frames."""
+        s = self.settings
+        windows = create_context_windows(
+            s.context_schedule, num_frames, s.context_length, s.context_overlap, s.context_stride, s.closed_loop, step
+        )
+        return windows, [fuse_weights(s.fuse_method, window, num_frames, s.context_overlap) for window in windows]
 
     def _groups(self, windows: list[IndexListContextWindow], batched: bool) -> list[list[IndexListContextWindow]]:
         """Neighbouring windows of equal length that are evaluated together."""
@@ -224,3 +230,20 @@ def apply_context_windows(model, settings: ContextSettings):
             model.remove_wrappers_with_key(kind, key)
         model.add_wrapper_with_key(kind, KEY, wrapper)
     return model
+
+
+def window_plan(model, num_frames: int, steps: int) -> tuple[torch.Tensor, str]:
+    """The windows that a MODEL with context windows uses on a video: a picture (1, H, W, 3) of every step, and their cost in words.
+
+    Raises ValueError when the MODEL has no windows of this pack, and on a video without frames or steps.
+    """
+    handler = model.model_options.get("context_handler")
+    if not isinstance(handler, ContextWindowHandler):
+        raise ValueError("this MODEL has no context windows of Zoetrope; put the node Context Windows in front of this one.")
+    if steps < 1:
+        raise ValueError(f"steps={steps} must be at least 1; 1 shows the first sampling step.")
+    plans = [handler.plan_of_step(num_frames, step) for step in range(steps)]
+    count = sum(len(windows) for windows, _ in plans) / steps
+    cost = sum(len(window) for windows, _ in plans for window in windows) / steps / num_frames
+    words = f"{num_frames} frames: {count:.1f} windows per step, {cost:.2f} times the work of computing each frame once."
+    return draw_plan(plans, num_frames).unsqueeze(0), words

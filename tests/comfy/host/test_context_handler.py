@@ -8,7 +8,7 @@ import comfy.samplers
 import pytest
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer
-from zoetrope.host.context_handler import ContextSettings, ContextWindowHandler, apply_context_windows
+from zoetrope.host.context_handler import ContextSettings, ContextWindowHandler, apply_context_windows, window_plan
 from zoetrope.samplers.noise import arrange_noise
 from zoetrope.tests.comfy.golden_unet import golden_model
 from zoetrope.tests.comfy.host.context_rig import (
@@ -352,3 +352,15 @@ def test_guide_frames_and_sound_are_refused_where_windows_are_needed(name, value
     short = ContextWindowHandler(ContextSettings(context_length=3, context_overlap=1))
     with pytest.raises(ValueError, match="use ComfyUI's own context windows node"):
         short.should_use_context(None, conds, x_in, torch.tensor([SIGMA]), {})
+
+
+def test_the_window_plan_is_that_of_the_settings(model):
+    image, words = window_plan(windowed(model, context_length=16, context_overlap=4), 32, 2)
+    assert image.shape == (1, 2 * 3 * 12 + 6, 32 * 12, 3)
+    assert words == "32 frames: 3.0 windows per step, 1.50 times the work of computing each frame once."
+    with pytest.raises(ValueError, match="has no context windows of Zoetrope"):
+        window_plan(model, 32, 2)
+    with pytest.raises(ValueError, match="steps=0 must be at least 1"):
+        window_plan(windowed(model), 32, 0)
+    with pytest.raises(ValueError, match="num_frames=0 must be at least 1"):
+        window_plan(windowed(model), 0, 1)

@@ -1,7 +1,6 @@
 import pickle
 import zipfile
 
-import comfy.utils
 import folder_paths
 import pytest
 import torch

@@ -59,3 +59,15 @@ def test_values_out_of_range_are_refused_before_the_run(comfy_server, value):
     with pytest.raises(ComfyError) as refused:
         comfy_server.prompt(graph(frames=5, extra=windows(**value)))
     assert next(iter(value)) in str(refused.value.details["node_errors"]["5"])
+
+
+def test_the_plan_is_drawn(comfy_server):
+    nodes = graph(frames=5, extra=windows())
+    for unneeded in ("6", "7", "8", "9", "10", "11", "12"):
+        del nodes[unneeded]
+    nodes["13"] = {"class_type": "ZoetropeShowContextWindows", "inputs": {"model": ["5", 0], "num_frames": 32, "steps": 3}}
+    nodes["14"] = {"class_type": "PreviewImage", "inputs": {"images": ["13", 0]}}
+    assert comfy_server.prompt(nodes)["outputs"]["14"]["images"]
+    nodes["13"]["inputs"]["model"] = ["4", 0]
+    with pytest.raises(ComfyError, match="put the node Context Windows in front"):
+        comfy_server.prompt(nodes)

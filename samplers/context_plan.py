@@ -1,0 +1,48 @@
+"""A picture of a window plan: which frames are denoised together at each step, and how much each window counts for a frame.
+
+One column for each frame, one row for each window, one band of rows for each step; a cell is brighter the larger the window's
+share in the fused frame is, and dark where the window does not have the frame.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import torch
+
+GAP = 6
+BACKGROUND = 0.12
+EMPTY_CELL = 0.2
+FAINTEST = 0.3
+
+
+def window_colour(number: int) -> torch.Tensor:
+    """A colour (3,) in 0..1 for the window of this number, unlike those of its neighbours."""
+    return torch.tensor(colorsys.hsv_to_rgb((0.58 + number * 0.382) % 1.0, 0.55, 1.0))
+
+
+def shares(windows: Sequence[Sequence[int]], weights: Sequence[Sequence[float]], num_frames: int) -> torch.Tensor:
+    """The part of each window in each fused frame, (windows, frames) in 0..1; 0 where a window does not have the frame."""
+    table = torch.zeros(len(windows), num_frames)
+    for row, (window, window_weights) in enumerate(zip(windows, weights, strict=True)):
+        table[row, list(window)] = torch.tensor(window_weights, dtype=table.dtype)
+    return table / table.sum(0, keepdim=True)
+
+
+def draw_plan(steps: Sequence[tuple], num_frames: int, cell: int = 12) -> torch.Tensor:
+    """The picture (H, W, 3) in 0..1 of a plan: for each step its windows and their weights, over a video of num_frames frames.
+
+    cell is the size of a cell in pixels.
+    """
+    bands = []
+    for windows, weights in steps:
+        table = shares(windows, weights, num_frames)
+        colours = torch.stack([window_colour(number) for number in range(len(windows))])
+        brightness = FAINTEST + (1 - FAINTEST) * table
+        cells = torch.where(table[..., None] > 0, colours[:, None] * brightness[..., None], torch.tensor(EMPTY_CELL))
+        band = cells.repeat_interleave(cell, 0).repeat_interleave(cell, 1)
+        band[cell - 1 :: cell] = BACKGROUND
+        band[:, cell - 1 :: cell] = BACKGROUND
+        bands += [band, torch.full((GAP, band.shape[1], 3), BACKGROUND)]
+    return torch.cat(bands[:-1])
