@@ -155,6 +155,11 @@ class MotionInjection:
                 f"latent batch a multiple of {frames} or set frames_per_video to 0 (the whole batch is one video)."
             )
         longest = self.module.config.position_length
+        if frames > longest and options.get("context_window") is not None:
+            raise ValueError(
+                f"windows of {frames} frames are more than the {longest} that the motion module '{self.module.name}' knows; lower "
+                f"context_length of the context windows to at most {longest} (16 is usual)."
+            )
         if frames > longest:
             raise ValueError(
                 f"{frames} frames are more than the {longest} that the motion module '{self.module.name}' knows; add the "

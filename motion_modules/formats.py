@@ -109,9 +109,10 @@ def to_original_names(model: MotionModel) -> StateDict:
 
 
 def plain_tensors(raw: Mapping) -> StateDict:
-    """The tensors of a file by key, freed of "state_dict" nesting and of "module." and "unet." prefixes."""
-    if isinstance(raw.get("state_dict"), Mapping):
-        raw = raw["state_dict"]
+    """The tensors of a file by key, freed of "state_dict" or "controlnet" nesting and of "module." and "unet." prefixes."""
+    for wrapping in ("state_dict", "controlnet"):
+        if isinstance(raw.get(wrapping), Mapping):
+            raw = raw[wrapping]
     tensors = {}
     for key, value in raw.items():
         if isinstance(key, str) and isinstance(value, torch.Tensor):
@@ -129,6 +130,8 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
             found = "PIA (it replaces the UNet's first convolution)"
         elif any(k.startswith("img_encoder.") for k in tensors):
             found = "AnimateLCM-I2V (it brings an image encoder)"
+        elif any(k.startswith("controlnet_cond_embedding.") for k in tensors):
+            found = "SparseCtrl (a ControlNet with motion modules)"
         else:
             return
         raise ValueError(

@@ -37,7 +37,8 @@ class ApplyContextWindows(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "context_schedule", options=list(CONTEXT_SCHEDULES), default="standard_static",
-                    tooltip="standard_static: the same evenly spread windows at every step, the fastest. standard_uniform: seams "
+                    tooltip="standard_static: the same evenly spread windows at every step, the fastest with overlap. "
+                    "standard_uniform: seams "
                     "move from step to step. looped_uniform: windows also wrap from the last frame to the first, for loops. "
                     "batched: pieces without overlap.",
                 ),
@@ -54,7 +55,8 @@ class ApplyContextWindows(io.ComfyNode):
                 io.Combo.Input(
                     "fuse_method", options=list(FUSE_METHODS), default="pyramid",
                     tooltip="How much each frame of a window counts where windows overlap. pyramid: more towards the middle; "
-                    "relative: nearly only the middle; flat: all the same; overlap-linear: cross-fade over context_overlap frames.",
+                    "relative: like pyramid, but the ends hardly count; flat: all the same; "
+                    "overlap-linear: cross-fade over context_overlap frames.",
                 ),
                 io.Combo.Input(
                     "noise_type", options=list(NOISE_TYPES), default="default",

@@ -83,7 +83,7 @@ class ApplyMotionModule(io.ComfyNode):
             search_aliases=["animatediff", "use evolved sampling", "apply animatediff model", "motion", "video", "ADE"],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.x checkpoint (SDXL for an SDXL module), LoRAs included."),
-                MotionModuleType.Input("motion_module", tooltip="From Load Motion Module."),
+                MotionModuleType.Input("motion_module", tooltip="From Load Motion Module or Load MotionLoRA."),
                 io.Float.Input(
                     "strength", default=1.0, min=0.0, max=10.0, step=0.01,
                     tooltip="How much of the motion is added, a factor: 1 = as trained, 0 = off (exactly the plain checkpoint).",
@@ -104,7 +104,8 @@ class ApplyMotionModule(io.ComfyNode):
                 io.Combo.Input(
                     "group_norm", options=injection.GROUP_NORM_CHOICES, default=injection.AUTO, advanced=True,
                     tooltip="Where the UNet takes its normalisation statistics. auto = as the module was trained (over all "
-                    "frames for v1, per frame else); the AnimateDiff-Evolved choice reproduces v1 seeds made with that pack.",
+                    "frames for v1, per frame else); the AnimateDiff-Evolved choice reproduces seeds made with that pack for v1, "
+                    "SDXL and AnimateLCM modules.",
                 ),
                 io.Int.Input(
                     "frames_per_video", default=0, min=0, max=4096, advanced=True,

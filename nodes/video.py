@@ -22,8 +22,8 @@ class CreateVideo(io.ComfyNode):
                 io.Image.Input("images", tooltip="The frames, in order."),
                 io.Float.Input("fps", default=8.0, min=0.01, max=240.0, step=0.01, tooltip="Frames per second; 8 for AnimateDiff."),
                 io.Float.Input(
-                    "crf", default=18.0, min=0.0, max=51.0, step=1.0, advanced=True,
-                    tooltip="H.264 quality: 0 = lossless and large, 18 = looks like the original, 51 = worst.",
+                    "crf", default=18.0, min=1.0, max=51.0, step=1.0, advanced=True,
+                    tooltip="H.264 quality: 1 = hardly compressed and large, 18 = looks like the original, 51 = worst.",
                 ),
                 io.Audio.Input("audio", optional=True, tooltip="Sound to go with it; what is longer than the frames is cut off."),
             ],

@@ -7,6 +7,7 @@ share in the fused frame is, and dark where the window does not have the frame.
 from __future__ import annotations
 
 import colorsys
+import math
 from collections.abc import Sequence
 
 import torch
@@ -15,6 +16,9 @@ GAP = 6
 BACKGROUND = 0.12
 EMPTY_CELL = 0.2
 FAINTEST = 0.3
+LARGEST_CELL = 12
+SMALLEST_WITH_LINES = 4
+MOST_PIXELS = 1 << 24
 
 
 def window_colour(number: int) -> torch.Tensor:
@@ -30,11 +34,24 @@ def shares(windows: Sequence[Sequence[int]], weights: Sequence[Sequence[float]],
     return table / table.sum(0, keepdim=True)
 
 
-def draw_plan(steps: Sequence[tuple], num_frames: int, cell: int = 12) -> torch.Tensor:
+def cell_size(steps: Sequence[tuple], num_frames: int) -> int:
+    """Pixels of a cell, as large as a picture of MOST_PIXELS allows; ValueError where not even one pixel is left."""
+    cells = num_frames * sum(len(windows) for windows, _ in steps)
+    if cells > MOST_PIXELS:
+        raise ValueError(
+            f"a plan of {len(steps)} steps over num_frames={num_frames} has {cells} cells, a picture holds {MOST_PIXELS}; lower "
+            "steps or num_frames."
+        )
+    return min(LARGEST_CELL, math.isqrt(MOST_PIXELS // cells))
+
+
+def draw_plan(steps: Sequence[tuple], num_frames: int, cell: int | None = None) -> torch.Tensor:
     """The picture (H, W, 3) in 0..1 of a plan: for each step its windows and their weights, over a video of num_frames frames.
 
-    cell is the size of a cell in pixels.
+    cell is the size of a cell in pixels, None for the largest that keeps the picture manageable. Raises ValueError on a plan
+    that has more cells than a picture may have pixels.
     """
+    cell = cell or cell_size(steps, num_frames)
     bands = []
     for windows, weights in steps:
         table = shares(windows, weights, num_frames)
@@ -42,7 +59,8 @@ def draw_plan(steps: Sequence[tuple], num_frames: int, cell: int = 12) -> torch.
         brightness = FAINTEST + (1 - FAINTEST) * table
         cells = torch.where(table[..., None] > 0, colours[:, None] * brightness[..., None], torch.tensor(EMPTY_CELL))
         band = cells.repeat_interleave(cell, 0).repeat_interleave(cell, 1)
-        band[cell - 1 :: cell] = BACKGROUND
-        band[:, cell - 1 :: cell] = BACKGROUND
+        if cell >= SMALLEST_WITH_LINES:
+            band[cell - 1 :: cell] = BACKGROUND
+            band[:, cell - 1 :: cell] = BACKGROUND
         bands += [band, torch.full((GAP, band.shape[1], 3), BACKGROUND)]
     return torch.cat(bands[:-1])

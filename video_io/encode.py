@@ -27,15 +27,15 @@ def encode_h264(
 ) -> int:
     """Writes frames (H, W, 3), values 0..1, to an MP4 file or buffer; returns how many were written.
 
-    fps: frames per second, above 0. crf: 0 (lossless, large) to 51 (worst); 18 looks like the original. audio: ComfyUI's AUDIO,
+    fps: frames per second, above 0. crf: 1 (best, large) to 51 (worst); 18 looks like the original. audio: ComfyUI's AUDIO,
     {"waveform": (1, channels, samples) in -1..1, "sample_rate": Hz}; what is longer than the video is cut off.
     H.264 in the form that every browser plays has even sides: odd ones are made even by repeating the last row or column.
     progress is called after each frame. Raises ValueError for no frames, or values out of range.
     """
     if not fps > 0:
         raise ValueError(f"fps={fps} must be larger than 0; 8 is usual for AnimateDiff.")
-    if not 0 <= crf <= 51:
-        raise ValueError(f"crf={crf} must lie between 0 (lossless) and 51 (worst); 18 looks like the original.")
+    if not 1 <= crf <= 51:  # 0 makes a profile that browsers do not play
+        raise ValueError(f"crf={crf} must lie between 1 (best) and 51 (worst); 18 looks like the original.")
     rate = Fraction(fps).limit_denominator(1001)
     written = 0
     # Moving the index to the front needs a file to read back from; what comes from a buffer is remuxed when it is saved.

@@ -124,6 +124,10 @@ def test_damage_is_named_with_the_key():
 def test_modules_that_need_more_than_themselves_are_refused():
     with pytest.raises(ValueError, match="PIA"):
         read_motion_module(made_file("v3") | {"conv_in.weight": torch.zeros(32, 9, 3, 3)}, "pia.ckpt")
+    sparse = made_file("v3") | {"controlnet_cond_embedding.weight": torch.zeros(3)}
+    for layout in (sparse, {"controlnet": sparse}):
+        with pytest.raises(ValueError, match="SparseCtrl"):
+            read_motion_module(layout, "sparsectrl.ckpt")
     with pytest.raises(ValueError, match="AnimateLCM-I2V"):
         read_motion_module(made_file("v3") | {"img_encoder.conv.weight": torch.zeros(3)}, "lcm.ckpt")
 

@@ -1,5 +1,6 @@
 """The picture of a window plan shows what is in it."""
 
+import pytest
 import torch
 from zoetrope.samplers.context_plan import BACKGROUND, EMPTY_CELL, GAP, draw_plan, shares, window_colour
 
@@ -29,3 +30,12 @@ def test_cells_are_coloured_where_a_window_has_the_frame():
     assert torch.allclose(at(0, 3, band=1), window_colour(0))
     assert torch.equal(image[2 * cell + 1, 3], torch.full((3,), BACKGROUND))
     assert not torch.allclose(window_colour(0), window_colour(1), atol=0.1)
+
+
+def test_a_large_plan_gets_smaller_cells_and_one_that_is_too_large_is_refused():
+    windows = [list(range(start, start + 16)) for start in range(0, 4000, 16)]
+    step = (windows, [[1.0] * 16] * len(windows))
+    picture = draw_plan([step], 4000)
+    assert picture.shape == (250 * 4, 4000 * 4, 3)
+    with pytest.raises(ValueError, match="lower steps or num_frames"):
+        draw_plan([step] * 100, 4000)

@@ -1,0 +1,174 @@
+"""The example workflows as files: names, pictures, ids, links, layout, and what the editor needs to name packs and missing models."""
+import json
+import re
+
+import pytest
+
+from ..places import ROOT
+
+FOLDER = ROOT / "example_workflows"
+FILES = sorted(FOLDER.glob("*.json"))
+EDITOR_ONLY = {"MarkdownNote", "Note"}
+TITLE_HEIGHT = 30  # drawn above a node's position
+MODEL_FILE = re.compile(r".*\.(safetensors|ckpt|pth|pt|bin)$")
+DEMO_FILE = re.compile(r"zoetrope_tiny_\w+\.safetensors")
+MODEL_FOLDERS = {
+    "CheckpointLoaderSimple": "checkpoints",
+    "ControlNetLoader": "controlnet",
+    "ZoetropeLoadMotionModule": "animatediff_models",
+    "ZoetropeLoadMotionLora": "animatediff_motion_lora",
+}
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf8"))
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def workflow(path):
+    return read(path)
+
+
+def node_box(node):
+    (x, y), (width, height) = node["pos"], node["size"]
+    return x, y - TITLE_HEIGHT, x + width, y + height
+
+
+def group_box(group):
+    x, y, width, height = group["bounding"]
+    return x, y, x + width, y + height
+
+
+def overlap(a, b):
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def inside(box, outer):
+    return outer[0] <= box[0] and outer[1] <= box[1] and box[2] <= outer[2] and box[3] <= outer[3]
+
+
+def jpeg_size(content):
+    """Width and height as the frame header of a JPEG file says."""
+    assert content[:2] == b"\xff\xd8"
+    place = 2
+    while True:
+        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
+        if 0xC0 <= marker <= 0xC3:
+            height, width = (int.from_bytes(content[place + i : place + i + 2], "big") for i in (5, 7))
+            return width, height
+        place += 2 + length
+
+
+def test_the_workflows_are_there():
+    text = " ".join(path.stem for path in FILES)
+    for task in ("text_to_video", "long_video", "image_to_video", "ControlNet", "zoetrope_demo"):
+        assert task in text
+
+
+def test_names_fit_into_links(path):
+    """ComfyUI's address ?template=<name> takes nothing else."""
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", path.stem)
+
+
+def test_picture(path):
+    content = path.with_suffix(".jpg").read_bytes()
+    assert len(content) < 60_000
+    assert min(jpeg_size(content)) >= 128 and max(jpeg_size(content)) <= 512
+
+
+def test_pictures_belong_to_workflows():
+    assert {p.name for p in FOLDER.iterdir()} == {p.with_suffix(s).name for p in FILES for s in (".json", ".jpg")}
+
+
+def test_ids(workflow):
+    nodes, links = [node["id"] for node in workflow["nodes"]], [link[0] for link in workflow["links"]]
+    assert workflow["version"] == 0.4
+    assert len(set(nodes)) == len(nodes) and workflow["last_node_id"] == max(nodes)
+    assert len(set(links)) == len(links) and workflow["last_link_id"] == max(links)
+    assert sorted(node["order"] for node in workflow["nodes"]) == list(range(len(nodes)))
+
+
+def test_graphs_are_different():
+    assert len({read(path)["id"] for path in FILES}) == len(FILES)
+
+
+def test_links_are_known_at_both_ends(workflow):
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    for link, source, slot, target, place, kind in workflow["links"]:
+        output, socket = nodes[source]["outputs"][slot], nodes[target]["inputs"][place]
+        assert link in output["links"]
+        assert socket["link"] == link
+        assert output["type"] == kind
+        assert socket["type"] == kind
+        assert nodes[source]["order"] < nodes[target]["order"]
+    ends = [s["link"] for node in nodes.values() for s in node["inputs"] if s["link"] is not None]
+    starts = [link for node in nodes.values() for output in node["outputs"] for link in output["links"]]
+    assert sorted(ends) == sorted(starts) == sorted(link[0] for link in workflow["links"])
+
+
+def test_every_node_leads_to_an_output(workflow):
+    used = {link[1] for link in workflow["links"]}
+    loose = [n["type"] for n in workflow["nodes"] if n["outputs"] and n["id"] not in used and n["type"] not in EDITOR_ONLY]
+    assert set(loose) <= {"SaveVideo", "PreviewImage"}
+
+
+def test_nothing_overlaps(workflow):
+    for boxes in ([(n["type"], node_box(n)) for n in workflow["nodes"]], [(g["title"], group_box(g)) for g in workflow["groups"]]):
+        assert [(a, b) for i, (a, x) in enumerate(boxes) for b, y in boxes[i + 1 :] if overlap(x, y)] == []
+
+
+def test_every_node_is_in_a_group(workflow):
+    groups = [group_box(group) for group in workflow["groups"]]
+    assert [n["type"] for n in workflow["nodes"] if sum(inside(node_box(n), group) for group in groups) != 1] == []
+    assert {"Model", "Motion", "Prompt", "Sampling", "Video"} <= {group["title"] for group in workflow["groups"]}
+
+
+def test_nodes_name_their_pack(workflow):
+    """From these the front end and ComfyUI-Manager say which pack a missing node comes from."""
+    version = re.search(r'^name = "(.+)"\nversion = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf8"), re.M)
+    for node in workflow["nodes"]:
+        if node["type"] not in EDITOR_ONLY:
+            ours = node["type"].startswith("Zoetrope")
+            pack = version.groups() if ours else ("comfy-core", "0.30.0")
+            assert (node["properties"]["cnr_id"], node["properties"]["ver"]) == pack
+            assert node["properties"]["Node name for S&R"] == node["type"]
+
+
+def test_model_files_can_be_found(workflow):
+    """Every loader says where its file is published; the note has the same link. The demo's own files come with the pack."""
+    (note,) = (node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote")
+    named = [(node, v) for node in workflow["nodes"] for v in node["widgets_values"] if isinstance(v, str) and MODEL_FILE.fullmatch(v)]
+    assert len(named) >= 2
+    for node, value in named:
+        assert value in note
+        folder = MODEL_FOLDERS[node["type"]]
+        assert f"`models/{folder}`" in note
+        if DEMO_FILE.fullmatch(value):
+            assert "models" not in node["properties"]
+        else:
+            (model,) = node["properties"]["models"]
+            assert (model["name"], model["directory"]) == (value, folder)
+            assert re.fullmatch(rf"https://huggingface\.co/[\w-]+/[\w.-]+/resolve/main/{re.escape(value)}", model["url"])
+            assert f"[{value}]({model['url']})" in note
+
+
+def test_note_says_what_to_change(workflow):
+    (note,) = (node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote")
+    assert note.startswith("### ") and "**Files**" in note and "**Change first**" in note
+
+
+def test_values_are_as_published(workflow):
+    """What an SD1.x motion module was trained with (frames of a window, frame rate), and a size that VAE and UNet can divide."""
+    for node in workflow["nodes"]:
+        values = node["widgets_values"]
+        if node["type"] == "EmptyLatentImage":
+            assert values[0] % 64 == values[1] % 64 == 0
+        if node["type"] == "ZoetropeApplyContextWindows":
+            assert values[0] == 16 and 0 < values[1] < 16
+        if node["type"] == "CreateVideo" and all(s["link"] is None for s in node["inputs"] if s["name"] == "fps"):
+            assert values[0] == 8
