@@ -51,7 +51,7 @@ HELP = f"""\
 python dev.py demo [--json]                  set everything up, run an example workflow in a real ComfyUI, print the path of the video
 python dev.py test [bare|comfy|browser] ...  run the tests, all or one tier; further arguments go to pytest
 python dev.py serve [--port N]               ComfyUI with this pack and the demo's models, in your browser; Ctrl-C ends it
-python dev.py bench NAME [--json]            run benchmarks/NAME.py: a table, or one JSON object as the last line
+python dev.py bench NAME [--json] ...        run benchmarks/NAME.py: a table, or one JSON object as the last line
 python dev.py run MODULE [arguments]         for developers: run a module of the pack (say demo.train) where torch and ComfyUI are there
 python dev.py clean                          delete everything this script has made (the folder .zoetrope)
 
@@ -65,6 +65,10 @@ Chosen by environment variables:
                         brings several GB; the address of the small CPU builds stands on pytorch.org under "Get started".
   CHROMIUM              the browser of the browser tier. Without it: Chromium or Chrome, wherever it is installed.
 Sampling runs on the CPU in demo and test; serve uses a GPU if torch sees one."""
+
+
+class Terminated(KeyboardInterrupt):
+    """Somebody asked this script to end, without a Ctrl-C that its child processes got too."""
 
 
 class Stop(Exception):
@@ -127,7 +131,8 @@ def say(text=""):
 
 def child_environment(**more):
     """Returns the environment of every program we start: our caches, and nothing of the user's Python leaks in."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET")}
+    foreign = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PIP_USER", "PIP_TARGET")
+    environment = {key: value for key, value in os.environ.items() if key not in foreign}
     environment.update(PYTHONNOUSERSITE="1", PYTHONUTF8="1", PYTHONPYCACHEPREFIX=str(HOME / "pycache"), PIP_USER="0", **more)
     return environment
 
@@ -176,6 +181,21 @@ class SetupLock:
     """What the programs of a set-up inherit: a pip that outlives a killed dev.py keeps the lock until it ends too."""
 
     inherited = ()
+
+
+def run_visibly(command, environment):
+    """Runs a command in this terminal and returns its status; when we are interrupted it gets the time to end in order."""
+    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, Terminated):  # Ctrl-C reaches the whole terminal by itself
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
 
 
 @contextlib.contextmanager
@@ -302,7 +322,9 @@ def venv_python():
 
 
 def site_packages():
-    return HOME / "venv" / ("Lib/site-packages" if os.name == "nt" else "lib/python{}.{}/site-packages".format(*sys.version_info))
+    if os.name == "nt":
+        return HOME / "venv" / "Lib" / "site-packages"
+    return next((HOME / "venv" / "lib").glob("python3*/site-packages"))  # the version is that of the Python it was made with
 
 
 def make_venv(progress, log):
@@ -327,19 +349,31 @@ def pip_command():
     return [sys.executable, "-m", "pip", "--python", venv_python()]
 
 
-def pip_install(arguments, progress, log):
+def pip_install(arguments, progress, log, unfinished):
+    """Installs packages; the file `unfinished` stays behind when pip ended while it was copying them."""
+
     def describe(line):
         found = re.match(r"\s*(Collecting|Downloading|Using cached|Building|Installing collected) ?(\S*)(.*)", line)
         return " ".join(found.groups())[:90] if found else ""
 
+    unfinished.touch()
     status, lines = run_logged([*pip_command(), "install", *PIP_OPTIONS, *arguments], log, progress, describe)
+    if status == 0 or not any(line.startswith("Installing collected") for line in lines):
+        unfinished.unlink()
     if status:
         raise Stop(pip_trouble(lines, log))
 
 
+def disk_is_full():
+    return (
+        f"The disk that holds {ROOT} is full; make room for {DISK_SPACE / 1e9:.0f} GB (with torch's build for NVIDIA GPUs, Linux's "
+        "default, for 14 GB: python dev.py --help says how to get another) and run this again."
+    )
+
+
 def no_space(lines):
     if any("No space left on device" in line or "not enough space" in line for line in lines):
-        raise Stop(f"The disk that holds {ROOT} is full; make room for {DISK_SPACE / 1e9:.0f} GB and run this again.")
+        raise Stop(disk_is_full())
 
 
 def pip_trouble(lines, log):
@@ -510,31 +544,31 @@ def python_steps(theirs, comfy, log):
     """Returns the Steps that make our virtual environment."""
     venv, stamps = HOME / "venv", HOME / "venv" / "complete"
     unfinished = venv / "unfinished"
-    if unfinished.exists() or not venv_python().is_file():
+    empty = Step("Python environment", stamps / "python", "venv", lambda progress: make_venv(progress, log))
+    if unfinished.exists() or not venv_python().is_file() or not empty.is_done():
         shutil.rmtree(venv, ignore_errors=True)  # pip was killed while it copied: only the downloads can be trusted
     index = os.environ.get("ZOETROPE_TORCH_INDEX")
     torch_index = ["--index-url", index] if index else []
 
     def packages(title, name, *arguments, trace=()):
         def install(progress):
-            unfinished.touch()
-            pip_install(arguments, progress, log)
-            unfinished.unlink()
+            pip_install(arguments, progress, log, unfinished)
 
         return Step(title, stamps / name, (arguments, trace), install)
 
     steps = [
-        Step("Python environment", stamps / "python", sys.version, lambda progress: make_venv(progress, log)),
+        empty,
         packages("PyTorch", "torch", *TORCH, *torch_index),
         packages("packages of the pack and its tests", "bare", *BARE_PACKAGES),
     ]
     if comfy:
         requirements = (theirs or HOME / "comfyui") / "requirements.txt"
         trace = requirements.read_text(encoding="utf8") if theirs else COMFYUI_SHA256
+        compiled_for = (TORCH, TORCH_FAMILY, index)
         steps += [
             packages("torchvision and torchaudio", "family", *TORCH_FAMILY, "--no-deps", *torch_index),
             packages("ComfyUI's packages", "comfyui", "-r", requirements, trace=trace),
-            Step("check of the packages", stamps / "mended", TORCH_FAMILY, lambda progress: mend_torchvision(progress, log)),
+            Step("check of the packages", stamps / "mended", compiled_for, lambda progress: mend_torchvision(progress, log)),
         ]
     return steps
 
@@ -636,13 +670,19 @@ class ComfyServer:
                 [str(part) for part in command], stdout=book, stderr=subprocess.STDOUT if book else None,
                 stdin=subprocess.DEVNULL, cwd=self.base, env=child_environment(), **alone,
             )  # fmt: skip
+        try:
+            self._wait(patience)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self, patience):
         deadline = time.monotonic() + patience
         while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                dead = self.process.poll() is not None
-                self.stop()
-                words = self.last_words()
-                raise Stop(f"ComfyUI {'ended' if dead else 'did not answer'} while starting: {words} (log: {self.log or 'above'}).")
+            dead = self.process.poll() is not None
+            if dead or time.monotonic() > deadline:
+                what = "ended" if dead else "did not answer"
+                raise Stop(f"ComfyUI {what} while starting: {self.last_words()} (log: {self.log or 'above'}).")
             time.sleep(0.3)
 
     def _answers(self):
@@ -775,9 +815,10 @@ def run_inside(module, arguments):
 
         enter_comfyui(comfyui, HOME / "base", cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()))
     if module.startswith("benchmarks."):
-        return importlib.import_module(f"zoetrope.{module}").main(arguments)
-    sys.argv = [module, *arguments]
-    runpy.run_module(f"zoetrope.{module}", run_name="__main__", alter_sys=False)
+        importlib.import_module(f"zoetrope.{module}").main(arguments)
+    else:
+        sys.argv = [module, *arguments]
+        runpy.run_module(f"zoetrope.{module}", run_name="__main__", alter_sys=False)
     return 0
 
 
@@ -839,7 +880,9 @@ def test(arguments):
         raise Stop(f"The browser tier cannot run: {trouble}.")
     tiers = [tier] if tier else [name for name in TIERS if name != "browser" or not trouble]
     place = prepare(comfy=tier != "bare", browser="browser" in tiers)
-    environment = child_environment(ZOETROPE_ARTEFACTS=os.environ.get("ZOETROPE_ARTEFACTS", str(HOME / "artefacts")))
+    environment = child_environment(PYTHONSAFEPATH="1")  # this folder does not belong on sys.path
+    environment.setdefault("ZOETROPE_ARTEFACTS", str(HOME / "artefacts"))
+    environment.setdefault("OMP_NUM_THREADS", "1")  # small tensors: threads would mostly wait for each other
     if place.comfyui:
         environment["COMFYUI_PATH"] = str(place.comfyui)
     if "browser" in tiers:
@@ -852,7 +895,7 @@ def test(arguments):
     say(f"Running the tests: {', '.join(tiers)}.")
     command = [place.python, "-m", "pytest", *places, *paths, *arguments]
     try:
-        status = subprocess.run([str(part) for part in command], cwd=ROOT, env=environment).returncode
+        status = run_visibly(command, environment)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if not tier and trouble:
@@ -883,7 +926,8 @@ def serve(port):
 
 
 def bench(name, arguments):
-    names = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if not path.stem.startswith("_"))
+    sources = sorted((ROOT / "benchmarks").glob("*.py"))
+    names = [path.stem for path in sources if "\ndef main(" in path.read_text(encoding="utf8")]
     if name not in names:
         raise Stop(f"There is no benchmark {name!r}; there are: {', '.join(names) or 'none yet'}.")
     return run(f"benchmarks.{name}", arguments)
@@ -892,7 +936,7 @@ def bench(name, arguments):
 def run(module, arguments):
     place = prepare()
     environment = child_environment(ZOETROPE_INSIDE="1", COMFYUI_PATH=str(place.comfyui))
-    return subprocess.run([str(place.python), str(ROOT / "dev.py"), "run", module, *arguments], env=environment).returncode
+    return run_visibly([place.python, ROOT / "dev.py", "run", module, *arguments], environment)
 
 
 def clean():
@@ -919,7 +963,7 @@ def main(arguments):
         return test(rest)
     if command == "serve" and (not rest or (len(rest) == 2 and rest[0] == "--port" and rest[1].isdigit())):
         return serve(int(rest[1]) if rest else 8188)
-    if command == "bench" and rest and set(rest[1:]) <= {"--json"}:
+    if command == "bench" and rest:
         return bench(rest[0], rest[1:])
     if command == "run" and rest:
         return run_inside(rest[0], rest[1:]) if os.environ.get("ZOETROPE_INSIDE") else run(rest[0], rest[1:])
@@ -930,7 +974,7 @@ def main(arguments):
 
 def interrupted(number, frame):
     """Turns a request to end (kill, closing the terminal) into what Ctrl-C does, so that no server or pip is left behind."""
-    raise KeyboardInterrupt
+    raise Terminated
 
 
 if __name__ == "__main__":
@@ -948,4 +992,4 @@ if __name__ == "__main__":
     except OSError as error:
         if error.errno != 28:  # ENOSPC
             raise
-        sys.exit(f"\nThe disk that holds {ROOT} is full; make room for {DISK_SPACE / 1e9:.0f} GB and run this again.")
+        sys.exit(f"\n{disk_is_full()}")

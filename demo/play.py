@@ -20,7 +20,7 @@ from . import world
 
 WEIGHTS = pathlib.Path(__file__).parent / "weights"
 CHECKPOINT, MOTION_MODULE = WEIGHTS / "zoetrope_tiny_sd.safetensors", WEIGHTS / "zoetrope_tiny_mm.safetensors"
-STEPS, GUIDANCE, SAMPLER, SCHEDULER = 14, 4.0, "dpmpp_2m", "normal"
+STEPS, GUIDANCE, SAMPLER, SCHEDULER = 14, 4.0, "dpmpp_2m", "karras"
 
 
 @dataclasses.dataclass(frozen=True)

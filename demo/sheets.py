@@ -67,17 +67,6 @@ CLIP_PROMPTS = (
 )
 
 
-@torch.no_grad()
-def clips_sheet(text, unet, motion, tokens: dict[str, list[int]], path: pathlib.Path, steps: int = 8) -> None:
-    """A clip of 16 frames for each of the first CLIP_PROMPTS, one a row; few steps, because training waits for it."""
-    shown = CLIP_PROMPTS[:3]
-    rows = torch.tensor([text.rows(networks.caption_tokens(p, tokens)) for p in shown for _ in range(16)])
-    empty = text(torch.tensor([text.rows([])] * len(rows)))
-    noise = torch.randn(len(rows), 4, 16, 16, generator=torch.Generator().manual_seed(7))
-    latents = sample(unet, text(rows), empty, noise, schedule=1, steps=steps, patches=stages.motion_patches(motion, 16))
-    save_grid(latents_to_rgb(latents), 16, path, by_rows=True)
-
-
 def save_grid(frames: torch.Tensor, columns: int, path: pathlib.Path, by_rows: bool = False) -> None:
     """Frames (columns * rows, 3, H, W), column by column or row by row, as one PNG."""
     n, _, h, w = frames.shape

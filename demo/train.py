@@ -26,9 +26,9 @@ from .fast_norm import speed_up
 from .optimiser import MasterOptimiser
 
 HERE = pathlib.Path(__file__).parent
-STEPS = {"unet": 2300, "decoder": 600, "motion": 600}
-RATES = {"unet": 2e-3, "decoder": 2e-3, "motion": 2e-3}
-SAVE_SECONDS = 300
+STEPS = {"unet": 2300, "decoder": 600, "motion": 800}
+RATES = {"unet": 2e-3, "decoder": 2e-3, "motion": 6e-3}
+SAVE_SECONDS = 240
 CHECKPOINT, MOTION_MODULE = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
 
 
@@ -151,13 +151,7 @@ def train_motion(steps: int, work: pathlib.Path, frames: int) -> None:
     def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
         return stages.motion_loss(text, unet, motion, tokens, frames, rng, generator)
 
-    def sheet() -> None:
-        kept = {k: p.detach().clone() for k, p in named}
-        motion.load_state_dict(optimiser.average, strict=False)
-        sheets.clips_sheet(text, unet, motion, tokens, work / "sheet_motion.png")
-        motion.load_state_dict(kept, strict=False)
-
-    fit("motion", optimiser, loss_of, steps, work, sheet)
+    fit("motion", optimiser, loss_of, steps, work)
 
 
 def export(work: pathlib.Path, weights: pathlib.Path) -> None:
@@ -181,7 +175,8 @@ def show(work: pathlib.Path, folder: pathlib.Path) -> None:
     from . import play
 
     family = play.load_family()
-    sheets.save_grid(play.pictures(family, list(sheets.PROMPTS) * 3, seed=5), len(sheets.PROMPTS), folder / "pictures.png", by_rows=True)
+    pictures = F.avg_pool2d(play.pictures(family, list(sheets.PROMPTS) * 3, seed=5), 2)
+    sheets.save_grid(pictures, len(sheets.PROMPTS), folder / "pictures.png", by_rows=True)
     clips = []
     for index, prompt in enumerate(sheets.CLIP_PROMPTS):
         for model in (play.moving(family), play.not_moving(family)):

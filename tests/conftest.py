@@ -28,7 +28,8 @@ def load_dev():
 dev = load_dev()
 dev.import_pack_as("zoetrope")
 COMFYUI = dev.find_comfyui()
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))  # another number of threads is another order of sums
+# Another number of threads is another order of sums; and on a busy machine threads that wait for each other are slow.
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def pytest_ignore_collect(collection_path):

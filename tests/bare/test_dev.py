@@ -1,5 +1,6 @@
 """dev.py: what it finds, what it refuses with which sentence, and that nothing half-made is ever taken for whole."""
 import ast
+import contextlib
 import hashlib
 import io
 import json
@@ -78,8 +79,9 @@ def test_unknown_arguments_end_with_one_sentence(arguments):
 
 def test_unknown_benchmark_lists_the_known_ones(home):
     (dev.ROOT / "benchmarks").mkdir()
-    for name in ("step.py", "load.py", "_shared.py"):
-        (dev.ROOT / "benchmarks" / name).touch()
+    for name in ("step", "load"):
+        (dev.ROOT / "benchmarks" / f"{name}.py").write_text("import json\n\ndef main(arguments):\n    return 0\n")
+    (dev.ROOT / "benchmarks" / "shared_part.py").write_text("WIDTH = 7\n")
     with pytest.raises(dev.Stop, match="no benchmark 'x'; there are: load, step"):
         dev.bench("x", [])
 
@@ -227,15 +229,38 @@ def test_step_that_fails_is_not_done(tmp_path, progress):
     assert not step.is_done()
 
 
-def test_environment_in_which_pip_was_killed_is_made_again(home, monkeypatch):
-    python = dev.venv_python()
-    python.parent.mkdir(parents=True)
-    python.touch()
-    dev.python_steps(None, False, home / "log")
-    assert python.exists()
-    (home / "venv" / "unfinished").touch()
-    dev.python_steps(None, False, home / "log")
+def test_environment_that_is_not_whole_is_made_again(home):
+    def done_steps(before=None):
+        python = dev.venv_python()
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.touch()
+        stamps = home / "venv" / "complete"
+        stamps.mkdir(exist_ok=True)
+        for step in dev.python_steps(None, False, home / "log"):
+            stamps.mkdir(parents=True, exist_ok=True)
+            step.stamp.write_text(step.fingerprint)
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.touch()
+        if before:
+            before()
+        return [step.title for step in dev.python_steps(None, False, home / "log") if step.is_done()]
+
+    assert len(done_steps()) == 3
+    assert done_steps((home / "venv" / "unfinished").touch) == []
     assert not (home / "venv").exists()
+    assert done_steps(dev.venv_python().unlink) == []
+    assert done_steps((home / "venv" / "complete" / "python").unlink) == []
+
+
+@pytest.mark.parametrize(("says", "status", "is_half_done"), [("Collecting x", 0, False), ("Collecting x", 1, False),
+                                                              ("Installing collected packages: x", 0, False),
+                                                              ("Installing collected packages: x", 1, True)])  # fmt: skip
+def test_pip_that_fails_while_it_copies_leaves_a_mark(home, monkeypatch, progress, says, status, is_half_done):
+    monkeypatch.setattr(dev, "pip_command", lambda: [sys.executable, "-c", f"print({says!r}); raise SystemExit({status})"])
+    mark = home / "unfinished"
+    with pytest.raises(dev.Stop) if status else contextlib.nullcontext():
+        dev.pip_install(["x"], progress, home / "log", mark)
+    assert mark.exists() == is_half_done
 
 
 def test_own_interpreter_leaves_only_comfyui_to_fetch(home, monkeypatch):

@@ -170,5 +170,5 @@ def test_values_are_as_published(workflow):
             assert values[0] % 64 == values[1] % 64 == 0
         if node["type"] == "ZoetropeApplyContextWindows":
             assert values[0] == 16 and 0 < values[1] < 16
-        if node["type"] == "CreateVideo" and all(s["link"] is None for s in node["inputs"] if s["name"] == "fps"):
+        if node["type"] == "ZoetropeCreateVideo" and all(s["link"] is None for s in node["inputs"] if s["name"] == "fps"):
             assert values[0] == 8

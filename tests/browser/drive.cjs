@@ -19,6 +19,8 @@ const SETTINGS = {
   'Comfy.VersionCompatibility.DisableWarnings': true,
   'Comfy.Notification.ShowVersionUpdates': false,
   'Comfy.Locale': 'en',
+  'Comfy.Minimap.Visible': false,
+  'LiteGraph.Canvas.MinFontSizeForLOD': 0,
   'Comfy.VueNodes.Enabled': Boolean(task.vueNodes),
 };
 

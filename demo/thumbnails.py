@@ -1,0 +1,116 @@
+"""Makes the pictures beside the example workflows: frames that the tiny family makes when it goes the way of each workflow.
+
+    python dev.py run demo.thumbnails [--only NAME] [--to FOLDER]
+
+A picture is a sheet of frames in reading order. The ControlNet workflow needs a ControlNet, which the family does not have: its
+picture shows what guides it, a video and the edges that ComfyUI's Canny node finds in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import random
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from . import play, world
+
+FOLDER = pathlib.Path(__file__).parents[1] / "example_workflows"
+LARGEST_SIDE, LARGEST_FILE = 512, 60_000
+GAP = 4  # pixels between frames
+PAPER = 0.13  # grey of the gaps
+
+
+def text_to_video(family: play.Family) -> torch.Tensor:
+    return play.clip_of(family, play.moving(family), "a big orange ball bounces in the desert", seed=3)
+
+
+def demo(family: play.Family) -> torch.Tensor:
+    """Four prompts, a row of four frames each."""
+    texts = (
+        "a big red ball bounces on a blue background",
+        "a big yellow square drifts right on a black background",
+        "a big white ring in the meadow, drifting left",
+        "a big blue triangle drifts up on a pink background",
+    )
+    return torch.cat([play.clip_of(family, play.moving(family), text, seed=1)[::5] for text in texts])
+
+
+def long_video(family: play.Family) -> torch.Tensor:
+    model = play.in_windows(play.moving(family), context_overlap=4)
+    return play.clip_of(family, model, "a big red ball bounces in the meadow", seed=2, num_frames=25)
+
+
+@torch.inference_mode()
+def image_to_video(family: play.Family) -> torch.Tensor:
+    """The picture it starts from comes first, then every second of 16 frames."""
+    import comfy.sample
+
+    text = "a big red ball on a white background, drifting right"
+    scene = world.scene_from_seed(4, shape="ball", colour="red", background="white", size="big")
+    picture = world.render([scene], torch.tensor([[44.0, 64.0]]), torch.tensor([[4.0, 0.0]]))
+    latents = family.vae.encode(picture.movedim(1, -1)).repeat(16, 1, 1, 1)
+    noise = comfy.sample.prepare_noise(latents, 11)
+    samples = comfy.sample.sample(
+        play.moving(family), noise, 20, play.GUIDANCE, play.SAMPLER, play.SCHEDULER, play.encode(family, [text] * 16),
+        play.encode(family, [""]), latents, denoise=0.85, seed=11, disable_pbar=True,
+    )  # fmt: skip
+    frames = family.vae.decode(samples).movedim(-1, 1)
+    return torch.cat([picture, frames[::2]])
+
+
+def controlnet_video(family: play.Family) -> torch.Tensor:
+    """Four frames of a video above their edges, twice."""
+    from comfy_extras.nodes_canny import Canny
+
+    rows = []
+    for shape, colour, background, seed in (("ring", "purple", "meadow", 5), ("triangle", "blue", "desert", 8)):
+        things = {"shape": shape, "colour": colour, "background": background, "size": "big"}
+        scene = world.random_scene(random.Random(seed), motion="orbit", **things)
+        frames = world.render_clip(scene, 13)[::4]
+        edges = Canny.execute(frames.movedim(1, -1), 0.2, 0.5).result[0].movedim(-1, 1)
+        rows += [frames, edges]
+    return torch.cat(rows)
+
+
+THUMBNAILS = {
+    "AnimateDiff_text_to_video_SD1.5": text_to_video,
+    "AnimateDiff_long_video_context_windows_SD1.5": long_video,
+    "AnimateDiff_image_to_video_SD1.5": image_to_video,
+    "AnimateDiff_ControlNet_video_SD1.5": controlnet_video,
+    "zoetrope_demo": demo,
+}
+
+
+def save_sheet(frames: torch.Tensor, path: pathlib.Path) -> None:
+    """Writes frames (N, 3, H, W) in 0..1, N a square number, as one JPEG within LARGEST_SIDE pixels and LARGEST_FILE bytes."""
+    columns = round(len(frames) ** 0.5)
+    side = (LARGEST_SIDE - GAP) // columns - GAP
+    small = F.interpolate(frames.clamp(0, 1), (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+    grid = F.pad(small, (0, GAP, 0, GAP), value=PAPER).unflatten(0, (columns, columns))
+    sheet = F.pad(grid.permute(2, 0, 3, 1, 4).flatten(1, 2).flatten(2, 3), (GAP, 0, GAP, 0), value=PAPER)
+    picture = Image.fromarray((sheet.movedim(0, -1) * 255).round().byte().numpy())
+    for quality in range(90, 10, -10):
+        picture.save(path, quality=quality, optimize=True)
+        if path.stat().st_size < LARGEST_FILE:
+            return
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="run demo.thumbnails", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=THUMBNAILS, help="one picture instead of all")
+    parser.add_argument("--to", type=pathlib.Path, default=FOLDER, help="where to write (example_workflows)")
+    options = parser.parse_args()
+    options.to.mkdir(parents=True, exist_ok=True)
+    family = play.load_family()
+    for name in [options.only] if options.only else THUMBNAILS:
+        path = options.to / f"{name}.jpg"
+        save_sheet(THUMBNAILS[name](family), path)
+        print(f"{path.name}: {path.stat().st_size} bytes", flush=True)
+
+
+if __name__ == "__main__":
+    main()

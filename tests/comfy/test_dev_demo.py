@@ -1,0 +1,25 @@
+"""`python dev.py demo --json` as a whole: from the command to a video file."""
+
+import json
+import sys
+from pathlib import Path
+
+import av
+
+dev = sys.modules["zoetrope_dev"]
+
+
+def test_demo_ends_with_the_video_it_made(tmp_path, monkeypatch, capsys):
+    """In an environment that is set up already, with a .zoetrope of its own."""
+    monkeypatch.setenv("ZOETROPE_PYTHON", sys.executable)
+    monkeypatch.setenv("COMFYUI_PATH", str(dev.find_comfyui()))
+    monkeypatch.setattr(dev, "HOME", tmp_path / "home")
+    assert dev.main(["demo", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    video = Path(report["video"])
+    assert video.is_relative_to(tmp_path)
+    assert report["seconds"] > 0
+    with av.open(str(video)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == report["frames"] == 16
+    assert any((frames[0] != frame).any() for frame in frames[1:])
