@@ -357,7 +357,8 @@ def pip_install(arguments, progress, log, unfinished):
         return " ".join(found.groups())[:90] if found else ""
 
     unfinished.touch()
-    status, lines = run_logged([*pip_command(), "install", *PIP_OPTIONS, *arguments], log, progress, describe)
+    command = [*pip_command(), "install", "--no-compile", *PIP_OPTIONS, *arguments]  # most modules are never imported
+    status, lines = run_logged(command, log, progress, describe)
     if status == 0 or not any(line.startswith("Installing collected") for line in lines):
         unfinished.unlink()
     if status:

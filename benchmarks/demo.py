@@ -29,13 +29,15 @@ def main(arguments: list[str]) -> dict:
 
 
 def run(prompts: int = 200, videos: int = 14, long: int = 1) -> dict:
-    """All measures. Shares are 0..1; seam is a ratio, 1 = none; seconds are for one video of 16 frames with decoding."""
+    """All measures. Shares are 0..1; seam is a ratio, 1 = none; seconds are for one video of 16 frames with decoding.
+
+    A measure without samples is None."""
     from ..demo import play
 
     family = play.load_family()
     result = measure_pictures(family, prompts) | measure_videos(family, videos)
     result["seam"] = round(sum(measure_seam(family, seed) for seed in range(long)) / long, 3) if long else None
-    return {key: result[key] for key in KEYS} | result
+    return {key: result.get(key) for key in KEYS} | result
 
 
 def measure_pictures(family, count: int) -> dict:
@@ -51,7 +53,8 @@ def measure_pictures(family, count: int) -> dict:
     shares = {kind: round(right[kind] / max(count, 1), 4) for kind in kinds}
     for shape in world.SHAPES:
         of_it = [r.shape == shape for s, r in zip(scenes, readings, strict=True) if s.shape == shape]
-        shares[f"shape_{shape}"] = round(sum(of_it) / max(len(of_it), 1), 3)
+        if of_it:
+            shares[f"shape_{shape}"] = round(sum(of_it) / len(of_it), 3)
     return shares
 
 

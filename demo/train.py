@@ -191,6 +191,7 @@ def write(state: dict[str, torch.Tensor], path: pathlib.Path) -> None:
     """A safetensors file, put in place only when it is whole."""
     part = path.with_suffix(".part")
     safetensors.torch.save_file({k: v.detach().clone() for k, v in state.items()}, part)
+    part.chmod(0o644)  # the file would be its owner's alone
     os.replace(part, path)
     print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB", flush=True)
 

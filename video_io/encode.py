@@ -1,6 +1,7 @@
 """Writes frames as H.264 in MP4 with the colours a browser shows: converted with the BT.709 matrix and tagged with it.
 
-ComfyUI's own writer converts with the BT.601 matrix and leaves the file untagged, so players guess and greens and reds shift.
+ComfyUI's own writer converts with the BT.601 matrix and leaves the file untagged, so players guess: from 720 lines up
+browsers take BT.709, and greens and reds shift.
 
 Source: ITU-R BT.709-6, item 3 (matrix); ITU-T H.273 (code points 1 for BT.709).
 Letters: F frames, H height, W width.

@@ -1,4 +1,4 @@
-"""What the browser shows of our videos has the colours of the frames (ComfyUI's own MP4 is up to 39 of 255 off)."""
+"""What the browser shows of our videos has the colours of the frames (ComfyUI's own MP4 of this size is 39 of 255 off)."""
 import json
 import os
 import subprocess
@@ -21,7 +21,7 @@ def test_colours_in_the_browser_are_those_of_the_frames(comfy_server):
     for i, (red, green, blue) in enumerate(COLOURS):
         colour = (red << 16) + (green << 8) + blue
         graph |= {
-            f"{i}1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 96, "batch_size": 8, "color": colour}},
+            f"{i}1": {"class_type": "EmptyImage", "inputs": {"width": 1280, "height": 720, "batch_size": 4, "color": colour}},
             f"{i}2": {"class_type": "ZoetropeCreateVideo", "inputs": {"images": [f"{i}1", 0], "fps": 8.0, "crf": 18.0}},
             f"{i}3": {"class_type": "SaveVideo",
                       "inputs": {"video": [f"{i}2", 0], "filename_prefix": f"colour{i}", "format": "auto", "codec": "auto"}},
