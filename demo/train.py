@@ -26,7 +26,7 @@ from .fast_norm import speed_up
 from .optimiser import MasterOptimiser
 
 HERE = pathlib.Path(__file__).parent
-STEPS = {"unet": 2300, "decoder": 600, "motion": 800}
+STEPS = {"unet": 2300, "decoder": 600, "motion": 1350}
 RATES = {"unet": 2e-3, "decoder": 2e-3, "motion": 6e-3}
 SAVE_SECONDS = 240
 CHECKPOINT, MOTION_MODULE = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
