@@ -15,7 +15,6 @@ from . import play
 from .sheets import CLIP_PROMPTS
 
 FPS = 8
-SEED = 11
 GAP = 4  # white pixels between the videos
 
 
@@ -33,7 +32,7 @@ def save_webp(frames: torch.Tensor, path: pathlib.Path) -> None:
 def main() -> None:
     family = play.load_family()
     rows = [
-        [play.clip_of(family, model, text, SEED, steps=20).clamp(0, 1) for text in CLIP_PROMPTS]
+        [play.clip_of(family, model, text, seed).clamp(0, 1) for seed, text in enumerate(CLIP_PROMPTS)]
         for model in (play.moving(family), play.not_moving(family))
     ]
     path = pathlib.Path(__file__).parent / "demo.webp"
