@@ -104,8 +104,8 @@ class ApplyMotionModule(io.ComfyNode):
                 io.Combo.Input(
                     "group_norm", options=injection.GROUP_NORM_CHOICES, default=injection.AUTO, advanced=True,
                     tooltip="Where the UNet takes its normalisation statistics. auto = as the module was trained (over all "
-                    "frames for v1, per frame else); the AnimateDiff-Evolved choice reproduces seeds made with that pack for v1, "
-                    "SDXL and AnimateLCM modules.",
+                    "frames for v1, per frame else); the AnimateDiff-Evolved choice also takes the transformers' and the "
+                    "module's norms over all frames, as that pack does for v1, SDXL and AnimateLCM modules.",
                 ),
                 io.Int.Input(
                     "frames_per_video", default=0, min=0, max=4096, advanced=True,
