@@ -607,18 +607,27 @@ def remove_link(link):
 
 def make_base(base):
     """Makes the folder a server of ours reads and writes instead of ComfyUI's own: models, input, output, user, this pack."""
-    for name in ("models/checkpoints", "models/animatediff_models", "input", "output", "temp", "user"):
+    for name in (*(f"models/{folder}" for folder, _ in DEMO_FOLDERS), "models/checkpoints", "input", "output", "temp", "user"):
         (base / name).mkdir(parents=True, exist_ok=True)
     link_folder(base / "custom_nodes" / PACK, ROOT)
     return base
 
 
+# Where a file of the trained family belongs, by what its first keys contain; a checkpoint where nothing fits.
+DEMO_FOLDERS = (
+    ("animatediff_motion_lora", b"_lora.down.weight"),
+    ("animatediff_models", b"motion_modules."),
+    ("loras", b".lora_down.weight"),
+    ("controlnet", b"zero_convs."),
+)
+
+
 def put_demo_weights(models):
-    """Copies the trained family of demo/weights to where ComfyUI's loaders look: motion modules apart from checkpoints."""
+    """Copies the trained family of demo/weights to where ComfyUI's loaders look, each kind into its folder."""
     for source in sorted((ROOT / "demo" / "weights").glob("*.safetensors")):
         with open(source, "rb") as handle:
             header = handle.read(int.from_bytes(handle.read(8), "little"))
-        folder = "animatediff_models" if b"motion_modules." in header else "checkpoints"
+        folder = next((name for name, mark in DEMO_FOLDERS if mark in header), "checkpoints")
         target = models / folder / source.name
         if not target.is_file() or target.stat().st_mtime < source.stat().st_mtime or target.stat().st_size != source.stat().st_size:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,8 @@ Parameter names are those of the published files. Letters: N images, C channels,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -17,8 +19,15 @@ LATENT_SCALE = 2.5  # latent = (box mean - 0.5) * LATENT_SCALE: near unit varian
 SIDE_SCALE = 2.5  # the fourth channel: (left half - right half) of a box's luminance, times this
 LUMA = (0.299, 0.587, 0.114)
 START_TOKEN, END_TOKEN, TOKENS = 49406, 49407, 77
+UNET, CLIP = "model.diffusion_model.", "cond_stage_model.transformer.text_model."
+EMBEDDING = "embeddings.token_embedding.weight"
 TEXT_WIDTH, TEXT_LAYERS, TEXT_HEADS = 64, 2, 4
 UNET_WIDTH, UNET_MULT, UNET_HEADS = 64, (1, 1, 2, 1), 2
+UNET_CONFIG = {
+    "in_channels": 4, "model_channels": UNET_WIDTH, "num_res_blocks": [2] * 4, "channel_mult": UNET_MULT, "num_heads": UNET_HEADS,
+    "num_head_channels": -1, "use_spatial_transformer": True, "transformer_depth": [1] * 6 + [0] * 2,
+    "transformer_depth_output": [1] * 9 + [0] * 3, "transformer_depth_middle": 1, "context_dim": TEXT_WIDTH, "legacy": False,
+}  # fmt: skip
 DECODER_WIDTHS = (48, 40, 32, 16)  # channels at h, 2h, 4h, 8h
 
 
@@ -173,13 +182,14 @@ def make_unet(dtype: torch.dtype = torch.float32) -> nn.Module:
     import comfy.ops
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
-    unet = UNetModel(
-        image_size=16, in_channels=4, model_channels=UNET_WIDTH, out_channels=4, num_res_blocks=[2] * 4,
-        channel_mult=UNET_MULT, num_heads=UNET_HEADS, num_head_channels=-1, use_spatial_transformer=True,
-        transformer_depth=[1] * 6 + [0] * 2, transformer_depth_output=[1] * 9 + [0] * 3, transformer_depth_middle=1,
-        context_dim=TEXT_WIDTH, legacy=False, dtype=torch.float32, operations=comfy.ops.disable_weight_init,
-    )  # fmt: skip
-    for name, module in unet.named_modules():
+    unet = UNetModel(**UNET_CONFIG, image_size=16, out_channels=4, dtype=torch.float32, operations=comfy.ops.disable_weight_init)
+    initialise(unet)
+    return unet.to(dtype)
+
+
+def initialise(network: nn.Module) -> None:
+    """Fresh weights for a network made by core, whose layers leave theirs empty; the last layer of each branch zero."""
+    for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             nn.Conv2d.reset_parameters(module)
         elif isinstance(module, nn.Linear):
@@ -190,22 +200,65 @@ def make_unet(dtype: torch.dtype = torch.float32) -> nn.Module:
         if name.endswith(("out_layers.3", "proj_out")) or name == "out.2":
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
-    return unet.to(dtype)
+
+
+def make_controlnet(base: dict[str, torch.Tensor]) -> nn.Module:
+    """Core's ControlNet for the tiny UNet, beginning as a copy of its encoder and without effect; `base` has "unet." keys."""
+    import comfy.ops
+    from comfy.cldm.cldm import ControlNet
+
+    config = {k: v for k, v in UNET_CONFIG.items() if k != "transformer_depth_output"}
+    controlnet = ControlNet(**config, image_size=16, hint_channels=3, dtype=torch.float32, operations=comfy.ops.disable_weight_init)
+    initialise(controlnet)
+    known = {k.removeprefix("unet."): v for k, v in base.items() if k.startswith("unet.")}
+    own = controlnet.state_dict()
+    controlnet.load_state_dict(own | {k: v for k, v in known.items() if k in own})
+    for name, parameter in controlnet.named_parameters():
+        if name.startswith(("zero_convs", "middle_block_out", "input_hint_block.14")):
+            nn.init.zeros_(parameter)
+    return controlnet
+
+
+def diffusers_names() -> tuple[dict, Callable[[dict], dict]]:
+    """The UNet's configuration and core's function that names its weights as diffusers does."""
+    import comfy.utils
+
+    return dict(UNET_CONFIG), comfy.utils.unet_to_diffusers
+
+
+def load_base(checkpoint: dict[str, torch.Tensor], text: TextEncoder, unet: nn.Module) -> None:
+    """Put a checkpoint of the family into text encoder and UNet; words that it does not know begin as its unknown one, disturbed."""
+    unet.load_state_dict({k.removeprefix(UNET): v.float() for k, v in checkpoint.items() if k.startswith(UNET)})
+    state = {k.removeprefix(CLIP): v.float() for k, v in checkpoint.items() if k.startswith(CLIP)}
+    rows = dict(zip(checkpoint["cond_stage_model.token_ids"].tolist(), state[EMBEDDING], strict=False))
+    unknown = state[EMBEDDING][-1]
+    own = text.embeddings["token_embedding"].weight.detach()
+    state[EMBEDDING] = torch.stack([*(rows.get(t, unknown + own[i]) for i, t in enumerate(text.token_ids)), unknown])
+    text.load_state_dict(state)
+
+
+def width_of(block: nn.Module) -> int:
+    """Channels that leave a residual or transformer block of the UNet."""
+    last = [m for m in block.modules() if isinstance(m, nn.Conv2d | nn.Linear)][-1]
+    return last.out_channels if isinstance(last, nn.Conv2d) else last.out_features
 
 
 def plain_attention(_original, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int, *_, **__) -> torch.Tensor:
-    """Attention as two batched products, (N, L, C): on a CPU in bfloat16 twice as fast to train as the fused kernels."""
+    """Attention as two batched products, (N, L, C): on a CPU in bfloat16 twice as fast to train as the fused kernels.
+
+    Rows as short as a clip's are normalised in float32, for which torch's kernel is ten times as fast."""
     n, length, channels = q.shape
     width = channels // heads
     q, k, v = (t.view(n, -1, heads, width).transpose(1, 2).reshape(n * heads, -1, width) for t in (q, k, v))
-    weights = torch.bmm(q * width**-0.5, k.transpose(1, 2)).softmax(-1)
+    scores = torch.bmm(q * width**-0.5, k.transpose(1, 2))
+    weights = scores.float().softmax(-1).to(q.dtype) if scores.shape[-1] < 64 else scores.softmax(-1)
     return torch.bmm(weights, v).view(n, heads, length, width).transpose(1, 2).reshape(n, length, channels)
 
 
 def export_checkpoint(unet: dict, text: dict, token_ids: list[int], decoder: dict) -> dict[str, torch.Tensor]:
     """A checkpoint with the key names of Stable Diffusion 1 in float16 from the three networks' weights."""
-    half = {f"model.diffusion_model.{k}": v for k, v in unet.items()}
-    half |= {f"cond_stage_model.transformer.text_model.{k}": v for k, v in text.items()}
+    half = {f"{UNET}{k}": v for k, v in unet.items()}
+    half |= {f"{CLIP}{k}": v for k, v in text.items()}
     half |= {f"first_stage_model.taesd_encoder.{k}": v for k, v in encoder_state().items()}
     half |= {f"first_stage_model.taesd_decoder.{k}": v for k, v in decoder.items()}
     half["first_stage_model.vae_scale"] = torch.tensor(0.18215)

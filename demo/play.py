@@ -6,20 +6,20 @@ Needs ComfyUI's `comfy` on the path. Letters: N pictures, F frames.
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 
+import comfy.controlnet
 import comfy.sample
 import comfy.sd
+import comfy.utils
 import torch
 
 from ..host import demo_family
 from ..host.context_handler import ContextSettings, apply_context_windows
 from ..host.injection import MotionSettings, apply_motion_module
-from ..host.motion_models import MotionModule, motion_module_from_file
+from ..host.motion_models import MotionModule, add_motion_lora_from_file, motion_module_from_file
 from . import world
+from .files import path_of
 
-WEIGHTS = pathlib.Path(__file__).parent / "weights"
-CHECKPOINT, MOTION_MODULE = WEIGHTS / "zoetrope_tiny_sd.safetensors", WEIGHTS / "zoetrope_tiny_mm.safetensors"
 STEPS, GUIDANCE, SAMPLER, SCHEDULER = 14, 4.0, "dpmpp_2m", "karras"
 
 
@@ -33,11 +33,11 @@ class Family:
     motion_module: MotionModule
 
 
-def load_family(checkpoint: pathlib.Path = CHECKPOINT, motion_module: pathlib.Path = MOTION_MODULE) -> Family:
+def load_family() -> Family:
     """Load checkpoint and motion module the way CheckpointLoaderSimple and Load Motion Module do."""
     demo_family.register()
-    model, clip, vae = comfy.sd.load_checkpoint_guess_config(str(checkpoint), output_vae=True, output_clip=True)[:3]
-    return Family(model, clip, vae, motion_module_from_file(str(motion_module)))
+    model, clip, vae = comfy.sd.load_checkpoint_guess_config(path_of("checkpoint"), output_vae=True, output_clip=True)[:3]
+    return Family(model, clip, vae, motion_module_from_file(path_of("motion")))
 
 
 def encode(family: Family, texts: list[str]) -> list:
@@ -46,13 +46,21 @@ def encode(family: Family, texts: list[str]) -> list:
     return [[torch.cat([c for c, _ in each]), {"pooled_output": torch.cat([p for _, p in each])}]]
 
 
+def controlled(conditioning: list, hints: torch.Tensor, strength: float = 1.0) -> list:
+    """A conditioning that tells the ControlNet the outlines (N, 3, H, W), one per picture, as Apply ControlNet does."""
+    control = comfy.controlnet.load_controlnet(path_of("control")).set_cond_hint(hints, strength, (0.0, 1.0))
+    return [[c, {**more, "control": control, "control_apply_to_uncond": False}] for c, more in conditioning]
+
+
 @torch.inference_mode()
-def sample(family: Family, model, texts: list[str], seed: int, steps: int = STEPS) -> torch.Tensor:
-    """Pictures (N, 3, H, W) in 0..1 of N texts from a model patched as wished."""
+def sample(family: Family, model, texts: list[str], seed: int, steps: int = STEPS, hints: torch.Tensor | None = None) -> torch.Tensor:
+    """Pictures (N, 3, H, W) in 0..1 of N texts from a model patched as wished; `hints` as in `controlled`."""
     side = world.SIZE // 8
     latents = torch.zeros(len(texts), 4, side, side)
     noise = comfy.sample.prepare_noise(latents, seed)
     positive, negative = encode(family, texts), encode(family, [""])
+    if hints is not None:
+        positive, negative = controlled(positive, hints), controlled(negative, hints)
     samples = comfy.sample.sample(
         model, noise, steps, GUIDANCE, SAMPLER, SCHEDULER, positive, negative, latents, seed=seed, disable_pbar=True
     )
@@ -75,12 +83,31 @@ def not_moving(family: Family) -> object:
     return apply_motion_module(family.model, family.motion_module, MotionSettings(start_percent=1.0, end_percent=1.0))
 
 
+def moving_v2(family: Family) -> object:
+    """The MODEL with the motion module in v2 layout."""
+    return apply_motion_module(family.model, motion_module_from_file(path_of("motion_v2")), MotionSettings())
+
+
+def with_camera(family: Family, move: str, strength: float = 1.0) -> object:
+    """The MODEL with the motion module in v2 layout and the MotionLoRA "pan" or "zoom"."""
+    module = add_motion_lora_from_file(motion_module_from_file(path_of("motion_v2")), path_of(move), strength)
+    return apply_motion_module(family.model, module, MotionSettings())
+
+
+def at_dusk(family: Family, strength: float = 1.0) -> Family:
+    """The family on its second base: the checkpoint with the dusk LoRA, put on as Load LoRA does."""
+    lora = comfy.utils.load_torch_file(path_of("dusk"), safe_load=True)
+    model, _ = comfy.sd.load_lora_for_models(family.model, None, lora, strength, 0.0)
+    return dataclasses.replace(family, model=model)
+
+
 def in_windows(model, context_length: int = 16, context_overlap: int = 8) -> object:
     """The MODEL sampled in overlapping windows with FreeNoise."""
     settings = ContextSettings(context_length=context_length, context_overlap=context_overlap, noise_type="freenoise")
     return apply_context_windows(model, settings)
 
 
-def clip_of(family: Family, model, text: str, seed: int, num_frames: int = 16, steps: int = STEPS) -> torch.Tensor:
+def clip_of(family: Family, model, text: str, seed: int, num_frames: int = 16, steps: int = STEPS,
+            hints: torch.Tensor | None = None) -> torch.Tensor:  # fmt: skip
     """The frames (F, 3, H, W) of one text."""
-    return sample(family, model, [text] * num_frames, seed, steps)
+    return sample(family, model, [text] * num_frames, seed, steps, hints)

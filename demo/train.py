@@ -1,7 +1,8 @@
 """Trains the tiny family: `python dev.py run demo.train --stage all`; every stage can be interrupted and goes on.
 
 Stages: `unet` (text encoder and UNet on single frames), `decoder` (latents to pixels), `motion` (the AnimateDiff module,
-everything else frozen). States lie in --work, the finished weights in demo/weights.
+everything else frozen), `motion_v2` (the same in v2 layout), `pan` and `zoom` (MotionLoRAs), `dusk` (a LoRA of the UNet),
+`control` (a ControlNet). States lie in --work, the finished weights in demo/weights.
 """
 
 from __future__ import annotations
@@ -11,98 +12,36 @@ import os
 import pathlib
 import random
 import shutil
-import time
-from collections.abc import Callable
 
 import safetensors.torch
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..motion_modules.animatediff import MotionConfig, MotionModel, animatediff_sites
 from ..motion_modules.formats import to_original_names
-from . import networks, sheets, stages
-from .fast_norm import speed_up
+from . import networks, sheets, stages, train_adapters
+from .files import FILES, FOLDER
 from .optimiser import MasterOptimiser
+from .training import STEPS, Partner, averages, begin_local, fit, frozen_base, in_bfloat16, make_motion
 
 HERE = pathlib.Path(__file__).parent
-STEPS = {"unet": 2300, "decoder": 600, "motion": 1350}
-RATES = {"unet": 2e-3, "decoder": 2e-3, "motion": 6e-3}
-SAVE_SECONDS = 240
-CHECKPOINT, MOTION_MODULE = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
+FRAMES = {"unet": 16, "decoder": 8, "dusk": 16, "control": 16}  # in a step; 64 in every other stage
 
 
-def learning_rate(stage: str, step: int, steps: int) -> float:
-    """Warm-up over 40 steps, constant, then linear to 3 % over the last 35 %."""
-    left = (steps - step) / (0.35 * steps)
-    return RATES[stage] * min(1.0, (step + 1) / 40, 0.03 + 0.97 * left)
-
-
-def save(state: dict, path: pathlib.Path) -> None:
-    """torch.save that never leaves half a file under the final name."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
-
-
-def fit(
-    stage: str,
-    optimiser: MasterOptimiser,
-    loss_of: Callable[[random.Random, torch.Generator], torch.Tensor],
-    steps: int,
-    work: pathlib.Path,
-    sheet: Callable[[], None] | None = None,
-) -> None:
-    """Run a stage to its last step; `loss_of` draws a batch from the two generators, both seeded by the step."""
-    path, losses = work / f"{stage}.pt", []
-    seconds = 0.0
-    if path.exists():
-        state = torch.load(path, weights_only=True)
-        optimiser.load_state_dict(state["optimiser"])
-        losses, seconds = state["losses"], state["seconds"]
-    begun = saved = shown = time.monotonic()
-    while optimiser.steps < steps:
-        step = optimiser.steps
-        loss = loss_of(random.Random(f"{stage} {step}"), torch.Generator().manual_seed(step))
-        loss.backward()
-        optimiser.step(learning_rate(stage, step, steps))
-        losses.append(float(loss.detach()))
-        now = time.monotonic()
-        if step % 20 == 19:
-            mean, pace = sum(losses[-20:]) / 20, (now - shown) / 20
-            left = pace * (steps - step) / 60
-            print(f"{stage} {step + 1}/{steps}  loss {mean:.4f}  {pace:.2f} s/step  {left:.0f} min left", flush=True)
-            shown = now
-        if now - saved > SAVE_SECONDS or optimiser.steps == steps:
-            total = seconds + now - begun
-            save({"optimiser": optimiser.state_dict(), "losses": losses, "seconds": total}, path)
-            sheets.loss_curve(losses, work / f"loss_{stage}.png", f"{stage}, {total / 60:.0f} min")
-            if sheet is not None:
-                sheet()
-            saved = shown = time.monotonic()
-
-
-def averages(work: pathlib.Path, stage: str) -> dict[str, torch.Tensor]:
-    """The moving average of a stage's weights.
-
-    Raises FileNotFoundError when the stage has not been run."""
-    path = work / f"{stage}.pt"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing; run --stage {stage} first.")
-    return torch.load(path, weights_only=True)["optimiser"]["average"]
-
-
-def train_unet(steps: int, work: pathlib.Path, batch: int) -> None:
-    """Text encoder and UNet together on single frames."""
+def train_unet(steps: int, work: pathlib.Path, batch: int, partner: Partner | None, start: pathlib.Path | None) -> None:
+    """Text encoder and UNet together on single frames, from new weights or from those of the checkpoint `start`."""
     torch.manual_seed(0)
     tokens = networks.word_tokens()
     text, unet = networks.TextEncoder(networks.vocabulary(tokens)), networks.make_unet()
-    unet = speed_up(unet.bfloat16().to(memory_format=torch.channels_last).train())
-    both = nn.ModuleDict({"text": text, "unet": unet})
-    optimiser = MasterOptimiser(both.named_parameters(), ("embedding", "input_blocks.0.0", "unet.out.2"), ema=0.997)
+    if start is not None:
+        networks.load_base(safetensors.torch.load_file(start), text, unet)
+    unet = in_bfloat16(unet.train())
+    probe = stages.MotionProbe(unet)
+    both = nn.ModuleDict({"text": text, "unet": unet, "probe": probe})
+    optimiser = MasterOptimiser(both.named_parameters(), ("embedding", "input_blocks.0.0", "unet.out.2", "probe"), ema=0.995)
 
     def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
-        return stages.unet_loss(text, unet, tokens, batch, rng, generator)
+        return stages.unet_loss(text, unet, probe, tokens, batch, rng, generator)
 
     def sheet() -> None:
         kept = {k: p.detach().clone() for k, p in both.named_parameters()}
@@ -110,7 +49,7 @@ def train_unet(steps: int, work: pathlib.Path, batch: int) -> None:
         sheets.frames_sheet(text, unet, tokens, work / "sheet_unet.png")
         both.load_state_dict(kept)
 
-    fit("unet", optimiser, loss_of, steps, work, sheet)
+    fit("unet", optimiser, loss_of, steps, work, sheet, partner)
 
 
 def train_decoder(steps: int, work: pathlib.Path, batch: int) -> None:
@@ -125,37 +64,22 @@ def train_decoder(steps: int, work: pathlib.Path, batch: int) -> None:
     fit("decoder", optimiser, loss_of, steps, work)
 
 
-def frozen_base(work: pathlib.Path) -> tuple[dict, networks.TextEncoder, nn.Module]:
-    """Tokens, text encoder and UNet of the finished first stage; nothing of them is trained on."""
-    tokens = networks.word_tokens()
-    text, unet = networks.TextEncoder(networks.vocabulary(tokens)), networks.make_unet()
-    nn.ModuleDict({"text": text, "unet": unet}).load_state_dict(averages(work, "unet"))
-    unet = speed_up(unet.bfloat16().to(memory_format=torch.channels_last))
-    return tokens, text.requires_grad_(False), unet.requires_grad_(False)
-
-
-def make_motion() -> MotionModel:
-    """An untrained AnimateDiff module in v3 layout (no middle block, 32 positions) for the tiny UNet."""
-    channels = tuple(networks.UNET_WIDTH * m for m in networks.UNET_MULT)
-    return MotionModel(MotionConfig(version="v3", site_channels=animatediff_sites(channels, with_mid=False)))
-
-
-def train_motion(steps: int, work: pathlib.Path, frames: int) -> None:
+def train_motion(steps: int, work: pathlib.Path, frames: int, partner: Partner | None) -> None:
     """The motion module on the finished, frozen base."""
     torch.manual_seed(2)
     tokens, text, unet = frozen_base(work)
-    motion = speed_up(make_motion().bfloat16())
+    motion = in_bfloat16(begin_local(make_motion()))
     named = [(k, p) for k, p in motion.named_parameters() if p.requires_grad]
     optimiser = MasterOptimiser(named, (), ema=0.99)
 
     def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
         return stages.motion_loss(text, unet, motion, tokens, frames, rng, generator)
 
-    fit("motion", optimiser, loss_of, steps, work)
+    fit("motion", optimiser, loss_of, steps, work, partner=partner)
 
 
 def export(work: pathlib.Path, weights: pathlib.Path) -> None:
-    """Write the files that ship, with the key names under which such files are published, in float16."""
+    """Write the files that ship, with the key names under which such files are published, in float16: all that are trained."""
     weights.mkdir(parents=True, exist_ok=True)
     token_ids = networks.vocabulary(networks.word_tokens())
     both = averages(work, "unet")
@@ -163,11 +87,23 @@ def export(work: pathlib.Path, weights: pathlib.Path) -> None:
     text = {k.removeprefix("text."): v for k, v in both.items() if k.startswith("text.")}
     decoder = networks.Decoder()
     decoder.load_state_dict(averages(work, "decoder"))
-    write(networks.export_checkpoint(unet, text, token_ids, decoder.taesd_state()), weights / CHECKPOINT)
-    if (work / "motion.pt").exists():
-        motion = make_motion()
-        motion.load_state_dict(motion.state_dict() | averages(work, "motion"))
-        write({k: v.half() for k, v in to_original_names(motion).items()}, weights / MOTION_MODULE)
+    write(networks.export_checkpoint(unet, text, token_ids, decoder.taesd_state()), weights, "checkpoint")
+
+    def done(stage: str) -> bool:
+        return (work / f"{stage}.pt").exists()
+
+    for stage, version in (("motion", "v3"), ("motion_v2", "v2")):
+        if done(stage):
+            motion = make_motion(version)
+            motion.load_state_dict(motion.state_dict() | averages(work, stage))
+            write(to_original_names(motion), weights, stage)
+    for stage in train_adapters.CAMERAS:
+        if done(stage):
+            write(train_adapters.motion_lora_state(work, stage), weights, stage)
+    if done("dusk"):
+        write(train_adapters.dusk_lora_state(work, *networks.diffusers_names()), weights, "dusk")
+    if done("control"):
+        write(averages(work, "control"), weights, "control")
 
 
 def show(work: pathlib.Path, folder: pathlib.Path) -> None:
@@ -187,37 +123,57 @@ def show(work: pathlib.Path, folder: pathlib.Path) -> None:
             shutil.copy(work / f"loss_{stage}.png", folder / f"loss_{stage}.png")
 
 
-def write(state: dict[str, torch.Tensor], path: pathlib.Path) -> None:
-    """A safetensors file, put in place only when it is whole."""
+def write(state: dict[str, torch.Tensor], folder: pathlib.Path, which: str) -> None:
+    """A safetensors file in float16 (integers stay), put in place only when it is whole; `which` is a key of FILES."""
+    path = folder / FILES[which]
     part = path.with_suffix(".part")
-    safetensors.torch.save_file({k: v.detach().clone() for k, v in state.items()}, part)
+    half = {k: (v.half() if v.is_floating_point() else v).detach().clone().contiguous() for k, v in state.items()}
+    safetensors.torch.save_file(half, part)
     part.chmod(0o644)  # the file would be its owner's alone
     os.replace(part, path)
     print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB", flush=True)
 
 
+def run_stage(stage: str, steps: int, arguments: argparse.Namespace) -> None:
+    """Train one stage to its last step."""
+    work, frames = arguments.work, arguments.batch or FRAMES.get(stage, 64)
+    partner = Partner(work, stage, arguments.partner == "second") if arguments.partner else None
+    if stage == "unet":
+        train_unet(steps, work, frames, partner, arguments.start)
+    elif stage == "decoder":
+        train_decoder(steps, work, frames)
+    elif stage == "motion":
+        train_motion(steps, work, frames, partner)
+    elif stage == "motion_v2":
+        train_adapters.train_motion_v2(steps, work, frames)
+    elif stage == "dusk":
+        train_adapters.train_dusk(steps, work, frames)
+    elif stage == "control":
+        train_adapters.train_control(steps, work, frames, partner)
+    else:
+        train_adapters.train_motion_lora(stage, steps, work, frames)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stage", choices=("unet", "decoder", "motion", "export", "show", "all"), default="all")
+    parser.add_argument("--stage", choices=(*STEPS, "export", "show", "all"), default="all")
     parser.add_argument("--work", type=pathlib.Path, default=HERE.parent / ".zoetrope" / "train", help="folder of the training states")
-    parser.add_argument("--weights", type=pathlib.Path, default=HERE / "weights", help="folder of the finished files")
-    parser.add_argument("--steps", type=int, help="steps of the one stage named (default: %(default)s, as shipped)")
+    parser.add_argument("--weights", type=pathlib.Path, default=FOLDER, help="folder of the finished files")
+    parser.add_argument("--steps", type=int, help="steps of the one stage named (default: as shipped)")
     parser.add_argument("--batch", type=int, help="frames a step")
+    parser.add_argument("--start", type=pathlib.Path, help="checkpoint of the family from which stage unet begins (default: new weights)")
+    parser.add_argument("--partner", choices=("first", "second"), help="train a stage in two processes at once, which this one is")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
-    chosen = ("unet", "decoder", "motion", "export", "show") if arguments.stage == "all" else (arguments.stage,)
-    if "unet" in chosen:
-        train_unet(arguments.steps or STEPS["unet"], arguments.work, arguments.batch or 16)
-    if "decoder" in chosen:
-        train_decoder(arguments.steps or STEPS["decoder"], arguments.work, arguments.batch or 8)
-    if "motion" in chosen:
-        train_motion(arguments.steps or STEPS["motion"], arguments.work, arguments.batch or 64)
-    if "export" in chosen:
+    for stage in STEPS:
+        if arguments.stage in (stage, "all"):
+            run_stage(stage, arguments.steps or STEPS[stage], arguments)
+    if arguments.stage in ("export", "all"):
         export(arguments.work, arguments.weights)
-    if "show" in chosen:
+    if arguments.stage in ("show", "all"):
         show(arguments.work, HERE)
 
 

@@ -55,9 +55,15 @@ def add_motion_lora(module: MotionModule, name: str, strength: float) -> MotionM
     """The motion module with a MotionLoRA file added by a factor (0 = off, 1 = as trained); module is not changed.
 
     Weights that the module does not have (the middle block of v2 LoRAs on v1 and v3) are left out, as in the reference.
-    Raises ValueError when the file is something else or its shapes do not fit.
+    Raises ValueError when the file is missing, something else or its shapes do not fit.
     """
-    changes = read_motion_lora(read_tensors(find_model_file(MOTION_LORAS, name)), name)
+    return add_motion_lora_from_file(module, find_model_file(MOTION_LORAS, name), strength)
+
+
+def add_motion_lora_from_file(module: MotionModule, path: str, strength: float) -> MotionModule:
+    """`add_motion_lora` by path."""
+    name = os.path.basename(path)
+    changes = read_motion_lora(read_tensors(path), name)
     weights = dict(module.patcher.model.named_parameters())
     patches = {}
     for change in changes:

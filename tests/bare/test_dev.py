@@ -331,12 +331,20 @@ def test_clean_deletes_its_folder_and_nothing_behind_the_link(home):
 def test_weights_go_where_their_loader_looks(home, tmp_path):
     weights = dev.ROOT / "demo" / "weights"
     weights.mkdir(parents=True)
-    for name, key in (("pictures", "model.diffusion_model.out.2.weight"), ("moves", "down_blocks.0.motion_modules.0.norm.weight")):
+    keys = {
+        "pictures": "model.diffusion_model.out.2.weight", "moves": "down_blocks.0.motion_modules.0.norm.weight",
+        "camera": "down_blocks.0.motion_modules.0.processor.to_q_lora.down.weight", "look": "lora_unet_a.lora_down.weight",
+        "control": "zero_convs.0.0.bias",
+    }  # fmt: skip
+    for name, key in keys.items():
         header = json.dumps({key: {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}}).encode()
         (weights / f"{name}.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
     dev.put_demo_weights(tmp_path / "models")
     found = {path.relative_to(tmp_path / "models").as_posix() for path in (tmp_path / "models").rglob("*.safetensors")}
-    assert found == {"checkpoints/pictures.safetensors", "animatediff_models/moves.safetensors"}
+    assert found == {
+        "checkpoints/pictures.safetensors", "animatediff_models/moves.safetensors", "animatediff_motion_lora/camera.safetensors",
+        "loras/look.safetensors", "controlnet/control.safetensors",
+    }  # fmt: skip
 
 
 def test_browser_tier_says_what_is_missing(home, monkeypatch):

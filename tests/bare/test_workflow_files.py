@@ -15,6 +15,7 @@ DEMO_FILE = re.compile(r"zoetrope_tiny_\w+\.safetensors")
 MODEL_FOLDERS = {
     "CheckpointLoaderSimple": "checkpoints",
     "ControlNetLoader": "controlnet",
+    "LoraLoaderModelOnly": "loras",
     "ZoetropeLoadMotionModule": "animatediff_models",
     "ZoetropeLoadMotionLora": "animatediff_motion_lora",
 }

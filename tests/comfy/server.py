@@ -65,7 +65,7 @@ def make_server_base(tmp_path_factory) -> Path:
     """Makes the base folder of a server, with the demo's weights among its models, and returns it."""
     base = dev.make_base(tmp_path_factory.mktemp("comfy-server") / "base")
     for folder in ("controlnet", "loras", "vae"):
-        (base / "models" / folder).mkdir()
+        (base / "models" / folder).mkdir(exist_ok=True)
     dev.put_demo_weights(base / "models")
     return base
 

@@ -12,6 +12,7 @@ FRAMES = 200
 def read():
     rng = random.Random("judge")
     scenes = [world.random_scene(rng) for _ in range(FRAMES)]
+    scenes = [s for s in scenes if s.motion != "blink"]
     times = [rng.uniform(0, 20) for _ in scenes]
     frames = world.render_clips(scenes, 1, times)[:, 0]
     centres = torch.cat([world.path(s, 1, t) for s, t in zip(scenes, times, strict=True)])
@@ -22,7 +23,7 @@ def read():
 def test_reads_ground_truth(read, kind):
     scenes, _, readings = read
     right = sum(getattr(s, kind) == getattr(r, kind) for s, r in zip(scenes, readings, strict=True))
-    assert right >= 0.99 * FRAMES
+    assert right >= 0.99 * len(scenes)
 
 
 def test_finds_place_and_size(read):
@@ -30,12 +31,30 @@ def test_finds_place_and_size(read):
     places = torch.tensor([(r.x, r.y) for r in readings])
     assert (places - centres).norm(dim=1).median() < 0.5
     assert (places - centres).norm(dim=1).max() < 4
-    assert all(abs(r.radius - s.radius) < 0.1 * s.radius for s, r in zip(scenes, readings, strict=True))
+    fixed = [(s, r) for s, r in zip(scenes, readings, strict=True) if s.motion not in ("grow", "shrink")]
+    assert all(abs(r.radius - s.radius) < 0.1 * s.radius for s, r in fixed)
 
 
 def test_names_motions():
-    named = [judge.read_motion(world.render_clip(world.scene_from_seed(s, motion=world.MOTIONS[s % 7]), 16)).name for s in range(42)]
-    assert sum(name == world.MOTIONS[s % 7] for s, name in enumerate(named)) >= 41
+    kinds = len(world.MOTIONS)
+    scenes = [world.scene_from_seed(s, motion=world.MOTIONS[s % kinds]) for s in range(6 * kinds)]
+    named = [judge.read_motion(world.render_clip(scene, 16)).name for scene in scenes]
+    assert sum(name == scene.motion for name, scene in zip(named, scenes, strict=True)) >= 6 * kinds - 1
+
+
+def test_measures_growth_and_turns():
+    grown = judge.read_motion(world.render_clip(world.scene_from_seed(3, motion="grow"), 16))
+    assert 1.25 < grown.growth < 1.8
+    scene = world.scene_from_seed(4, motion="spin")
+    turned = judge.read_motion(world.render_clip(scene, 16))
+    assert turned.turn == pytest.approx(15 * scene.speed, rel=0.1)
+
+
+def test_finds_the_thing_without_its_trail():
+    scene = world.scene_from_seed(1, motion="right", shape="ball", colour="red", background="black")
+    masks = judge.thing_masks(world.render_clip(scene, 3))
+    told = world.hints([scene], 3, [0.0])[0, :, 0]
+    assert float((masks - told).abs().mean()) < 0.01
 
 
 def test_shuffled_frames_are_not_coherent():

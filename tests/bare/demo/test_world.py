@@ -19,8 +19,8 @@ def test_the_scenes_of_seeds_do_not_change():
     assert world.caption(scene, random.Random(2)) == PINNED_CAPTION
 
 
-PINNED = ("triangle", "pink", "black", "small", "still")
-PINNED_CAPTION = "a pink triangle on a black background"
+PINNED = ("square", "red", "gray", "big", "bounce")
+PINNED_CAPTION = "a big red square bounces on a gray background"
 
 
 @pytest.mark.parametrize("motion", world.MOTIONS)
@@ -64,9 +64,70 @@ def test_captions_use_only_the_vocabulary_and_name_what_is_seen():
         assert set(text.replace(",", " ,").split()) <= known
         for word in (scene.colour, scene.shape, scene.background):
             assert word in text
-    assert scene.size in world.caption(scene, rng, name_size=1.0)
+    assert "big" in world.caption(world.scene_from_seed(0, motion="still", size="big"), rng, name_size=1.0)
+
+
+def test_blinking_is_always_named_and_the_size_of_what_grows_never():
+    rng = random.Random(1)
+    blinking, growing = world.scene_from_seed(0, motion="blink"), world.scene_from_seed(0, motion="grow")
+    for _ in range(20):
+        assert "blink" in world.caption(blinking, rng, name_motion=0.0)
+        assert not {"small", "big"} & set(world.caption(growing, rng, name_size=1.0).split())
+
+
+def test_what_grows_shrinks_spins_and_blinks_does():
+    def poses(motion):
+        return world.poses(world.scene_from_seed(11, motion=motion), 16)
+
+    assert (poses("grow").radii.diff() > 0.4).all() and (poses("shrink").radii.diff() < -0.4).all()
+    assert (poses("spin").angles.diff() > 0.1).all()
+    assert 6 <= int(poses("blink").opacities.sum()) <= 13
+    assert all(torch.equal(poses(m).centres, poses(m).centres[:1].expand(16, 2)) for m in ("grow", "shrink", "spin", "blink"))
+
+
+@pytest.mark.parametrize(("camera", "axis", "sign"), [("pan right", 0, -1), ("pan left", 0, 1), ("pan up", 1, 1), ("pan down", 1, -1)])
+def test_what_is_seen_moves_against_a_pan(camera, axis, sign):
+    seen = world.poses(world.random_scene(random.Random(5), motion="still", camera=camera), 16)
+    steps = seen.centres.diff(dim=0)
+    assert (steps[:, axis] * sign > 1.9).all() and steps[:, 1 - axis].abs().max() < 1e-3
+    assert bool((seen.horizons.diff().abs() > 1.9).all()) == (axis == 1)
+
+
+def test_a_zoom_enlarges_and_leaves_no_trail():
+    scene = world.random_scene(random.Random(6), motion="still", camera="zoom in", background="black")
+    seen = world.poses(scene, 16)
+    assert 1.35 < float(seen.radii[-1] / seen.radii[0]) < 1.65
+    last = world.render_clip(scene, 16)[-1]
+    told = world.hints([scene], 16, [0.0])[0, -1]
+    assert float((last.amax(0) > 0.1).float().sum()) < 1.05 * float((told[0] > 0.02).float().sum())
+
+
+def test_day_comes_back_from_dusk():
+    frames = world.render_clip(world.scene_from_seed(2), 3)
+    dusk = world.at_dusk(frames)
+    assert float((dusk - frames).abs().mean()) > 0.05 and float(dusk.min()) >= 0 and float(dusk.max()) <= 1
+    torch.testing.assert_close(world.by_day(dusk), frames, atol=1e-5, rtol=0)
+
+
+def test_a_shape_that_cannot_be_seen_to_turn_is_refused():
+    with pytest.raises(ValueError, match="shape=ball looks the same when it turns"):
+        world.scene_from_seed(0, motion="spin", shape="ball")
 
 
 def test_a_thing_that_nobody_can_see_is_refused():
     with pytest.raises(ValueError, match="colour=white must differ from background=white"):
         world.scene_from_seed(0, colour="white", background="white")
+
+
+def test_places_are_named_where_the_thing_is():
+    rng, found = random.Random(2), set()
+    for seed in range(60):
+        scene = world.scene_from_seed(seed, motion="still")
+        where = world.place_of(scene, 3.0)
+        x, y = scene.start
+        assert ("left" in where) == (x <= 54) and ("right" in where) == (x > 74)
+        assert ("top" in where) == (y <= 54) and ("bottom" in where) == (y > 74)
+        assert where in world.caption(scene, rng, where=where)
+        assert set(where.split()) <= set(world.words())
+        found.add(where)
+    assert len(found) == 9

@@ -6,7 +6,7 @@ from zoetrope.host.context_handler import FRAME_AXES, ContextSettings
 from zoetrope.samplers.context_fusion import FUSE_METHODS
 from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES
 from zoetrope.samplers.noise import NOISE_TYPES
-from zoetrope.tests.comfy.nodes.test_motion_nodes import frames_of, graph
+from zoetrope.tests.comfy.nodes.test_motion_nodes import frames_of, graph, latents_of
 from zoetrope.tests.comfy.server import ComfyError
 
 NODE = "ZoetropeApplyContextWindows"
@@ -30,12 +30,14 @@ def test_the_node_offers_the_registries_and_the_settings(comfy_server):
 
 
 def test_a_long_video_comes_out_and_one_window_changes_nothing(comfy_server):
+    def sampled(**changes):
+        return latents_of(comfy_server, comfy_server.prompt(graph(frames=5, **changes)))
+
     long = frames_of(comfy_server, comfy_server.prompt(graph(frames=35, extra=windows())))
     assert long.shape == (35, 64, 64, 3)
-    short = frames_of(comfy_server, comfy_server.prompt(graph(frames=5)))
-    assert torch.equal(frames_of(comfy_server, comfy_server.prompt(graph(frames=5, extra=windows(noise_type="freenoise")))), short)
-    two = windows(context_length=3, context_overlap=1)
-    assert not torch.equal(frames_of(comfy_server, comfy_server.prompt(graph(frames=5, extra=two))), short)
+    short = sampled()
+    assert torch.equal(sampled(extra=windows(noise_type="freenoise")), short)
+    assert not torch.equal(sampled(extra=windows(context_length=3, context_overlap=1)), short)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,116 @@
+"""Training in two processes, what the probes read, and the files that stages end in."""
+import random
+
+import pytest
+import torch
+from zoetrope.demo import networks, optimiser, stages, train_adapters, training, world
+from zoetrope.motion_modules.motion_lora import read_motion_lora
+
+
+def weight_of(value, steps):
+    made = optimiser.MasterOptimiser({"w": torch.nn.Parameter(torch.full((3, 5), value))}.items(), (), ema=0.9)
+    made.steps = steps
+    return made
+
+
+def test_partners_meet_at_the_mean_weighted_by_the_steps_each_has_made(tmp_path):
+    first, second = training.Partner(tmp_path, "s", second=False), training.Partner(tmp_path, "s", second=True)
+    mine, theirs = weight_of(1.0, 10), weight_of(5.0, 0)
+    first.exchange(mine)
+    second.exchange(theirs)
+    assert torch.equal(theirs.master["w"], mine.master["w"])  # who joins begins where the other is
+    first.exchange(mine)  # sees the other for the first time: what it published before joining does not count
+    theirs.master["w"].fill_(9.0)
+    mine.steps, theirs.steps = 16, 2
+    second.exchange(theirs)
+    first.exchange(mine)
+    # The first made 6 steps, the second 2, since they last met.
+    torch.testing.assert_close(mine.master["w"], torch.full((3, 5), 1.0 + (9.0 - 1.0) * 2 / (2 + 6)))
+
+
+def test_a_partner_that_stopped_changes_nothing(tmp_path):
+    first, second = training.Partner(tmp_path, "s", second=False), training.Partner(tmp_path, "s", second=True)
+    mine = weight_of(1.0, 10)
+    second.exchange(weight_of(5.0, 3))
+    first.exchange(mine)
+    mine.steps = 20
+    first.exchange(mine)
+    assert torch.equal(mine.master["w"], torch.full((3, 5), 1.0))
+
+
+@pytest.mark.parametrize("motion", world.MOTIONS)
+def test_a_caption_names_its_motion_and_no_other(motion):
+    scene, rng = world.scene_from_seed(3, motion=motion), random.Random(0)
+    for _ in range(12):
+        assert stages.named_motion(world.caption(scene, rng, name_motion=1.0)) == world.MOTIONS.index(motion)
+    if motion != "blink":
+        assert stages.named_motion(world.caption(scene, rng, name_motion=0.0)) == len(world.MOTIONS)
+
+
+def test_the_pooled_features_are_those_of_group_norm():
+    features = torch.randn(2, 64, 3, 7) * 3 + 1
+    want = torch.nn.functional.group_norm(features, 32).mean((2, 3))
+    torch.testing.assert_close(stages.normalised_mean(features), want, atol=1e-5, rtol=1e-4)
+
+
+def test_a_controlnet_begins_without_effect_and_as_a_copy_of_the_encoder():
+    unet = networks.make_unet()
+    for parameter in unet.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    controlnet = networks.make_controlnet({f"unet.{k}": v for k, v in unet.state_dict().items()})
+    state = controlnet.state_dict()
+    assert torch.equal(state["input_blocks.1.0.in_layers.2.weight"], unet.state_dict()["input_blocks.1.0.in_layers.2.weight"])
+    told = controlnet(torch.randn(2, 4, 16, 16), torch.rand(2, 3, 128, 128), torch.tensor([7.0, 900.0]), torch.randn(2, 77, 64))
+    assert len(told["output"]) == 12 and len(told["middle"]) == 1
+    assert all(not bool(t.any()) for t in (*told["output"], *told["middle"]))
+
+
+def test_added_control_is_what_core_does_with_control():
+    unet = networks.make_unet()
+    for parameter in unet.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    x, t, context = torch.randn(2, 4, 16, 16), torch.tensor([7.0, 900.0]), torch.randn(2, 77, 64)
+    controlnet = networks.make_controlnet({f"unet.{k}": v for k, v in unet.state_dict().items()})
+    for parameter in controlnet.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+
+    def control(x, t, context):
+        return controlnet(x, torch.ones(2, 3, 128, 128), t.float(), context)
+
+    with torch.no_grad():
+        ours = stages.denoise(unet, x, t, context, control=control)
+        cores = unet(x, t, context=context, control={k: list(v) for k, v in control(x, t, context).items()})
+        without = stages.denoise(unet, x, t, context)
+    torch.testing.assert_close(ours, cores, atol=1e-4, rtol=1e-4)
+    assert (ours - without).abs().max() > 1e-2
+
+
+def test_a_trained_motion_lora_is_read_back_as_a_published_one(tmp_path, monkeypatch):
+    motion = training.make_motion("v2")
+    sizes = {name: motion.get_submodule(name).weight.shape for name in train_adapters.motion_layers(motion)}
+    trained = {}
+    for name, (rows, columns) in sizes.items():
+        parts = 3 if name.endswith("to_qkv") else 1
+        for part in range(parts):
+            trained[f"{name}.up.{part}"] = torch.randn(rows // parts, 2)
+            trained[f"{name}.down.{part}"] = torch.randn(2, columns)
+    monkeypatch.setattr(training, "averages", lambda work, stage: trained)
+    changes = read_motion_lora(train_adapters.motion_lora_state(tmp_path, "pan"))
+    assert len(changes) == sum(3 if name.endswith("to_qkv") else 1 for name in sizes)
+    assert any(change.key.startswith("mid_block.") for change in changes)
+    for change in changes:
+        side = f"{change.key.removesuffix('.weight')}"
+        part = change.part or 0
+        torch.testing.assert_close(change.up @ change.down, trained[f"{side}.up.{part}"] @ trained[f"{side}.down.{part}"])
+
+
+def test_a_module_that_begins_locally_knows_its_frame():
+    """What leaves the last attention differs from frame to frame although every frame is the same."""
+    motion = training.begin_local(training.make_motion())
+    attention = next(m for n, m in motion.named_modules() if n.endswith("attention_blocks.1"))
+    tokens = torch.randn(1, 1, 64).expand(3, 16, 64)
+    with torch.no_grad():
+        seen = attention(tokens, lambda q, k, v, heads: torch.nn.functional.scaled_dot_product_attention(
+            *(t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))).transpose(1, 2).flatten(2))  # fmt: skip
+    apart = torch.cdist(seen[0], seen[0])
+    assert float(apart[0, 15]) > 1.0 and float(apart[0, 8]) > 0.5
