@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import comfy.utils
 import folder_paths
+import torch
 
 MOTION_MODULES = "animatediff_models"
 """Folder key of motion modules; the same as AnimateDiff-Evolved's, so that existing folders are shared."""
@@ -45,9 +48,45 @@ def find_model_file(key: str, name: str) -> str:
     return folder_paths.get_full_path(key, name)
 
 
-def read_tensors(path: str) -> Mapping:
+def listed_files(keys: Iterable[str]) -> list[str]:
+    """The files that a combo box lists for several folder keys; a name that two folders have stands once."""
+    return sorted({name for key in keys for name in model_file_names(key)})
+
+
+def missing_from_all_message(keys: Iterable[str], name: str | None) -> str:
+    """`missing_file_message` for a file that may lie under any of several folder keys."""
+    messages = [missing_file_message(key, name) for key in keys]
+    return messages[0] if all(messages) else ""
+
+
+def find_listed_file(keys: Iterable[str], name: str) -> str:
+    """Full path of a file under the first of several folder keys that has it; ValueError when none has."""
+    keys = list(keys)
+    found = [key for key in keys if not missing_file_message(key, name)]
+    return find_model_file((found or keys)[0], name)
+
+
+def read_tensors(path: str, mapped: bool = False) -> Mapping:
+    """`read_content` of a file of named tensors; ValueError for one that holds something else."""
+    content = read_content(path, mapped)
+    if not isinstance(content, Mapping):
+        raise ValueError(
+            f"'{os.path.basename(path)}' holds a {type(content).__name__}, not a set of named tensors; it is not a model file."
+        )
+    return content
+
+
+def stays_in_file(path: str) -> bool:
+    """Whether `read_tensors(path, mapped=True)` leaves the tensors in the file until they are used."""
+    if path.lower().endswith((".safetensors", ".sft")):
+        return not comfy.utils.DISABLE_MMAP
+    return zipfile.is_zipfile(path)  # pickles of torch before 1.6 are something else
+
+
+def read_content(path: str, mapped: bool = False) -> Any:
     """The content of a .safetensors, .ckpt, .pth, .pt or .bin file; pickles are read as plain tensors only.
 
+    mapped: pickles stay in the file too, where their format allows it, and are read when they are used (.safetensors always are).
     Raises ValueError for empty, truncated and unreadable files and for pickles that contain code.
     """
     name = os.path.basename(path)
@@ -55,7 +94,11 @@ def read_tensors(path: str) -> Mapping:
     if size == 0:
         raise ValueError(f"'{name}' is empty (0 bytes): the download did not work; download it again.")
     try:
-        content = comfy.utils.load_torch_file(path, safe_load=True)
+        # ComfyUI maps pickles only when it was started with that option.
+        if mapped and not path.lower().endswith((".safetensors", ".sft")) and stays_in_file(path):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        else:
+            content = comfy.utils.load_torch_file(path, safe_load=True)
     except pickle.UnpicklingError as error:
         if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
             raise ValueError(
@@ -69,8 +112,6 @@ def read_tensors(path: str) -> Mapping:
         if type(error).__module__.startswith("safetensors"):
             raise _damaged(name, size, error) from error
         raise
-    if not isinstance(content, Mapping):
-        raise ValueError(f"'{name}' holds a {type(content).__name__}, not a set of named tensors; it is not a model file.")
     return content
 
 

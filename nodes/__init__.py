@@ -17,6 +17,7 @@ class ZoetropeExtension(ComfyExtension):
         register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from . import context, motion, video
+        from . import context, lavie, motion, show1, video, video_models, videocrafter
 
-        return [*motion.NODES, *context.NODES, *video.NODES]
+        modules = (motion, context, video, video_models, videocrafter, lavie, show1)
+        return [node for module in modules for node in module.NODES]

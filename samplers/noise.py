@@ -8,7 +8,7 @@ Source: FreeNoise (Qiu et al. 2023, arXiv 2310.15169, section 3.1; repository AI
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -76,3 +76,29 @@ def arrange_noise(
     order = NOISE_TYPES[noise_type](num_frames, context_length, context_overlap, seed)
     index = [video * num_frames + frame for video in range(num_videos) for frame in order]
     return noise.index_select(frame_axis, torch.tensor(index, dtype=torch.long, device=noise.device))
+
+
+class ReferenceNoise:
+    """Start noise drawn as the reference implementations of video networks draw it: for the whole video at once.
+
+    ComfyUI draws (F, C, H, W), frame after frame; they draw (1, C, F, H, W), channel after channel, so the same seed is other noise.
+    An object of ComfyUI's NOISE type; drawn on the CPU, as a reference that seeds the CPU's generator does.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def generate_noise(self, latent: Mapping) -> torch.Tensor:
+        """Noise of the shape of latent["samples"] (F, C, H, W); with latent["batch_index"], the frames of a longer video that it names.
+
+        Raises ValueError for latents of other dimensions.
+        """
+        samples = latent["samples"]
+        if samples.ndim != 4:
+            raise ValueError(
+                f"reference noise is for latents of shape (F, C, H, W), these have shape {tuple(samples.shape)}; use RandomNoise."
+            )
+        frames = list(latent.get("batch_index") or range(samples.shape[0]))
+        shape = (1, samples.shape[1], max(frames) + 1, *samples.shape[2:])
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(self.seed))
+        return noise[0].transpose(0, 1)[frames].to(samples.dtype)

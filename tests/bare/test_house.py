@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SKIPPED = {".git", ".zoetrope", "__pycache__", ".ruff_cache", ".pytest_cache", ".venv", "venv", "node_modules"}
-BINARY = {".safetensors", ".png", ".jpg", ".webp", ".mp4", ".gif", ".npz", ".pt", ".ckpt", ".pth", ".bin", ".wav", ".webm"}
+BINARY = {".safetensors", ".png", ".jpg", ".webp", ".mp4", ".gif", ".npz", ".pt", ".ckpt", ".pth", ".bin", ".gz", ".wav", ".webm"}
 
 ARRAYS = {"torch", "numpy", "einops"}
 COMFYUI = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "node_helpers", "nodes", "server"}

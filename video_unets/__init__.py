@@ -1,0 +1,1 @@
+"""Whole text- and image-to-video networks as subclasses of ComfyUI's own UNet, and the formats of their published files."""

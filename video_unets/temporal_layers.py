@@ -1,0 +1,201 @@
+"""What turns ComfyUI's image UNet into a video network: temporal convolutions and temporal transformers in its own blocks.
+
+Source: ModelScopeT2V (Wang et al. 2023, arXiv 2308.06571, section 3.2) and its published implementation (github.com/modelscope/modelscope,
+video_synthesis/unet_sd.py) fix the layers and their key names, the misspelled `temopral_conv` included; the relative positions are those
+of VideoCrafter1 (Chen et al. 2023, arXiv 2310.19512; github.com/AILab-CVC/VideoCrafter), after Shaw et al. 2018, arXiv 1803.02155.
+
+Letters: B videos, F frames of a video in this call, N = B*F images, C channels, H height, W width. Everything between the layers is
+(N, C, H, W) with the frames of a video adjacent, so that core's ControlNet, patches and previews see a batch of images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import comfy.ops
+import torch
+from comfy.ldm.modules.attention import BasicTransformerBlock, CrossAttention, SpatialTransformer, SpatialVideoTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, TimestepEmbedSequential, UNetModel, VideoResBlock
+from torch import nn
+
+from ..shapes import fold_frames, unfold_frames
+
+OPERATIONS = comfy.ops.disable_weight_init
+
+
+def frames_in_call(batch_size: int, transformer_options: Mapping) -> int:
+    """F of this call: the images of the batch divided by its conditioning chunks (positive, negative, ...), one video each.
+
+    A stored number would be wrong in context windows, whose length differs from the latent's.
+    Raises ValueError when the batch is not a whole number of chunks.
+    """
+    chunks = max(1, len(transformer_options.get("cond_or_uncond", (0,))))
+    if batch_size % chunks:
+        raise ValueError(
+            f"a batch of {batch_size} images cannot be {chunks} conditionings of one video each; "
+            f"remove the node that changes the batch between the sampler and the model."
+        )
+    return batch_size // chunks
+
+
+class TemporalConv(nn.Module):
+    """Four times norm, SiLU and a convolution over three frames, added to the input; the norms see all frames of a video."""
+
+    def __init__(self, channels: int, dtype=None, device=None, operations=OPERATIONS):
+        super().__init__()
+        made = {"dtype": dtype, "device": device}
+        for name in ("conv1", "conv2", "conv3", "conv4"):
+            # The published files count a dropout before every convolution but the first.
+            dropout = [] if name == "conv1" else [nn.Identity()]
+            norm = operations.GroupNorm(32, channels, **made)
+            conv = operations.Conv3d(channels, channels, (3, 1, 1), padding=(1, 0, 0), **made)
+            self.add_module(name, nn.Sequential(norm, nn.SiLU(), *dropout, conv))
+
+    def forward(self, video: torch.Tensor) -> torch.Tensor:
+        """video (B, C, F, H, W) -> the same shape."""
+        return video + self.conv4(self.conv3(self.conv2(self.conv1(video))))
+
+
+class TemporalConvResBlock(VideoResBlock):
+    """Core's ResBlock with a temporal convolution behind it; a VideoResBlock only so that core hands it the number of frames."""
+
+    def __init__(self, channels: int, emb_channels: int, out_channels: int, dtype=None, device=None, operations=OPERATIONS):
+        made = {"dtype": dtype, "device": device, "operations": operations}
+        ResBlock.__init__(self, channels, emb_channels, 0, out_channels=out_channels, **made)
+        self.temopral_conv = TemporalConv(out_channels, **made)
+
+    @classmethod
+    def like(cls, block: ResBlock, dtype=None, device=None, operations=OPERATIONS) -> TemporalConvResBlock:
+        """A block of the same sizes as an image UNet's, weights not set."""
+        return cls(block.channels, block.emb_channels, block.out_channels, dtype=dtype, device=device, operations=operations)
+
+    def forward(self, x: torch.Tensor, emb: torch.Tensor, num_video_frames: int, image_only_indicator=None) -> torch.Tensor:
+        """x (N, C, H, W), emb (N, E) -> (N, C', H, W)."""
+        return fold_frames(self.temopral_conv(unfold_frames(ResBlock.forward(self, x, emb), num_video_frames)))
+
+
+class RelativePositions(nn.Module):
+    """A learned vector for every distance between two frames, distances beyond the trained ones clamped."""
+
+    def __init__(self, head_dim: int, max_distance: int, dtype=None, device=None):
+        super().__init__()
+        self.max_distance = max_distance
+        self.embeddings_table = nn.Parameter(torch.empty(2 * max_distance + 1, head_dim, dtype=dtype, device=device), requires_grad=False)
+
+    def forward(self, like: torch.Tensor, num_frames: int) -> torch.Tensor:
+        """(F, F, head_dim) in dtype and on the device of `like`: row = the frame that looks, column = the one looked at."""
+        place = torch.arange(num_frames, device=like.device)
+        distance = (place[None, :] - place[:, None]).clamp(-self.max_distance, self.max_distance) + self.max_distance
+        return comfy.ops.cast_to_input(self.embeddings_table, like)[distance]
+
+
+class RelativePositionAttention(CrossAttention):
+    """Self-attention over frames whose keys and values know how far the other frame is."""
+
+    def __init__(self, query_dim: int, heads: int, dim_head: int, max_distance: int, dtype=None, device=None, operations=OPERATIONS):
+        super().__init__(query_dim, heads=heads, dim_head=dim_head, dtype=dtype, device=device, operations=operations)
+        self.relative_position_k = RelativePositions(dim_head, max_distance, dtype=dtype, device=device)
+        self.relative_position_v = RelativePositions(dim_head, max_distance, dtype=dtype, device=device)
+
+    def forward(self, x, context=None, value=None, mask=None, transformer_options=None):
+        """x (B*H*W, F, C) -> the same shape; attends to x alone."""
+        n, num_frames, _ = x.shape
+        q, k, v = (to(x).view(n, num_frames, self.heads, self.dim_head).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v))
+        towards = self.relative_position_k(q, num_frames)
+        weights = q @ k.transpose(-1, -2) + torch.einsum("n h t d, t s d -> n h t s", q, towards)
+        weights = (weights.float() * self.dim_head**-0.5).softmax(dim=-1).to(q.dtype)
+        out = weights @ v + torch.einsum("n h t s, t s d -> n h t d", weights, self.relative_position_v(v, num_frames))
+        return self.to_out(out.transpose(1, 2).reshape(n, num_frames, self.heads * self.dim_head))
+
+
+class TemporalTransformer(SpatialVideoTransformer):
+    """Self-attention over the frames of every pixel: GroupNorm over all frames of a video, projection, one transformer block.
+
+    A SpatialVideoTransformer only so that core hands it the number of frames. Both attentions of the block look at frames,
+    none at the text. linear: Linear projections as in VideoCrafter instead of the Conv1d of ModelScope. max_distance: of the relative
+    positions, 0 = none.
+    """
+
+    def __init__(self, channels: int, heads: int, head_dim: int, linear: bool = False, max_distance: int = 0, dtype=None, device=None,
+                 operations=OPERATIONS):
+        nn.Module.__init__(self)
+        made = {"dtype": dtype, "device": device}
+        inner = heads * head_dim
+        self.in_channels = channels
+        self.use_linear = linear
+        self.norm = operations.GroupNorm(32, channels, eps=1e-6, **made)
+        self.proj_in = operations.Linear(channels, inner, **made) if linear else operations.Conv1d(channels, inner, 1, **made)
+        block = BasicTransformerBlock(inner, heads, head_dim, operations=operations, **made)
+        if max_distance:
+            for name in ("attn1", "attn2"):
+                setattr(block, name, RelativePositionAttention(inner, heads, head_dim, max_distance, operations=operations, **made))
+        self.transformer_blocks = nn.ModuleList([block])
+        self.proj_out = operations.Linear(inner, channels, **made) if linear else operations.Conv1d(inner, channels, 1, **made)
+
+    @classmethod
+    def like(cls, spatial: SpatialTransformer, **kwargs) -> TemporalTransformer:
+        """A temporal transformer with the channels and heads of a spatial one, weights not set."""
+        block = spatial.transformer_blocks[0]
+        return cls(spatial.in_channels, block.n_heads, block.d_head, **kwargs)
+
+    def forward(self, x, context=None, time_context=None, timesteps=None, image_only_indicator=None, transformer_options=None):
+        """x (N, C, H, W), timesteps = F -> (N, C, H, W)."""
+        hide_from_transformer_index(transformer_options)
+        n, c, h, w = x.shape
+        b = n // timesteps
+        video = self.norm(unfold_frames(x, timesteps))
+        if self.use_linear:
+            tokens = self.proj_in(video.permute(0, 3, 4, 2, 1).reshape(b * h * w, timesteps, c))
+        else:
+            tokens = self.proj_in(video.permute(0, 3, 4, 1, 2).reshape(b * h * w, c, timesteps)).transpose(1, 2)
+        for block in self.transformer_blocks:
+            # Empty options: patches made for spatial tokens (IPAdapter, attention couple) must not meet temporal ones.
+            tokens = block(tokens, transformer_options={})
+        if self.use_linear:
+            frames = self.proj_out(tokens).view(b, h, w, timesteps, c).permute(0, 3, 4, 1, 2)
+        else:
+            frames = self.proj_out(tokens.transpose(1, 2)).view(b, h, w, c, timesteps).permute(0, 4, 3, 1, 2)
+        return x + frames.reshape(n, c, h, w)
+
+
+def hide_from_transformer_index(transformer_options: dict | None) -> None:
+    """Takes back in advance the one that core adds to `transformer_index` after every SpatialVideoTransformer.
+
+    Patches count by it (spatial transformers of an image UNet), so a layer that comes on top must not be counted.
+    """
+    if transformer_options and "transformer_index" in transformer_options:
+        transformer_options["transformer_index"] -= 1
+
+
+class VideoUNet(UNetModel):
+    """Core's UNet for batches that are videos: tells its layers the number of frames and checks the text's width.
+
+    Subclasses add their layers after `super().__init__` with `replace_layers`, and make them with `**self.made_with`.
+    """
+
+    text_encoder = "OpenCLIP ViT-H (CLIP type stable_diffusion, as for SD2.x)"
+    """What an error about a wrong text width tells a person to wire."""
+
+    def __init__(self, *, context_dim: int, dtype=None, device=None, operations=OPERATIONS, **settings):
+        settings = {"image_size": 32, "use_spatial_transformer": True, "legacy": False, **settings}
+        super().__init__(context_dim=context_dim, dtype=dtype, device=device, operations=operations, **settings)
+        self.context_dim = context_dim
+        self.made_with = {"dtype": dtype, "device": device, "operations": operations}
+
+    def replace_layers(self, layers_for: Callable[[nn.Module], Iterable[nn.Module]]) -> None:
+        """Puts layers_for(layer) into the place of every layer of every block; blocks keep their numbers, which ControlNets count."""
+        for blocks in (self.input_blocks, self.output_blocks):
+            for index, block in enumerate(blocks):
+                blocks[index] = TimestepEmbedSequential(*(new for layer in block for new in layers_for(layer)))
+        self.middle_block = TimestepEmbedSequential(*(new for layer in self.middle_block for new in layers_for(layer)))
+
+    def _forward(self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs):
+        """x (N, C, H, W), timesteps (N,), context (N, T, D) -> (N, C', H, W). Raises ValueError for a text of another width."""
+        transformer_options = {} if transformer_options is None else transformer_options
+        if context is not None and context.shape[-1] != self.context_dim:
+            raise ValueError(
+                f"this video network reads text of width {self.context_dim}, the conditioning has width {context.shape[-1]}: "
+                f"it comes from the wrong text encoder; wire {self.text_encoder} into CLIP Text Encode."
+            )
+        kwargs["num_video_frames"] = frames_in_call(x.shape[0], transformer_options)
+        return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)
