@@ -19,7 +19,7 @@ from .optimiser import MasterOptimiser
 __all__ = ["MasterOptimiser", "Partner", "averages", "begin_local", "fit", "frozen_base", "in_bfloat16", "make_motion"]
 
 STEPS = {"unet": 3400, "decoder": 900, "motion": 6000, "motion_v2": 250, "pan": 250, "zoom": 250, "dusk": 250, "control": 600}
-RATES = {"motion": 6e-3, "motion_v2": 1e-3, "pan": 4e-3, "zoom": 4e-3, "dusk": 4e-3}
+RATES = {"motion": 4e-3, "motion_v2": 1e-3, "pan": 4e-3, "zoom": 4e-3, "dusk": 4e-3}
 USUAL_RATE = 2e-3
 SAVE_SECONDS = 240
 

@@ -1,14 +1,20 @@
-"""VIDEO objects whose colours are right in a browser: encoded once by video_io, then only remuxed by ComfyUI's Save Video."""
+"""VIDEO objects to frames, a window at a time, and frames to VIDEO objects whose colours are right in a browser."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass, replace
 
+import comfy.model_management
 import comfy.utils
 import torch
 from comfy_api.latest import InputImpl
 
+from ..video_io.decode import decode_window
 from ..video_io.encode import encode_h264
+from ..video_io.frame_plan import FrameWish, plan_frames
+from ..video_io.frame_size import FrameSize, fit_size
+from ..video_io.sound import read_sound
 
 
 def create_video(images: torch.Tensor, fps: float, crf: float, audio: dict | None = None):
@@ -18,3 +24,91 @@ def create_video(images: torch.Tensor, fps: float, crf: float, audio: dict | Non
     encode_h264(images, buffer, fps, crf, audio, progress=lambda: progress.update(1))
     buffer.seek(0)
     return InputImpl.VideoFromFile(buffer)
+
+
+LENGTH_RULES = {"any": (1, 0), "4n+1": (4, 1), "8n+1": (8, 1), "8n": (8, 0), "16n": (16, 0)}
+"""What a node offers -> multiple and offset: Wan and HunyuanVideo take 4n+1 frames, LTX-Video 8n+1, AnimateDiff 16."""
+
+
+@dataclass(frozen=True)
+class VideoFrames:
+    """What Video to Frames puts out."""
+
+    images: torch.Tensor
+    mask: torch.Tensor
+    audio: dict | None
+    fps: float
+    description: str
+
+
+def video_frames(video, wish: FrameWish, width: int, height: int, resize: str, multiple: int) -> VideoFrames:
+    """A VIDEO's wished frames as IMAGE (F, H, W, 3), what is transparent as MASK, and the sound of the same span.
+
+    Raises ValueError as video_io.decode does."""
+    if isinstance(video, InputImpl.VideoFromComponents):
+        return _frames_of_components(video.get_components(), wish, width, height, resize, multiple)
+    source = video.get_stream_source()
+    wish = within_trim(wish, *video.get_active_trim_window())
+    bar = comfy.utils.ProgressBar(1)
+
+    def free_memory() -> int:
+        return comfy.model_management.get_free_memory(torch.device("cpu"))
+
+    found = decode_window(source, wish, width, height, resize, multiple, free_memory, bar.update_absolute)
+    begin, end = _span([found.facts.times[n] for n in found.numbers], found.fps, found.facts.end)
+    audio = read_sound(source, begin, end) if found.facts.has_audio else None
+    mask = torch.zeros(1, 64, 64) if found.alpha is None else 1 - found.alpha  # as core's Load Image without transparency
+    facts = found.facts
+    described = _describe(found.frames, found.fps, facts.num_frames, facts.fps, (facts.width, facts.height), facts.codec)
+    return VideoFrames(found.frames, mask, audio, found.fps, described)
+
+
+def within_trim(wish: FrameWish, trim_start: float, trim_duration: float) -> FrameWish:
+    """A wish that counts from the beginning of a VIDEO's own trim (0 = none), as one that counts from the file's."""
+    duration = wish.duration_seconds
+    if trim_duration:
+        left = trim_duration - wish.start_seconds
+        if left <= 0:
+            raise ValueError(
+                f"start_seconds={wish.start_seconds:g} lies behind the end of the trimmed video ({trim_duration:g} s); start earlier."
+            )
+        duration = min(duration, left) if duration else left
+    return replace(wish, start_seconds=wish.start_seconds + trim_start, duration_seconds=duration)
+
+
+def _span(times: list[float], fps: float, end: float) -> tuple[float, float]:
+    """From when to when the sound of frames is that were taken from these times on."""
+    return min(times), min(end, min(times) + len(times) / fps)
+
+
+def _describe(frames: torch.Tensor, fps: float, of: int, source_fps: float, size: tuple[int, int], codec: str) -> str:
+    height, width = frames.shape[1:3]
+    taken = f"{len(frames)} frames of {width}x{height} at {fps:g} fps ({frames.nbytes / 2**20:.0f} MiB)"
+    return f"{taken}, taken from {of} frames of {size[0]}x{size[1]} at {source_fps:g} fps ({codec})"
+
+
+def _frames_of_components(parts, wish: FrameWish, width: int, height: int, resize: str, multiple: int) -> VideoFrames:
+    images, rate = parts.images, float(parts.frame_rate)
+    times = [i / rate for i in range(len(images))]
+    numbers = plan_frames(times, wish, len(images) / rate)
+    fps = (wish.force_rate or rate) / wish.every_nth
+    size = fit_size(images.shape[2], images.shape[1], 1.0, width, height, resize, multiple)
+    frames = torch.zeros(len(numbers), size.out[1], size.out[0], 3)  # borders stay black
+    for row, number in enumerate(numbers):
+        _place(images[number, ..., :3], size, frames[row])
+    begin, end = _span([times[n] for n in numbers], fps, len(images) / rate)
+    audio = parts.audio
+    if audio is not None:
+        sound_rate = audio["sample_rate"]
+        audio = {**audio, "waveform": audio["waveform"][..., round(begin * sound_rate) : round(end * sound_rate)]}
+    described = _describe(frames, fps, len(images), rate, (images.shape[2], images.shape[1]), "in memory")
+    return VideoFrames(frames, torch.zeros(1, 64, 64), audio, fps, described)
+
+
+def _place(image: torch.Tensor, size: FrameSize, out: torch.Tensor) -> None:
+    width, height = size.scaled
+    if image.shape[:2] != (height, width):
+        image = comfy.utils.common_upscale(image.movedim(-1, 0)[None], width, height, "bicubic", "disabled")[0].movedim(0, -1).clamp(0, 1)
+    x, y = size.offset
+    image = image[max(0, -y) : max(0, -y) + size.out[1], max(0, -x) : max(0, -x) + size.out[0]]
+    out[max(0, y) : max(0, y) + image.shape[0], max(0, x) : max(0, x) + image.shape[1]] = image

@@ -1,0 +1,245 @@
+"""Reads a window of a video straight into one tensor: nothing but the result and one frame is ever in memory.
+
+Times come from a first pass over the packets, which decodes nothing, so that the number of frames and the memory they need are
+known before the first frame is decoded. Source of the colour conversions: ITU-R BT.709, BT.2020 and BT.2100 (PQ and HLG).
+Letters: F frames, H height, W width, C channels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import BinaryIO
+
+import av
+import numpy as np
+import torch
+
+from .frame_plan import FrameWish, plan_frames
+from .frame_size import FrameSize, fit_size
+from .hdr import TRANSFERS, to_display
+
+Source = str | os.PathLike | BinaryIO
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What a file says about its video before anything is decoded."""
+
+    width: int  # as stored
+    height: int
+    aspect: float  # width of a pixel divided by its height
+    fps: float
+    times: tuple[float, ...]  # when each frame is shown, in seconds, ascending
+    end: float  # until when the last one is shown
+    bit_depth: int
+    has_alpha: bool
+    has_audio: bool
+    codec: str
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True)
+class DecodedVideo:
+    """Frames (F, H, W, 3) float32 in 0..1, their opacity (F, H, W) or None, and how fast they are to be shown."""
+
+    frames: torch.Tensor
+    alpha: torch.Tensor | None
+    fps: float
+    facts: VideoFacts
+    numbers: list[int]  # of the source's frames
+
+
+def open_video(source: Source) -> av.container.InputContainer:
+    """A file opened for reading. Raises ValueError when it is not there or cannot be read."""
+    if hasattr(source, "seek"):
+        source.seek(0)
+    name = "the video" if hasattr(source, "read") else f"'{os.path.basename(os.fspath(source))}'"
+    try:
+        return av.open(source, mode="r")
+    except FileNotFoundError as error:
+        raise ValueError(f"{name} was not found; choose another file.") from error
+    except av.error.FFmpegError as error:
+        raise ValueError(f"{name} cannot be read as a video ({error.strerror}); the file is damaged or something else.") from error
+
+
+def read_facts(source: Source) -> VideoFacts:
+    """What a video file holds. Raises ValueError when it is no video, damaged or has only sound."""
+    with open_video(source) as container:
+        if not container.streams.video:
+            held = ", ".join(s.type for s in container.streams) or "nothing"
+            raise ValueError(f"the file has no pictures, only {held}; choose a video.")
+        stream = container.streams.video[0]
+        base = stream.time_base or Fraction(1, 1000)
+        stamps, ends = set(), 0
+        for packet in container.demux(stream):
+            if packet.size and packet.pts is not None and not packet.is_discard:
+                stamps.add(packet.pts)
+                ends = max(ends, packet.pts + (packet.duration or 0))
+        format_ = stream.codec_context.format
+        if not stamps or format_ is None:
+            raise ValueError("the video has no frames that can be decoded; the file is damaged or empty.")
+        times = [float(stamp * base) for stamp in sorted(stamps)]
+        rate = stream.average_rate or stream.guessed_rate
+        fps = float(rate) if rate else (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
+        end = float(ends * base)
+        return VideoFacts(
+            stream.width, stream.height, float(stream.sample_aspect_ratio or 1), fps, tuple(times),
+            end if end > times[-1] else times[-1] + 1 / fps, max(c.bits for c in format_.components),
+            any(c.is_alpha for c in format_.components), bool(container.streams.audio), stream.codec_context.name,
+        )  # fmt: skip
+
+
+def decode_window(
+    source: Source,
+    wish: FrameWish | None = None,
+    width: int = 0,
+    height: int = 0,
+    resize: str = "keep ratio",
+    multiple: int = 1,
+    free_memory: Callable[[], int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DecodedVideo:
+    """Decode the wished frames of a video, scaled while they are decoded.
+
+    width, height in pixels, 0 = from the other or the video's own; resize one of RESIZE_MODES. free_memory: bytes that may be taken.
+    progress(done, all) is told after every frame.
+
+    Raises ValueError for files that cannot be read, wishes that leave nothing, and when the frames need more memory than is free."""
+    wish = wish or FrameWish()
+    facts = read_facts(source)
+    numbers = plan_frames(facts.times, wish, facts.end)
+    rate = wish.force_rate or facts.fps
+    frames = alpha = size = None
+    with open_video(source) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        base = stream.time_base or Fraction(1, 1000)
+        wanted: dict[int, list[int]] = {}
+        for row, number in enumerate(numbers):
+            wanted.setdefault(number, []).append(row)
+        done = 0
+        for number, frame in _frames(container, stream, facts, base, min(numbers), max(numbers)):
+            if number not in wanted:
+                continue
+            if frames is None:
+                turned = frame.rotation % 180 != 0
+                size = _size_of(frame, facts, width, height, resize, multiple, turned)
+                shape = (len(numbers), size.out[1], size.out[0])
+                _check_memory(shape, facts.has_alpha, free_memory)
+                frames = torch.empty(*shape, 3)
+                alpha = torch.empty(*shape) if facts.has_alpha else None
+            first, *others = wanted.pop(number)
+            _put(frame, size, frames[first], None if alpha is None else alpha[first])
+            for row in others:
+                frames[row] = frames[first]
+                if alpha is not None:
+                    alpha[row] = alpha[first]
+            done += 1 + len(others)
+            if progress is not None:
+                progress(done, len(numbers))
+    if frames is None:
+        raise ValueError("not one of the wanted frames could be decoded; the file is damaged there.")
+    if wanted:
+        raise ValueError(
+            f"{len(wanted)} of the {len(numbers)} wanted frames could not be decoded, the first at {facts.times[min(wanted)]:.2f} s; "
+            f"the file is damaged there: end before it or repair the file."
+        )
+    return DecodedVideo(frames, alpha, rate / wish.every_nth, facts, numbers)
+
+
+def _frames(container, stream, facts: VideoFacts, base: Fraction, first: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The decoded frames first..last with their numbers; interlaced ones made whole."""
+    number_of = {round(time / base): number for number, time in enumerate(facts.times)}
+    if first:
+        container.seek(round(facts.times[first] / base), stream=stream, backward=True)
+    for frame in _whole(_decode(container, stream)):
+        # The deinterlacer counts in a time base of its own.
+        number = -1 if frame.pts is None else number_of.get(round(frame.pts * frame.time_base / base), -1)
+        if number > last:
+            return
+        if number >= first:
+            yield number, frame
+
+
+def _decode(container, stream) -> Iterator[av.VideoFrame]:
+    try:
+        yield from container.decode(stream)
+    except av.error.EOFError:
+        return
+    except av.error.FFmpegError:
+        return  # what is missing is reported by the caller, with its time
+
+
+def _whole(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """The same frames, deinterlaced where the first one is interlaced."""
+    graph = None
+    for index, frame in enumerate(frames):
+        if index == 0 and frame.interlaced_frame:
+            graph = av.filter.Graph()
+            chain = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)]
+            chain += [graph.add("yadif", "mode=send_frame"), graph.add("buffersink")]
+            for before, after in zip(chain, chain[1:], strict=False):
+                before.link_to(after)
+            graph.configure()
+        if graph is None:
+            yield frame
+            continue
+        graph.push(frame)
+        yield from _pull(graph)
+    if graph is not None:
+        graph.push(None)
+        yield from _pull(graph)
+
+
+def _pull(graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            yield graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+
+
+def _size_of(frame: av.VideoFrame, facts: VideoFacts, width: int, height: int, resize: str, multiple: int, turned: bool) -> FrameSize:
+    if turned:
+        return fit_size(frame.height, frame.width, 1 / facts.aspect, width, height, resize, multiple)
+    return fit_size(frame.width, frame.height, facts.aspect, width, height, resize, multiple)
+
+
+def _check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Callable[[], int] | None) -> None:
+    needed = shape[0] * shape[1] * shape[2] * 4 * (4 if has_alpha else 3)
+    if free_memory is not None and needed > (free := free_memory()):
+        raise ValueError(
+            f"{shape[0]} frames of {shape[2]}x{shape[1]} need {needed / 2**30:.2f} GiB of memory and {free / 2**30:.2f} GiB are free; "
+            f"take fewer frames (cap, select_every_nth, a lower rate) or a smaller size."
+        )
+
+
+def _put(frame: av.VideoFrame, size: FrameSize, out: torch.Tensor, alpha: torch.Tensor | None) -> None:
+    """Write one decoded frame into its place (H, W, 3), and its opacity (H, W)."""
+    turns = round(frame.rotation / 90) % 4
+    scaled = size.scaled[::-1] if turns % 2 else size.scaled
+    deep = frame.color_trc in TRANSFERS
+    layout = ("rgba64le" if alpha is not None else "rgb48le") if deep else ("rgba" if alpha is not None else "rgb24")
+    picture = frame.reformat(
+        width=scaled[0], height=scaled[1], format=layout, interpolation="BICUBIC", dst_colorspace="ITU709",
+        src_colorspace=None if frame.colorspace not in (0, 2) else ("ITU709" if frame.height >= 720 else "ITU601"),
+    ).to_ndarray()  # fmt: skip
+    picture = np.rot90(picture, turns) if turns else picture
+    pixels = torch.from_numpy(np.ascontiguousarray(picture.astype(np.int32) if deep else picture))
+    (x, y), (width, height) = size.offset, size.out
+    for target in (out, alpha):
+        if target is not None and max(x, y) > 0:
+            target.zero_()  # the borders
+    pixels = pixels[max(0, -y) : max(0, -y) + height, max(0, -x) : max(0, -x) + width]
+    inside = (slice(max(0, y), max(0, y) + pixels.shape[0]), slice(max(0, x), max(0, x) + pixels.shape[1]))
+    out[inside].copy_(pixels[..., :3]).div_(65535 if deep else 255)
+    if deep:
+        out[inside] = to_display(out[inside], frame.color_trc)
+    if alpha is not None:
+        alpha[inside].copy_(pixels[..., 3]).div_(65535 if deep else 255)
