@@ -14,11 +14,55 @@ MODEL_FILE = re.compile(r".*\.(safetensors|ckpt|pth|pt|bin)$")
 DEMO_FILE = re.compile(r"zoetrope_tiny_\w+\.safetensors")
 MODEL_FOLDERS = {
     "CheckpointLoaderSimple": "checkpoints",
+    "CLIPLoader": "text_encoders",
     "ControlNetLoader": "controlnet",
     "LoraLoaderModelOnly": "loras",
     "ZoetropeLoadMotionModule": "animatediff_models",
     "ZoetropeLoadMotionLora": "animatediff_motion_lora",
+    "ZoetropeLoadVideoModel": "diffusion_models",
+    "VAELoader": "vae",
 }
+# Published values of the video systems: node type -> {widget number: value} of each node of that type, in the order of the file.
+PUBLISHED = {
+    "ModelScope_text_to_video": {
+        "EmptyLatentImage": [{0: 256, 1: 256, 2: 16}], "KSampler": [{2: 50, 3: 9, 4: "ddim", 5: "ddim_uniform"}],
+        "ZoetropeCreateVideo": [{0: 8}],
+    },
+    "ZeroScope_v2_text_to_video_XL": {
+        "EmptyLatentImage": [{0: 576, 1: 320, 2: 24}], "ImageScale": [{1: 1024, 2: 576}], "KSampler": [{6: 1}, {6: 0.7}],
+    },
+    "VideoCrafter2_text_to_video": {
+        "EmptyLatentImage": [{0: 512, 1: 320, 2: 16}], "ZoetropeSetFrameRate": [{0: 28}], "SamplerCustom": [{3: 12}],
+        "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform", 1: 50}], "ZoetropeCreateVideo": [{0: 10}],
+    },
+    "DynamiCrafter_image_to_video": {
+        "ZoetropeAnimateImage": [{0: 512, 1: 320, 2: 16, 3: 24}], "ZoetropeRescaleGuidance": [{0: 0.7}], "SamplerCustom": [{3: 7.5}],
+        "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
+    },
+    "DynamiCrafter_interpolation": {
+        "ZoetropeInterpolateImages": [{0: 512, 1: 320, 2: 16, 3: 24}], "ZoetropeRescaleGuidance": [{0: 0.7}], "SamplerCustom": [{3: 7.5}],
+        "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
+    },
+    "VideoCrafter1_image_to_video": {
+        "ZoetropeAnimateImage": [{0: 512, 1: 320, 2: 16, 3: 8}], "SamplerCustom": [{3: 12}], "ZoetropeCreateDDIMSampler": [{0: 1}],
+        "ZoetropeCreateDDIMSigmas": [{0: "uniform", 1: 50}], "ZoetropeCreateVideo": [{0: 10}],
+    },
+    "LaVie_text_to_video_cascade": {
+        "EmptyLatentImage": [{0: 512, 1: 320, 2: 16}],
+        "KSampler": [{2: 50, 3: 7.5, 4: "ddpm"}, {2: 50, 3: 4, 4: "ddim"}, {2: 50, 3: 5, 4: "ddim"}],
+        "SD_4XUpscale_Conditioning": [{0: 4, 1: 0.143}], "ZoetropeApplyContextWindows": [{0: 8}], "ZoetropeCreateVideo": [{0: 8}, {0: 24}],
+    },
+    "Show-1_text_to_video_cascade": {
+        "EmptyLatentImage": [{0: 64, 1: 40, 2: 8}], "KSampler": [{2: 75, 3: 9}, {2: 75, 3: 4}, {2: 50, 6: 0.8}], "SamplerCustom": [{3: 7}],
+        "BasicScheduler": [{1: 125}], "ZoetropeConditionLowResolution": [{0: 250}], "ZoetropeSampleInTurns": [{0: 8, 1: 1}],
+        "ZoetropeApplyContextWindows": [{0: 5, 1: 1}], "ImageScale": [{1: 576, 2: 320}], "ZoetropeCreateVideo": [{0: 8}],
+    },
+}  # fmt: skip
+
+
+def is_of_video_system(workflow):
+    """Whether whole video networks make the video, without a motion module."""
+    return any(node["type"] == "ZoetropeLoadVideoModel" for node in workflow["nodes"])
 
 
 def read(path):
@@ -126,7 +170,8 @@ def test_nothing_overlaps(workflow):
 def test_every_node_is_in_a_group(workflow):
     groups = [group_box(group) for group in workflow["groups"]]
     assert [n["type"] for n in workflow["nodes"] if sum(inside(node_box(n), group) for group in groups) != 1] == []
-    assert {"Model", "Motion", "Prompt", "Sampling", "Video"} <= {group["title"] for group in workflow["groups"]}
+    parts = {"Model", "Prompt", "Sampling", "Video"} | (set() if is_of_video_system(workflow) else {"Motion"})
+    assert parts <= {group["title"] for group in workflow["groups"]}
 
 
 def test_nodes_name_their_pack(workflow):
@@ -144,7 +189,7 @@ def test_model_files_can_be_found(workflow):
     """Every loader says where its file is published; the note has the same link. The demo's own files come with the pack."""
     (note,) = (node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote")
     named = [(node, v) for node in workflow["nodes"] for v in node["widgets_values"] if isinstance(v, str) and MODEL_FILE.fullmatch(v)]
-    assert len(named) >= 2
+    assert len(named) >= (1 if is_of_video_system(workflow) else 2)
     for node, value in named:
         assert value in note
         folder = MODEL_FOLDERS[node["type"]]
@@ -154,8 +199,9 @@ def test_model_files_can_be_found(workflow):
         else:
             (model,) = node["properties"]["models"]
             assert (model["name"], model["directory"]) == (value, folder)
-            assert re.fullmatch(rf"https://huggingface\.co/[\w-]+/[\w.-]+/resolve/main/{re.escape(value)}", model["url"])
+            address = re.fullmatch(r"https://huggingface\.co/[\w-]+/[\w.-]+/resolve/main/(?:[\w.-]+/)*([\w.-]+)", model["url"])
             assert f"[{value}]({model['url']})" in note
+            assert address[1] == value or f"(published as `{address[1]}`: save it under this name)" in note
 
 
 def test_note_says_what_to_change(workflow):
@@ -163,6 +209,7 @@ def test_note_says_what_to_change(workflow):
     assert note.startswith("### ") and "**Files**" in note and "**Change first**" in note
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if not is_of_video_system(read(path))], ids=lambda path: path.stem)
 def test_values_are_as_published(workflow):
     """What an SD1.x motion module was trained with (frames of a window, frame rate), and a size that VAE and UNet can divide."""
     for node in workflow["nodes"]:
@@ -173,3 +220,16 @@ def test_values_are_as_published(workflow):
             assert values[0] == 16 and 0 < values[1] < 16
         if node["type"] == "ZoetropeCreateVideo" and all(s["link"] is None for s in node["inputs"] if s["name"] == "fps"):
             assert values[0] == 8
+
+
+def test_every_video_system_has_its_published_values():
+    assert set(PUBLISHED) == {path.stem for path in FILES if is_of_video_system(read(path))}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_values_of_a_video_system_are_as_published(name):
+    nodes = read(FOLDER / f"{name}.json")["nodes"]
+    for kind, expected in PUBLISHED[name].items():
+        found = [node["widgets_values"] for node in nodes if node["type"] == kind]
+        assert len(found) == len(expected)
+        assert [{place: values[place] for place in wanted} for values, wanted in zip(found, expected, strict=True)] == expected

@@ -5,12 +5,13 @@ from zoetrope.tests.comfy.server import comfy_server, comfyui_in_this_process, m
 
 comfyui_in_this_process()  # the stand-ins are made of ComfyUI's own layers
 
-from zoetrope.tests.comfy import standins  # noqa: E402
+from zoetrope.tests.comfy import standins, video_workflow_standins  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def comfy_models(tmp_path_factory):
     base = make_server_base(tmp_path_factory)
     standins.put_standins(base / "models")
+    video_workflow_standins.put_standins(base / "models")
     standins.put_inputs(base / "input")
     return base / "models"

@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from zoetrope.tests.comfy import standins
+from zoetrope.tests.comfy import standins, video_workflow_standins
 
 dev = sys.modules["zoetrope_dev"]
 HERE = Path(__file__).resolve().parent
-WORKFLOWS = sorted((dev.ROOT / "example_workflows").glob("*.json"))
+# Show-1's text encoder, T5-XXL, is too large for a test.
+WORKFLOWS = [
+    path for path in sorted((dev.ROOT / "example_workflows").glob("*.json"))
+    if video_workflow_standins.SHOW1_TEXT not in path.read_text(encoding="utf8")
+]  # fmt: skip
 ARTEFACTS = Path(os.environ.get("ZOETROPE_ARTEFACTS", dev.HOME / "artefacts"))
 
 
@@ -48,6 +52,8 @@ def test_front_end_runs_a_workflow_of_core_nodes(comfy_server):
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_example_workflow(comfy_server, workflow, tmp_path):
+    content = workflow.read_text(encoding="utf8")
+    shrink = (video_workflow_standins if "ZoetropeLoadVideoModel" in content else standins).shrink
     small = tmp_path / workflow.name
-    small.write_text(json.dumps(standins.shrink(json.loads(workflow.read_text(encoding="utf8")))), encoding="utf8")
+    small.write_text(json.dumps(shrink(json.loads(content))), encoding="utf8")
     check(drive(comfy_server, small, ARTEFACTS / workflow.stem))

@@ -51,9 +51,9 @@ def _lavie_keys(upscaler: bool) -> list[str]:
     return [f"{part}{end}" for part in parts for end in ("", ".weight", ".bias")]
 
 
-def tiny_lavie(kind: str) -> dict[str, torch.Tensor]:
-    """What lavie_<kind>.pt holds, in small: the dictionary behind `ema`."""
-    network = LavieUNet(**_LAVIE, **LAVIE[kind], device="meta")
+def tiny_lavie(kind: str, context_dim: int = TEXT) -> dict[str, torch.Tensor]:
+    """What lavie_<kind>.pt holds, in small: the dictionary behind `ema`; context_dim is the width of the text."""
+    network = LavieUNet(**_LAVIE | {"context_dim": context_dim}, **LAVIE[kind], device="meta")
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     keys = _lavie_keys(kind == "vsr")
     names = LavieNames(keys)

@@ -94,7 +94,9 @@ def widget_names(definition):
 
 
 def test_every_workflow_has_its_expectation():
-    assert set(EXPECTED) == set(FILES)
+    """Those of the video systems have theirs in test_video_workflows.py."""
+    of_video_systems = {name for name in FILES if any(node["type"] == "ZoetropeLoadVideoModel" for node in read(name)["nodes"])}
+    assert set(EXPECTED) == set(FILES) - of_video_systems
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -116,7 +118,7 @@ def test_saved_values_match_the_nodes(name, object_info):
             assert node["widgets_values"][names.index("control_after_generate")] in ("fixed", "randomize")
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_workflow_runs(name, run):
     video = run(standins.shrink(read(name)))
     frames, fps = EXPECTED[name]
