@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import av
@@ -31,8 +32,8 @@ def read_sound(source: Source, start: float, end: float) -> dict | None:
                     rate = piece.sample_rate
                     first = (piece.time if piece.time is not None else start) if first is None else first
                     pieces.append(piece.to_ndarray())
-        except av.error.FFmpegError:
-            pass  # a damaged end: what is missing is silence
+        except av.error.FFmpegError as error:
+            logging.warning("The sound cannot be decoded to its end (%s); what is missing is silence.", error.strerror)
     if not pieces:
         return None
     sound = torch.from_numpy(np.concatenate(pieces, axis=1))
