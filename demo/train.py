@@ -25,6 +25,7 @@ from .optimiser import MasterOptimiser
 from .training import STEPS, Partner, averages, begin_local, fit, frozen_base, in_bfloat16, make_motion
 
 HERE = pathlib.Path(__file__).parent
+IN_PAIRS = ("unet", "motion", "control")  # stages that two processes may train together
 FRAMES = {"unet": 16, "decoder": 8, "dusk": 16, "control": 16}  # in a step; 64 in every other stage
 
 
@@ -160,12 +161,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--stage", choices=(*STEPS, "export", "show", "all"), default="all")
     parser.add_argument("--work", type=pathlib.Path, default=HERE.parent / ".zoetrope" / "train", help="folder of the training states")
     parser.add_argument("--weights", type=pathlib.Path, default=FOLDER, help="folder of the finished files")
-    parser.add_argument("--steps", type=int, help="steps of the one stage named (default: as shipped)")
+    parser.add_argument("--steps", type=int, help="steps of the one stage named (default: those in training.py)")
     parser.add_argument("--batch", type=int, help="frames a step")
     parser.add_argument("--start", type=pathlib.Path, help="checkpoint of the family from which stage unet begins (default: new weights)")
     parser.add_argument("--partner", choices=("first", "second"), help="train a stage in two processes at once, which this one is")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args(argv)
+    if arguments.partner and arguments.stage not in IN_PAIRS:
+        parser.error(f"--partner needs --stage {', '.join(IN_PAIRS)}: the other stages are trained by one process")
+    if arguments.start and arguments.stage not in ("unet", "all"):
+        parser.error("--start needs --stage unet: the other stages go on from what stage unet made")
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
     for stage in STEPS:

@@ -7,6 +7,7 @@ Letters: K key frames, F frames, C channels, H height, W width.
 from __future__ import annotations
 
 import torch
+from node_helpers import conditioning_set_values
 
 KEY_FRAMES = "zoetrope_key_frames"
 FRAMES_BETWEEN = 3
@@ -27,7 +28,7 @@ def condition_on_key_frames(positive: list, negative: list, vae, images: torch.T
     """
     num_frames = num_frames_of(images.shape[0])
     latents = vae.encode(images[..., :3])
-    both = ([[text, {**values, KEY_FRAMES: latents}] for text, values in prompt] for prompt in (positive, negative))
+    both = (conditioning_set_values(prompt, {KEY_FRAMES: latents}) for prompt in (positive, negative))
     return (*both, {"samples": torch.zeros(num_frames, *latents.shape[1:])})
 
 

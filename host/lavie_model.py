@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import comfy.conds
-import comfy.model_base
 import torch
 from comfy.ldm.modules.diffusionmodules.util import make_beta_schedule
 
-from ..video_unets.systems import Sampling, VideoSystem
 from .key_frames import KEY_FRAMES, checked_key_frames, nearest_key_frames
+from .video_base import VideoModel
 
 LOW_RESOLUTION, NOISE_AUGMENTATION = "concat_image", "noise_augmentation"  # core's names
 MAX_NOISE_LEVEL = 350
@@ -31,13 +30,8 @@ def add_low_res_noise(images: torch.Tensor, level: int, seed: int) -> torch.Tens
     return abar**0.5 * images + (1 - abar) ** 0.5 * noise
 
 
-class LavieModel(comfy.model_base.BaseModel):
+class LavieModel(VideoModel):
     """BaseModel of one of LaVie's three networks."""
-
-    def __init__(self, model_config, system: VideoSystem, sampling: Sampling, device=None):
-        kind = comfy.model_base.ModelType.V_PREDICTION if sampling.prediction == "v" else comfy.model_base.ModelType.EPS
-        super().__init__(model_config, kind, device=device, unet_model=system.network())
-        self.system = system
 
     def extra_conds(self, **kwargs) -> dict:
         """What core hands to the network with every chunk; ValueError when the graph lacks what this network needs."""
@@ -68,8 +62,3 @@ class LavieModel(comfy.model_base.BaseModel):
             images = add_low_res_noise(images, level, kwargs["seed"] - 10)
         level = torch.tensor([level], device=device)
         return {"c_concat": comfy.conds.CONDNoiseShape(images.to(device)), "y": comfy.conds.CONDRegular(level)}
-
-
-def build_lavie(config, system: VideoSystem, sampling: Sampling, tensors: Mapping, file_name: str) -> LavieModel:
-    """The builder for video_model.MODEL_BUILDERS."""
-    return LavieModel(config, system, sampling)

@@ -13,13 +13,14 @@ import math
 from collections.abc import Mapping
 
 import comfy.conds
-import comfy.model_base
 import comfy.model_patcher
 import torch
 from comfy.ldm.modules.diffusionmodules.util import make_beta_schedule
+from node_helpers import conditioning_set_values
 
 from ..video_unets.systems import Sampling, VideoSystem
 from .key_frames import KEY_FRAMES, blended_key_frames, checked_key_frames
+from .video_base import VideoModel
 
 LOW_RES_VIDEO, FIRST_FRAME, NOISE_LEVEL = "zoetrope_low_res_video", "zoetrope_first_frame", "zoetrope_noise_level"
 LARGEST_SIGMA = math.exp(5.1)
@@ -31,12 +32,11 @@ SCALE = 4
 """How much larger the first upscaling makes a video."""
 
 
-class Show1Model(comfy.model_base.BaseModel):
+class Show1Model(VideoModel):
     """BaseModel of one of Show-1's three pixel networks."""
 
     def __init__(self, model_config, system: VideoSystem, sampling: Sampling, device=None):
-        super().__init__(model_config, comfy.model_base.ModelType.EPS, device=device, unet_model=system.network())
-        self.system = system
+        super().__init__(model_config, system, sampling, device)
         sigmas = self.model_sampling.sigmas
         self.model_sampling.set_sigmas(sigmas[sigmas <= LARGEST_SIGMA])
 
@@ -94,11 +94,6 @@ def add_thresholding(patcher: comfy.model_patcher.ModelPatcher) -> None:
     patcher.set_model_sampler_post_cfg_function(lambda args: threshold_prediction(args["denoised"], largest))
 
 
-def build_show1(config, system: VideoSystem, sampling: Sampling, tensors: Mapping, file_name: str) -> Show1Model:
-    """The builder for video_model.MODEL_BUILDERS."""
-    return Show1Model(config, system, sampling)
-
-
 def condition_on_low_resolution(positive: list, negative: list, vae, images: torch.Tensor, first_frame: torch.Tensor | None,
                                 noise_level: int) -> tuple[list, list, dict]:
     """Both prompts with a video (F, H, W, 3) in 0..1 to be enlarged fourfold, and the empty latent (F, 3, 4*H, 4*W) to sample.
@@ -115,5 +110,5 @@ def condition_on_low_resolution(positive: list, negative: list, vae, images: tor
     else:
         first = torch.nn.functional.interpolate(vae.encode(first_frame[:1, ..., :3]), size, mode="bicubic", antialias=True).clamp(-1, 1)
     values = {LOW_RES_VIDEO: enlarged, FIRST_FRAME: first, NOISE_LEVEL: noise_level}
-    both = ([[text, {**given, **values}] for text, given in prompt] for prompt in (positive, negative))
+    both = (conditioning_set_values(prompt, values) for prompt in (positive, negative))
     return (*both, {"samples": torch.zeros_like(enlarged)})

@@ -10,7 +10,7 @@ import comfy.utils
 import torch
 from comfy_api.latest import InputImpl
 
-from ..video_io.decode import decode_window
+from ..video_io.decode import check_memory, decode_window
 from ..video_io.encode import encode_h264
 from ..video_io.frame_plan import FrameWish, plan_frames
 from ..video_io.frame_size import FrameSize, fit_size
@@ -50,17 +50,17 @@ def video_frames(video, wish: FrameWish, width: int, height: int, resize: str, m
     source = video.get_stream_source()
     wish = within_trim(wish, *video.get_active_trim_window())
     bar = comfy.utils.ProgressBar(1)
-
-    def free_memory() -> int:
-        return comfy.model_management.get_free_memory(torch.device("cpu"))
-
-    found = decode_window(source, wish, width, height, resize, multiple, free_memory, bar.update_absolute)
+    found = decode_window(source, wish, width, height, resize, multiple, _free_memory, bar.update_absolute)
     begin, end = _span([found.facts.times[n] for n in found.numbers], found.fps, found.facts.end)
     audio = read_sound(source, begin, end) if found.facts.has_audio else None
     mask = torch.zeros(1, 64, 64) if found.alpha is None else 1 - found.alpha  # as core's Load Image without transparency
     facts = found.facts
     described = _describe(found.frames, found.fps, facts.num_frames, facts.fps, (facts.width, facts.height), facts.codec)
     return VideoFrames(found.frames, mask, audio, found.fps, described)
+
+
+def _free_memory() -> int:
+    return comfy.model_management.get_free_memory(torch.device("cpu"))
 
 
 def within_trim(wish: FrameWish, trim_start: float, trim_duration: float) -> FrameWish:
@@ -93,6 +93,7 @@ def _frames_of_components(parts, wish: FrameWish, width: int, height: int, resiz
     numbers = plan_frames(times, wish, len(images) / rate)
     fps = (wish.force_rate or rate) / wish.every_nth
     size = fit_size(images.shape[2], images.shape[1], 1.0, width, height, resize, multiple)
+    check_memory((len(numbers), size.out[1], size.out[0]), False, _free_memory)
     frames = torch.zeros(len(numbers), size.out[1], size.out[0], 3)  # borders stay black
     for row, number in enumerate(numbers):
         _place(images[number, ..., :3], size, frames[row])
@@ -108,7 +109,7 @@ def _frames_of_components(parts, wish: FrameWish, width: int, height: int, resiz
 def _place(image: torch.Tensor, size: FrameSize, out: torch.Tensor) -> None:
     width, height = size.scaled
     if image.shape[:2] != (height, width):
-        image = comfy.utils.common_upscale(image.movedim(-1, 0)[None], width, height, "bicubic", "disabled")[0].movedim(0, -1).clamp(0, 1)
+        image = comfy.utils.common_upscale(image.movedim(-1, 0)[None], width, height, "lanczos", "disabled")[0].movedim(0, -1)
     x, y = size.offset
     image = image[max(0, -y) : max(0, -y) + size.out[1], max(0, -x) : max(0, -x) + size.out[0]]
     out[max(0, y) : max(0, y) + image.shape[0], max(0, x) : max(0, x) + image.shape[1]] = image

@@ -26,10 +26,10 @@ from comfy.patcher_extension import WrappersMP
 
 from ..video_unets.formats import check_weights, describe_file, detect, network_weights, shapes_of, unwrap
 from ..video_unets.systems import Sampling, VideoSystem
-from .lavie_model import build_lavie
+from .lavie_model import LavieModel
 from .model_files import find_listed_file, read_tensors, stays_in_file
-from .scaled_sampling import scaled_model_sampling
-from .show1_model import add_thresholding, build_show1
+from .show1_model import Show1Model, add_thresholding
+from .video_base import VideoModel
 from .videocrafter_model import VideoCrafterModel, projector_shapes
 
 VIDEO_MODELS = ("diffusion_models", "checkpoints")
@@ -82,23 +82,13 @@ class VideoModelConfig(comfy.supported_models_base.BASE):
         return comfy.utils.state_dict_prefix_replace(state_dict, {"": self.published_prefix})
 
 
-class VideoModel(comfy.model_base.BaseModel):
-    """A BaseModel around a system's network; enough for networks that take text alone."""
-
-    def __init__(self, config: VideoModelConfig, system: VideoSystem, sampling: Sampling, device=None):
-        kinds = {"eps": comfy.model_base.ModelType.EPS, "v": comfy.model_base.ModelType.V_PREDICTION}
-        super().__init__(config, kinds[sampling.prediction], device=device, unet_model=system.network())
-        self.system = system
-        if sampling.base_scale is not None or sampling.zero_terminal_snr:
-            self.model_sampling = scaled_model_sampling(config, sampling)
-
-
 ModelBuilder = Callable[[VideoModelConfig, VideoSystem, Sampling, Mapping[str, torch.Tensor], str], comfy.model_base.BaseModel]
 """builder(config, system, sampling, the file's tensors, file name) -> the BaseModel, its network's weights not yet set."""
 
 
-def _text_only(config, system, sampling, tensors, file_name) -> comfy.model_base.BaseModel:
-    return VideoModel(config, system, sampling)
+def _by_class(kind: type[VideoModel]) -> ModelBuilder:
+    """The builder of a model that takes nothing from the file but its network's weights."""
+    return lambda config, system, sampling, _tensors, _file_name: kind(config, system, sampling)
 
 
 def _videocrafter(config, system, sampling, tensors, file_name) -> comfy.model_base.BaseModel:
@@ -107,7 +97,7 @@ def _videocrafter(config, system, sampling, tensors, file_name) -> comfy.model_b
     return model
 
 
-MODEL_BUILDERS: dict[str, ModelBuilder] = {"videocrafter": _videocrafter, "lavie": build_lavie, "show1": build_show1}
+MODEL_BUILDERS: dict[str, ModelBuilder] = {"videocrafter": _videocrafter, "lavie": _by_class(LavieModel), "show1": _by_class(Show1Model)}
 """Module of a system's network in video_unets -> its builder, where VideoModel is not enough."""
 
 
@@ -185,7 +175,7 @@ def _empty_model(system: VideoSystem, settings: dict, tensors: Mapping[str, torc
     cast = comfy.model_management.unet_manual_cast(dtype, comfy.model_management.get_torch_device(), config.supported_inference_dtypes)
     config.set_inference_dtype(dtype, cast)
     module = system.network().__module__.rpartition(".")[2]
-    return MODEL_BUILDERS.get(module, _text_only)(config, system, sampling, tensors, file_name)
+    return MODEL_BUILDERS.get(module, _by_class(VideoModel))(config, system, sampling, tensors, file_name)
 
 
 def _copy_weights(network: torch.nn.Module, system: VideoSystem, weights: Mapping[str, torch.Tensor], path: str) -> None:

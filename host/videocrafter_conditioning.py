@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import comfy.model_management
 import torch
+from node_helpers import conditioning_set_values
 
 from .videocrafter_model import CONCAT_LATENT, FPS, HIDDEN_STATE
 
@@ -15,16 +16,11 @@ LATENT_PIXELS = 8
 SIZE_MULTIPLE = 16
 
 
-def with_values(conditioning: list, values: dict) -> list:
-    """A copy of a CONDITIONING whose every entry has these values."""
-    return [[text, {**extra, **values}] for text, extra in conditioning]
-
-
 def with_frame_rate(positive: list, negative: list, fps: float) -> tuple[list, list]:
     """Both conditionings with a frame rate (or frame stride). Raises ValueError for fps <= 0."""
     if fps <= 0:
         raise ValueError(f"fps={fps} must be above 0; VideoCrafter2 was trained with 28, DynamiCrafter 512 with 24 frames per second.")
-    return with_values(positive, {FPS: fps}), with_values(negative, {FPS: fps})
+    return conditioning_set_values(positive, {FPS: fps}), conditioning_set_values(negative, {FPS: fps})
 
 
 def image_to_video(positive, negative, clip_vision, vae, first, last, width: int, height: int, num_frames: int, fps: float):
@@ -45,8 +41,8 @@ def image_to_video(positive, negative, clip_vision, vae, first, last, width: int
     grey = torch.full_like(images[0], 0.5)
     positive, negative = with_frame_rate(positive, negative, fps)
     seen, unseen = (clip_vision.encode_image(image, crop=False)["last_hidden_state"] for image in (images[0], grey))
-    positive = with_values(positive, {HIDDEN_STATE: seen, CONCAT_LATENT: known})
-    negative = with_values(negative, {HIDDEN_STATE: unseen, CONCAT_LATENT: known})
+    positive = conditioning_set_values(positive, {HIDDEN_STATE: seen, CONCAT_LATENT: known})
+    negative = conditioning_set_values(negative, {HIDDEN_STATE: unseen, CONCAT_LATENT: known})
     empty = torch.zeros(
         num_frames, 4, height // LATENT_PIXELS, width // LATENT_PIXELS, device=comfy.model_management.intermediate_device()
     )

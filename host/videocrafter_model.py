@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Mapping
 
 import comfy.conds
-import comfy.model_base
 import comfy.ops
 import torch
 
@@ -18,6 +17,7 @@ from ..video_unets.file_shapes import FileShapes
 from ..video_unets.image_projector import ImageProjector, projector_settings
 from ..video_unets.systems import Sampling, VideoSystem
 from .scaled_sampling import scaled_model_sampling
+from .video_base import VideoModel
 
 FPS = "fps"
 HIDDEN_STATE = "zoetrope_image_hidden_state"
@@ -32,19 +32,15 @@ class CONDPerVideo(comfy.conds.CONDRegular):
         return self._copy_with(self.cond)
 
 
-class VideoCrafterModel(comfy.model_base.BaseModel):
+class VideoCrafterModel(VideoModel):
     """BaseModel of a VideoCrafter system; a file with `image_proj_model.*` brings that network along.
 
     projector: shapes of `image_proj_model.*` without the prefix, empty where the file has none.
     """
 
     def __init__(self, model_config, system: VideoSystem, sampling: Sampling, projector: FileShapes, device=None):
-        kind = comfy.model_base.ModelType.V_PREDICTION if sampling.prediction == "v" else comfy.model_base.ModelType.EPS
-        super().__init__(model_config, kind, device=device, unet_model=system.network())
-        self.system = system
+        super().__init__(model_config, system, sampling, device)
         self.sampling = sampling
-        if sampling.base_scale is not None or sampling.zero_terminal_snr:
-            self.model_sampling = scaled_model_sampling(model_config, sampling)
         self.image_proj_model = None
         if projector:
             dtype = model_config.unet_config.get("dtype")

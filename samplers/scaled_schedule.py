@@ -11,6 +11,7 @@ The networks were trained on x_t = a s x0 + b n with a = sqrt(alphas_cumprod), b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -52,14 +53,18 @@ class ScaledSchedule:
         alphas = zero_terminal_snr(alphas) if zero_snr else alphas
         return cls(alphas.sqrt(), scale_curve(base_scale, len(alphas)))
 
-    @property
+    @cached_property
     def sigmas(self) -> torch.Tensor:
         """S of every timestep (T,), ascending."""
         return (1.0 - self.a**2).sqrt() / (self.a * self.s)
 
+    @cached_property
+    def _log_sigmas(self) -> torch.Tensor:
+        return self.sigmas.log()
+
     def scale_at(self, sigma: torch.Tensor) -> torch.Tensor:
         """s at any sigmas: linear between timesteps in the logarithm of sigma, constant outside; on the CPU in float64."""
-        known = self.sigmas.log()
+        known = self._log_sigmas
         wanted = sigma.detach().cpu().double().clamp(min=1e-12).log()  # Apple's GPUs have no float64
         above = torch.searchsorted(known, wanted.contiguous()).clamp(1, len(known) - 1)
         low, high = known[above - 1], known[above]
@@ -108,12 +113,10 @@ def ddim_timesteps(spacing: str, steps: int, num_timesteps: int = 1000) -> list[
     raise ValueError(f"spacing='{spacing}' is not known; choose one of {', '.join(DDIM_SPACINGS)}.")
 
 
-def rescale_guidance(guided: torch.Tensor, cond: torch.Tensor, amount: float, num_videos: int = 1) -> torch.Tensor:
-    """Gives the guided prediction the standard deviation that the conditional one has, taken over a whole video.
+def rescale_guidance(guided: torch.Tensor, cond: torch.Tensor, amount: float) -> torch.Tensor:
+    """Gives the guided prediction the standard deviation that the conditional one has, taken over the whole video.
 
-    guided, cond: predictions of the network (v or eps), (num_videos * F, C, H, W); amount 0 = off, 1 = all of it.
+    guided, cond: predictions of the network (v or eps), (F, C, H, W); amount 0 = off, 1 = all of it.
     """
-    whole = (num_videos, -1)
-    ratio = cond.reshape(whole).std(dim=1) / guided.reshape(whole).std(dim=1)
-    ratio = ratio.repeat_interleave(guided.shape[0] // num_videos).view(-1, *(1,) * (guided.ndim - 1))
+    ratio = cond.std() / guided.std()
     return amount * guided * ratio + (1.0 - amount) * guided

@@ -1,4 +1,4 @@
-"""Reads a window of a video straight into one tensor: nothing but the result and one frame is ever in memory.
+"""Reads a window of a video straight into one tensor: besides the result only the few frames that the decoder holds are in memory.
 
 Times come from a first pass over the packets, which decodes nothing, so that the number of frames and the memory they need are
 known before the first frame is decoded. Source of the colour conversions: ITU-R BT.709, BT.2020 and BT.2100 (PQ and HLG).
@@ -7,6 +7,7 @@ Letters: F frames, H height, W width, C channels.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def decode_window(
                 turned = frame.rotation % 180 != 0
                 size = _size_of(frame, facts, width, height, resize, multiple, turned)
                 shape = (len(numbers), size.out[1], size.out[0])
-                _check_memory(shape, facts.has_alpha, free_memory)
+                check_memory(shape, facts.has_alpha, free_memory)
                 frames = torch.empty(*shape, 3)
                 alpha = torch.empty(*shape) if facts.has_alpha else None
             first, *others = wanted.pop(number)
@@ -168,12 +169,8 @@ def _frames(container, stream, facts: VideoFacts, base: Fraction, first: int, la
 
 
 def _decode(container, stream) -> Iterator[av.VideoFrame]:
-    try:
+    with contextlib.suppress(av.error.FFmpegError):  # decode_window counts what is missing and says where it begins
         yield from container.decode(stream)
-    except av.error.EOFError:
-        return
-    except av.error.FFmpegError:
-        return  # what is missing is reported by the caller, with its time
 
 
 def _whole(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -211,7 +208,8 @@ def _size_of(frame: av.VideoFrame, facts: VideoFacts, width: int, height: int, r
     return fit_size(frame.width, frame.height, facts.aspect, width, height, resize, multiple)
 
 
-def _check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Callable[[], int] | None) -> None:
+def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Callable[[], int] | None) -> None:
+    """Raises ValueError when frames of shape (F, H, W) need more bytes than are free."""
     needed = shape[0] * shape[1] * shape[2] * 4 * (4 if has_alpha else 3)
     if free_memory is not None and needed > (free := free_memory()):
         raise ValueError(
