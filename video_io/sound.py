@@ -9,7 +9,7 @@ import av
 import numpy as np
 import torch
 
-from .decode import Source, open_video
+from .facts import Source, open_video
 
 
 def read_sound(source: Source, start: float, end: float) -> dict | None:

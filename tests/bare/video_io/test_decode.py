@@ -8,8 +8,9 @@ import av
 import numpy as np
 import pytest
 import torch
-from zoetrope.video_io.decode import decode_window, read_facts
+from zoetrope.video_io.decode import decode_window
 from zoetrope.video_io.encode import encode_h264
+from zoetrope.video_io.facts import read_facts
 from zoetrope.video_io.frame_plan import FrameWish
 from zoetrope.video_io.sound import read_sound
 
