@@ -1,4 +1,4 @@
-"""Writes frames as H.264 in MP4 with the colours a browser shows: converted with the BT.709 matrix and tagged with it.
+"""Writes frames as they come, with the colours a browser shows: converted with the BT.709 matrix and tagged with it.
 
 ComfyUI's own writer converts with the BT.601 matrix and leaves the file untagged, so players guess: from 720 lines up
 browsers take BT.709, and greens and reds shift.
@@ -10,94 +10,154 @@ Letters: F frames, H height, W width.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO
 
 import av
-import numpy as np
 import torch
+
+from .formats import AUTO, VIDEO_FORMATS, VideoFormat, check_settings, choose_pix_fmt
+from .frame_pixels import PixelPacker
+from .sound_track import SoundTrack
 
 BT709 = 1
 """The H.273 code point of BT.709 for primaries, transfer and matrix alike."""
 LIMITED_RANGE = 1
+LARGEST_DELAY = 64
+"""Frames that a frame can be decoded before it is shown."""
+
+
+@dataclass(frozen=True)
+class EncodeSettings:
+    """How frames are written. Raises ValueError for what the format does not take."""
+
+    format: str  # of VIDEO_FORMATS
+    fps: float
+    crf: float | None = None  # None = what is usual for the format
+    pix_fmt: str = AUTO
+    loops: int = 0  # times an animated picture is played, 0 = for ever
+
+    def check(self, with_alpha: bool = False, with_audio: bool = False) -> VideoFormat:
+        """The format, after every rule was looked at that needs no frame."""
+        entry = VIDEO_FORMATS[self.format]
+        check_settings(self.format, entry, self.fps, self.crf, self.loops, with_audio)
+        choose_pix_fmt(self.format, entry, self.pix_fmt, with_alpha)
+        return entry
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second as containers store it."""
+        return Fraction(self.fps).limit_denominator(1001)
+
+
+class VideoEncoder:
+    """Writes a video frame by frame to a path or buffer; what it holds in memory does not grow with the number of frames.
+
+    Sides that a pixel format cannot have (odd ones with halved colour planes) are made even by repeating the last row or column.
+    audio: ComfyUI's AUDIO, {"waveform": (1, channels, samples) in -1..1, "sample_rate": Hz}; what is longer than the video is cut off.
+    metadata: texts by name for the container."""
+
+    def __init__(
+        self, target: str | BinaryIO, settings: EncodeSettings, with_alpha: bool = False, audio: dict | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.settings = settings
+        self.format = settings.check(with_alpha, audio is not None)
+        self.pix_fmt = choose_pix_fmt(settings.format, self.format, settings.pix_fmt, with_alpha)
+        self.written = 0
+        options = dict(self.format.container_options)
+        if "movflags" in options and not isinstance(target, str):
+            # Moving the index to the front needs a file to read back from; what comes from a buffer is remuxed when it is saved.
+            options["movflags"] = options["movflags"].replace("+faststart", "")
+        if self.format.loop is not None:
+            options |= self.format.loop(settings.loops)
+        self._container = av.open(target, "w", format=self.format.container, options=options)
+        self._container.metadata.update(metadata or {})
+        self._video = self._packer = None
+        self._sound = SoundTrack(self._container, self.format.audio, audio) if audio is not None else None
+
+    def write(self, frame: torch.Tensor, alpha: torch.Tensor | None = None) -> None:
+        """Adds a frame (H, W, 3), values 0..1, with its opacity (H, W), 1 = opaque. Raises ValueError when its size differs."""
+        if self._video is None:
+            self._begin(frame)
+        for picture in self._packer.pack(frame, alpha):
+            self._encode(picture)
+
+    def finish(self) -> int:
+        """Writes what is still held back and closes the file; returns how many frames were written. Raises ValueError for none."""
+        if self._video is None:
+            raise ValueError("a video needs at least one frame; 0 were given.")
+        for picture in self._packer.finish():
+            self._encode(picture)
+        self._mux(self._video.encode(None))
+        if self._sound is not None:
+            self._sound.write_until(float(self.written / self.settings.rate))
+            self._sound.finish()
+        self._container.close()
+        return self.written
+
+    def abandon(self) -> None:
+        """Closes the file as it is. What is left of it cannot be played."""
+        self._container.close()
+
+    def _begin(self, frame: torch.Tensor) -> None:
+        height, width = frame.shape[:2]
+        smallest, largest = self.format.sides
+        if not smallest <= min(height, width) <= max(height, width) <= largest:
+            raise ValueError(
+                f"frames of {width}x{height} do not fit {self.settings.format}: its sides are {smallest} to {largest} pixels; "
+                f"resize them or choose another format."
+            )
+        packer = PixelPacker(width, height, self.pix_fmt, self.settings.rate)
+        stream = self._container.add_stream(self.format.codec, rate=self.settings.rate)
+        stream.width, stream.height, stream.pix_fmt = packer.width, packer.height, self.pix_fmt
+        context = stream.codec_context
+        options = dict(self.format.options)
+        if self.format.crf is not None:
+            options |= self.format.quality(self.format.crf[2] if self.settings.crf is None else self.settings.crf)
+            if self.format.codec == "libvpx-vp9":
+                context.bit_rate = 0  # else crf is only a lower bound
+        stream.options = options
+        context.thread_type = "AUTO"
+        if self.format.tag is not None:
+            context.codec_tag = self.format.tag
+        if packer.has_matrix:
+            context.color_primaries = context.color_trc = context.colorspace = BT709
+            context.color_range = LIMITED_RANGE
+        self._video, self._packer = stream, packer
+        if self._sound is not None:
+            self._sound.begin()
+
+    def _encode(self, picture: av.VideoFrame) -> None:
+        picture.pts, picture.time_base = self.written, 1 / self.settings.rate
+        self._mux(self._video.encode(picture))
+        self.written += 1
+        if self._sound is not None:  # alongside, so that neither waits for the other in the muxer's memory
+            self._sound.write_until(float(self.written / self.settings.rate))
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            # With one or two frames x265 leaves the decoding time to chance; such frames are in order.
+            if packet.dts is None or not 0 <= packet.pts - packet.dts <= LARGEST_DELAY:
+                packet.dts = packet.pts - 2
+            self._container.mux(packet)
 
 
 def encode_h264(
     frames: Iterable[torch.Tensor], target: str | BinaryIO, fps: float, crf: float = 18.0, audio: dict | None = None,
     progress: Callable[[], None] | None = None,
-) -> int:
-    """Writes frames (H, W, 3), values 0..1, to an MP4 file or buffer; returns how many were written.
+) -> int:  # fmt: skip
+    """Writes frames (H, W, 3), values 0..1, to an MP4 file or buffer as every browser plays it; returns how many were written.
 
-    fps: frames per second, above 0. crf: 1 (best, large) to 51 (worst); 18 looks like the original. audio: ComfyUI's AUDIO,
-    {"waveform": (1, channels, samples) in -1..1, "sample_rate": Hz}; what is longer than the video is cut off.
-    H.264 in the form that every browser plays has even sides: odd ones are made even by repeating the last row or column.
-    progress is called after each frame. Raises ValueError for no frames, or values out of range.
-    """
-    if not fps > 0:
-        raise ValueError(f"fps={fps} must be larger than 0; 8 is usual for AnimateDiff.")
-    if not 1 <= crf <= 51:  # 0 makes a profile that browsers do not play
-        raise ValueError(f"crf={crf} must lie between 1 (best) and 51 (worst); 18 looks like the original.")
-    rate = Fraction(fps).limit_denominator(1001)
-    written = 0
-    # Moving the index to the front needs a file to read back from; what comes from a buffer is remuxed when it is saved.
-    options = {"movflags": "+faststart"} if isinstance(target, str) else {}
-    with av.open(target, "w", format="mp4", options=options) as container:
-        video = sound = None
+    fps: frames per second, above 0. crf: 1 (best, large) to 51 (worst); 18 looks like the original. progress is called after each frame.
+    Raises ValueError for no frames, or values out of range."""
+    encoder = VideoEncoder(target, EncodeSettings("H.264 (mp4)", fps, crf), audio=audio)
+    try:
         for frame in frames:
-            if video is None:
-                height, width = (side + side % 2 for side in frame.shape[:2])
-                video = _video_stream(container, width, height, rate, crf)
-                sound = _audio_stream(container, audio)
-            container.mux(video.encode(_video_frame(frame, video.width, video.height)))
-            written += 1
+            encoder.write(frame)
             if progress is not None:
                 progress()
-        if video is None:
-            raise ValueError("a video needs at least one frame; 0 were given.")
-        container.mux(video.encode(None))
-        if sound is not None:
-            _write_audio(container, sound, audio, float(written / rate))
-    return written
-
-
-def _video_stream(container, width: int, height: int, rate: Fraction, crf: float):
-    stream = container.add_stream("libx264", rate=rate)
-    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    stream.options = {"crf": str(crf)}
-    context = stream.codec_context
-    context.color_primaries = context.color_trc = context.colorspace = BT709
-    context.color_range = LIMITED_RANGE
-    return stream
-
-
-def _video_frame(frame: torch.Tensor, width: int, height: int) -> av.VideoFrame:
-    pixels = (frame[..., :3].detach().float().clamp(0, 1) * 255).round().to(device="cpu", dtype=torch.uint8).numpy()
-    missing = (height - pixels.shape[0], width - pixels.shape[1])
-    if any(missing):
-        pixels = np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
-    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-    out = rgb.reformat(
-        format="yuv420p", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG",
-    )  # fmt: skip
-    out.color_range = LIMITED_RANGE
-    return out
-
-
-def _audio_stream(container, audio: dict | None):
-    if audio is None:
-        return None
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}.get(audio["waveform"].shape[1])
-    if layout is None:
-        raise ValueError(f"audio has {audio['waveform'].shape[1]} channels; give 1 (mono), 2 (stereo) or 6 (5.1).")
-    return container.add_stream("aac", rate=int(audio["sample_rate"]), layout=layout)
-
-
-def _write_audio(container, stream, audio: dict, seconds: float) -> None:
-    samples = audio["waveform"][0, :, : round(seconds * audio["sample_rate"])]
-    frame = av.AudioFrame.from_ndarray(
-        samples.float().cpu().contiguous().numpy(), format="fltp", layout=stream.layout.name
-    )
-    frame.sample_rate = int(audio["sample_rate"])
-    frame.pts = 0
-    container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
+        return encoder.finish()
+    finally:
+        encoder.abandon()
