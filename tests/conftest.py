@@ -3,6 +3,7 @@
 The tiers tests/comfy and tests/browser need a ComfyUI: the one that COMFYUI_PATH names, the one this folder is installed in,
 or the copy that `python dev.py test` fetches. Without one they are not collected, and the summary says so.
 """
+import faulthandler
 import importlib.util
 import os
 import random
@@ -27,9 +28,28 @@ def load_dev():
 
 dev = load_dev()
 dev.import_pack_as("zoetrope")
+from zoetrope.tests.tiers import TierReport  # noqa: E402
+
 COMFYUI = dev.find_comfyui()
 # Another number of threads is another order of sums; and on a busy machine threads that wait for each other are slow.
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(TierReport(), "zoetrope-tiers")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Ends the worker of a test that pytest-timeout could not end, say in a deadlock of compiled code: a new one takes the rest."""
+    limit = item.config.getoption("timeout", None)
+    if limit and hasattr(item.config, "workerinput"):
+        faulthandler.dump_traceback_later(limit + 300, exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def pytest_ignore_collect(collection_path):

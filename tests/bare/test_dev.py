@@ -245,7 +245,7 @@ def test_environment_that_is_not_whole_is_made_again(home):
             before()
         return [step.title for step in dev.python_steps(None, False, home / "log") if step.is_done()]
 
-    assert len(done_steps()) == 3
+    assert len(done_steps()) == 4
     assert done_steps((home / "venv" / "unfinished").touch) == []
     assert not (home / "venv").exists()
     assert done_steps(dev.venv_python().unlink) == []
@@ -267,7 +267,7 @@ def test_own_interpreter_leaves_only_comfyui_to_fetch(home, monkeypatch):
     every = [step.title for step in dev.setup_steps(None, True, True, home / "log")]
     assert every[:3] == ["Python environment", f"ComfyUI {dev.COMFYUI_TAG}", "PyTorch"]
     assert every[-1] == "browser driver"
-    assert [step.title for step in dev.setup_steps(None, False, False, home / "log")] == [every[0], *every[2:4]]
+    assert [step.title for step in dev.setup_steps(None, False, False, home / "log")] == [every[0], *every[2:5]]
     monkeypatch.setenv("ZOETROPE_PYTHON", sys.executable)
     assert [step.title for step in dev.setup_steps(None, True, False, home / "log")] == [every[1]]
 
@@ -354,6 +354,46 @@ def test_browser_tier_says_what_is_missing(home, monkeypatch):
         dev.test(["browser"])
     monkeypatch.setattr(dev.shutil, "which", lambda name: name if name == "chromium" else None)
     assert "no Node.js" in dev.browser_trouble()
+
+
+SHARED = ["-n", str(dev.TEST_PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "shared"),
+    [
+        ([], [], True),
+        (["-k", "not slow", "tests/bare"], ["tests/bare"], True),
+        (["dev.py", "README.md"], ["dev.py", "README.md"], True),
+        (["dev.py::test_x"], ["dev.py::test_x"], False),
+        (["-n0"], [], False),
+        (["--pdb"], [], False),
+        (["-s"], [], False),
+    ],
+)
+def test_tests_are_shared_by_processes_unless_they_are_one_file_or_watched(arguments, named, shared):
+    assert dev.limits(sys.executable, arguments, named) == [f"--timeout={dev.TEST_SECONDS}"] + (SHARED if shared else [])
+
+
+def test_an_interpreter_without_the_runner_tests_in_one_process(tmp_path, capsys):
+    environment = tmp_path / "empty"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    assert dev.limits(python, [], []) == []
+    assert "no pytest_timeout and no xdist" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the mark that ties a process to another one is Linux's")
+def test_a_server_does_not_outlive_a_killed_parent(tmp_path):
+    """Stands in for ComfyUI: a script that says its number and waits; for the parent: a program that starts it and is killed."""
+    (tmp_path / "main.py").write_text("import sys, time\nprint(sys.argv[1], flush=True)\ntime.sleep(240)\n")
+    parent = f"import subprocess, sys; sys.path.insert(0, {str(ROOT)!r}); import dev\n"
+    parent += "subprocess.Popen([sys.executable, *dev.ending_with_us(), 'main.py', '--port'], start_new_session=True).wait()"
+    with subprocess.Popen([sys.executable, "-c", parent], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "--port\n"
+        process.kill()
+        # The end of the pipe, which the script holds too, comes with the script's; else communicate() raises.
+        assert process.communicate(timeout=60)[0] == ""
 
 
 def test_torchvision_hook_waits_until_torchvision_is_imported(tmp_path):

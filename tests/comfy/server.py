@@ -1,5 +1,7 @@
 """A real ComfyUI server for tests, and the HTTP client to drive it."""
 
+from __future__ import annotations
+
 import atexit
 import functools
 import json
@@ -33,6 +35,31 @@ class Server(dev.ComfyServer):
     `details`, the server's answer: `details["node_errors"]` of a graph that was refused, `details["exception_message"]` and
     `details["node_id"]` of one that failed while it ran.
     """
+
+    running: list[Server] = []
+
+    def start(self, patience=300):
+        """As dev.py's; servers of tests that came before give back their models, so that memory does not add up."""
+        for other in self.running:
+            other.free()
+        super().start(patience)
+        self.running.append(self)
+
+    def stop(self):
+        super().stop()
+        if self in self.running:
+            self.running.remove(self)
+
+    def prompt(self, *arguments, **options):
+        """As dev.py's; when the test is ended in the middle, say by its time limit, the server starts anew for the next ones."""
+        try:
+            return super().prompt(*arguments, **options)
+        except Exception:
+            raise
+        except BaseException:
+            self.stop()
+            self.start()
+            raise
 
     def upload_image(self, path, name=None):
         """Puts an image or video file into the server's input folder and returns the name that LoadImage knows it by."""
