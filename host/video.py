@@ -56,6 +56,8 @@ def video_frames(video, wish: FrameWish, width: int, height: int, resize: str, m
     mask = torch.zeros(1, 64, 64) if found.alpha is None else 1 - found.alpha  # as core's Load Image without transparency
     facts = found.facts
     described = _describe(found.frames, found.fps, facts.num_frames, facts.fps, (facts.width, facts.height), facts.codec)
+    if facts.lost:
+        described += f"; the file is cut off, {facts.lost} frames at its end are not there"
     return VideoFrames(found.frames, mask, audio, found.fps, described)
 
 

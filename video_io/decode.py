@@ -7,7 +7,8 @@ Letters: F frames, H height, W width, C channels.
 
 from __future__ import annotations
 
-import contextlib
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,10 +17,12 @@ import av
 import numpy as np
 import torch
 
-from .facts import Source, VideoFacts, open_video, read_facts
+from .display_matrix import turn_of
+from .facts import Source, VideoFacts, facts_by_decoding, open_video, read_facts, video_stream
 from .frame_plan import FrameWish, plan_frames
 from .frame_size import FrameSize, fit_size
-from .hdr import TRANSFERS, to_display
+from .hdr import is_wider, to_display
+from .pictures import Pictures, whole_frames
 
 
 @dataclass(frozen=True)
@@ -50,99 +53,94 @@ def decode_window(
 
     Raises ValueError for files that cannot be read, wishes that leave nothing, and when the frames need more memory than is free."""
     wish = wish or FrameWish()
-    facts = read_facts(source)
-    numbers = plan_frames(facts.times, wish, facts.end)
-    rate = wish.force_rate or facts.fps
-    frames = alpha = size = None
-    with open_video(source) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        base = stream.time_base or Fraction(1, 1000)
-        wanted: dict[int, list[int]] = {}
-        for row, number in enumerate(numbers):
-            wanted.setdefault(number, []).append(row)
-        done = 0
-        for number, frame in _frames(container, stream, facts, base, min(numbers), max(numbers)):
-            if number not in wanted:
-                continue
-            if frames is None:
-                turned = frame.rotation % 180 != 0
-                size = _size_of(frame, facts, width, height, resize, multiple, turned)
-                shape = (len(numbers), size.out[1], size.out[0])
-                check_memory(shape, facts.has_alpha, free_memory)
-                frames = torch.empty(*shape, 3)
-                alpha = torch.empty(*shape) if facts.has_alpha else None
-            first, *others = wanted.pop(number)
-            _put(frame, size, frames[first], None if alpha is None else alpha[first])
-            for row in others:
-                frames[row] = frames[first]
-                if alpha is not None:
-                    alpha[row] = alpha[first]
-            done += 1 + len(others)
-            if progress is not None:
-                progress(done, len(numbers))
-    if frames is None:
-        raise ValueError("not one of the wanted frames could be decoded; the file is damaged there.")
-    if wanted:
-        raise ValueError(
-            f"{len(wanted)} of the {len(numbers)} wanted frames could not be decoded, the first at {facts.times[min(wanted)]:.2f} s; "
-            f"the file is damaged there: end before it or repair the file."
-        )
-    return DecodedVideo(frames, alpha, rate / wish.every_nth, facts, numbers)
+
+    def decode(facts: VideoFacts) -> tuple[_Window, bool]:
+        window = _Window(facts, wish, (width, height, resize, multiple), free_memory, progress)
+        with open_video(source) as container:
+            stream = video_stream(container)
+            stream.thread_type = "AUTO"
+            pictures = Pictures(container, stream)
+            for number, picture in _numbered(pictures, facts, min(window.numbers), max(window.numbers)):
+                window.put(number, picture)
+        return window, pictures.damaged
+
+    window, damaged = decode(read_facts(source))
+    if window.missing and not (damaged or window.facts.lost):
+        window = None  # frees its frames
+        window, _ = decode(facts_by_decoding(source))
+    return window.finished()
 
 
-def _frames(container, stream, facts: VideoFacts, base: Fraction, first: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
+def _numbered(pictures: Pictures, facts: VideoFacts, first: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
     """The decoded frames first..last with their numbers; interlaced ones made whole."""
+    if facts.counted:
+        yield from itertools.islice(enumerate(whole_frames(pictures)), first, last + 1)
+        return
+    base = pictures.stream.time_base or Fraction(1, 1000)
     number_of = {round(time / base): number for number, time in enumerate(facts.times)}
     if first:
-        container.seek(round(facts.times[first] / base), stream=stream, backward=True)
-    for frame in _whole(_decode(container, stream)):
+        pictures.container.seek(round(facts.times[first] / base), stream=pictures.stream, backward=True)
+    newest = -1
+    for picture in whole_frames(pictures):
         # The deinterlacer counts in a time base of its own.
-        number = -1 if frame.pts is None else number_of.get(round(frame.pts * frame.time_base / base), -1)
+        number = -1 if picture.pts is None else number_of.get(round(picture.pts * picture.time_base / base), -1)
         if number > last:
             return
-        if number >= first:
-            yield number, frame
+        if number >= max(first, newest + 1):  # stamps that go back are no times of showing
+            newest = number
+            yield number, picture
 
 
-def _decode(container, stream) -> Iterator[av.VideoFrame]:
-    with contextlib.suppress(av.error.FFmpegError):  # decode_window counts what is missing and says where it begins
-        yield from container.decode(stream)
+class _Window:
+    """The wanted frames, taken from memory when the first one has come and its size is known."""
 
+    def __init__(self, facts: VideoFacts, wish: FrameWish, size: tuple, free_memory, progress) -> None:
+        self.facts, self.wish, self.size, self.free_memory, self.progress = facts, wish, size, free_memory, progress
+        self.numbers = plan_frames(facts.times, wish, facts.end)
+        self.missing: dict[int, list[int]] = {}  # number of a frame -> rows of the result
+        for row, number in enumerate(self.numbers):
+            self.missing.setdefault(number, []).append(row)
+        self.frames = self.alpha = self.fit = None
+        # A rotated file is decoded before it is known to be one; what both ways need is known now.
+        fits = [fit_size(facts.width, facts.height, facts.aspect, *size), fit_size(facts.height, facts.width, 1 / facts.aspect, *size)]
+        check_memory((len(self.numbers), *min((fit.out[::-1] for fit in fits), key=math.prod)), facts.has_alpha, free_memory)
 
-def _whole(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """The same frames, deinterlaced where the first one is interlaced."""
-    graph = None
-    for index, frame in enumerate(frames):
-        if index == 0 and frame.interlaced_frame:
-            graph = av.filter.Graph()
-            chain = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)]
-            chain += [graph.add("yadif", "mode=send_frame"), graph.add("buffersink")]
-            for before, after in zip(chain, chain[1:], strict=False):
-                before.link_to(after)
-            graph.configure()
-        if graph is None:
-            yield frame
-            continue
-        graph.push(frame)
-        yield from _pull(graph)
-    if graph is not None:
-        graph.push(None)
-        yield from _pull(graph)
-
-
-def _pull(graph) -> Iterator[av.VideoFrame]:
-    while True:
-        try:
-            yield graph.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
+    def put(self, number: int, picture: av.VideoFrame) -> None:
+        """Write a decoded frame wherever it is wanted."""
+        if number not in self.missing:
             return
+        if self.frames is None:
+            self._begin(picture)
+        first, *others = self.missing.pop(number)
+        _put(picture, self.fit, self.frames[first], None if self.alpha is None else self.alpha[first])
+        for row in others:
+            self.frames[row] = self.frames[first]
+            if self.alpha is not None:
+                self.alpha[row] = self.alpha[first]
+        if self.progress is not None:
+            self.progress(len(self.numbers) - sum(map(len, self.missing.values())), len(self.numbers))
 
+    def _begin(self, picture: av.VideoFrame) -> None:
+        facts = self.facts
+        if turn_of(picture).transposed:
+            self.fit = fit_size(picture.height, picture.width, 1 / facts.aspect, *self.size)
+        else:
+            self.fit = fit_size(picture.width, picture.height, facts.aspect, *self.size)
+        shape = (len(self.numbers), self.fit.out[1], self.fit.out[0])
+        check_memory(shape, facts.has_alpha, self.free_memory)
+        self.frames = torch.empty(*shape, 3)
+        self.alpha = torch.empty(*shape) if facts.has_alpha else None
 
-def _size_of(frame: av.VideoFrame, facts: VideoFacts, width: int, height: int, resize: str, multiple: int, turned: bool) -> FrameSize:
-    if turned:
-        return fit_size(frame.height, frame.width, 1 / facts.aspect, width, height, resize, multiple)
-    return fit_size(frame.width, frame.height, facts.aspect, width, height, resize, multiple)
+    def finished(self) -> DecodedVideo:
+        """The frames. Raises ValueError where some could not be decoded."""
+        if self.missing:
+            times = [self.facts.times[number] for number in sorted(self.missing)]
+            raise ValueError(
+                f"{len(times)} of the {len(set(self.numbers))} wanted frames could not be decoded, from {times[0]:.2f} s to "
+                f"{times[-1]:.2f} s: the file is damaged there; end before it, start after it, or repair the file."
+            )
+        rate = self.wish.force_rate or self.facts.fps
+        return DecodedVideo(self.frames, self.alpha, rate / self.wish.every_nth, self.facts, self.numbers)
 
 
 def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Callable[[], int] | None) -> None:
@@ -157,15 +155,12 @@ def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Call
 
 def _put(frame: av.VideoFrame, size: FrameSize, out: torch.Tensor, alpha: torch.Tensor | None) -> None:
     """Write one decoded frame into its place (H, W, 3), and its opacity (H, W)."""
-    turns = round(frame.rotation / 90) % 4
-    scaled = size.scaled[::-1] if turns % 2 else size.scaled
-    deep = frame.color_trc in TRANSFERS
+    turn = turn_of(frame)
+    scaled = size.scaled[::-1] if turn.transposed else size.scaled
+    deep = is_wider(frame.color_primaries, frame.color_trc)
     layout = ("rgba64le" if alpha is not None else "rgb48le") if deep else ("rgba" if alpha is not None else "rgb24")
-    picture = frame.reformat(
-        width=scaled[0], height=scaled[1], format=layout, interpolation="BICUBIC", dst_colorspace="ITU709",
-        src_colorspace=None if frame.colorspace not in (0, 2) else ("ITU709" if frame.height >= 720 else "ITU601"),
-    ).to_ndarray()  # fmt: skip
-    picture = np.rot90(picture, turns) if turns else picture
+    picture = _to_rgb(frame, scaled, layout).to_ndarray()
+    picture = turn.apply(picture)
     pixels = torch.from_numpy(np.ascontiguousarray(picture.astype(np.int32) if deep else picture))
     (x, y), (width, height) = size.offset, size.out
     for target in (out, alpha):
@@ -178,3 +173,18 @@ def _put(frame: av.VideoFrame, size: FrameSize, out: torch.Tensor, alpha: torch.
         out[inside] = to_display(out[inside], frame.color_trc)
     if alpha is not None:
         alpha[inside].copy_(pixels[..., 3]).div_(65535 if deep else 255)
+
+
+def _to_rgb(frame: av.VideoFrame, size: tuple[int, int], layout: str) -> av.VideoFrame:
+    """A frame scaled to (width, height) in an RGB layout. Raises ValueError for colours that cannot be converted."""
+    untagged = frame.colorspace in (0, 2)
+    try:
+        return frame.reformat(
+            width=size[0], height=size[1], format=layout, interpolation="BICUBIC", dst_colorspace="ITU709",
+            src_colorspace=("ITU709" if frame.height >= 720 else "ITU601") if untagged else None,
+        )  # fmt: skip
+    except av.error.FFmpegError as error:
+        raise ValueError(
+            f"frames in the format {frame.format.name} with colour matrix {frame.colorspace} of ITU-T H.273 cannot be converted to RGB; "
+            f"convert the video to BT.709 (matrix 1) with a video tool."
+        ) from error

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO
 
 import av
 
+from .pictures import Pictures, decoder_with_alpha
+
 Source = str | os.PathLike | BinaryIO
+
+# They read other files or addresses than the one that was chosen.
+PLAYLISTS = {"concat", "dash", "hls", "image2", "image2pipe", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "webm_dash_manifest"}
+COVERS = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 
 @dataclass(frozen=True)
@@ -26,10 +34,18 @@ class VideoFacts:
     has_alpha: bool
     has_audio: bool
     codec: str
+    lost: int = 0  # frames that the file's header names and that are not in the file, which is cut off
+    counted: bool = False  # the frames' own times tell them not apart: the n-th that is decoded from the start is the n-th
 
     @property
     def num_frames(self) -> int:
         return len(self.times)
+
+
+@functools.cache
+def _open_options() -> dict[str, str]:
+    formats = {name for names in av.formats_available for name in names.split(",")}
+    return {"format_whitelist": ",".join(sorted(formats - PLAYLISTS)), "protocol_whitelist": "file"}
 
 
 def open_video(source: Source) -> av.container.InputContainer:
@@ -38,35 +54,111 @@ def open_video(source: Source) -> av.container.InputContainer:
         source.seek(0)
     name = "the video" if hasattr(source, "read") else f"'{os.path.basename(os.fspath(source))}'"
     try:
-        return av.open(source, mode="r")
+        return av.open(source, mode="r", options=_open_options())
     except FileNotFoundError as error:
         raise ValueError(f"{name} was not found; choose another file.") from error
+    except IsADirectoryError as error:
+        raise ValueError(f"{name} is a folder; choose a file in it.") from error
+    except PermissionError as error:
+        raise ValueError(f"{name} may not be read by ComfyUI; change the file's permissions or choose another.") from error
     except av.error.FFmpegError as error:
-        raise ValueError(f"{name} cannot be read as a video ({error.strerror}); the file is damaged or something else.") from error
+        raise ValueError(
+            f"{name} cannot be read as a video ({error.strerror}); the file is damaged or cut off, is something else, or is a list of "
+            f"other files, which is not followed: choose another file."
+        ) from error
+
+
+def video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """The pictures that a player shows: the default stream, else the first; never a cover. Raises ValueError where there are none."""
+    streams = [s for s in container.streams.video if not s.disposition & COVERS]
+    if not streams:
+        held = ", ".join(sorted({s.type for s in container.streams if s.type != "video"})) or "nothing"
+        raise ValueError(f"the file has no pictures, only {held}{' and a cover' if container.streams.video else ''}; choose a video.")
+    stream = next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0])
+    if stream.codec_context is None:
+        raise ValueError("the video is in a format that is not known here; convert it to H.264, for example.")
+    return stream
 
 
 def read_facts(source: Source) -> VideoFacts:
     """What a video file holds. Raises ValueError when it is no video, damaged or has only sound."""
     with open_video(source) as container:
-        if not container.streams.video:
-            held = ", ".join(s.type for s in container.streams) or "nothing"
-            raise ValueError(f"the file has no pictures, only {held}; choose a video.")
-        stream = container.streams.video[0]
+        stream = video_stream(container)
         base = stream.time_base or Fraction(1, 1000)
-        stamps, ends = set(), 0
-        for packet in container.demux(stream):
-            if packet.size and packet.pts is not None and not packet.is_discard:
-                stamps.add(packet.pts)
-                ends = max(ends, packet.pts + (packet.duration or 0))
-        format_ = stream.codec_context.format
-        if not stamps or format_ is None:
-            raise ValueError("the video has no frames that can be decoded; the file is damaged or empty.")
-        times = [float(stamp * base) for stamp in sorted(stamps)]
+        packets, headless, lost = _packets(container, stream)
+        stamps = sorted(packet.pts for packet in packets if packet.pts is not None)
+        if not packets or stream.codec_context.format is None or not stream.width:
+            hint = "an animated WebP goes into Load Frames" if stream.codec_context.name == "webp" else "the file is damaged or empty"
+            raise ValueError(f"the video has no frames that can be decoded; {hint}.")
+        if len(stamps) < len(packets) or len(set(stamps)) < len(stamps):
+            return facts_by_decoding(source)
+        counted = _stamps_are_of_decoding(stream, packets)
+        if counted and headless:
+            return facts_by_decoding(source)
+        times = [float(stamp * base) for stamp in stamps]
         rate = stream.average_rate or stream.guessed_rate
-        fps = float(rate) if rate else (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
-        end = float(ends * base)
-        return VideoFacts(
-            stream.width, stream.height, float(stream.sample_aspect_ratio or 1), fps, tuple(times),
-            end if end > times[-1] else times[-1] + 1 / fps, max(c.bits for c in format_.components),
-            any(c.is_alpha for c in format_.components), bool(container.streams.audio), stream.codec_context.name,
-        )  # fmt: skip
+        fps = float(rate) if rate else _mean_rate(times)
+        end = float(max(packet.pts + packet.duration for packet in packets) * base)
+        return _facts(container, stream, fps, times, end, counted, lost)
+
+
+def facts_by_decoding(source: Source) -> VideoFacts:
+    """What a video file holds, its frames counted by decoding them all: for files whose packets do not tell."""
+    with open_video(source) as container:
+        stream = video_stream(container)
+        pictures = Pictures(container, stream)
+        stamps = [picture.time for picture in pictures]
+        if not stamps:
+            raise ValueError("the video has no frames that can be decoded; the file is damaged or empty.")
+        rate = stream.guessed_rate or stream.average_rate
+        usable = None not in stamps and all(a < b for a, b in zip(stamps, stamps[1:], strict=False))
+        fps = float(rate) if rate else _mean_rate(stamps if usable else [])
+        times = stamps if usable else [index / fps for index in range(len(stamps))]
+        return _facts(container, stream, fps, times, times[-1] + 1 / fps, counted=True)
+
+
+@dataclass(frozen=True)
+class _Packet:
+    pts: int | None
+    dts: int | None
+    duration: int
+    is_keyframe: bool
+
+
+def _packets(container, stream) -> tuple[list[_Packet], bool, int]:
+    """The packets that are shown; whether some were left out at the start as what they build on is not there; how many are cut off."""
+    found, hidden = [], 0
+    try:
+        for packet in container.demux(stream):
+            if packet.is_discard:
+                hidden += 1
+            elif packet.size:
+                found.append(_Packet(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe))
+    except av.error.FFmpegError as error:
+        raise ValueError(f"the video cannot be read to its end ({error.strerror}); copy or download the file again.") from error
+    lost = max(0, stream.frames - hidden - len(found)) if container.format.name.startswith("mov") else 0
+    first = 0 if hidden else next((index for index, packet in enumerate(found) if packet.is_keyframe), 0)
+    if first == 0:
+        return found, False, lost
+    begin = found[first].pts
+    return [p for p in found[first:] if begin is None or p.pts is None or p.pts >= begin], True, lost
+
+
+def _stamps_are_of_decoding(stream, packets: list[_Packet]) -> bool:
+    """Whether stamps run with the packets although the frames are reordered, as in AVI."""
+    apart = {packet.pts - packet.dts for packet in packets if packet.dts is not None}
+    return bool(stream.codec_context.has_b_frames) and len(packets) > 2 and len(apart) == 1
+
+
+def _mean_rate(times: Sequence[float]) -> float:
+    return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
+
+
+def _facts(container, stream, fps: float, times: Sequence[float], end: float, counted: bool, lost: int = 0) -> VideoFacts:
+    format_ = stream.codec_context.format
+    has_alpha = any(c.is_alpha for c in format_.components) or format_.name == "pal8" or decoder_with_alpha(stream) is not None
+    return VideoFacts(
+        stream.width, stream.height, float(stream.sample_aspect_ratio or 1), fps, tuple(times),
+        end if end > times[-1] else times[-1] + 1 / fps, max(c.bits for c in format_.components), has_alpha,
+        bool(container.streams.audio), stream.codec_context.name, lost, counted,
+    )  # fmt: skip

@@ -1,0 +1,85 @@
+"""The decoded pictures of an open video, one after the other: past damage, with what lies beside them, interlaced ones made whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import av
+
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Codecs whose transparency lies beside the pictures, where only these decoders look."""
+
+
+class Pictures:
+    """Iterates over the pictures of a stream from where the container stands, in the order of showing.
+
+    After an error of the decoder, pictures up to the next key frame are left out: decoders show old or grey parts in them."""
+
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        self.container, self.stream = container, stream
+        self.damaged = False  # whether anything was left out
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        decoder = decoder_with_alpha(self.stream) or self.stream.codec_context
+        broken = False
+        for packet in self._packets():
+            try:
+                pictures = decoder.decode(packet)
+            except MemoryError:
+                raise
+            except av.error.FFmpegError:
+                self.damaged = broken = True
+                continue
+            for picture in pictures:
+                broken = broken and not picture.key_frame
+                if not (broken or picture.is_corrupt):
+                    yield picture
+
+    def _packets(self) -> Iterator[av.Packet]:
+        try:
+            yield from self.container.demux(self.stream)
+        except MemoryError:
+            raise
+        except av.error.FFmpegError:
+            self.damaged = True
+
+
+def decoder_with_alpha(stream: av.VideoStream) -> av.CodecContext | None:
+    """A decoder that also reads the transparency beside the pictures, where there is some."""
+    name = ALPHA_DECODERS.get(stream.codec_context.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1" or name not in av.codec.codecs_available:
+        return None
+    decoder, given = av.CodecContext.create(name, "r"), stream.codec_context
+    decoder.extradata = given.extradata
+    for tag in ("color_primaries", "color_trc", "colorspace", "color_range"):
+        setattr(decoder, tag, getattr(given, tag))
+    return decoder
+
+
+def whole_frames(pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """The same pictures, deinterlaced from the first interlaced one on where they are interlaced."""
+    graph = None
+    for picture in pictures:
+        if graph is None and picture.interlaced_frame:
+            graph = av.filter.Graph()
+            chain = [graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base)]
+            chain += [graph.add("yadif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")]
+            for before, after in zip(chain, chain[1:], strict=False):
+                before.link_to(after)
+            graph.configure()
+        if graph is None:
+            yield picture
+            continue
+        graph.push(picture)
+        yield from _pull(graph)
+    if graph is not None:
+        graph.push(None)
+        yield from _pull(graph)
+
+
+def _pull(graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            yield graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
