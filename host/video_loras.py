@@ -45,7 +45,8 @@ def add_video_lora(model: comfy.model_patcher.ModelPatcher, path: str, strength:
 def _names(model) -> LoraNames:
     config = model.model.model_config.unet_config
     shapes = {key: tuple(value.shape) for key, value in model.model.diffusion_model.state_dict().items()}
-    return LoraNames(shapes, config.get("num_res_blocks", ()), config.get("transformer_depth", ()))
+    depth = config.get("transformer_depth", ())
+    return LoraNames(shapes, config.get("num_res_blocks", ()), depth, model.model.model_config.saved_names)
 
 
 def _patches(model, content, names: LoraNames, file_name: str) -> dict:

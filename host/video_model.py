@@ -24,7 +24,8 @@ import folder_paths
 import torch
 from comfy.patcher_extension import WrappersMP
 
-from ..video_unets.formats import check_weights, describe_file, detect, network_weights, shapes_of, unwrap
+from ..video_unets.file_shapes import FileShapes
+from ..video_unets.formats import check_weights, describe_file, detect, network_weights, own_keys, shapes_of, unwrap
 from ..video_unets.systems import Sampling, VideoSystem
 from .lavie_model import LavieModel
 from .model_files import find_listed_file, read_tensors, stays_in_file
@@ -57,6 +58,17 @@ VAES = {
     "pixels": "Load VAE with pixel_space",
 }
 
+TEXT_PREFIXES = {
+    "cond_stage_model.model.": comfy.sd.CLIPType.STABLE_DIFFUSION,
+    "cond_stage_model.clip_h.transformer.": comfy.sd.CLIPType.STABLE_DIFFUSION,
+    "cond_stage_model.clip_l.transformer.": comfy.sd.CLIPType.STABLE_DIFFUSION,
+    "cond_stage_model.t5xxl.transformer.": comfy.sd.CLIPType.MOCHI,
+}
+"""Where a file has its text encoder -> what core's loader is told: as VideoCrafter publishes it, then as core saves checkpoints."""
+
+IMAGE_PREFIX = "embedder.model.visual."
+"""Where VideoCrafter's files have their image encoder."""
+
 _READ_AT_ONCE = 256 * 1024**2  # bytes of weights that are copied before the file is mapped anew
 
 
@@ -64,8 +76,9 @@ class VideoModelConfig(comfy.supported_models_base.BASE):
     """What core wants to know about a model, made from a system and its network's settings."""
 
     unet_extra_config: dict = {}
+    clip_vision_prefix = IMAGE_PREFIX
 
-    def __init__(self, system: VideoSystem, sampling: Sampling, settings: dict[str, Any]):
+    def __init__(self, system: VideoSystem, sampling: Sampling, settings: dict[str, Any], saved_names: Mapping[str, str]):
         self.latent_format = LATENT_FORMATS[system.latent]
         self.memory_usage_factor = system.memory_usage_factor
         self.sampling_settings = {
@@ -75,11 +88,12 @@ class VideoModelConfig(comfy.supported_models_base.BASE):
             "zsnr": sampling.zero_terminal_snr,
         }
         self.published_prefix = system.prefix
+        self.saved_names = saved_names
         super().__init__(settings)
 
     def process_unet_state_dict_for_saving(self, state_dict):
-        """Under the prefix of the published file, so that what core's Save Model writes is a file of the same system."""
-        return comfy.utils.state_dict_prefix_replace(state_dict, {"": self.published_prefix})
+        """Under the published file's names, so that what core's Save Model and Save Checkpoint write is a file of the same system."""
+        return {self.published_prefix + self.saved_names.get(key, key): value for key, value in state_dict.items()}
 
 
 ModelBuilder = Callable[[VideoModelConfig, VideoSystem, Sampling, Mapping[str, torch.Tensor], str], comfy.model_base.BaseModel]
@@ -126,7 +140,7 @@ def video_model_from_file(path: str) -> LoadedVideoModel:
     system = detect(shapes)
     if system.refine is not None:
         system = system.refine(tensors)
-    model = _empty_model(system, system.settings(shapes.without_prefix(system.prefix)), tensors, file_name)
+    model = _empty_model(system, shapes, tensors)
     weights, published = network_weights(system, tensors)
     check_weights(system, weights, model.diffusion_model.state_dict(), file_name, published)
     patcher = comfy.model_patcher.CoreModelPatcher(
@@ -163,10 +177,12 @@ def vae_from_tensors(content: Mapping, file_name: str) -> comfy.sd.VAE:
     return vae
 
 
-def _empty_model(system: VideoSystem, settings: dict, tensors: Mapping[str, torch.Tensor], file_name: str) -> comfy.model_base.BaseModel:
+def _empty_model(system: VideoSystem, shapes: FileShapes, tensors: Mapping[str, torch.Tensor]) -> comfy.model_base.BaseModel:
     """The BaseModel in the precision that core chooses for this size on this machine."""
     sampling = system.sampling(tensors)
-    config = VideoModelConfig(system, sampling, settings)
+    own = dict.fromkeys(own_keys(system, shapes))
+    settings = system.settings(shapes.without_prefix(system.prefix).renamed(lambda key: key if key in own else None))
+    config = VideoModelConfig(system, sampling, settings, system.saved_names(own))
     dtype = comfy.model_management.unet_dtype(
         model_params=comfy.utils.calculate_parameters(tensors, system.prefix),
         supported_dtypes=config.supported_inference_dtypes,
@@ -175,7 +191,7 @@ def _empty_model(system: VideoSystem, settings: dict, tensors: Mapping[str, torc
     cast = comfy.model_management.unet_manual_cast(dtype, comfy.model_management.get_torch_device(), config.supported_inference_dtypes)
     config.set_inference_dtype(dtype, cast)
     module = system.network().__module__.rpartition(".")[2]
-    return MODEL_BUILDERS.get(module, _by_class(VideoModel))(config, system, sampling, tensors, file_name)
+    return MODEL_BUILDERS.get(module, _by_class(VideoModel))(config, system, sampling, tensors, shapes.file_name)
 
 
 def _copy_weights(network: torch.nn.Module, system: VideoSystem, weights: Mapping[str, torch.Tensor], path: str) -> None:
@@ -252,23 +268,23 @@ class MissingPart:
 
 def _other_parts(system: VideoSystem, tensors: Mapping[str, torch.Tensor]) -> tuple[Any, Any, Any, list[str]]:
     """CLIP, VAE and CLIP_VISION of a whole-system file through core's own loaders, and the names of those that were found."""
-    text = _without_prefix(tensors, "cond_stage_model.model.")
+    text_prefix = next((prefix for prefix in TEXT_PREFIXES if any(key.startswith(prefix) for key in tensors)), None)
     pixels = _without_prefix(tensors, "first_stage_model.")
-    vision = "embedder.model.visual."
     clip = MissingPart(f"this file carries no text encoder; wire {TEXT_ENCODERS[system.text_encoder]} into CLIP Text Encode.")
     vae = MissingPart(f"this file carries no VAE; wire {VAES[system.latent]}.")
     clip_vision = MissingPart("this file carries no image encoder; wire Load CLIP Vision if a node asks for one.")
     carried = []
-    if text:
+    if text_prefix is not None:
         embeddings = folder_paths.get_folder_paths("embeddings")
-        clip = comfy.sd.load_text_encoder_state_dicts([text], embeddings, clip_type=comfy.sd.CLIPType.STABLE_DIFFUSION)
+        text = _without_prefix(tensors, text_prefix)
+        clip = comfy.sd.load_text_encoder_state_dicts([text], embeddings, clip_type=TEXT_PREFIXES[text_prefix])
         carried.append("CLIP")
     if pixels:
         vae = comfy.sd.VAE(sd=pixels)
         carried.append("VAE")
-    if any(key.startswith(vision) for key in tensors):
-        encoder = {key: value for key, value in tensors.items() if key.startswith(vision)}
-        clip_vision = comfy.clip_vision.load_clipvision_from_sd(encoder, vision, True)
+    encoder = {key: value for key, value in tensors.items() if key.startswith(IMAGE_PREFIX)}
+    if encoder:
+        clip_vision = comfy.clip_vision.load_clipvision_from_sd(encoder, IMAGE_PREFIX, True)
         carried.append("CLIP_VISION")
     return clip, vae, clip_vision, carried
 

@@ -16,7 +16,7 @@ import torch
 from ..video_unets.file_shapes import FileShapes
 from ..video_unets.image_projector import ImageProjector, projector_settings
 from ..video_unets.systems import Sampling, VideoSystem
-from .scaled_sampling import scaled_model_sampling
+from .scaled_sampling import ScaledSampling, scaled_model_sampling
 from .video_base import VideoModel
 
 FPS = "fps"
@@ -88,6 +88,15 @@ class VideoCrafterModel(VideoModel):
                 f"{noise.shape[-1] * 8} x {noise.shape[-2] * 8}; wire the LATENT output of the image-to-video conditioning node."
             )
         return self.process_latent_in(latents).to(device).expand(noise.shape[0], -1, -1, -1)
+
+    def state_dict_for_saving(self, *args, **kwargs) -> dict:
+        """As BaseModel, with what else of the published file the MODEL needs: the image projector and the scale of its schedule."""
+        out = super().state_dict_for_saving(*args, **kwargs)
+        if self.image_proj_model is not None:
+            out |= {PROJECTOR + key: value for key, value in self.image_proj_model.state_dict().items()}
+        if isinstance(self.model_sampling, ScaledSampling):
+            out["scale_arr"] = self.model_sampling.schedule.s.float()
+        return out
 
     def load_projector(self, tensors: Mapping, file_name: str) -> None:
         """Takes `image_proj_model.*` of a file; ValueError naming the first key that is missing, unknown or of another shape."""

@@ -31,7 +31,7 @@ def _encoders() -> list:
     ]
 
 
-def _sizes(fps_tooltip: str) -> list:
+def _sizes(fps: float, fps_tooltip: str) -> list:
     return [
         io.Int.Input("width", default=512, min=16, max=4096, step=16, tooltip="Width of the video in pixels, a multiple of 16."),
         io.Int.Input("height", default=320, min=16, max=4096, step=16, tooltip="Height of the video in pixels, a multiple of 16."),
@@ -39,13 +39,13 @@ def _sizes(fps_tooltip: str) -> list:
             "num_frames", default=16, min=1, max=4096,
             tooltip="Frames of the video; DynamiCrafter makes exactly 16 at a time, more need Context Windows.",
         ),
-        io.Float.Input("fps", default=24.0, min=0.01, max=240.0, step=0.01, tooltip=fps_tooltip),
+        io.Float.Input("fps", default=fps, min=0.01, max=240.0, step=0.01, tooltip=fps_tooltip),
     ]
 
 
 FPS_TOOLTIP = (
-    "What the network takes for the speed of the material, in frames per second: 24 for DynamiCrafter 512, 10 for 1024, 8 for "
-    "VideoCrafter1 image to video; for DynamiCrafter 256 the frame stride, 1 to 6, usually 3."
+    "What the network takes for the speed of the material, in frames per second: 24 for DynamiCrafter 512, 5 for its interpolation file, "
+    "10 for 1024, 8 for VideoCrafter1 image to video; for DynamiCrafter 256 the frame stride, 1 to 6, usually 3."
 )
 
 
@@ -87,7 +87,7 @@ class AnimateImage(io.ComfyNode):
                 *_prompts(),
                 *_encoders(),
                 io.Image.Input("start_image", tooltip="The first frame; its middle is cut out and resized to width x height."),
-                *_sizes(FPS_TOOLTIP),
+                *_sizes(24.0, FPS_TOOLTIP),
                 io.Boolean.Input(
                     "closed_loop", default=False,
                     tooltip="Whether the video also ends with the image, so that it plays without a break; for DynamiCrafter 512 "
@@ -119,7 +119,7 @@ class InterpolateImages(io.ComfyNode):
                 *_encoders(),
                 io.Image.Input("start_image", tooltip="The first frame; its middle is cut out and resized to width x height."),
                 io.Image.Input("end_image", tooltip="The last frame, of the same scene; cut out and resized in the same way."),
-                *_sizes("Frames per second of the material: 5 to 30, as published 24; lower is faster movement."),
+                *_sizes(5.0, "Frames per second of the material: 5 to 30, as published 5; lower is faster movement."),
             ],
             outputs=[*_prompt_outputs(), io.Latent.Output("latent", display_name="latent", tooltip="Empty frames of this size.")],
         )

@@ -6,7 +6,7 @@ Source: the loading code of each system's repository (its module names it); a fi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 
@@ -18,6 +18,8 @@ from .systems import VideoSystem
 StateDict = dict[str, torch.Tensor]
 
 _WRAPPINGS = ("state_dict", "ema", "module", "model")
+_OTHER_PARTS = ("first_stage_model.", "cond_stage_model.", "embedder.")  # VAE, text encoder, image encoder
+_ADDED_BY_SAVING = ("v_pred", "ztsnr")  # what ComfyUI writes beside the weights of networks that predict v
 _DEEPSPEED = "_forward_module."  # 16 characters before every key of a DeepSpeed checkpoint
 
 VIDEO_UNETS: dict[str, VideoSystem] = {
@@ -61,9 +63,16 @@ def detect(shapes: FileShapes) -> VideoSystem:
     )
 
 
+def own_keys(system: VideoSystem, keys: Iterable[str]) -> list[str]:
+    """Those of a file's keys that are the network's, without the prefix of the system."""
+    start = len(system.prefix)
+    foreign = _OTHER_PARTS + _ADDED_BY_SAVING
+    return [key[start:] for key in keys if key.startswith(system.prefix) and not key[start:].startswith(foreign)]
+
+
 def network_weights(system: VideoSystem, tensors: StateDict) -> tuple[StateDict, dict[str, str]]:
     """A file's tensors under the network's names, and {network's key: file's key}; views of the file's tensors, nothing is copied."""
-    inside = {key[len(system.prefix) :]: value for key, value in tensors.items() if key.startswith(system.prefix)}
+    inside = {key: tensors[system.prefix + key] for key in own_keys(system, tensors)}
     weights = system.to_network(inside)
     # Conversions rename and reshape: a view begins at the same address, which is how a tensor is recognised.
     names = {value.data_ptr(): system.prefix + key for key, value in inside.items()}

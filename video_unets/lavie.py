@@ -21,7 +21,7 @@ from .lavie_layers import (
     VideoResidual,
     joint_norm_class,
 )
-from .lavie_names import settings_from_shapes, to_network
+from .lavie_names import saved_names, settings_from_shapes, to_network
 from .systems import Sampling, Shapes, VideoSystem
 from .temporal_layers import VideoUNet, frames_in_call
 
@@ -117,7 +117,8 @@ def _is_upscaler(shapes: Shapes) -> bool:
 def _system(name: str, title: str, claims, in_channels: int, sampling: Sampling, **kwargs) -> VideoSystem:
     return VideoSystem(
         name=name, title=title, prefix="", claims=claims, network=lambda: LavieUNet, to_network=to_network,
-        settings=lambda shapes: {"in_channels": in_channels, **settings_from_shapes(shapes)}, sampling=lambda tensors: sampling, **kwargs,
+        settings=lambda shapes: {"in_channels": in_channels, **settings_from_shapes(shapes)}, sampling=lambda tensors: sampling,
+        saved_names=saved_names, **kwargs,
     )  # fmt: skip
 
 

@@ -90,6 +90,11 @@ def to_network(state_dict: Mapping) -> dict:
     return {names.network_name(key): value for key, value in state_dict.items() if key != SHARED_ROTARY}
 
 
+def saved_names(published: Iterable[str]) -> dict[str, str]:
+    """{network's key: file's key} of a LaVie file with these keys."""
+    return to_network({key: key for key in published})
+
+
 def settings_from_shapes(shapes: Shapes) -> dict[str, Any]:
     """LavieUNet's arguments for a file with these keys and shapes, without its input channels."""
     names = LavieNames(shapes)

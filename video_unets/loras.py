@@ -31,28 +31,33 @@ LIST_TARGETS: dict[str, tuple[str, ...]] = {
 class LoraNames:
     """The layers of one network that a LoRA can change: {our module name: its weight's shape}, and all names of them in files.
 
-    Networks without a counterpart in diffusers' UNet3DConditionModel have their own names only.
+    Networks without a counterpart in diffusers' UNet3DConditionModel have their own names, and those of the published file where it has
+    others: published is {our key: the file's key}.
     """
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], num_res_blocks: Sequence[int], transformer_depth: Sequence[int]):
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], num_res_blocks: Sequence[int], transformer_depth: Sequence[int],
+                 published: Mapping[str, str]):
         self.weights = {key[: -len(".weight")]: tuple(s) for key, s in shapes.items() if key.endswith(".weight") and len(s) > 1}
         starts = [sum(num_res_blocks[:level]) for level in range(len(num_res_blocks))]
         modules = unet3d_modules(list(num_res_blocks), [transformer_depth[start] > 0 for start in starts])
         names = DiffusersNames(f"{module}." for module in modules)
         self.diffusers = {module: core for module in modules if (core := names.core_name(module)) in self.weights}
         """{diffusers' module name: ours}, in the order in which diffusers registers them."""
+        names = {module: published.get(f"{module}.weight", f"{module}.weight").removesuffix(".weight") for module in self.weights}
+        self.published = {name: module for module, name in names.items()}
+        """{the published file's module name: ours}."""
 
     def module(self, name: str) -> str | None:
         """Our name of a module that a file names as diffusers or as the original does; None if there is none."""
-        core = self.diffusers.get(name, name)
+        core = self.diffusers.get(name, self.published.get(name, name))
         if core not in self.weights and core.endswith(".op"):
             core = core.removesuffix(".op") + ".0.op"  # the original's downsamplers
         return core if core in self.weights else None
 
     def peft_names(self) -> dict[str, str]:
-        """{name in a LoRA file: our module} of diffusers' and kohya's naming, temporal layers included."""
+        """{name in a LoRA file: our module} of diffusers', kohya's and the published file's naming, temporal layers included."""
         out = {}
-        for name, core in self.diffusers.items():
+        for name, core in (self.published | self.diffusers).items():
             processor = name.replace(".to_", ".processor.to_").replace(".to_out.0", ".to_out")
             flat = name.replace(".", "_")
             prefixed = (f"{start}{name}" for start in ("", "unet.", "base_model.model.", "unet.base_model.model."))

@@ -6,7 +6,7 @@ Each system's module holds its entries; `formats.py` lists them all. Shapes are 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -44,5 +44,7 @@ class VideoSystem:
     conditions: tuple[str, ...] = ()  # beyond text: "fps", "concat_image", "image_tokens", "noise_level", ...
     text_encoder: str = "openclip-h"  # "openclip-h", "clip-l" or "t5-xxl": what to wire to its CLIP input
     default_fps: int = 0  # what its fps or frame-stride input gets where the graph gives none; 0 = it has no such input
+    # {network's key: file's key} under which what ComfyUI saves is a file of this system again; keys that it lacks stay the network's.
+    saved_names: Callable[[Iterable[str]], Mapping[str, str]] = lambda published_keys: {}
     # The system as the values of the file's tensors narrow it down, where files of one layout differ in a published buffer.
     refine: Callable[[Mapping], VideoSystem] | None = None

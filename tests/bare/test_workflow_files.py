@@ -40,7 +40,7 @@ PUBLISHED = {
         "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
     },
     "DynamiCrafter_interpolation": {
-        "ZoetropeInterpolateImages": [{0: 512, 1: 320, 2: 16, 3: 24}], "ZoetropeRescaleGuidance": [{0: 0.7}], "SamplerCustom": [{3: 7.5}],
+        "ZoetropeInterpolateImages": [{0: 512, 1: 320, 2: 16, 3: 5}], "ZoetropeRescaleGuidance": [{0: 0.7}], "SamplerCustom": [{3: 7.5}],
         "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
     },
     "VideoCrafter1_image_to_video": {

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from zoetrope.host.video_loras import add_video_lora
 from zoetrope.host.video_model import video_model_from_file
 from zoetrope.tests.comfy.golden_unet import golden_model
+from zoetrope.tests.comfy.host.systems_in_use import SYSTEMS
 from zoetrope.tests.comfy.video_standins import TINY_MODELSCOPE, tiny_modelscope
 from zoetrope.tests.comfy.video_unets.golden_case import manifest
 from zoetrope.tests.gold_weights import gold_input
@@ -153,3 +154,38 @@ def test_the_model_itself_keeps_its_weights(model, tmp_path):
     torch.save({f"{SPATIAL}.lora_A": torch.ones(3, 64), f"{SPATIAL}.lora_B": torch.ones(64, 3)}, tmp_path / "lora.pt")
     add_video_lora(model, str(tmp_path / "lora.pt"), 1.0)
     assert model.patches == {}
+
+
+CASCADES = {
+    # system: {module as the published file names it: our name}
+    "lavie_base": {
+        SPATIAL: OURS[SPATIAL],
+        "down_blocks.0.attentions.0.transformer_blocks.0.attn_temp.to_v": "input_blocks.1.1.transformer_blocks.0.ff.attn_temp.to_v",
+    },
+    "lavie_vsr": {
+        "down_blocks.0.attentions.0.resblock_temporal.conv1": "input_blocks.1.1.conv1",
+        "mid_temporal_block.shift_conv": "middle_block.5.shift_conv",
+    },
+    "show1_base": {
+        name: name for name in ("down_blocks.1.attentions.0.to_q", "mid_block.temp_attentions.0.transformer_blocks.0.attn1.to_k")
+    },
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "unet.", "lora_unet_"])
+@pytest.mark.parametrize("name", CASCADES)
+def test_lavie_and_show1_have_the_names_of_their_published_files(tmp_path, name, prefix):
+    torch.save(SYSTEMS[name].tensors(), tmp_path / "model.pth")
+    cascade = video_model_from_file(str(tmp_path / "model.pth")).model
+    content, expected = {}, {}
+    for published, ours in CASCADES[name].items():
+        shape = cascade.model.diffusion_model.state_dict()[f"{ours}.weight"].shape
+        up, down = pair(published, shape[0], shape[1:].numel())
+        key = prefix + (published.replace(".", "_") if prefix.endswith("_") else published)
+        content |= {f"{key}.lora_up.weight": up, f"{key}.lora_down.weight": down}
+        expected[f"{ours}.weight"] = (up @ down).view(shape)
+    save_file(content, tmp_path / "lora.safetensors")
+    found = changes(cascade, add_video_lora(cascade, str(tmp_path / "lora.safetensors"), 1.0))
+    assert set(found) == set(expected)
+    for key, change in expected.items():
+        torch.testing.assert_close(found[key], change, atol=1e-6, rtol=0)

@@ -1,168 +1,240 @@
-"""Video networks among core's own features: batched and split prompts, windows, ControlNet, previews, little memory, half precision.
+"""Video networks among core's own features: batched and split prompts, windows, ControlNet, LoRA, previews, little memory, half precision.
 
-A new system joins with a line in STANDINS.
+VideoCrafter and DynamiCrafter have test_videocrafter_in_use.py.
 """
 
 import comfy.cldm.cldm
 import comfy.cli_args
 import comfy.controlnet
 import comfy.ops
+import comfy.sd
 import latent_preview
 import pytest
 import torch
 from zoetrope.host.video_model import video_model_from_file
 from zoetrope.tests.comfy.host.context_rig import (
     CPU,
-    SIGMA,
     assert_same,
     evaluate,
-    hint_images,
     seed_weights,
     seeded,
     windowed,
     with_control,
 )
-from zoetrope.tests.comfy.video_standins import tiny_modelscope
+from zoetrope.tests.comfy.host.systems_in_use import SYSTEMS, F
 
-F, H, W = 6, 8, 5
-STANDINS = {"modelscope": tiny_modelscope}
+FRAME_WISE = [name for name, system in SYSTEMS.items() if system.frame_wise]
+WITH_CONTROLNETS = [name for name, system in SYSTEMS.items() if system.controlnets]
+WITHOUT_CONTROLNETS = ["show1_base", "show1_interpolation", "show1_sr1"]
 
 
-@pytest.fixture(scope="module", params=STANDINS)
-def file(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("video") / f"{request.param}.pth"
-    torch.save(STANDINS[request.param](), path)
-    return str(path)
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """{system: path of its file}, written when it is asked for."""
+    folder = tmp_path_factory.mktemp("systems")
+    written = {}
+
+    def file_of(name):
+        if name not in written:
+            written[name] = folder / f"{name}.pth"
+            torch.save(SYSTEMS[name].tensors(), written[name])
+        return str(written[name])
+
+    return file_of
+
+
+class Loaded:
+    """A freshly loaded system with prompts and noise for it."""
+
+    def __init__(self, name, path):
+        self.system = SYSTEMS[name]
+        self.control = None
+        self.model = video_model_from_file(path).model
+        network = self.model.model.diffusion_model
+        self.text_width = getattr(network, "text_dim", None) or network.context_dim
+
+    def prompt(self, rows=1, seed=2, frames=F):
+        text = seeded(rows, 7, self.text_width, seed=seed)
+        return [[text, {"pooled_output": None, **self.system.conditions(self.system, frames)}]]
+
+    def both(self, frames=F):
+        return self.prompt(frames=frames), self.prompt(seed=3, frames=frames)
+
+    def noise(self, frames=F, seed=1):
+        return seeded(frames, *self.system.latent, seed=seed)
+
+    def run(self, model=None, frames=F, part=slice(None)):
+        """One evaluation by core; part: of the frames, each with its own conditioning, as a video of its own."""
+        conds = [[[text, cut(values, part, frames)] for text, values in prompt] for prompt in self.both(frames)]
+        return evaluate(model or self.model, self.noise(frames)[part], *conds)
+
+
+def cut(values, part, frames):
+    return {key: value[part] if isinstance(value, torch.Tensor) and len(value) == frames else value for key, value in values.items()}
 
 
 @pytest.fixture
-def model(file):
-    return video_model_from_file(file).model
+def loaded(request, files):
+    return Loaded(request.param, files(request.param))
 
 
-def prompt(model, rows=1, seed=2):
-    return [[seeded(rows, 7, model.model.diffusion_model.context_dim, seed=seed), {"pooled_output": None}]]
+def every(names=tuple(SYSTEMS)):
+    return pytest.mark.parametrize("loaded", list(names), indirect=True)
 
 
-def both(model):
-    return prompt(model), prompt(model, seed=3)
-
-
-def noise_of(frames=F, seed=1):
-    return seeded(frames, 4, H, W, seed=seed)
-
-
-def test_prompts_computed_together_or_one_by_one_give_the_same(model):
+@every()
+def test_prompts_computed_together_or_one_by_one_give_the_same(loaded):
     sizes = []
-    network = model.model.diffusion_model
-    network.register_forward_pre_hook(lambda _, args: sizes.append(args[0].shape[0]))
-    together = evaluate(model, noise_of(), *both(model))
+    loaded.model.model.diffusion_model.register_forward_pre_hook(lambda _, args: sizes.append(args[0].shape[0]))
+    together = loaded.run()
     assert sizes == [2 * F]
-    model.model.memory_usage_factor = 1e9  # now core finds room for one conditioning only
+    loaded.model.model.memory_usage_factor = 1e9  # now core finds room for one conditioning only
     sizes.clear()
-    split = evaluate(model, noise_of(), *both(model))
+    split = loaded.run()
     assert sizes == [F, F]
     assert_same(split, together)
 
 
-def test_every_frame_can_have_its_own_prompt(model):
-    rows = prompt(model, rows=F, seed=4)
-    same = [[rows[0][0][:1].repeat(F, 1, 1), {"pooled_output": None}]]
-    one = evaluate(model, noise_of(), [[rows[0][0][:1], {"pooled_output": None}]], prompt(model))
-    assert_same(evaluate(model, noise_of(), same, prompt(model)), one)
-    assert (evaluate(model, noise_of(), rows, prompt(model)) - one).abs().max() > 1e-3 * one.std()
-
-
-def test_one_window_is_no_window(model):
-    assert torch.equal(
-        evaluate(windowed(model, context_length=F, context_overlap=2), noise_of(), *both(model)), evaluate(model, noise_of(), *both(model))
+@every()
+def test_every_frame_can_have_its_own_prompt(loaded):
+    rows, negative = loaded.prompt(rows=F, seed=4), loaded.prompt()
+    values = rows[0][1]
+    one, same, own = (
+        evaluate(loaded.model, loaded.noise(), [[text, dict(values)]], negative)
+        for text in (rows[0][0][:1], rows[0][0][:1].repeat(F, 1, 1), rows[0][0])
     )
+    assert_same(same, one)
+    assert (own - one).abs().max() > 1e-3 * one.std()
 
 
+@every()
+def test_one_window_is_no_window(loaded):
+    assert torch.equal(loaded.run(windowed(loaded.model, context_length=F, context_overlap=2)), loaded.run())
+
+
+@every(FRAME_WISE)
 @pytest.mark.parametrize("windows_per_batch", [0, 1])
-def test_windows_are_videos_of_their_length(model, windows_per_batch):
+def test_windows_are_videos_of_their_length(loaded, windows_per_batch):
     """Windows that do not overlap are as many separate videos."""
-    windows = windowed(model, context_length=3, context_overlap=0, windows_per_batch=windows_per_batch)
-    together = evaluate(windows, noise_of(), *both(model))
-    parts = [evaluate(model, noise_of()[start : start + 3], *both(model)) for start in (0, 3)]
-    assert_same(together, torch.cat(parts))
+    windows = windowed(loaded.model, context_length=3, context_overlap=0, windows_per_batch=windows_per_batch)
+    together = loaded.run(windows, frames=6)
+    assert_same(together, torch.cat([loaded.run(frames=6, part=slice(start, start + 3)) for start in (0, 3)]))
 
 
-def test_a_picture_is_a_video_of_one_frame(model):
-    out = evaluate(model, noise_of(1), *both(model))
-    assert out.shape == (1, 4, H, W)
-    assert out.isfinite().all()
+@every()
+def test_other_numbers_of_frames_run_and_one_frame_is_a_picture(loaded):
+    for frames in loaded.system.lengths:
+        out = loaded.run(frames=frames)
+        assert out.shape == (frames, *loaded.system.latent)
+        assert out.isfinite().all()
 
 
 def controlnet(model):
-    """A ControlNet of the kind made for SD2.x, as narrow as the stand-in."""
-    known = ("in_channels", "model_channels", "channel_mult", "num_res_blocks", "transformer_depth", "transformer_depth_middle",
-             "context_dim", "num_head_channels")  # fmt: skip
-    config = {key: model.model.model_config.unet_config[key] for key in known}
+    """A ControlNet of the kind made for SD1.x or SD2.x, as narrow as the stand-in; it sees the noisy latents alone."""
+    known = ("model_channels", "channel_mult", "num_res_blocks", "transformer_depth", "transformer_depth_middle", "context_dim",
+             "num_head_channels")  # fmt: skip
+    given = model.model.model_config.unet_config
     network = comfy.cldm.cldm.ControlNet(
-        **config, image_size=8, hint_channels=3, num_heads=-1, use_spatial_transformer=True, use_linear_in_transformer=True, legacy=False,
+        **{key: given[key] for key in known}, num_heads=given.get("num_heads", -1), in_channels=4, image_size=8, hint_channels=3,
+        use_spatial_transformer=True, use_linear_in_transformer=given.get("use_linear_in_transformer", True), legacy=False,
         operations=comfy.ops.disable_weight_init,
     )  # fmt: skip
     return comfy.controlnet.ControlNet(seed_weights(network), load_device=CPU)
 
 
-def test_controlnet_gives_every_frame_its_hint(model):
-    positive, negative = both(model)
-    hints = hint_images(F)
-    plain = evaluate(model, noise_of(), positive, negative)
+def hints_for(loaded, frames):
+    return seeded(frames, 3, *(8 * size for size in loaded.system.latent[1:]), seed=9).abs().clamp(max=1)
 
-    def with_hints(images):
-        control = controlnet(model).set_cond_hint(images, 0.7)
-        return evaluate(model, noise_of(), with_control(positive, control), with_control(negative, control))
 
-    steered = with_hints(hints)
-    assert (steered - plain).abs().max() > 1e-2 * plain.std()
+def steered(loaded, images, model=None, part=slice(None), frames=F):
+    loaded.control = loaded.control or controlnet(loaded.model)
+    control = loaded.control.copy().set_cond_hint(images[part] if len(images) > 1 else images, 0.7)
+    conds = [with_control([[text, cut(values, part, frames)] for text, values in p], control) for p in loaded.both(frames)]
+    return evaluate(model or loaded.model, loaded.noise(frames)[part], *conds)
+
+
+@every(WITH_CONTROLNETS)
+def test_controlnet_gives_every_frame_its_hint(loaded):
+    hints = hints_for(loaded, F)
+    plain, result = loaded.run(), steered(loaded, hints)
+    assert (result - plain).abs().max() > 1e-2 * plain.std()
     changed = hints.clone()
     changed[F - 1] = 0
-    moved = (with_hints(changed) - steered).abs().amax(dim=(1, 2, 3))
+    moved = (steered(loaded, changed) - result).abs().amax(dim=(1, 2, 3))
     assert moved.argmax() == F - 1
-    assert_same(with_hints(hints[:1]), with_hints(hints[:1].repeat(F, 1, 1, 1)))
+    assert_same(steered(loaded, hints[:1]), steered(loaded, hints[:1].repeat(F, 1, 1, 1)))
 
 
-def test_controlnet_in_windows(model):
-    positive, negative = both(model)
-    hints = hint_images(F)
-
-    def run(target, noise, images):
-        control = controlnet(model).set_cond_hint(images, 0.7)
-        return evaluate(target, noise, with_control(positive, control), with_control(negative, control))
-
-    windows = run(windowed(model, context_length=3, context_overlap=0), noise_of(), hints)
-    parts = [run(model, noise_of()[start : start + 3], hints[start : start + 3]) for start in (0, 3)]
+@every([name for name in WITH_CONTROLNETS if name in FRAME_WISE])
+def test_controlnet_in_windows(loaded):
+    hints = hints_for(loaded, 6)
+    windows = steered(loaded, hints, windowed(loaded.model, context_length=3, context_overlap=0), frames=6)
+    parts = [steered(loaded, hints, part=slice(start, start + 3), frames=6) for start in (0, 3)]
     assert_same(windows, torch.cat(parts))
 
 
-def test_previews_show_the_first_frame(model, monkeypatch):
+@every(WITHOUT_CONTROLNETS)
+def test_where_no_controlnets_exist_one_is_refused(loaded):
+    network = loaded.model.model.diffusion_model
+    with pytest.raises(ValueError, match="no ControlNets for Show-1's pixel networks; remove Apply ControlNet"):
+        network(loaded.noise(), torch.ones(F), context=loaded.prompt()[0][0], control={"output": []})
+
+
+def lora_names(network):
+    """A layer that looks at text, one that looks over frames and one that convolves, by the network's names."""
+    weights = {key.removesuffix(".weight"): value for key, value in network.state_dict().items() if key.endswith(".weight")}
+    temporal = ("attn_temp", "temp_attentions", ".2.transformer_blocks.0.attn1")
+    kinds = (
+        lambda name: "attn2.to_k" in name or "add_k_proj" in name,
+        lambda name: any(part in name for part in temporal) and name.endswith("to_v"),
+        lambda name: weights[name].ndim == 4,
+    )
+    return [next(name for name in weights if kind(name)) for kind in kinds]
+
+
+@every()
+def test_core_s_lora_loader_reaches_spatial_and_temporal_layers(loaded):
+    network = loaded.model.model.diffusion_model
+    lora, changes = {}, {}
+    for name in lora_names(network):
+        shape = network.state_dict()[f"{name}.weight"].shape
+        up, down = seeded(shape[0], 2, seed=31) * 0.1, seeded(2, shape[1:].numel(), seed=32) * 0.1
+        key = "lora_unet_" + name.replace(".", "_")
+        lora[f"{key}.lora_up.weight"], lora[f"{key}.lora_down.weight"] = up, down
+        changes[f"{name}.weight"] = (up @ down).view(shape)
+    before = {key: network.state_dict()[key].clone() for key in changes}
+    plain = loaded.run()
+    patched, _ = comfy.sd.load_lora_for_models(loaded.model, None, lora, 0.5, 0)
+    assert set(patched.patches) == {f"diffusion_model.{key}" for key in changes}
+    assert (loaded.run(patched) - plain).abs().max() > 1e-3 * plain.std()
+    for key, change in changes.items():
+        torch.testing.assert_close(network.state_dict()[key], before[key] + 0.5 * change)
+    assert_same(loaded.run(), plain)  # and goes again
+
+
+@every()
+def test_previews_show_the_first_frame(loaded, monkeypatch):
     monkeypatch.setattr(comfy.cli_args.args, "preview_method", latent_preview.LatentPreviewMethod.Latent2RGB)
-    previewer = latent_preview.get_previewer(CPU, model.model.latent_format)
-    kind, picture, _ = previewer.decode_latent_to_preview_image("JPEG", noise_of())
-    assert (kind, picture.size) == ("JPEG", (W, H))
+    previewer = latent_preview.get_previewer(CPU, loaded.model.model.latent_format)
+    kind, picture, _ = previewer.decode_latent_to_preview_image("JPEG", loaded.noise())
+    assert (kind, picture.size) == ("JPEG", loaded.system.latent[:0:-1])
 
 
-def apply(model):
-    with torch.no_grad():
-        sigma = torch.full((F,), SIGMA)
-        context = prompt(model)[0][0].repeat(F, 1, 1)
-        return model.model.apply_model(noise_of(), sigma, c_crossattn=context, transformer_options={"cond_or_uncond": [0]})
-
-
-def test_weights_that_stay_outside_give_the_same(model):
+@every()
+def test_weights_that_stay_outside_give_the_same(loaded):
     """Low-VRAM mode: core casts every layer's weights when it runs."""
-    expected = apply(model)
-    model.unpatch_model(CPU)
-    model.load(CPU, lowvram_model_memory=1)
-    assert model.model.model_lowvram
-    assert_same(apply(model), expected)
+    expected = loaded.run()
+    loaded.model.unpatch_model(CPU)
+    loaded.model.load(CPU, lowvram_model_memory=1)
+    assert loaded.model.model.model_lowvram
+    assert_same(loaded.run(), expected)
 
 
-def test_half_precision_weights(file, model, monkeypatch):
-    expected = evaluate(model, noise_of(), *both(model))
+@every()
+def test_half_precision_weights(loaded, files, monkeypatch):
+    expected = loaded.run()
     monkeypatch.setattr(comfy.cli_args.args, "fp16_unet", True)
-    half = video_model_from_file(file).model
-    assert half.model.get_dtype() == torch.float16
-    assert_same(evaluate(half, noise_of(), *both(half)), expected, tolerance=0.02)
+    name = next(name for name, system in SYSTEMS.items() if system is loaded.system)
+    half = Loaded(name, files(name))
+    assert half.model.model.get_dtype() == torch.float16
+    assert_same(half.run(), expected, tolerance=0.05)
