@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+Frame = TypeVar("Frame")
 
 
-def turns(ping_pong: bool, repeats: int) -> Iterator[tuple[bool, bool]]:
-    """(backward, is it the last) for each time the frames are gone through; `repeats` of 0 and 1 are once."""
-    directions = (False, True) if ping_pong else (False,)
-    count = max(1, repeats) * len(directions)
-    for number in range(count):
-        yield directions[number % len(directions)], number == count - 1
+def in_play_order(frames: Callable[[bool], Iterator[Frame]], count: int, ping_pong: bool, repeats: int) -> Iterator[Frame]:
+    """The frames of a video as they are shown; repeats of 0 and 1 are once.
 
-
-def play_order(count: int, ping_pong: bool, repeats: int) -> Iterator[int]:
-    """Frame numbers of a video of `count` frames. There and back leaves out both ends on the way back, so that no frame stands twice
-    when the video starts again."""
-    for backward, _ in turns(ping_pong, repeats):
-        yield from range(count - 2, 0, -1) if backward else range(count)
+    frames(backward) goes through all `count` of them. There and back leaves out both ends on the way back, so that no frame stands
+    twice when the video starts again."""
+    for _ in range(max(1, repeats)):
+        yield from frames(False)
+        if ping_pong and count > 2:
+            yield from islice(frames(True), 1, count - 1)
 
 
 def played_count(count: int, ping_pong: bool, repeats: int) -> int:
-    """How many frames play_order names."""
+    """How many frames in_play_order gives."""
     return max(1, repeats) * (count + (max(0, count - 2) if ping_pong else 0))

@@ -12,7 +12,7 @@ from PIL import Image
 from zoetrope.video_io.encode import EncodeSettings
 from zoetrope.video_io.file_metadata import add_texts, to_text
 from zoetrope.video_io.formats import available_formats
-from zoetrope.video_io.play_order import play_order, played_count, turns
+from zoetrope.video_io.play_order import in_play_order, played_count
 from zoetrope.video_io.video_file import VideoFile
 
 FORMATS = available_formats()
@@ -150,9 +150,8 @@ def test_a_finished_file_stays_when_its_successor_fails(tmp_path):
     (2, True, 2, [0, 1, 0, 1]), (1, True, 3, [0, 0, 0]), (3, True, 2, [0, 1, 2, 1, 0, 1, 2, 1]),
 ])
 def test_play_order(count, ping_pong, repeats, expected):
-    assert list(play_order(count, ping_pong, repeats)) == expected
+    def frames(backward):
+        return reversed(range(count)) if backward else iter(range(count))
+
+    assert list(in_play_order(frames, count, ping_pong, repeats)) == expected
     assert played_count(count, ping_pong, repeats) == len(expected)
-
-
-def test_the_last_turn_is_known():
-    assert list(turns(True, 2)) == [(False, False), (True, False), (False, False), (True, True)]

@@ -1,0 +1,45 @@
+"""Small VAEs of three kinds as core's VAE objects: images one by one, SVD's decoder over a batch, Wan's over time."""
+
+import functools
+
+import comfy.ldm.wan.vae
+import comfy.model_patcher
+import comfy.sd
+import comfy.taesd.taesd
+import torch
+from comfy.ldm.models.autoencoder import AutoencodingEngine
+from zoetrope.tests.gold_weights import fill
+
+
+@functools.cache
+def image_vae():
+    """TAESD: 4 channels, 8 pixels a latent, frames one by one."""
+    return comfy.sd.VAE(sd=fill(comfy.taesd.taesd.TAESD(), skip=("vae_",)).state_dict())
+
+
+@functools.cache
+def svd_vae():
+    """SVD's decoder, whose frames of a batch look at their neighbours, 32 channels wide."""
+    config = {
+        "double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 32, "ch_mult": [1, 1, 1, 1],
+        "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0,
+    }  # fmt: skip
+    engine = AutoencodingEngine(
+        regularizer_config={"target": "comfy.ldm.models.autoencoder.DiagonalGaussianRegularizer"},
+        encoder_config={"target": "comfy.ldm.modules.diffusionmodules.model.Encoder", "params": config},
+        decoder_config={"target": "comfy.ldm.modules.temporal_ae.VideoDecoder", "params": {
+            **config, "video_kernel_size": [3, 1, 1], "alpha": 0.0}},
+    )  # fmt: skip
+    vae = image_vae.__wrapped__()
+    vae.first_stage_model = fill(engine).eval().to(vae.vae_dtype)
+    vae.patcher = comfy.model_patcher.CoreModelPatcher(vae.first_stage_model, load_device=vae.device, offload_device=torch.device("cpu"))
+    vae.process_output = lambda image: image.add_(1.0).div_(2.0).clamp_(0.0, 1.0)
+    vae.process_input = lambda image: image * 2.0 - 1.0
+    return vae
+
+
+@functools.cache
+def wan_vae():
+    """Wan 2.1's causal VAE, 8 channels wide: 16 channels, 8 pixels a latent, 4n - 3 frames of n latents."""
+    network = comfy.ldm.wan.vae.WanVAE(dim=8, z_dim=16, temperal_downsample=[False, True, True])
+    return comfy.sd.VAE(sd=fill(network).state_dict())
