@@ -15,7 +15,7 @@ BINARY = {".safetensors", ".png", ".jpg", ".webp", ".mp4", ".gif", ".npz", ".pt"
 
 ARRAYS = {"torch", "numpy", "einops"}
 COMFYUI = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "node_helpers", "nodes", "server"}
-LIBRARY = {"shapes", "motion_modules", "video_unets", "samplers", "video_io"}
+LIBRARY = {"shapes", "motion_modules", "video_unets", "samplers", "video_io", "frame_tools"}
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
 
@@ -23,6 +23,7 @@ VIDEO = {"av", "PIL"}
 MAY_IMPORT = {
     "shapes": (set(), ARRAYS),
     "video_io": ({"shapes"}, ARRAYS | VIDEO),
+    "frame_tools": ({"shapes"}, ARRAYS | {"PIL"}),
     "metrics": ({"shapes"}, ARRAYS | FILES),
     "motion_modules": ({"shapes"}, ARRAYS | FILES),
     "samplers": ({"shapes"}, ARRAYS),

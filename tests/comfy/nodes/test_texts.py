@@ -138,7 +138,8 @@ def test_categories_types_and_workflows_are_translated(language):
     assert set(main["nodeCategories"]) == {part for schema in SCHEMAS.values() for part in schema.category.split("/")}
     ports = [port.io_type for schema in SCHEMAS.values() for port in (*schema.inputs, *schema.outputs)]
     core = {"MODEL", "COMBO", "INT", "FLOAT", "BOOLEAN", "STRING", "IMAGE", "MASK", "LATENT", "CONDITIONING", "AUDIO", "VIDEO"}
-    core |= {"CLIP", "CLIP_VISION", "VAE", "NOISE", "SAMPLER", "SIGMAS", "GUIDER"}
+    core |= {"CLIP", "CLIP_VISION", "VAE", "NOISE", "SAMPLER", "SIGMAS", "GUIDER", "OPTICAL_FLOW"}
+    core |= {"COMFY_MATCHTYPE_V3", "COMFY_AUTOGROW_V3", "COMFY_MULTITYPED_V3"}
     assert set(main["dataTypes"]) == set(ports) - core
     # A folder cloned by hand has the first name, one installed from the registry the second.
     assert set(main["templateWorkflows"]["category"]) == {dev.PACK, dev.PACK.lower()}

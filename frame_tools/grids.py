@@ -1,0 +1,129 @@
+"""Clips beside each other, and a clip as one sheet of small frames.
+
+Frames are IMAGE (F, H, W, C) with values 0..1, or MASK (F, H, W); of more than three channels the first three are shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from PIL import ImageDraw
+
+from .labels import label_bar, shortened, text_width, to_picture, to_tensor, write
+from .selection import evenly_spread
+
+LENGTHS = ("longest", "shortest")
+LARGEST_SIDE = 32768  # pixels of a picture's side; H.264, PNG viewers and browsers end earlier
+
+
+def compare_clips(clips: list[torch.Tensor], labels: list[str], columns: int = 0, length: str = "longest", label_height: int = 24,
+                  gap: int = 4, progress: Callable[[], None] = lambda: None) -> torch.Tensor:  # fmt: skip
+    """Clips in a grid with a bar of text above each: (F, H, W, 3), sides even so that every video codec takes them.
+
+    Cells have the first clip's size; others are fitted into it with their ratio kept. columns 0 = up to three clips side by
+    side, more in a square. length: frames of the longest clip (shorter ones stay at their last frame) or of the shortest.
+    Raises ValueError for no clips, more labels than clips and a picture that is too large.
+    """
+    _check_clips(clips, labels, length)
+    clips = [rgb(clip) for clip in clips]
+    columns = min(columns or (len(clips) if len(clips) <= 3 else math.ceil(math.sqrt(len(clips)))), len(clips))
+    height, width = clips[0].shape[1:3]
+    bar = label_height if any(labels) else 0
+    rows = -(-len(clips) // columns)
+    size = (rows * (height + bar + gap) - gap, columns * (width + gap) - gap)
+    num_frames = (max if length == "longest" else min)(len(clip) for clip in clips)
+    out = _canvas(num_frames, size)
+    corners = [(i // columns * (height + bar + gap), i % columns * (width + gap)) for i in range(len(clips))]
+    for label, (top, left) in zip(labels if bar else [], corners, strict=False):
+        out[:, top : top + bar, left : left + width] = label_bar(label, width, bar)
+    for i, frame in enumerate(out):
+        for clip, (top, left) in zip(clips, corners, strict=True):
+            frame[top + bar : top + bar + height, left : left + width] = fitted(clip[min(i, len(clip) - 1)], height, width)
+        progress()
+    return out
+
+
+def contact_sheet(frames: torch.Tensor, count: int = 0, columns: int = 0, cell_width: int = 256, fps: float = 0.0,
+                  numbers: bool = True, gap: int = 4, progress: Callable[[], None] = lambda: None) -> torch.Tensor:  # fmt: skip
+    """`count` evenly spread frames (0 = all) on one sheet (1, H, W, 3), each with its number and, with fps, its time in seconds.
+
+    Cells are cell_width pixels wide, but never wider than the frames. columns 0 = as square as it gets.
+    """
+    picked = evenly_spread(len(frames), count)
+    frame_height, frame_width = frames.shape[1:3]
+    width = min(cell_width, frame_width)
+    height = max(1, round(frame_height * width / frame_width))
+    columns = min(columns or _squarest(len(picked), width / height), len(picked))
+    rows = -(-len(picked) // columns)
+    (sheet,) = _canvas(1, (rows * (height + gap) - gap, columns * (width + gap) - gap))
+    for i, number in enumerate(picked):
+        cell = fitted(rgb(frames[number : number + 1])[0], height, width)
+        if numbers:
+            cell = with_caption(cell, f"{number}  {number / fps:.2f} s" if fps else f"{number}")
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = cell
+        progress()
+    return sheet[None]
+
+
+def rgb(frames: torch.Tensor) -> torch.Tensor:
+    """IMAGE or MASK as (F, H, W, 3)."""
+    if frames.ndim < 4 or frames.shape[-1] == 1:
+        frames = frames.reshape(-1, *frames.shape[-2:]) if frames.ndim < 4 else frames[..., 0]
+        return frames[..., None].expand(-1, -1, -1, 3)
+    return frames[..., :3]
+
+
+def fitted(frame: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """A frame (h, w, 3) scaled into (height, width, 3) with its ratio kept; black borders where it does not fill that."""
+    h, w = frame.shape[:2]
+    frame = frame.float().cpu()
+    if (h, w) == (height, width):
+        return frame
+    scale = min(height / h, width / w)
+    size = max(1, round(h * scale)), max(1, round(w * scale))
+    small = F.interpolate(frame.movedim(-1, 0)[None], size=size, mode="bilinear", antialias=True)[0].movedim(0, -1)
+    out = torch.zeros(height, width, 3)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    out[top : top + size[0], left : left + size[1]] = small
+    return out
+
+
+def with_caption(frame: torch.Tensor, text: str) -> torch.Tensor:
+    """The frame (H, W, 3) with a line of outlined text in its lower left corner; what does not fit is left out."""
+    height, width = frame.shape[:2]
+    size = max(8, min(18, height // 6))
+    text = shortened(text, size, width - 4)
+    if text_width(text, size) > width:
+        return frame
+    picture = to_picture(frame)
+    write(ImageDraw.Draw(picture), (3, height - 4), text, size, outline=1)
+    return to_tensor(picture)
+
+
+def _squarest(count: int, ratio: float) -> int:
+    """Columns of a sheet of `count` cells whose width is `ratio` times their height, so that the sheet is about 4:3."""
+    return max(1, min(count, round(math.sqrt(count * 4 / 3 / ratio))))
+
+
+def _canvas(num_frames: int, size: tuple[int, int]) -> torch.Tensor:
+    height, width = (side + side % 2 for side in size)
+    if max(height, width) > LARGEST_SIDE:
+        raise ValueError(
+            f"the picture would have {width}x{height} pixels, at most {LARGEST_SIDE} a side are made; take fewer or smaller frames."
+        )
+    return torch.zeros(num_frames, height, width, 3)
+
+
+def _check_clips(clips: list[torch.Tensor], labels: list[str], length: str) -> None:
+    if not clips:
+        raise ValueError("there is nothing to compare; wire at least one clip.")
+    if any(len(clip) == 0 for clip in clips):
+        raise ValueError(f"clip {[len(clip) for clip in clips].index(0) + 1} has no frames; wire one that has at least one.")
+    if len(labels) > len(clips):
+        raise ValueError(f"{len(labels)} labels for {len(clips)} clips; write one line for each clip, in their order.")
+    if length not in LENGTHS:
+        raise ValueError(f"length={length!r} must be one of {', '.join(LENGTHS)}; choose one of these.")
