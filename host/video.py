@@ -10,10 +10,12 @@ import comfy.utils
 import torch
 from comfy_api.latest import InputImpl
 
-from ..video_io.decode import check_memory, decode_window
+from ..video_io.decode import decode_window
 from ..video_io.encode import encode_h264
 from ..video_io.frame_plan import FrameWish, plan_frames
+from ..video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
 from ..video_io.frame_size import FrameSize, fit_size
+from ..video_io.frame_window import DecodedVideo, SizeWish, check_memory
 from ..video_io.sound import read_sound
 
 
@@ -26,43 +28,70 @@ def create_video(images: torch.Tensor, fps: float, crf: float, audio: dict | Non
     return InputImpl.VideoFromFile(buffer)
 
 
-LENGTH_RULES = {"any": (1, 0), "4n+1": (4, 1), "8n+1": (8, 1), "8n": (8, 0), "16n": (16, 0)}
-"""What a node offers -> multiple and offset: Wan and HunyuanVideo take 4n+1 frames, LTX-Video 8n+1, AnimateDiff 16."""
-
-
 @dataclass(frozen=True)
 class VideoFrames:
-    """What Video to Frames puts out."""
+    """What Video to Frames and Load Frames put out: IMAGE, MASK, AUDIO, the frames' speed, and what they were taken from."""
 
     images: torch.Tensor
     mask: torch.Tensor
     audio: dict | None
     fps: float
     description: str
+    source_fps: float
+    source_frames: int
+
+    def outputs(self) -> tuple:
+        """Everything after the sound, in the order of the nodes' outputs."""
+        frames, height, width = self.images.shape[:3]
+        return (self.fps, frames, self.description, frames / self.fps, width, height, self.source_fps, self.source_frames)
 
 
-def video_frames(video, wish: FrameWish, width: int, height: int, resize: str, multiple: int) -> VideoFrames:
+@dataclass(frozen=True)
+class FrameOptions:
+    """What Video to Frames and Load Frames are asked for."""
+
+    wish: FrameWish
+    size: SizeWish
+
+    @classmethod
+    def of(cls, preset: str, length: str, multiple_of: int, width: int, height: int, resize: str, **wish) -> FrameOptions:
+        """From the nodes' widgets: `wish` holds the other fields of FrameWish; what is left open comes from the preset."""
+        chosen = FRAME_PRESETS[preset]
+        rule = dict(zip(("multiple", "offset"), LENGTH_RULES[length], strict=True))
+        return cls(chosen.complete(FrameWish(**wish, **rule)), (width, height, resize, chosen.multiple_of(multiple_of)))
+
+
+def video_frames(video, options: FrameOptions) -> VideoFrames:
     """A VIDEO's wished frames as IMAGE (F, H, W, 3), what is transparent as MASK, and the sound of the same span.
 
     Raises ValueError as video_io.decode does."""
     if isinstance(video, InputImpl.VideoFromComponents):
-        return _frames_of_components(video.get_components(), wish, width, height, resize, multiple)
+        return _frames_of_components(video.get_components(), options)
     source = video.get_stream_source()
-    wish = within_trim(wish, *video.get_active_trim_window())
-    bar = comfy.utils.ProgressBar(1)
-    found = decode_window(source, wish, width, height, resize, multiple, _free_memory, bar.update_absolute)
+    wish = within_trim(options.wish, *video.get_active_trim_window())
+    found = decode_window(source, wish, *options.size, free_memory, comfy.utils.ProgressBar(1).update_absolute, stop)
     begin, end = _span([found.facts.times[n] for n in found.numbers], found.fps, found.facts.end)
-    audio = read_sound(source, begin, end) if found.facts.has_audio else None
-    mask = torch.zeros(1, 64, 64) if found.alpha is None else 1 - found.alpha  # as core's Load Image without transparency
+    return packed(found, read_sound(source, begin, end, stop) if found.facts.has_audio else None)
+
+
+def packed(found: DecodedVideo, audio: dict | None = None) -> VideoFrames:
+    """Decoded frames as the nodes' outputs."""
+    mask = torch.zeros(1, 64, 64) if found.alpha is None else found.alpha.neg_().add_(1)  # as core's Load Image without transparency
     facts = found.facts
     described = _describe(found.frames, found.fps, facts.num_frames, facts.fps, (facts.width, facts.height), facts.codec)
     if facts.lost:
         described += f"; the file is cut off, {facts.lost} frames at its end are not there"
-    return VideoFrames(found.frames, mask, audio, found.fps, described)
+    return VideoFrames(found.frames, mask, audio, found.fps, described, facts.fps, facts.num_frames)
 
 
-def _free_memory() -> int:
+def free_memory() -> int:
+    """Bytes of memory that frames may take."""
     return comfy.model_management.get_free_memory(torch.device("cpu"))
+
+
+def stop() -> None:
+    """Raises what ends a run that was cancelled."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
 
 
 def within_trim(wish: FrameWish, trim_start: float, trim_duration: float) -> FrameWish:
@@ -89,15 +118,18 @@ def _describe(frames: torch.Tensor, fps: float, of: int, source_fps: float, size
     return f"{taken}, taken from {of} frames of {size[0]}x{size[1]} at {source_fps:g} fps ({codec})"
 
 
-def _frames_of_components(parts, wish: FrameWish, width: int, height: int, resize: str, multiple: int) -> VideoFrames:
+def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
+    wish = options.wish
     images, rate = parts.images, float(parts.frame_rate)
     times = [i / rate for i in range(len(images))]
     numbers = plan_frames(times, wish, len(images) / rate)
     fps = (wish.force_rate or rate) / wish.every_nth
-    size = fit_size(images.shape[2], images.shape[1], 1.0, width, height, resize, multiple)
-    check_memory((len(numbers), size.out[1], size.out[0]), False, _free_memory)
+    size = fit_size(images.shape[2], images.shape[1], 1.0, *options.size)
+    check_memory((len(numbers), size.out[1], size.out[0]), False, free_memory)
     frames = torch.zeros(len(numbers), size.out[1], size.out[0], 3)  # borders stay black
+    bar = comfy.utils.ProgressBar(len(numbers))
     for row, number in enumerate(numbers):
+        bar.update(1)
         _place(images[number, ..., :3], size, frames[row])
     begin, end = _span([times[n] for n in numbers], fps, len(images) / rate)
     audio = parts.audio
@@ -105,7 +137,7 @@ def _frames_of_components(parts, wish: FrameWish, width: int, height: int, resiz
         sound_rate = audio["sample_rate"]
         audio = {**audio, "waveform": audio["waveform"][..., round(begin * sound_rate) : round(end * sound_rate)]}
     described = _describe(frames, fps, len(images), rate, (images.shape[2], images.shape[1]), "in memory")
-    return VideoFrames(frames, torch.zeros(1, 64, 64), audio, fps, described)
+    return VideoFrames(frames, torch.zeros(1, 64, 64), audio, fps, described, rate, len(images))
 
 
 def _place(image: torch.Tensor, size: FrameSize, out: torch.Tensor) -> None:

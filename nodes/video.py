@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host.video import LENGTH_RULES, create_video, video_frames
-from ..video_io.frame_plan import FrameWish
+from ..host.picture_sources import fingerprint, list_picture_sources, load_frames, missing_source_message
+from ..host.video import FrameOptions, create_video, video_frames
+from ..video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
 from ..video_io.frame_size import RESIZE_MODES
 
 CATEGORY = "Zoetrope/Video"
@@ -37,6 +38,73 @@ class CreateVideo(io.ComfyNode):
         return io.NodeOutput(create_video(images, fps, crf, audio))
 
 
+def _frame_options() -> list[io.Input]:
+    """The widgets that Video to Frames and Load Frames have in common, but for the preset."""
+    return [
+        io.Float.Input(
+            "start_seconds", default=0.0, min=0.0, max=360000.0, step=0.01,
+            tooltip="Where to start, in seconds from the beginning: 0 = at the beginning.",
+        ),
+        io.Float.Input(
+            "duration_seconds", default=0.0, min=0.0, max=360000.0, step=0.01,
+            tooltip="How much to take, in seconds: 0 = to the end.",
+        ),
+        io.Float.Input(
+            "force_rate", default=0.0, min=0.0, max=240.0, step=0.01,
+            tooltip="Frames per second to resample to, repeating or leaving out frames: 0 = the frames as they are; 8 suits "
+            "AnimateDiff.",
+        ),
+        io.Int.Input(
+            "skip_first_frames", default=0, min=0, max=1000000,
+            tooltip="Frames to leave out at the start, counted at the forced rate: 0 = none.",
+        ),
+        io.Int.Input("select_every_nth", default=1, min=1, max=10000, tooltip="Takes one frame of so many: 1 = every frame."),
+        io.Int.Input("frame_cap", default=0, min=0, max=1000000, tooltip="Takes at most so many frames: 0 = all."),
+        io.Combo.Input(
+            "length", options=list(LENGTH_RULES), default="any",
+            tooltip="What a model wants the number of frames to be; the rest is left out. any = whatever there is, 4n+1 for Wan "
+            "and HunyuanVideo, 8n+1 for LTX-Video, 16n for AnimateDiff.",
+        ),
+        io.Int.Input(
+            "width", default=0, min=0, max=16384, tooltip="Width of the frames in pixels: 0 = from the height, or as they are."
+        ),
+        io.Int.Input(
+            "height", default=0, min=0, max=16384, tooltip="Height of the frames in pixels: 0 = from the width, or as they are."
+        ),
+        io.Combo.Input(
+            "resize", options=list(RESIZE_MODES), default="keep ratio",
+            tooltip="keep ratio = as large as fits into width and height; crop and pad = exactly that size, cut or with black "
+            "borders; stretch = exactly that size, distorted.",
+        ),
+        io.Int.Input(
+            "multiple_of", default=8, min=1, max=256,
+            tooltip="Width and height are rounded to a multiple of so many pixels: 1 = not rounded.",
+        ),
+    ]  # fmt: skip
+
+
+def _preset() -> io.Input:
+    return io.Combo.Input(
+        "preset", options=list(FRAME_PRESETS), default="none", optional=True,
+        tooltip="What a model was published with: fills in force_rate, frame_cap and length where they are 0 or any, and rounds the sides: "
+        "none = nothing.",
+    )  # fmt: skip
+
+
+def _frame_outputs() -> list[io.Output]:
+    """What both say about the frames that were taken."""
+    return [
+        io.Float.Output("fps", display_name="fps", tooltip="Frames per second of the frames taken."),
+        io.Int.Output("num_frames", display_name="num_frames", tooltip="How many frames were taken."),
+        io.String.Output("info", display_name="info", tooltip="What was taken from what."),
+        io.Float.Output("duration", display_name="duration", tooltip="How long the frames taken last, in seconds."),
+        io.Int.Output("width", display_name="width", tooltip="Width of the frames in pixels."),
+        io.Int.Output("height", display_name="height", tooltip="Height of the frames in pixels."),
+        io.Float.Output("source_fps", display_name="source_fps", tooltip="Frames per second of what they were taken from."),
+        io.Int.Output("source_frames", display_name="source_frames", tooltip="How many frames that has."),
+    ]
+
+
 class TakeFrames(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -48,64 +116,68 @@ class TakeFrames(io.ComfyNode):
             search_aliases=["load video", "vhs", "vhs load video", "force rate", "select every nth", "get video components", "frame cap"],
             inputs=[
                 io.Video.Input("video", tooltip="From Load Video, or any other VIDEO; a trim of it is kept."),
-                io.Float.Input(
-                    "start_seconds", default=0.0, min=0.0, max=360000.0, step=0.01,
-                    tooltip="Where to start, in seconds from the video's beginning: 0 = at the beginning.",
-                ),
-                io.Float.Input(
-                    "duration_seconds", default=0.0, min=0.0, max=360000.0, step=0.01,
-                    tooltip="How much to take, in seconds: 0 = to the end.",
-                ),
-                io.Float.Input(
-                    "force_rate", default=0.0, min=0.0, max=240.0, step=0.01,
-                    tooltip="Frames per second to resample to, repeating or leaving out frames: 0 = the video's own frames; 8 suits "
-                    "AnimateDiff.",
-                ),
-                io.Int.Input(
-                    "skip_first_frames", default=0, min=0, max=1000000,
-                    tooltip="Frames to leave out at the start, counted at the forced rate: 0 = none.",
-                ),
-                io.Int.Input("select_every_nth", default=1, min=1, max=10000, tooltip="Takes one frame of so many: 1 = every frame."),
-                io.Int.Input("frame_cap", default=0, min=0, max=1000000, tooltip="Takes at most so many frames: 0 = all."),
-                io.Combo.Input(
-                    "length", options=list(LENGTH_RULES), default="any",
-                    tooltip="What a model wants the number of frames to be; the rest is left out. any = whatever there is, 4n+1 for Wan "
-                    "and HunyuanVideo, 8n+1 for LTX-Video, 16n for AnimateDiff.",
-                ),
-                io.Int.Input(
-                    "width", default=0, min=0, max=16384, tooltip="Width of the frames in pixels: 0 = from the height, or the video's own."
-                ),
-                io.Int.Input(
-                    "height", default=0, min=0, max=16384, tooltip="Height of the frames in pixels: 0 = from the width, or the video's own."
-                ),
-                io.Combo.Input(
-                    "resize", options=list(RESIZE_MODES), default="keep ratio",
-                    tooltip="keep ratio = as large as fits into width and height; crop and pad = exactly that size, cut or with black "
-                    "borders; stretch = exactly that size, distorted.",
-                ),
-                io.Int.Input(
-                    "multiple_of", default=8, min=1, max=256,
-                    tooltip="Width and height are rounded to a multiple of so many pixels: 1 = not rounded.",
-                ),
+                *_frame_options(),
+                _preset(),
             ],
             outputs=[
                 io.Image.Output("IMAGE", tooltip="The frames."),
                 io.Mask.Output("MASK", tooltip="1 where the video is transparent; empty (64x64) where it has no transparency."),
                 io.Audio.Output("AUDIO", tooltip="The sound of the same span; nothing where the video has none."),
-                io.Float.Output("fps", display_name="fps", tooltip="Frames per second of the frames taken."),
-                io.Int.Output("num_frames", display_name="num_frames", tooltip="How many frames were taken."),
-                io.String.Output("info", display_name="info", tooltip="What was taken from what."),
+                *_frame_outputs(),
             ],
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, video, start_seconds, duration_seconds, force_rate, skip_first_frames, select_every_nth, frame_cap, length, width,
-                height, resize, multiple_of) -> io.NodeOutput:  # fmt: skip
-        wish = FrameWish(
-            start_seconds, duration_seconds, force_rate, skip_first_frames, select_every_nth, frame_cap, *LENGTH_RULES[length]
-        )
-        found = video_frames(video, wish, width, height, resize, multiple_of)
-        return io.NodeOutput(found.images, found.mask, found.audio, found.fps, len(found.images), found.description)
+    def execute(cls, video, **options) -> io.NodeOutput:
+        found = video_frames(video, _options_of(**options))
+        return io.NodeOutput(found.images, found.mask, found.audio, *found.outputs())
 
 
-NODES = [CreateVideo, TakeFrames]
+def _options_of(skip_first_frames, select_every_nth, frame_cap, preset="none", **others) -> FrameOptions:
+    """The widgets under the names of FrameOptions."""
+    return FrameOptions.of(preset, skip_first_frames=skip_first_frames, every_nth=select_every_nth, cap=frame_cap, **others)
+
+
+class LoadFrames(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZoetropeLoadFrames",
+            display_name="Load Frames",
+            category=CATEGORY,
+            description="Reads a folder of pictures or an animated WebP, GIF or APNG as frames, with the same options as Video to Frames.",
+            search_aliases=["load images", "vhs", "vhs load images", "image sequence", "image folder", "load gif", "load webp"],
+            inputs=[
+                io.Combo.Input(
+                    "source", options=list_picture_sources(),
+                    tooltip="A folder of pictures in the input folder (its name ends with /), in natural order, or an animated picture.",
+                ),
+                io.Float.Input(
+                    "folder_fps", default=8.0, min=0.01, max=240.0, step=0.01,
+                    tooltip="Frames per second of a folder of pictures: 8 for AnimateDiff; an animated picture has its own.",
+                ),
+                *_frame_options(),
+                _preset(),
+            ],
+            outputs=[
+                io.Image.Output("IMAGE", tooltip="The frames."),
+                io.Mask.Output("MASK", tooltip="1 where the pictures are transparent; empty (64x64) where they have no transparency."),
+                *_frame_outputs(),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, source, folder_fps, **options) -> io.NodeOutput:
+        found = load_frames(source, folder_fps, _options_of(**options))
+        return io.NodeOutput(found.images, found.mask, *found.outputs())
+
+    @classmethod
+    def validate_inputs(cls, source) -> bool | str:
+        return missing_source_message(source) or True
+
+    @classmethod
+    def fingerprint_inputs(cls, source=None, **others) -> str:
+        return fingerprint(source)
+
+
+NODES = [CreateVideo, TakeFrames, LoadFrames]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO
@@ -80,21 +80,21 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream:
     return stream
 
 
-def read_facts(source: Source) -> VideoFacts:
-    """What a video file holds. Raises ValueError when it is no video, damaged or has only sound."""
+def read_facts(source: Source, stop: Callable[[], None] = int) -> VideoFacts:
+    """What a video file holds; `stop` may raise between packets. Raises ValueError when it is no video, damaged or has only sound."""
     with open_video(source) as container:
         stream = video_stream(container)
         base = stream.time_base or Fraction(1, 1000)
-        packets, headless, lost = _packets(container, stream)
+        packets, headless, lost = _packets(container, stream, stop)
         stamps = sorted(packet.pts for packet in packets if packet.pts is not None)
         if not packets or stream.codec_context.format is None or not stream.width:
             hint = "an animated WebP goes into Load Frames" if stream.codec_context.name == "webp" else "the file is damaged or empty"
             raise ValueError(f"the video has no frames that can be decoded; {hint}.")
         if len(stamps) < len(packets) or len(set(stamps)) < len(stamps):
-            return facts_by_decoding(source)
+            return facts_by_decoding(source, stop)
         counted = _stamps_are_of_decoding(stream, packets)
         if counted and headless:
-            return facts_by_decoding(source)
+            return facts_by_decoding(source, stop)
         times = [float(stamp * base) for stamp in stamps]
         rate = stream.average_rate or stream.guessed_rate
         fps = float(rate) if rate else _mean_rate(times)
@@ -102,11 +102,11 @@ def read_facts(source: Source) -> VideoFacts:
         return _facts(container, stream, fps, times, end, counted, lost)
 
 
-def facts_by_decoding(source: Source) -> VideoFacts:
+def facts_by_decoding(source: Source, stop: Callable[[], None] = int) -> VideoFacts:
     """What a video file holds, its frames counted by decoding them all: for files whose packets do not tell."""
     with open_video(source) as container:
         stream = video_stream(container)
-        pictures = Pictures(container, stream)
+        pictures = Pictures(container, stream, stop)
         stamps = [picture.time for picture in pictures]
         if not stamps:
             raise ValueError("the video has no frames that can be decoded; the file is damaged or empty.")
@@ -125,11 +125,12 @@ class _Packet:
     is_keyframe: bool
 
 
-def _packets(container, stream) -> tuple[list[_Packet], bool, int]:
+def _packets(container, stream, stop) -> tuple[list[_Packet], bool, int]:
     """The packets that are shown; whether some were left out at the start as what they build on is not there; how many are cut off."""
     found, hidden = [], 0
     try:
         for packet in container.demux(stream):
+            stop()
             if packet.is_discard:
                 hidden += 1
             elif packet.size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import av
 
@@ -11,18 +11,19 @@ ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 class Pictures:
-    """Iterates over the pictures of a stream from where the container stands, in the order of showing.
+    """Iterates over the pictures of a stream from where the container stands, in the order of showing; `stop` may raise between packets.
 
     After an error of the decoder, pictures up to the next key frame are left out: decoders show old or grey parts in them."""
 
-    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
-        self.container, self.stream = container, stream
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream, stop: Callable[[], None] = int) -> None:
+        self.container, self.stream, self.stop = container, stream, stop
         self.damaged = False  # whether anything was left out
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         decoder = decoder_with_alpha(self.stream) or self.stream.codec_context
         broken = False
         for packet in self._packets():
+            self.stop()
             try:
                 pictures = decoder.decode(packet)
             except MemoryError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 
 import av
 import numpy as np
@@ -12,10 +13,10 @@ import torch
 from .facts import Source, open_video
 
 
-def read_sound(source: Source, start: float, end: float) -> dict | None:
+def read_sound(source: Source, start: float, end: float, stop: Callable[[], None] = int) -> dict | None:
     """The last decodable sound track from start to end: {"waveform": (1, C, N) float32 in -1..1, "sample_rate": Hz}, or None without one.
 
-    Where the track is shorter than the span, the rest is silence."""
+    Where the track is shorter than the span, the rest is silence. stop, which may raise, is called for every piece of sound."""
     with open_video(source) as container:
         stream = next((s for s in reversed(container.streams.audio) if s.codec_context is not None), None)
         if stream is None:
@@ -26,6 +27,7 @@ def read_sound(source: Source, start: float, end: float) -> dict | None:
         rate, pieces, first = 0, [], None
         try:
             for frame in container.decode(stream):
+                stop()
                 if frame.time is not None and frame.time >= end:
                     break
                 for piece in resampler.resample(frame):

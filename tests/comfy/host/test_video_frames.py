@@ -29,7 +29,7 @@ def path(tmp_path_factory):
 
 
 def take(video, width=0, height=0, resize="keep ratio", multiple=1, **wish):
-    return host.video_frames(video, FrameWish(**wish), width, height, resize, multiple)
+    return host.video_frames(video, host.FrameOptions(FrameWish(**wish), (width, height, resize, multiple)))
 
 
 def numbers(found):

@@ -7,7 +7,7 @@ from zoetrope.tests.comfy.server import ComfyError
 NODE = "ZoetropeTakeFrames"
 DEFAULTS = {
     "start_seconds": 0.0, "duration_seconds": 0.0, "force_rate": 0.0, "skip_first_frames": 0, "select_every_nth": 1, "frame_cap": 0,
-    "length": "any", "width": 0, "height": 0, "resize": "keep ratio", "multiple_of": 8,
+    "length": "any", "width": 0, "height": 0, "resize": "keep ratio", "multiple_of": 8, "preset": "none",
 }  # fmt: skip
 
 

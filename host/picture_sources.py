@@ -1,0 +1,78 @@
+"""Folders of pictures and animated pictures below ComfyUI's input, output and temp folders, for Load Frames."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+import comfy.utils
+import folder_paths
+
+from ..video_io.picture_files import ANIMATED, PICTURES, is_animated, pictures_in, take_animation, take_pictures
+from .video import FrameOptions, VideoFrames, free_memory, packed, stop
+
+
+def list_picture_sources() -> list[str]:
+    """What the combo box offers: animated pictures in the input folder, and every folder below it that holds pictures."""
+    root = Path(folder_paths.get_input_directory())
+    folders, files = [], []
+    for folder, below, names in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        pictures = [name for name in names if Path(name).suffix.lower() in PICTURES and not name.startswith(".")]
+        if Path(folder) != root:
+            folders += [f"{Path(folder).relative_to(root).as_posix()}/"] if pictures else []
+            continue
+        for name in pictures:
+            if Path(name).suffix.lower() in ANIMATED and _is_animated(str(root / name), (root / name).stat().st_mtime_ns):
+                files.append(name)
+    return [*sorted(folders), *sorted(files)]
+
+
+@functools.lru_cache(maxsize=65536)
+def _is_animated(path: str, changed: int) -> bool:
+    """`is_animated`, asked once for each state of a file."""
+    return is_animated(path)
+
+
+def missing_source_message(source: str | None) -> str:
+    """What to tell a person whose folder or file is not there or not allowed; empty when it is (or when the name comes over a link)."""
+    if source is None or folder_paths.exists_annotated_filepath(source):
+        return ""
+    return (
+        f"{source!r} was not found in the input folder (or, with [output] or [temp] behind its name, in those); put the pictures there and "
+        f"press R to refresh the list."
+    )
+
+
+def find_source(source: str) -> tuple[Path, list[Path]]:
+    """The path of a source, and the picture files of a folder. Raises ValueError for what is not there or leads out of its folder."""
+    if message := missing_source_message(source):
+        raise ValueError(message)
+    path = Path(folder_paths.get_annotated_filepath(source))
+    if not path.is_dir():
+        return path, []
+    files = pictures_in(path)
+    for file in files:
+        if not folder_paths.is_within_directory(str(path), str(file)):
+            raise ValueError(f"'{file.name}' in {source!r} leads out of that folder; put the picture itself there.")
+    return path, files
+
+
+def fingerprint(source: str | None) -> str:
+    """Changes when the source does; a name that comes over a link is not known yet."""
+    if source is None:
+        return ""
+    path, files = find_source(source)
+    states = [f"{file.name} {file.stat().st_mtime_ns} {file.stat().st_size}" for file in files or [path]]
+    return hashlib.sha256("\n".join(states).encode()).hexdigest()
+
+
+def load_frames(source: str, folder_fps: float, options: FrameOptions) -> VideoFrames:
+    """The wished frames of a folder of pictures or an animated picture. Raises ValueError as video_io.picture_files does."""
+    path, files = find_source(source)
+    tell = comfy.utils.ProgressBar(1).update_absolute
+    if files:
+        return packed(take_pictures(files, folder_fps, options.wish, options.size, free_memory, tell, stop))
+    return packed(take_animation(path, options.wish, options.size, free_memory, tell, stop))

@@ -1,0 +1,175 @@
+"""Folders of pictures and animated pictures: order, sizes, durations, opacity, damage."""
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from zoetrope.tests.odd_videos import ALPHA, CELL, cells, paint, pictures, read_cells, with_alpha
+from zoetrope.video_io.frame_plan import FrameWish
+from zoetrope.video_io.picture_files import is_animated, natural_order, pictures_in, take_animation, take_pictures
+
+OWN = (0, 0, "keep ratio", 1)
+DURATIONS = [100, 200, 300, 100, 100, 100, 100]
+
+
+def image(picture):
+    return Image.fromarray((picture * 255).round().astype(np.uint8))
+
+
+def folder_of(tmp_path, numbers, suffix="png", **settings):
+    for number in numbers:
+        image(paint(cells(number))).save(tmp_path / f"Frame{number}.{suffix}", **settings)
+    return pictures_in(tmp_path)
+
+
+def numbers_of(found):
+    """The numbers drawn into the frames, checked with all the other cells."""
+    grids = [read_cells(frame.numpy()) for frame in found.frames]
+    numbers = [sum(1 << bit for bit in range(6) if grid[1, bit].mean() > 0.5) for grid in grids]
+    for grid, number in zip(grids, numbers, strict=True):
+        np.testing.assert_allclose(grid, cells(number), atol=0.03)
+    return numbers
+
+
+def test_natural_order():
+    names = ["b2.png", "B10.png", "a.png", "b1.png", "10.png", "9.png"]
+    assert sorted(names, key=natural_order) == ["9.png", "10.png", "a.png", "b1.png", "b2.png", "B10.png"]
+
+
+def test_a_folder_in_natural_order_without_what_is_no_picture(tmp_path):
+    (tmp_path / "._Frame1.png").write_bytes(b"what a Mac leaves")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "Frame3.png").mkdir()
+    files = folder_of(tmp_path, [2, 10, 9, 1])
+    found = take_pictures(files, 8.0, FrameWish(), OWN)
+    assert numbers_of(found) == [1, 2, 9, 10] and found.fps == 8 and found.alpha is None
+
+
+def test_the_options_are_those_of_videos(tmp_path):
+    files, told = folder_of(tmp_path, range(9), "jpg", quality=95, subsampling=0), []
+    wish = FrameWish(start_seconds=0.25, skip_first_frames=1, every_nth=2, cap=3)
+    found = take_pictures(files, 8.0, wish, (48, 0, "keep ratio", 8), progress=lambda done, of: told.append((done, of)))
+    assert numbers_of(found) == [3, 5, 7] and found.fps == 4 and found.frames.shape == (3, 32, 48, 3)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert numbers_of(take_pictures(files, 8.0, FrameWish(force_rate=4.0), OWN)) == [0, 2, 4, 6, 8]
+
+
+def test_pictures_of_other_shapes_need_a_rule(tmp_path):
+    folder_of(tmp_path, [1, 2])
+    image(paint(cells(3), 128, 192)).save(tmp_path / "Frame3.png")
+    assert numbers_of(take_pictures(pictures_in(tmp_path), 8.0, FrameWish(), OWN)) == [1, 2, 3]
+    image(np.full((100, 50, 3), 0.5)).save(tmp_path / "Frame4.png")
+    files = pictures_in(tmp_path)
+    with pytest.raises(ValueError, match="frame 3 of 50x100 has another shape .* 96x64; set resize to crop, pad or stretch"):
+        take_pictures(files, 8.0, FrameWish(), OWN)
+    padded = take_pictures(files, 8.0, FrameWish(), (0, 0, "pad", 1)).frames[3]
+    assert padded.shape == (64, 96, 3) and float(padded[:, :30].max()) == 0 and float(padded[:, 34:62].min()) > 0.49
+    assert float(take_pictures(files, 8.0, FrameWish(), (0, 0, "crop", 1)).frames[3].min()) > 0.49
+
+
+def test_opacity_of_one_picture_is_enough(tmp_path):
+    files = folder_of(tmp_path, [1, 2])
+    image(with_alpha()[0]).save(files[1])
+    found = take_pictures(files, 8.0, FrameWish(), OWN)
+    assert float(found.alpha[0].min()) == 1
+    np.testing.assert_allclose(read_cells(found.alpha[1].numpy()), ALPHA, atol=0.01)
+
+
+def test_modes_and_orientations(tmp_path):
+    grey = Image.fromarray((np.linspace(0, 65535, 96)[None].repeat(64, 0)).astype(np.uint16))
+    grey.save(tmp_path / "16 bits.png")
+    deep = take_pictures(pictures_in(tmp_path), 8.0, FrameWish(), OWN).frames[0]
+    torch.testing.assert_close(deep[0, :, 0], torch.linspace(0, 1, 96), atol=0.005, rtol=0)
+    (tmp_path / "16 bits.png").unlink()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    image(paint(cells(5))).convert("CMYK").convert("RGB").save(tmp_path / "turned.png", exif=exif)
+    frame = take_pictures(pictures_in(tmp_path), 8.0, FrameWish(), OWN).frames[0].numpy()
+    np.testing.assert_allclose(read_cells(frame, 6, 4), np.rot90(cells(5), 3), atol=0.01)
+
+
+@pytest.mark.parametrize(("suffix", "settings", "tolerance"), [
+    ("webp", {"lossless": True}, 0.01), ("gif", {}, 0.03), ("png", {}, 0.01), ("apng", {"format": "PNG"}, 0.01),
+])  # fmt: skip
+def test_animations_are_shown_as_long_as_they_say(tmp_path, suffix, settings, tolerance):
+    first, *others = [image(picture) for picture in pictures()]
+    path = tmp_path / f"x.{suffix}"
+    first.save(path, save_all=True, append_images=others, duration=DURATIONS, loop=0, **settings)
+    assert is_animated(path)
+    found = take_animation(path, FrameWish(), OWN)
+    assert numbers_of(found) == list(range(7)) and found.fps == pytest.approx(7)
+    assert found.facts.times == pytest.approx((0, 0.1, 0.3, 0.6, 0.7, 0.8, 0.9)) and found.facts.end == pytest.approx(1)
+    assert numbers_of(take_animation(path, FrameWish(force_rate=10.0, cap=7), OWN)) == [0, 1, 1, 2, 2, 2, 3]
+    assert numbers_of(take_animation(path, FrameWish(skip_first_frames=4, cap=2), OWN)) == [4, 5]
+
+
+def test_opacity_of_animations(tmp_path):
+    first, *others = [image(picture) for picture in with_alpha()]
+    for name, settings in {"x.webp": {"lossless": True, "exact": True}, "x.png": {}}.items():
+        first.save(tmp_path / name, save_all=True, append_images=others, duration=100, **settings)
+        found = take_animation(tmp_path / name, FrameWish(), OWN)
+        assert numbers_of(found) == list(range(7))
+        np.testing.assert_allclose(read_cells(found.alpha[6].numpy()), ALPHA, atol=0.01)
+    cut_out = np.repeat((np.arange(6) < 3).astype(float)[None], 4, 0)
+    first, *others = [image(picture) for picture in with_alpha(cut_out)]
+    first.save(tmp_path / "x.gif", save_all=True, append_images=others, duration=100, disposal=2)
+    found = take_animation(tmp_path / "x.gif", FrameWish(), OWN)
+    np.testing.assert_allclose(read_cells(found.alpha[3].numpy()), cut_out, atol=0.01)
+
+
+def test_frames_too_short_to_be_seen_are_shown_as_browsers_do(tmp_path):
+    first, *others = [image(picture) for picture in pictures()]
+    first.save(tmp_path / "x.gif", save_all=True, append_images=others, duration=10)
+    assert take_animation(tmp_path / "x.gif", FrameWish(), OWN).fps == pytest.approx(10)
+
+
+def test_a_still_picture_is_one_frame(tmp_path):
+    image(paint(cells(9))).save(tmp_path / "x.png")
+    assert not is_animated(tmp_path / "x.png")
+    assert numbers_of(take_animation(tmp_path / "x.png", FrameWish(), OWN)) == [9]
+
+
+def test_what_is_damaged_is_named(tmp_path):
+    files = folder_of(tmp_path, range(3))
+    whole = files[1].read_bytes()
+    files[1].write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"'Frame1.png' cannot be decoded \(.*truncated.*\); the file is damaged: remove or repair it"):
+        take_pictures(files, 8.0, FrameWish(), OWN)
+    assert numbers_of(take_pictures(files, 8.0, FrameWish(every_nth=2), OWN)) == [0, 2]
+    files[1].write_text("no picture")
+    with pytest.raises(ValueError, match="'Frame1.png' cannot be read as a picture .*: remove it"):
+        take_pictures(files, 8.0, FrameWish(), OWN)
+    first, *others = [image(picture) for picture in pictures()]
+    first.save(tmp_path / "x.webp", save_all=True, append_images=others, duration=100, lossless=True)
+    whole = (tmp_path / "x.webp").read_bytes()
+    (tmp_path / "x.webp").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="'x.webp' cannot be"):
+        take_animation(tmp_path / "x.webp", FrameWish(), OWN)
+
+
+def test_wishes_and_memory_are_checked(tmp_path):
+    files = folder_of(tmp_path, range(3))
+    with pytest.raises(ValueError, match="no frames are left: the video has 3 frames"):
+        take_pictures(files, 8.0, FrameWish(start_seconds=9.0), OWN)
+    with pytest.raises(ValueError, match="3 frames of 96x64 need .* take fewer frames"):
+        take_pictures(files, 8.0, FrameWish(), OWN, free_memory=lambda: 3 * CELL**2 * 24 * 12 - 1)
+    with pytest.raises(ValueError, match="folder_fps=0 must be larger than 0"):
+        take_pictures(files, 0, FrameWish(), OWN)
+    for file in files:
+        file.unlink()
+    with pytest.raises(ValueError, match=f"the folder '{tmp_path.name}' has no pictures"):
+        pictures_in(tmp_path)
+
+
+def test_reading_can_be_stopped(tmp_path):
+    class Cancelled(BaseException):
+        pass
+
+    def stop():
+        raise Cancelled
+
+    first, *others = [image(picture) for picture in pictures()]
+    first.save(tmp_path / "x.webp", save_all=True, append_images=others, duration=100)
+    with pytest.raises(Cancelled):
+        take_animation(tmp_path / "x.webp", FrameWish(), OWN, stop=stop)
+    with pytest.raises(Cancelled):
+        take_pictures(folder_of(tmp_path, range(2)), 8.0, FrameWish(), OWN, stop=stop)

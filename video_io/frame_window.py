@@ -1,0 +1,160 @@
+"""The frames that are wanted of a video or of a row of pictures, scaled and written straight into one tensor.
+
+Source of the colour conversions: ITU-R BT.709, BT.2020 and BT.2100 (PQ and HLG).
+Letters: F frames, H height, W width.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import av
+import numpy as np
+import torch
+
+from .display_matrix import turn_of
+from .facts import VideoFacts
+from .frame_plan import FrameWish, plan_frames
+from .frame_size import FrameSize, fit_size
+from .hdr import is_wider, to_display
+
+FreeMemory = Callable[[], int]
+Progress = Callable[[int, int], None]
+SizeWish = tuple[int, int, str, int]
+"""Width, height, one of RESIZE_MODES, and what both are a multiple of."""
+
+
+@dataclass(frozen=True)
+class DecodedVideo:
+    """Frames (F, H, W, 3) float32 in 0..1, their opacity (F, H, W) or None, and how fast they are to be shown."""
+
+    frames: torch.Tensor
+    alpha: torch.Tensor | None
+    fps: float
+    facts: VideoFacts
+    numbers: list[int]  # of the source's frames
+
+
+class FrameWindow:
+    """The wanted frames of a source, in memory that is taken when the first one has come and its size is known.
+
+    size: what fit_size takes after the aspect. free_memory: bytes that may be taken. progress(done, all) is told after every frame.
+    Raises ValueError for wishes that leave nothing, and when the frames need more memory than is free."""
+
+    def __init__(
+        self, facts: VideoFacts, wish: FrameWish, size: SizeWish, free_memory: FreeMemory | None = None, progress: Progress | None = None
+    ) -> None:  # fmt: skip
+        self.facts, self.wish, self.size, self.free_memory, self.progress = facts, wish, size, free_memory, progress
+        self.numbers = plan_frames(facts.times, wish, facts.end)
+        self.missing: dict[int, list[int]] = {}  # number of a frame -> rows of the result
+        for row, number in enumerate(self.numbers):
+            self.missing.setdefault(number, []).append(row)
+        self.frames = self.alpha = None
+        self.fits: dict[tuple, FrameSize] = {}  # size of a picture -> how it becomes a frame
+        # A rotated file is decoded before it is known to be one; what both ways need is known now.
+        fits = [fit_size(facts.width, facts.height, facts.aspect, *size), fit_size(facts.height, facts.width, 1 / facts.aspect, *size)]
+        check_memory((len(self.numbers), *min((fit.out[::-1] for fit in fits), key=math.prod)), facts.has_alpha, free_memory)
+
+    def put(self, number: int, picture: av.VideoFrame) -> None:
+        """Write a decoded frame wherever it is wanted."""
+        if number not in self.missing:
+            return
+        fit = self._fit(number, picture)
+        first, *others = self.missing.pop(number)
+        _put(picture, fit, self.frames[first], None if self.alpha is None else self.alpha[first])
+        for row in others:
+            self.frames[row] = self.frames[first]
+            if self.alpha is not None:
+                self.alpha[row] = self.alpha[first]
+        if self.progress is not None:
+            self.progress(len(self.numbers) - sum(map(len, self.missing.values())), len(self.numbers))
+
+    def _fit(self, number: int, picture: av.VideoFrame) -> FrameSize:
+        """How a picture becomes a frame; the first one decides how large all are."""
+        width, height, aspect = picture.width, picture.height, self.facts.aspect
+        if turn_of(picture).transposed:
+            width, height, aspect = height, width, 1 / aspect
+        if (width, height) in self.fits:
+            return self.fits[width, height]
+        if self.frames is None:
+            fit = fit_size(width, height, aspect, *self.size)
+            self._allocate(fit.out)
+        else:
+            out = self.frames.shape[2], self.frames.shape[1]
+            fit = fit_size(width, height, aspect, *out, self.size[2], self.size[3])
+            if fit.out != out:
+                raise ValueError(
+                    f"frame {number} of {width}x{height} has another shape than those before, which become {out[0]}x{out[1]}; "
+                    f"set resize to crop, pad or stretch."
+                )
+        self.fits[width, height] = fit
+        return fit
+
+    def _allocate(self, out: tuple[int, int]) -> None:
+        shape = (len(self.numbers), out[1], out[0])
+        check_memory(shape, self.facts.has_alpha, self.free_memory)
+        self.frames = torch.empty(*shape, 3)
+        self.alpha = torch.empty(*shape) if self.facts.has_alpha else None
+
+    def finished(self) -> DecodedVideo:
+        """The frames. Raises ValueError where some could not be decoded."""
+        if self.missing:
+            times = [self.facts.times[number] for number in sorted(self.missing)]
+            raise ValueError(
+                f"{len(times)} of the {len(set(self.numbers))} wanted frames could not be decoded, from {times[0]:.2f} s to "
+                f"{times[-1]:.2f} s: the file is damaged there; end before it, start after it, or repair the file."
+            )
+        rate = self.wish.force_rate or self.facts.fps
+        return DecodedVideo(self.frames, self.alpha, rate / self.wish.every_nth, self.facts, self.numbers)
+
+
+def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Callable[[], int] | None) -> None:
+    """Raises ValueError when frames of shape (F, H, W) need more bytes than are free."""
+    needed = shape[0] * shape[1] * shape[2] * 4 * (4 if has_alpha else 3)
+    if free_memory is None:
+        return
+    free = free_memory()
+    told = f"{shape[0]} frames of {shape[2]}x{shape[1]} need {needed / 2**30:.2f} GiB of memory and {free / 2**30:.2f} GiB are free"
+    if needed > free:
+        raise ValueError(f"{told}; take fewer frames (cap, select_every_nth, a lower rate) or a smaller size.")
+    logging.info("%s.", told)
+
+
+def _put(frame: av.VideoFrame, size: FrameSize, out: torch.Tensor, alpha: torch.Tensor | None) -> None:
+    """Write one decoded frame into its place (H, W, 3), and its opacity (H, W)."""
+    turn = turn_of(frame)
+    scaled = size.scaled[::-1] if turn.transposed else size.scaled
+    deep = is_wider(frame.color_primaries, frame.color_trc)
+    layout = ("rgba64le" if alpha is not None else "rgb48le") if deep else ("rgba" if alpha is not None else "rgb24")
+    picture = _to_rgb(frame, scaled, layout).to_ndarray()
+    picture = turn.apply(picture)
+    pixels = torch.from_numpy(np.ascontiguousarray(picture.astype(np.int32) if deep else picture))
+    (x, y), (width, height) = size.offset, size.out
+    for target in (out, alpha):
+        if target is not None and max(x, y) > 0:
+            target.zero_()  # the borders
+    pixels = pixels[max(0, -y) : max(0, -y) + height, max(0, -x) : max(0, -x) + width]
+    inside = (slice(max(0, y), max(0, y) + pixels.shape[0]), slice(max(0, x), max(0, x) + pixels.shape[1]))
+    out[inside].copy_(pixels[..., :3]).div_(65535 if deep else 255)
+    if deep:
+        out[inside] = to_display(out[inside], frame.color_trc)
+    if alpha is not None:
+        alpha[inside].copy_(pixels[..., 3]).div_(65535 if deep else 255)
+
+
+def _to_rgb(frame: av.VideoFrame, size: tuple[int, int], layout: str) -> av.VideoFrame:
+    """A frame scaled to (width, height) in an RGB layout. Raises ValueError for colours that cannot be converted."""
+    untagged = frame.colorspace in (0, 2)
+    try:
+        return frame.reformat(
+            width=size[0], height=size[1], format=layout, interpolation="BICUBIC", dst_colorspace="ITU709",
+            src_colorspace=("ITU709" if frame.height >= 720 else "ITU601") if untagged else None,
+        )  # fmt: skip
+    except av.error.FFmpegError as error:
+        raise ValueError(
+            f"frames in the format {frame.format.name} with colour matrix {frame.colorspace} of ITU-T H.273 cannot be converted to RGB; "
+            f"convert the video to BT.709 (matrix 1) with a video tool."
+        ) from error
