@@ -7,7 +7,12 @@ import comfy.model_base
 from ..video_unets.systems import Sampling, VideoSystem
 from .scaled_sampling import scaled_model_sampling
 
-PREDICTIONS = {"eps": comfy.model_base.ModelType.EPS, "v": comfy.model_base.ModelType.V_PREDICTION}
+PREDICTIONS = {
+    "eps": comfy.model_base.ModelType.EPS,
+    "v": comfy.model_base.ModelType.V_PREDICTION,
+    "edm_v": comfy.model_base.ModelType.V_PREDICTION_EDM,
+}
+"""Sampling.prediction -> core's name for it."""
 
 
 class VideoModel(comfy.model_base.BaseModel):

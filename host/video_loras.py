@@ -46,7 +46,7 @@ def _names(model) -> LoraNames:
     config = model.model.model_config.unet_config
     shapes = {key: tuple(value.shape) for key, value in model.model.diffusion_model.state_dict().items()}
     depth = config.get("transformer_depth", ())
-    return LoraNames(shapes, config.get("num_res_blocks", ()), depth, model.model.model_config.saved_names)
+    return LoraNames(shapes, config.get("num_res_blocks", ()), depth, model.model.model_config.saved_names, model.model.system.lora_modules)
 
 
 def _patches(model, content, names: LoraNames, file_name: str) -> dict:

@@ -25,11 +25,13 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from ..video_unets.file_shapes import FileShapes
-from ..video_unets.formats import check_weights, describe_file, detect, network_weights, own_keys, shapes_of, unwrap
+from ..video_unets.formats import VIDEO_UNETS, check_weights, describe_file, detect, network_weights, own_keys, shapes_of, unwrap
 from ..video_unets.systems import Sampling, VideoSystem
+from . import svd_model
 from .lavie_model import LavieModel
 from .model_files import find_listed_file, read_tensors, stays_in_file
 from .show1_model import Show1Model, add_thresholding
+from .temporal_vae import is_temporal_vae, temporal_vae
 from .video_base import VideoModel
 from .videocrafter_model import VideoCrafterModel, projector_shapes
 
@@ -66,9 +68,6 @@ TEXT_PREFIXES = {
 }
 """Where a file has its text encoder -> what core's loader is told: as VideoCrafter publishes it, then as core saves checkpoints."""
 
-IMAGE_PREFIX = "embedder.model.visual."
-"""Where VideoCrafter's files have their image encoder."""
-
 _READ_AT_ONCE = 256 * 1024**2  # bytes of weights that are copied before the file is mapped anew
 
 
@@ -76,7 +75,6 @@ class VideoModelConfig(comfy.supported_models_base.BASE):
     """What core wants to know about a model, made from a system and its network's settings."""
 
     unet_extra_config: dict = {}
-    clip_vision_prefix = IMAGE_PREFIX
 
     def __init__(self, system: VideoSystem, sampling: Sampling, settings: dict[str, Any], saved_names: Mapping[str, str]):
         self.latent_format = LATENT_FORMATS[system.latent]
@@ -87,7 +85,11 @@ class VideoModelConfig(comfy.supported_models_base.BASE):
             "linear_end": sampling.linear_end,
             "zsnr": sampling.zero_terminal_snr,
         }
+        if sampling.sigma_max is not None:
+            self.sampling_settings |= {"sigma_min": sampling.sigma_min, "sigma_max": sampling.sigma_max}
         self.published_prefix = system.prefix
+        self.vae_key_prefix = [system.vae_prefix]
+        self.clip_vision_prefix = system.vision_prefix
         self.saved_names = saved_names
         super().__init__(settings)
 
@@ -111,7 +113,9 @@ def _videocrafter(config, system, sampling, tensors, file_name) -> comfy.model_b
     return model
 
 
-MODEL_BUILDERS: dict[str, ModelBuilder] = {"videocrafter": _videocrafter, "lavie": _by_class(LavieModel), "show1": _by_class(Show1Model)}
+MODEL_BUILDERS: dict[str, ModelBuilder] = {
+    "videocrafter": _videocrafter, "lavie": _by_class(LavieModel), "show1": _by_class(Show1Model), "svd": svd_model.build
+}  # fmt: skip
 """Module of a system's network in video_unets -> its builder, where VideoModel is not enough."""
 
 
@@ -153,7 +157,7 @@ def video_model_from_file(path: str) -> LoadedVideoModel:
     patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "zoetrope_video_model", _LatentCheck(system))
     if system.latent == "pixels":
         add_thresholding(patcher)
-    clip, vae, clip_vision, carried = _other_parts(system, tensors)
+    clip, vae, clip_vision, carried = _other_parts(system, tensors, file_name)
     description = _describe(system, patcher, carried, file_name)
     logging.info(description)
     return LoadedVideoModel(patcher, clip, vae, clip_vision, system, description)
@@ -167,10 +171,14 @@ def load_video_vae(name: str) -> comfy.sd.VAE:
 def vae_from_tensors(content: Mapping, file_name: str) -> comfy.sd.VAE:
     """A file's content as VAE; of whole systems (ModelScope's VQGAN_autoencoder.pth, VideoCrafter's model.ckpt) the part that is one.
 
-    Core's Load VAE does not look behind `first_stage_model.`. Raises ValueError when there is no VAE.
+    Core's Load VAE does not look behind prefixes and does not know diffusers' temporal decoder. Raises ValueError when there is no VAE.
     """
     tensors = unwrap(content)
-    vae = comfy.sd.VAE(sd=_without_prefix(tensors, "first_stage_model.") or tensors)
+    parts = [_without_prefix(tensors, prefix) for prefix in dict.fromkeys(system.vae_prefix for system in VIDEO_UNETS.values())]
+    tensors = next((part for part in parts if any(key.split(".")[0].endswith("encoder") for key in part)), tensors)
+    if is_temporal_vae(tensors):
+        return temporal_vae(tensors, file_name)
+    vae = comfy.sd.VAE(sd=tensors)
     if vae.first_stage_model is None:
         found = describe_file(shapes_of(tensors, file_name))
         raise ValueError(f"'{file_name}' has no VAE: expected keys such as 'first_stage_model.decoder.conv_in.weight', found {found}.")
@@ -266,11 +274,13 @@ class MissingPart:
         raise AttributeError(name)
 
 
-def _other_parts(system: VideoSystem, tensors: Mapping[str, torch.Tensor]) -> tuple[Any, Any, Any, list[str]]:
+def _other_parts(
+    system: VideoSystem, tensors: Mapping[str, torch.Tensor], file_name: str
+) -> tuple[Any, Any, Any, list[str]]:
     """CLIP, VAE and CLIP_VISION of a whole-system file through core's own loaders, and the names of those that were found."""
     text_prefix = next((prefix for prefix in TEXT_PREFIXES if any(key.startswith(prefix) for key in tensors)), None)
-    pixels = _without_prefix(tensors, "first_stage_model.")
-    clip = MissingPart(f"this file carries no text encoder; wire {TEXT_ENCODERS[system.text_encoder]} into CLIP Text Encode.")
+    pixels = _without_prefix(tensors, system.vae_prefix)
+    clip = MissingPart(f"this file carries no text encoder; {_text_advice(system)}.")
     vae = MissingPart(f"this file carries no VAE; wire {VAES[system.latent]}.")
     clip_vision = MissingPart("this file carries no image encoder; wire Load CLIP Vision if a node asks for one.")
     carried = []
@@ -280,13 +290,20 @@ def _other_parts(system: VideoSystem, tensors: Mapping[str, torch.Tensor]) -> tu
         clip = comfy.sd.load_text_encoder_state_dicts([text], embeddings, clip_type=TEXT_PREFIXES[text_prefix])
         carried.append("CLIP")
     if pixels:
-        vae = comfy.sd.VAE(sd=pixels)
+        vae = vae_from_tensors(pixels, file_name)
         carried.append("VAE")
-    encoder = {key: value for key, value in tensors.items() if key.startswith(IMAGE_PREFIX)}
+    encoder = {key: value for key, value in tensors.items() if key.startswith(system.vision_prefix)}
     if encoder:
-        clip_vision = comfy.clip_vision.load_clipvision_from_sd(encoder, IMAGE_PREFIX, True)
+        clip_vision = comfy.clip_vision.load_clipvision_from_sd(encoder, system.vision_prefix, True)
         carried.append("CLIP_VISION")
     return clip, vae, clip_vision, carried
+
+
+def _text_advice(system: VideoSystem) -> str:
+    """What to wire in place of a CLIP that the file lacks."""
+    if not system.text_encoder:
+        return f"{system.title} reads no text: an image tells it what to show, through CLIP Vision and the node Animate Image (SVD)"
+    return f"wire {TEXT_ENCODERS[system.text_encoder]} into CLIP Text Encode"
 
 
 def _without_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
@@ -303,6 +320,6 @@ def _describe(system: VideoSystem, patcher, carried: list[str], file_name: str) 
         f"width and height multiples of {system.size_multiple}",
         f"in the file: MODEL{''.join(', ' + part for part in carried)}",
     ]
-    if "CLIP" not in carried:
+    if "CLIP" not in carried and system.text_encoder:
         lines.append(f"text encoder: {TEXT_ENCODERS[system.text_encoder]}")
     return "\n".join(lines)

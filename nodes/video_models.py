@@ -22,7 +22,7 @@ class LoadVideoModel(io.ComfyNode):
             description="Loads an open text-to-video or image-to-video network as an ordinary MODEL and says which one it found.",
             search_aliases=[
                 "text to video", "t2v", "i2v", "modelscope", "zeroscope", "videocrafter", "dynamicrafter", "lavie", "show-1", "potat1",
-                "animov",
+                "animov", "svd", "stable video diffusion", "sv3d",
             ],
             inputs=[
                 io.Combo.Input(
@@ -59,7 +59,7 @@ class LoadVideoVAE(io.ComfyNode):
             display_name="Load Video VAE",
             category=CATEGORY,
             description="Loads the VAE out of the files that video networks are published with.",
-            search_aliases=["vae", "vqgan", "modelscope vae", "first_stage_model"],
+            search_aliases=["vae", "vqgan", "modelscope vae", "first_stage_model", "svd vae", "temporal decoder"],
             inputs=[
                 io.Combo.Input(
                     "vae_name", options=listed_files(VIDEO_VAES),
@@ -86,7 +86,7 @@ class LoadVideoLora(io.ComfyNode):
             display_name="Load Video LoRA",
             category=CATEGORY,
             description="Adds a LoRA to a video network, also one with temporal layers or in the layouts of video trainers.",
-            search_aliases=["lora", "stable lora", "cloneofsimo", "text to video lora", "temporal lora", "modelscope lora"],
+            search_aliases=["lora", "stable lora", "cloneofsimo", "text to video lora", "temporal lora", "modelscope lora", "svd lora"],
             inputs=[
                 io.Model.Input("model", tooltip="From Load Video Model or another Load Video LoRA."),
                 io.Combo.Input(

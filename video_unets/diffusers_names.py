@@ -10,14 +10,14 @@ Blocks are counted from the keys themselves: how many resnets a level has, and w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _BLOCK = re.compile(
     r"^(down_blocks|up_blocks)\.(\d+)\.(resnets|attentions|temp_attentions|temp_convs|downsamplers|upsamplers)\.(\d+)\.(.*)$"
 )
 _MID = re.compile(r"^mid_block\.(resnets|attentions|temp_attentions|temp_convs)\.(\d+)\.(.*)$")
 
-_RESNET_PARTS = {
+RESNET_PARTS = {
     "norm1": "in_layers.0",
     "conv1": "in_layers.2",
     "time_emb_proj": "emb_layers.1",
@@ -91,17 +91,17 @@ def _layer(part: str, has_spatial: bool, tail: str) -> tuple[int, str]:
     """Which layer of a core block a part of a diffusers block is, and the rest of the name inside that layer."""
     if part == "resnets":
         head, _, rest = tail.partition(".")
-        return 0, f"{_RESNET_PARTS.get(head, head)}.{rest}"
+        return 0, f"{RESNET_PARTS.get(head, head)}.{rest}"
     if part == "temp_convs":
         return 0, f"temopral_conv.{tail}"
     return 1 + (has_spatial and part == "temp_attentions"), tail
 
 _RESNET_LAYERS = ("conv1", "time_emb_proj", "conv2", "conv_shortcut")
 _TEMPORAL_CONV_LAYERS = ("conv1.2", "conv2.3", "conv3.3", "conv4.3")
-_ATTENTION_LAYERS = tuple(f"attn{n}.{layer}" for n in (1, 2) for layer in ("to_q", "to_k", "to_v", "to_out.0"))
+ATTENTION_LAYERS = tuple(f"attn{n}.{layer}" for n in (1, 2) for layer in ("to_q", "to_k", "to_v", "to_out.0"))
 _TRANSFORMER_LAYERS = (
     "proj_in",
-    *(f"transformer_blocks.0.{layer}" for layer in (*_ATTENTION_LAYERS, "ff.net.0.proj", "ff.net.2")),
+    *(f"transformer_blocks.0.{layer}" for layer in (*ATTENTION_LAYERS, "ff.net.0.proj", "ff.net.2")),
     "proj_out",
 )
 
@@ -132,3 +132,10 @@ def unet3d_modules(num_res_blocks: list[int], has_attention: list[bool]) -> list
         names += block(f"up_blocks.{level}", count + 1, attention)
         names += [f"up_blocks.{level}.upsamplers.0.conv"] if level + 1 < len(levels) else []
     return [*names, *block("mid_block", 2, True), "conv_out"]
+
+
+def unet3d_names(num_res_blocks: Sequence[int], has_attention: Sequence[bool]) -> dict[str, str]:
+    """{name of a layer of `unet3d_modules`: core's}, in the order in which diffusers registers them."""
+    modules = unet3d_modules(list(num_res_blocks), list(has_attention))
+    names = DiffusersNames(f"{module}." for module in modules)
+    return {module: names.core_name(module) for module in modules}

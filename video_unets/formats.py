@@ -11,19 +11,19 @@ from collections.abc import Iterable, Mapping
 import torch
 
 from ..motion_modules.formats import describe_keys
-from . import lavie, modelscope, show1, videocrafter
+from . import lavie, modelscope, show1, svd, videocrafter
 from .file_shapes import FileShapes, published_name
 from .systems import VideoSystem
 
 StateDict = dict[str, torch.Tensor]
 
 _WRAPPINGS = ("state_dict", "ema", "module", "model")
-_OTHER_PARTS = ("first_stage_model.", "cond_stage_model.", "embedder.")  # VAE, text encoder, image encoder
+_OTHER_PARTS = ("first_stage_model.", "cond_stage_model.", "embedder.", "conditioner.")  # VAE, text encoder, image encoder
 _ADDED_BY_SAVING = ("v_pred", "ztsnr")  # what ComfyUI writes beside the weights of networks that predict v
 _DEEPSPEED = "_forward_module."  # 16 characters before every key of a DeepSpeed checkpoint
 
 VIDEO_UNETS: dict[str, VideoSystem] = {
-    system.name: system for module in (modelscope, videocrafter, lavie, show1) for system in module.SYSTEMS
+    system.name: system for module in (modelscope, videocrafter, lavie, show1, svd) for system in module.SYSTEMS
 }
 """Every published system by name; exactly one claims a file."""
 
@@ -112,8 +112,9 @@ def check_weights(
 
 _LOOKS_LIKE: tuple[tuple[str, str], ...] = (
     (r"\.motion_modules\.\d+\.", "an AnimateDiff motion module (use Load Motion Module)"),
-    (r"^model\.diffusion_model\.input_blocks\.\d+\.0\.time_stack\.", "Stable Video Diffusion (use core's Image Only Checkpoint Loader)"),
-    (r"\.temporal_res_block\.", "Stable Video Diffusion in diffusers' layout"),
+    (r"^model\.diffusion_model\.input_blocks\.\d+\.0\.time_stack\.", "another relative of Stable Video Diffusion (SV4D?)"),
+    (r"^decoder\..*\.temporal_res_block\.", "Stable Video Diffusion's VAE in diffusers' layout (use Load Video VAE)"),
+    (r"\.temporal_res_block\.", "another relative of Stable Video Diffusion in diffusers' layout"),
     (r"^conditioner\.embedders\.|^cond_stage_model\.", "an image checkpoint (use Load Checkpoint)"),
 )
 

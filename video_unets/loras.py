@@ -9,11 +9,9 @@ A change of a layer's weight is `up @ down`, reshaped to the weight; {module}.lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
-
-from .diffusers_names import DiffusersNames, unet3d_modules
 
 # Which layers cloneofsimo's trainer changed, as parts of diffusers' names; a file does not say, its length and shapes do.
 LIST_TARGETS: dict[str, tuple[str, ...]] = {
@@ -31,17 +29,17 @@ LIST_TARGETS: dict[str, tuple[str, ...]] = {
 class LoraNames:
     """The layers of one network that a LoRA can change: {our module name: its weight's shape}, and all names of them in files.
 
-    Networks without a counterpart in diffusers' UNet3DConditionModel have their own names, and those of the published file where it has
-    others: published is {our key: the file's key}.
+    modules: how diffusers names the layers of such a network (VideoSystem.lora_modules); layers that it does not have there have their own
+    names, and those of the published file where it has others: published is {our key: the file's key}.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], num_res_blocks: Sequence[int], transformer_depth: Sequence[int],
-                 published: Mapping[str, str]):
+                 published: Mapping[str, str],
+                 modules: Callable[[Sequence[int], Sequence[bool]], Mapping[str, str]]):
         self.weights = {key[: -len(".weight")]: tuple(s) for key, s in shapes.items() if key.endswith(".weight") and len(s) > 1}
         starts = [sum(num_res_blocks[:level]) for level in range(len(num_res_blocks))]
-        modules = unet3d_modules(list(num_res_blocks), [transformer_depth[start] > 0 for start in starts])
-        names = DiffusersNames(f"{module}." for module in modules)
-        self.diffusers = {module: core for module in modules if (core := names.core_name(module)) in self.weights}
+        names = modules(num_res_blocks, [transformer_depth[start] > 0 for start in starts])
+        self.diffusers = {module: core for module, core in names.items() if core in self.weights}
         """{diffusers' module name: ours}, in the order in which diffusers registers them."""
         names = {module: published.get(f"{module}.weight", f"{module}.weight").removesuffix(".weight") for module in self.weights}
         self.published = {name: module for module, name in names.items()}

@@ -62,14 +62,17 @@ def _is_diffusers(shapes: Shapes) -> bool:
 
 def original_settings(shapes: Shapes) -> dict[str, Any]:
     """Constructor arguments of ModelScopeUNet from shapes under the original names (downsamplers with or without `.0`)."""
-    channels = agreed_size(shapes, {"input_blocks.0.0.weight": 0, "time_embed.0.weight": 1, "out.0.weight": 0, "out.2.weight": 1})
     latent_channels = agreed_size(shapes, {"input_blocks.0.0.weight": 1, "out.2.weight": 0})
+    return {"in_channels": latent_channels, "out_channels": latent_channels, **block_settings(shapes), **_heads(shapes)}
+
+
+def block_settings(shapes: Shapes) -> dict[str, Any]:
+    """Widths, depths and the text's width of a network with the blocks of core's UNetModel, from shapes under core's names."""
+    channels = agreed_size(shapes, {"input_blocks.0.0.weight": 0, "time_embed.0.weight": 1, "out.0.weight": 0, "out.2.weight": 1})
     levels = _input_levels(shapes)
     outputs = {int(key.split(".")[1]) for key in shapes if key.startswith("output_blocks.")}
     attention = "middle_block.1.transformer_blocks.0.attn2"
     return {
-        "in_channels": latent_channels,
-        "out_channels": latent_channels,
         "model_channels": channels,
         "channel_mult": [_block_channels(shapes, level[0]) // channels for level in levels],
         "num_res_blocks": [len(level) for level in levels],
@@ -78,7 +81,6 @@ def original_settings(shapes: Shapes) -> dict[str, Any]:
         "transformer_depth_output": [_has_attention(shapes, f"output_blocks.{block}") for block in sorted(outputs, reverse=True)],
         "context_dim": agreed_size(shapes, {f"{attention}.to_k.weight": 1, f"{attention}.to_v.weight": 1}),
         "attn_precision": torch.float32,  # as core does for the SD2.x networks these grew from: float16 overflows there
-        **_heads(shapes),
     }
 
 

@@ -6,8 +6,10 @@ Each system's module holds its entries; `formats.py` lists them all. Shapes are 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from .diffusers_names import unet3d_names
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -16,11 +18,13 @@ Shapes = Mapping[str, tuple[int, ...]]
 class Sampling:
     """How a network was trained to be sampled; the names of beta schedules are ComfyUI's, which differ from diffusers'."""
 
-    prediction: str = "eps"  # "eps" or "v"
+    prediction: str = "eps"  # "eps", "v", or "edm_v" (v over EDM's noise levels sigma_min to sigma_max, without a beta schedule)
     beta_schedule: str = "linear"  # ComfyUI's "linear" is diffusers' "scaled_linear", its "sqrt_linear" their "linear"
     linear_start: float = 0.00085
     linear_end: float = 0.012
     zero_terminal_snr: bool = False
+    sigma_min: float | None = None
+    sigma_max: float | None = None
     base_scale: float | None = None  # VideoCrafter's scale_arr falls from 1 to this over the first 400 timesteps
 
 
@@ -42,9 +46,13 @@ class VideoSystem:
     size_multiple: int = 8  # pixels that width and height must be a multiple of
     latent: str = "sd15"  # "sd15" (4 channels, 1/8 size), "pixels" (3 channels, full size), or a name host/ knows
     conditions: tuple[str, ...] = ()  # beyond text: "fps", "concat_image", "image_tokens", "noise_level", ...
-    text_encoder: str = "openclip-h"  # "openclip-h", "clip-l" or "t5-xxl": what to wire to its CLIP input
+    text_encoder: str = "openclip-h"  # "openclip-h", "clip-l" or "t5-xxl": what to wire to its CLIP input; "" = it reads no text
+    vae_prefix: str = "first_stage_model."  # with which the keys of the VAE begin where the file carries one,
+    vision_prefix: str = "embedder.model.visual."  # and those of the image encoder
     default_fps: int = 0  # what its fps or frame-stride input gets where the graph gives none; 0 = it has no such input
     # {network's key: file's key} under which what ComfyUI saves is a file of this system again; keys that it lacks stay the network's.
     saved_names: Callable[[Iterable[str]], Mapping[str, str]] = lambda published_keys: {}
+    # (ResBlocks, attention or not, of every level) -> {diffusers' name of a layer: core's}; LoRAs name layers in this way.
+    lora_modules: Callable[[Sequence[int], Sequence[bool]], Mapping[str, str]] = unet3d_names
     # The system as the values of the file's tensors narrow it down, where files of one layout differ in a published buffer.
     refine: Callable[[Mapping], VideoSystem] | None = None

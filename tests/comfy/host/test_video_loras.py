@@ -8,6 +8,7 @@ from zoetrope.host.video_loras import add_video_lora
 from zoetrope.host.video_model import video_model_from_file
 from zoetrope.tests.comfy.golden_unet import golden_model
 from zoetrope.tests.comfy.host.systems_in_use import SYSTEMS
+from zoetrope.tests.comfy.svd_standins import LAYOUTS, tiny_svd
 from zoetrope.tests.comfy.video_standins import TINY_MODELSCOPE, tiny_modelscope
 from zoetrope.tests.comfy.video_unets.golden_case import manifest
 from zoetrope.tests.gold_weights import gold_input
@@ -189,3 +190,53 @@ def test_lavie_and_show1_have_the_names_of_their_published_files(tmp_path, name,
     assert set(found) == set(expected)
     for key, change in expected.items():
         torch.testing.assert_close(found[key], change, atol=1e-6, rtol=0)
+
+
+CAMERA = {
+    f"{place}.temporal_transformer_blocks.0.{layer}": f"{ours}.time_stack.0.{layer}"
+    for place, ours in (("down_blocks.0.attentions.0", "input_blocks.1.1"), ("mid_block.attentions.0", "middle_block.1"),
+                        ("up_blocks.1.attentions.1", "output_blocks.3.1"))
+    for layer in ("attn1.to_q", "attn1.to_out.0")
+}  # fmt: skip
+"""Layers that a camera-motion LoRA for Stable Video Diffusion changes: attention over frames alone."""
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
+def svd_model(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("svd") / "svd.safetensors"
+    save_file(tiny_svd(request.param), path)
+    return video_model_from_file(str(path)).model
+
+
+@pytest.mark.parametrize(
+    "file_keys",
+    [
+        lambda name: (f"unet.{name}.lora_B.weight", f"unet.{name}.lora_A.weight"),
+        lambda name: (f"base_model.model.{name}.lora_B.weight", f"base_model.model.{name}.lora_A.weight"),
+        lambda name: (f"lora_unet_{name.replace('.', '_')}.lora_up.weight", f"lora_unet_{name.replace('.', '_')}.lora_down.weight"),
+        lambda name: (f"diffusion_model.{CAMERA[name]}.lora_B.weight", f"diffusion_model.{CAMERA[name]}.lora_A.weight"),
+    ],
+)
+def test_camera_motion_loras_change_attention_over_frames_alone(svd_model, tmp_path, file_keys):
+    content, expected = {}, {}
+    for name, ours in CAMERA.items():
+        up, down = pair(name)
+        content |= dict(zip(file_keys(name), (up, down), strict=True))
+        expected[f"{ours}.weight"] = 0.5 * (up @ down)
+    save_file(content, tmp_path / "pan_left.safetensors")
+    found = changes(svd_model, add_video_lora(svd_model, str(tmp_path / "pan_left.safetensors"), 0.5))
+    assert set(found) == set(expected)
+    for key, change in expected.items():
+        torch.testing.assert_close(found[key], change, atol=1e-6, rtol=0)
+
+
+def test_convolutions_over_frames_and_positions_of_frames_can_be_changed(svd_model, tmp_path):
+    conv, position = "down_blocks.0.resnets.0.temporal_res_block.conv1", "down_blocks.0.attentions.0.time_pos_embed.linear_1"
+    up, down = gold_input("up", (64, 3, 1, 1, 1), 0.1), gold_input("down", (3, 64, 3, 1, 1), 0.1)
+    content = {f"unet.{conv}.lora_B.weight": up, f"unet.{conv}.lora_A.weight": down}
+    content[f"unet.{position}.lora_B.weight"], content[f"unet.{position}.lora_A.weight"] = pair("position", 256, 64)
+    save_file(content, tmp_path / "lora.safetensors")
+    found = changes(svd_model, add_video_lora(svd_model, str(tmp_path / "lora.safetensors"), 1.0))
+    conv_key = "input_blocks.1.0.time_stack.in_layers.2.weight"
+    assert set(found) == {conv_key, "input_blocks.1.1.time_pos_embed.0.weight"}
+    torch.testing.assert_close(found[conv_key], (up.flatten(1) @ down.flatten(1)).view(64, 64, 3, 1, 1), atol=1e-6, rtol=0)
