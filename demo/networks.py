@@ -127,6 +127,17 @@ class _TextLayer(nn.Module):
         return x + self.mlp["fc2"](hidden * torch.sigmoid(1.702 * hidden))
 
 
+class TextRows:
+    """Rows of the compact embedding that stand for one caption's tokens, begun, ended and padded to 77 as CLIP's tokenizer does."""
+
+    def __init__(self, token_ids: list[int]):
+        self.row = {token: row for row, token in enumerate(token_ids)}
+
+    def __call__(self, tokens: list[int]) -> list[int]:
+        full = [START_TOKEN, *tokens[: TOKENS - 2], END_TOKEN]
+        return [self.row.get(t, len(self.row)) for t in full + [END_TOKEN] * (TOKENS - len(full))]
+
+
 class TextEncoder(nn.Module):
     """CLIP's text model with a vocabulary of the world's words; the last row stands for every other token.
 
@@ -135,7 +146,7 @@ class TextEncoder(nn.Module):
     def __init__(self, token_ids: list[int]):
         super().__init__()
         self.token_ids = token_ids
-        self.row = {token: row for row, token in enumerate(token_ids)}
+        self.rows = TextRows(token_ids)
         self.embeddings = nn.ModuleDict({
             "token_embedding": nn.Embedding(len(token_ids) + 1, TEXT_WIDTH),
             "position_embedding": nn.Embedding(TOKENS, TEXT_WIDTH),
@@ -144,11 +155,6 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.embeddings["position_embedding"].weight, std=0.2)
         self.encoder = nn.ModuleDict({"layers": nn.ModuleList(_TextLayer() for _ in range(TEXT_LAYERS))})
         self.final_layer_norm = nn.LayerNorm(TEXT_WIDTH)
-
-    def rows(self, tokens: list[int]) -> list[int]:
-        """Compact rows of one caption's tokens, begun, ended and padded to 77 as CLIP's tokenizer does."""
-        full = [START_TOKEN, *tokens[: TOKENS - 2], END_TOKEN]
-        return [self.row.get(t, len(self.token_ids)) for t in full + [END_TOKEN] * (TOKENS - len(full))]
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """rows (N, 77) of `rows` -> (N, 77, 64)."""

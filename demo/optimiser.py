@@ -50,25 +50,37 @@ class MasterOptimiser:
         """One update from the working parameters' gradients, which are cleared."""
         self.steps += 1
         gradients = {k: torch.zeros_like(self.master[k]) if p.grad is None else p.grad.float() for k, p in self.working.items()}
-        for shape, keys in self.groups.items():
-            updates = []
-            for key in keys:
-                self.first[key].mul_(0.95).add_(gradients[key])
-                updates.append((gradients[key] + 0.95 * self.first[key]).flatten(1))
-            scale = 0.2 * max(shape) ** 0.5
-            for key, update in zip(keys, orthogonalise(torch.stack(updates)), strict=True):
-                self.master[key].mul_(1 - rate * decay).add_(update.view_as(self.master[key]), alpha=-rate * scale)
-        for key in self.vectors:
-            first, second, gradient = self.first[key], self.second[key], gradients[key]
-            first.lerp_(gradient, 0.1)
-            second.lerp_(gradient * gradient, 0.01)
-            bias1, bias2 = 1 - 0.9**self.steps, 1 - 0.99**self.steps
-            self.master[key].sub_(first / bias1 / ((second / bias2).sqrt() + 1e-8) * rate)
+        self._step_matrices(gradients, rate, decay)
+        if self.vectors:
+            self._step_vectors(gradients, rate)
         kept = min(self.ema, (1 + self.steps) / (10 + self.steps))
-        for key, parameter in self.working.items():
-            self.average[key].lerp_(self.master[key], 1 - kept)
-            parameter.copy_(self.master[key])
+        masters = [self.master[k] for k in self.working]
+        torch._foreach_lerp_([self.average[k] for k in self.working], masters, 1 - kept)
+        torch._foreach_copy_(list(self.working.values()), masters)
+        for parameter in self.working.values():
             parameter.grad = None
+
+    def _step_matrices(self, gradients: dict[str, torch.Tensor], rate: float, decay: float) -> None:
+        for shape, keys in self.groups.items():
+            momenta, own = [self.first[k] for k in keys], [gradients[k] for k in keys]
+            torch._foreach_mul_(momenta, 0.95)
+            torch._foreach_add_(momenta, own)
+            updates = torch._foreach_add(own, momenta, alpha=0.95)
+            scale = 0.2 * max(shape) ** 0.5
+            masters = [self.master[k] for k in keys]
+            changes = orthogonalise(torch.stack([u.flatten(1) for u in updates])).unbind(0)
+            torch._foreach_mul_(masters, 1 - rate * decay)
+            torch._foreach_add_(masters, [c.view_as(m) for c, m in zip(changes, masters, strict=True)], alpha=-rate * scale)
+
+    def _step_vectors(self, gradients: dict[str, torch.Tensor], rate: float) -> None:
+        own = [gradients[k] for k in self.vectors]
+        first, second = [self.first[k] for k in self.vectors], [self.second[k] for k in self.vectors]
+        torch._foreach_lerp_(first, own, 0.1)
+        torch._foreach_lerp_(second, torch._foreach_mul(own, own), 0.01)
+        bias1, bias2 = 1 - 0.9**self.steps, 1 - 0.99**self.steps
+        sizes = torch._foreach_sqrt(torch._foreach_div(second, bias2))
+        torch._foreach_add_(sizes, 1e-8)
+        torch._foreach_addcdiv_([self.master[k] for k in self.vectors], first, sizes, value=-rate / bias1)
 
     def state_dict(self) -> dict:
         """Everything needed to go on."""
@@ -77,7 +89,9 @@ class MasterOptimiser:
     def load_state_dict(self, state: dict) -> None:
         """Go on from `state_dict`; the working parameters are overwritten."""
         for name, value in state.items():
-            setattr(self, name, value)
+            known = getattr(self, name)
+            moved = {k: v.to(known[k].device) for k, v in value.items()} if isinstance(value, dict) else value
+            setattr(self, name, moved)
         with torch.no_grad():
             for key, parameter in self.working.items():
                 parameter.copy_(self.master[key])

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from . import networks, stages
+from .batches import noise_levels
 
 PROMPTS = (
     "a red ball on a blue background",
@@ -30,15 +31,15 @@ PROMPTS = (
 def sample(unet, cond: torch.Tensor, uncond: torch.Tensor, noise: torch.Tensor, schedule: int, steps: int = 20,
            guidance: float = 4.0, patches: dict | None = None) -> torch.Tensor:  # fmt: skip
     """Deterministic sampling (DDIM) of latents (N, 4, h, w) from unit noise; conditionings (N, 77, C)."""
-    kept = stages.noise_levels()[schedule]
-    times = torch.linspace(999, 0, steps + 1).round().long()[:-1]
+    kept = noise_levels()[schedule].to(noise.device)
+    times = torch.linspace(999, 0, steps + 1).round().long()[:-1].to(noise.device)
     context, x = torch.cat([cond, uncond]), noise
     for i, t in enumerate(times):
         both = stages.denoise(unet, torch.cat([x, x]), t.expand(2 * len(x)), context, patches)
         with_text, without = both.chunk(2)
         eps = without + guidance * (with_text - without)
         clean = (x - (1 - kept[t]).sqrt() * eps) / kept[t].sqrt()
-        after = kept[times[i + 1]] if i + 1 < len(times) else torch.tensor(1.0)
+        after = kept[times[i + 1]] if i + 1 < len(times) else kept.new_tensor(1.0)
         x = after.sqrt() * clean + (1 - after).sqrt() * eps
     return x
 
@@ -51,9 +52,10 @@ def latents_to_rgb(latents: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def frames_sheet(text, unet, tokens: dict[str, list[int]], path: pathlib.Path) -> None:
     """Four pictures of each prompt of PROMPTS, one prompt a column."""
-    rows = torch.tensor([text.rows(networks.caption_tokens(p, tokens)) for p in PROMPTS for _ in range(4)])
-    empty = text(torch.tensor([text.rows([])] * len(rows)))
-    noise = torch.randn(len(rows), 4, 16, 16, generator=torch.Generator().manual_seed(7))
+    device = next(text.parameters()).device
+    rows = torch.tensor([text.rows(networks.caption_tokens(p, tokens)) for p in PROMPTS for _ in range(4)], device=device)
+    empty = text(torch.tensor([text.rows([])] * len(rows), device=device))
+    noise = torch.randn(len(rows), 4, 16, 16, generator=torch.Generator().manual_seed(7)).to(device)
     latents = sample(unet, text(rows), empty, noise, schedule=0, steps=12)
     save_grid(latents_to_rgb(latents), len(PROMPTS), path)
 
@@ -73,7 +75,7 @@ def save_grid(frames: torch.Tensor, columns: int, path: pathlib.Path, by_rows: b
     cells = F.pad(frames.float(), (1, 1, 1, 1), value=1.0)
     cells = cells.unflatten(0, (n // columns, columns)) if by_rows else cells.unflatten(0, (columns, n // columns)).transpose(0, 1)
     grid = cells.permute(0, 3, 1, 4, 2).reshape(n // columns * (h + 2), columns * (w + 2), 3)
-    Image.fromarray((grid * 255).round().byte().numpy()).save(path, optimize=True)
+    Image.fromarray((grid * 255).round().byte().cpu().numpy()).save(path, optimize=True)
 
 
 def loss_curve(losses: list[float], path: pathlib.Path, title: str) -> None:

@@ -50,8 +50,9 @@ def image_to_video(family: play.Family) -> torch.Tensor:
     import comfy.sample
 
     text = "a big red ball on a white background"
-    scene = world.scene_from_seed(4, shape="ball", colour="red", background="white", size="big")
-    picture = world.render([scene], torch.tensor([[44.0, 64.0]]), torch.tensor([[4.0, 0.0]]))
+    things = {"shape": "ball", "colour": "red", "background": "white", "size": "big"}
+    scene = world.random_scene(random.Random(4), motion="right", **things)
+    picture = world.render_clip(scene, 1)
     latents = family.vae.encode(picture.movedim(1, -1)).repeat(16, 1, 1, 1)
     noise = comfy.sample.prepare_noise(latents, 11)
     samples = comfy.sample.sample(

@@ -1,6 +1,6 @@
 """Trains the tiny family: `python dev.py run demo.train --stage all`; every stage can be interrupted and goes on.
 
-Stages: `unet` (text encoder and UNet on single frames), `decoder` (latents to pixels), `motion` (the AnimateDiff module,
+Stages: `unet` (text encoder and UNet on single frames and clips), `decoder` (latents to pixels), `motion` (the AnimateDiff module,
 everything else frozen), `motion_v2` (the same in v2 layout), `pan` and `zoom` (MotionLoRAs), `dusk` (a LoRA of the UNet),
 `control` (a ControlNet). States lie in --work, the finished weights in demo/weights.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
-import random
 import shutil
+from functools import partial
 
 import safetensors.torch
 import torch
@@ -20,63 +20,72 @@ from torch import nn
 
 from ..motion_modules.formats import to_original_names
 from . import networks, sheets, stages, train_adapters
+from .batches import Batch, Drawer
 from .files import FILES, FOLDER
 from .optimiser import MasterOptimiser
-from .training import STEPS, Partner, averages, begin_local, fit, frozen_base, in_bfloat16, make_motion
+from .training import STEPS, Partner, Setup, averages, begin_local, fit, frozen_base, in_bfloat16, make_motion
 
 HERE = pathlib.Path(__file__).parent
 IN_PAIRS = ("unet", "motion", "control")  # stages that two processes may train together
-FRAMES = {"unet": 16, "decoder": 8, "dusk": 16, "control": 16}  # in a step; 64 in every other stage
 
 
-def train_unet(steps: int, work: pathlib.Path, batch: int, partner: Partner | None, start: pathlib.Path | None) -> None:
-    """Text encoder and UNet together on single frames, from new weights or from those of the checkpoint `start`."""
+def train_unet(setup: Setup, partner: Partner | None, start: pathlib.Path | None) -> None:
+    """Text encoder and UNet, from new weights or from those of the checkpoint `start`: half the frames are single pictures, half
+    are clips seen through a motion module that is trained with them and that the motion stage begins with."""
     torch.manual_seed(0)
-    tokens = networks.word_tokens()
-    text, unet = networks.TextEncoder(networks.vocabulary(tokens)), networks.make_unet()
+    drawer = Drawer()
+    text, unet, motion = networks.TextEncoder(networks.vocabulary(drawer.tokens)), networks.make_unet(), begin_local(make_motion())
     if start is not None:
         networks.load_base(safetensors.torch.load_file(start), text, unet)
-    unet = in_bfloat16(unet.train())
     probe = stages.MotionProbe(unet)
-    both = nn.ModuleDict({"text": text, "unet": unet, "probe": probe})
-    optimiser = MasterOptimiser(both.named_parameters(), ("embedding", "input_blocks.0.0", "unet.out.2", "probe"), ema=0.995)
+    text, probe = text.to(setup.device), probe.to(setup.device)
+    unet, motion = in_bfloat16(unet.train(), setup.device), in_bfloat16(motion, setup.device)
+    all_parts = nn.ModuleDict({"text": text, "unet": unet, "probe": probe, "motion": motion})
+    trained = [(k, p) for k, p in all_parts.named_parameters() if p.requires_grad]
+    optimiser = MasterOptimiser(trained, ("embedding", "input_blocks.0.0", "unet.out.2", "probe"), ema=0.995)
+    half = setup.frames_of("unet") // 2
 
-    def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
-        return stages.unet_loss(text, unet, probe, tokens, batch, rng, generator)
+    def draw(seed: int) -> tuple[Batch, Batch]:
+        return drawer.pictures(half, seed, "unet"), drawer.clips(half, seed, "clips")
 
     def sheet() -> None:
-        kept = {k: p.detach().clone() for k, p in both.named_parameters()}
-        both.load_state_dict(optimiser.average)
-        sheets.frames_sheet(text, unet, tokens, work / "sheet_unet.png")
-        both.load_state_dict(kept)
+        kept = {k: p.detach().clone() for k, p in trained}
+        all_parts.load_state_dict(all_parts.state_dict() | optimiser.average)
+        sheets.frames_sheet(text, unet, drawer.tokens, setup.work / "sheet_unet.png")
+        all_parts.load_state_dict(all_parts.state_dict() | kept)
 
-    fit("unet", optimiser, loss_of, steps, work, sheet, partner)
+    fit("unet", optimiser, draw, partial(stages.base_loss, text, unet, probe, motion), setup, sheet, partner)
 
 
-def train_decoder(steps: int, work: pathlib.Path, batch: int) -> None:
+def train_decoder(setup: Setup) -> None:
     """The decoder from latents, some of them noisy, to frames."""
     torch.manual_seed(1)
-    decoder = networks.Decoder().to(memory_format=torch.channels_last)
+    drawer = Drawer()
+    decoder = networks.Decoder().to(setup.device, memory_format=torch.channels_last)
     optimiser = MasterOptimiser(decoder.named_parameters(), ("13.weight", "1.weight"), ema=0.995)
 
-    def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
-        return stages.decoder_loss(decoder, batch, rng, generator)
+    def draw(seed: int) -> tuple[Batch]:
+        return (drawer.pictures(setup.frames_of("decoder"), seed, "decoder"),)
 
-    fit("decoder", optimiser, loss_of, steps, work)
+    fit("decoder", optimiser, draw, partial(stages.decoder_loss, decoder), setup)
 
 
-def train_motion(steps: int, work: pathlib.Path, frames: int, partner: Partner | None) -> None:
-    """The motion module on the finished, frozen base."""
+def train_motion(setup: Setup, partner: Partner | None) -> None:
+    """The motion module on the finished, frozen base, from what the base was trained with."""
     torch.manual_seed(2)
-    tokens, text, unet = frozen_base(work)
-    motion = in_bfloat16(begin_local(make_motion()))
+    drawer = Drawer()
+    text, unet = frozen_base(setup.work, setup.device)
+    motion = make_motion()
+    begun = {k.removeprefix("motion."): v for k, v in averages(setup.work, "unet").items() if k.startswith("motion.")}
+    motion.load_state_dict(motion.state_dict() | begun)
+    motion = in_bfloat16(motion, setup.device)
     named = [(k, p) for k, p in motion.named_parameters() if p.requires_grad]
     optimiser = MasterOptimiser(named, (), ema=0.99)
 
-    def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
-        return stages.motion_loss(text, unet, motion, tokens, frames, rng, generator)
+    def draw(seed: int) -> tuple[Batch]:
+        return (drawer.clips(setup.frames_of("motion"), seed, "motion"),)
 
-    fit("motion", optimiser, loss_of, steps, work, partner=partner)
+    fit("motion", optimiser, draw, partial(stages.motion_loss, text, unet, motion), setup, partner=partner)
 
 
 def export(work: pathlib.Path, weights: pathlib.Path) -> None:
@@ -135,47 +144,60 @@ def write(state: dict[str, torch.Tensor], folder: pathlib.Path, which: str) -> N
     print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB", flush=True)
 
 
-def run_stage(stage: str, steps: int, arguments: argparse.Namespace) -> None:
-    """Train one stage to its last step."""
-    work, frames = arguments.work, arguments.batch or FRAMES.get(stage, 64)
-    partner = Partner(work, stage, arguments.partner == "second") if arguments.partner else None
+def run_stage(stage: str, setup: Setup, arguments: argparse.Namespace) -> None:
+    """Train one stage to its end."""
+    partner = Partner(setup.work, stage, arguments.partner == "second") if arguments.partner else None
     if stage == "unet":
-        train_unet(steps, work, frames, partner, arguments.start)
+        train_unet(setup, partner, arguments.start)
     elif stage == "decoder":
-        train_decoder(steps, work, frames)
+        train_decoder(setup)
     elif stage == "motion":
-        train_motion(steps, work, frames, partner)
+        train_motion(setup, partner)
     elif stage == "motion_v2":
-        train_adapters.train_motion_v2(steps, work, frames)
+        train_adapters.train_motion_v2(setup)
     elif stage == "dusk":
-        train_adapters.train_dusk(steps, work, frames)
+        train_adapters.train_dusk(setup)
     elif stage == "control":
-        train_adapters.train_control(steps, work, frames, partner)
+        train_adapters.train_control(setup, partner)
     else:
-        train_adapters.train_motion_lora(stage, steps, work, frames)
+        train_adapters.train_motion_lora(stage, setup)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The program's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", choices=(*STEPS, "export", "show", "all"), default="all")
     parser.add_argument("--work", type=pathlib.Path, default=HERE.parent / ".zoetrope" / "train", help="folder of the training states")
     parser.add_argument("--weights", type=pathlib.Path, default=FOLDER, help="folder of the finished files")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, or cuda for a GPU")
     parser.add_argument("--steps", type=int, help="steps of the one stage named (default: those in training.py)")
+    parser.add_argument("--minutes", type=float, help="train a stage for so long instead of for a number of steps")
     parser.add_argument("--batch", type=int, help="frames a step")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead (a GPU wants several; 0: none)")
     parser.add_argument("--start", type=pathlib.Path, help="checkpoint of the family from which stage unet begins (default: new weights)")
     parser.add_argument("--partner", choices=("first", "second"), help="train a stage in two processes at once, which this one is")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = command_line()
     arguments = parser.parse_args(argv)
     if arguments.partner and arguments.stage not in IN_PAIRS:
         parser.error(f"--partner needs --stage {', '.join(IN_PAIRS)}: the other stages are trained by one process")
+    if arguments.partner and arguments.minutes:
+        parser.error("--partner needs --steps: two processes meet by their steps, not by --minutes")
     if arguments.start and arguments.stage not in ("unet", "all"):
         parser.error("--start needs --stage unet: the other stages go on from what stage unet made")
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
+    setup = Setup(
+        arguments.work, arguments.device, arguments.steps, arguments.minutes, arguments.batch, arguments.workers
+    )  # fmt: skip
     for stage in STEPS:
         if arguments.stage in (stage, "all"):
-            run_stage(stage, arguments.steps or STEPS[stage], arguments)
+            run_stage(stage, setup, arguments)
     if arguments.stage in ("export", "all"):
         export(arguments.work, arguments.weights)
     if arguments.stage in ("show", "all"):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pathlib
-import random
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
 
 from ..motion_modules.animatediff import MotionModel
 from . import low_rank, networks, stages, training
+from .batches import Batch, Drawer
 
 MOTION_RANK, DUSK_RANK = 8, 8
 CAMERAS = {"pan": "pan right", "zoom": "zoom in"}  # stage -> what its MotionLoRA makes the camera do
@@ -27,63 +28,72 @@ def unet_layers(unet: nn.Module) -> list[str]:
     return [n for n, m in unet.named_modules() if isinstance(m, kinds) and n.startswith(("input_blocks", "middle_block", "output_blocks"))]
 
 
-def train_motion_v2(steps: int, work: pathlib.Path, frames: int) -> None:
+def train_motion_v2(setup: training.Setup) -> None:
     """The module in v2 layout: the finished one with a middle block that begins as the identity, all of it trained on."""
     torch.manual_seed(3)
-    tokens, text, unet = training.frozen_base(work)
-    motion = training.make_motion("v2")
-    motion.load_state_dict(motion.state_dict() | training.averages(work, "motion"))
-    motion = training.in_bfloat16(motion)
+    drawer = Drawer()
+    text, unet = training.frozen_base(setup.work, setup.device)
+    motion = training.in_bfloat16(finished_motion("v2", setup.work, "motion"), setup.device)
     named = [(k, p) for k, p in motion.named_parameters() if p.requires_grad]
     optimiser = training.MasterOptimiser(named, (), ema=0.98)
 
-    def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
-        return stages.motion_loss(text, unet, motion, tokens, frames, rng, generator)
+    def draw(seed: int) -> tuple[Batch]:
+        return (drawer.clips(setup.frames_of("motion_v2"), seed, "motion_v2"),)
 
-    training.fit("motion_v2", optimiser, loss_of, steps, work)
+    training.fit("motion_v2", optimiser, draw, partial(stages.motion_loss, text, unet, motion), setup)
 
 
-def train_motion_lora(stage: str, steps: int, work: pathlib.Path, frames: int) -> None:
+def finished_motion(version: str, work: pathlib.Path, stage: str) -> MotionModel:
+    """A module in a layout with the weights that a stage ended in; what it lacks stays untrained."""
+    motion = training.make_motion(version)
+    motion.load_state_dict(motion.state_dict() | training.averages(work, stage))
+    return motion
+
+
+def train_motion_lora(stage: str, setup: training.Setup) -> None:
     """A MotionLoRA for one camera move, on the finished module in v2 layout."""
     torch.manual_seed(4)
-    tokens, text, unet = training.frozen_base(work)
-    motion = training.make_motion("v2")
-    motion.load_state_dict(motion.state_dict() | training.averages(work, "motion_v2"))
-    motion = training.in_bfloat16(motion).requires_grad_(False)
+    drawer = Drawer()
+    text, unet = training.frozen_base(setup.work, setup.device)
+    motion = training.in_bfloat16(finished_motion("v2", setup.work, "motion_v2"), setup.device).requires_grad_(False)
     changes = low_rank.attach(motion, motion_layers(motion), MOTION_RANK)
     optimiser = training.MasterOptimiser(low_rank.named_parameters(changes), (), ema=0.98)
 
-    def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
-        return stages.motion_loss(text, unet, motion, tokens, frames, rng, generator, camera=CAMERAS[stage])
+    def draw(seed: int) -> tuple[Batch]:
+        return (drawer.clips(setup.frames_of(stage), seed, stage, camera=CAMERAS[stage]),)
 
-    training.fit(stage, optimiser, loss_of, steps, work)
+    training.fit(stage, optimiser, draw, partial(stages.motion_loss, text, unet, motion), setup)
 
 
-def train_dusk(steps: int, work: pathlib.Path, batch: int) -> None:
+def train_dusk(setup: training.Setup) -> None:
     """A LoRA of the UNet that makes everything look as it does at dusk."""
     torch.manual_seed(5)
-    tokens, text, unet = training.frozen_base(work)
+    drawer = Drawer()
+    text, unet = training.frozen_base(setup.work, setup.device)
     changes = low_rank.attach(unet, unet_layers(unet), DUSK_RANK)
     optimiser = training.MasterOptimiser(low_rank.named_parameters(changes), (), ema=0.98)
 
-    def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
-        return stages.dusk_loss(text, unet, tokens, batch, rng, generator)
+    def draw(seed: int) -> tuple[Batch]:
+        return (drawer.pictures(setup.frames_of("dusk"), seed, "dusk"),)
 
-    training.fit("dusk", optimiser, loss_of, steps, work)
+    training.fit("dusk", optimiser, draw, partial(stages.dusk_loss, text, unet), setup)
 
 
-def train_control(steps: int, work: pathlib.Path, batch: int, partner: training.Partner | None) -> None:
-    """A ControlNet that is told outlines; it begins as a copy of the UNet's encoder."""
+def train_control(setup: training.Setup, partner: training.Partner | None) -> None:
+    """A ControlNet that is told outlines, by turns on pictures and on clips; it begins as a copy of the UNet's encoder."""
     torch.manual_seed(6)
-    tokens, text, unet = training.frozen_base(work)
-    controlnet = networks.make_controlnet(training.averages(work, "unet"))
-    controlnet = training.in_bfloat16(controlnet).train()
+    drawer = Drawer()
+    text, unet = training.frozen_base(setup.work, setup.device)
+    motion = training.in_bfloat16(finished_motion("v3", setup.work, "motion"), setup.device).requires_grad_(False)
+    controlnet = networks.make_controlnet(training.averages(setup.work, "unet"))
+    controlnet = training.in_bfloat16(controlnet, setup.device).train()
     optimiser = training.MasterOptimiser(controlnet.named_parameters(), ("input_blocks.0.0",), ema=0.98)
+    frames = setup.frames_of("control")
 
-    def loss_of(rng: random.Random, generator: torch.Generator) -> torch.Tensor:
-        return stages.control_loss(text, unet, controlnet, tokens, batch, rng, generator)
+    def draw(seed: int) -> tuple[Batch]:
+        return (drawer.clips(frames, seed, "control") if seed % 2 else drawer.pictures(frames, seed, "control"),)
 
-    training.fit("control", optimiser, loss_of, steps, work, partner=partner)
+    training.fit("control", optimiser, draw, partial(stages.control_loss, text, unet, controlnet, motion), setup, partner=partner)
 
 
 def motion_lora_state(work: pathlib.Path, stage: str) -> dict[str, torch.Tensor]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
-import random
 import time
 from collections.abc import Callable
 
@@ -13,20 +13,37 @@ from torch import nn
 
 from ..motion_modules.animatediff import MotionConfig, MotionModel, animatediff_sites
 from . import networks, sheets
+from .batches import Batch, in_order
 from .fast_norm import speed_up
 from .optimiser import MasterOptimiser
-
-__all__ = ["MasterOptimiser", "Partner", "averages", "begin_local", "fit", "frozen_base", "in_bfloat16", "make_motion"]
 
 STEPS = {"unet": 3400, "decoder": 900, "motion": 6000, "motion_v2": 250, "pan": 250, "zoom": 250, "dusk": 250, "control": 600}
 RATES = {"motion": 4e-3, "motion_v2": 1e-3, "pan": 4e-3, "zoom": 4e-3, "dusk": 4e-3}
 USUAL_RATE = 2e-3
+FRAMES = {"unet": 32, "decoder": 8, "dusk": 16, "control": 16}  # in a step; 64 in every other stage
 SAVE_SECONDS = 240
+MOST_STEPS = 1_000_000
 
 
-def learning_rate(stage: str, step: int, steps: int) -> float:
-    """Warm-up over 40 steps, constant, then linear to 3 % over the last 35 %."""
-    left = (steps - step) / (0.35 * steps)
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """Where and for how long to train: `steps` or `minutes` of a stage, `frames` a step, `workers` processes that draw."""
+
+    work: pathlib.Path
+    device: str = "cpu"
+    steps: int | None = None
+    minutes: float | None = None
+    frames: int | None = None
+    workers: int = 0
+
+    def frames_of(self, stage: str) -> int:
+        """Frames of one step."""
+        return self.frames or FRAMES.get(stage, 64)
+
+
+def learning_rate(stage: str, step: int, done: float) -> float:
+    """Warm-up over 40 steps, constant, then linear to 3 % over the last 35 % of the stage, of which `done` is over."""
+    left = (1 - done) / 0.35
     return RATES.get(stage, USUAL_RATE) * min(1.0, (step + 1) / 40, 0.03 + 0.97 * left)
 
 
@@ -68,54 +85,79 @@ class Partner:
             optimiser.master[key].lerp_(value, share)
 
 
+class Clock:
+    """How far a stage is, 0..1: by its steps or, where it was given minutes, by its time."""
+
+    def __init__(self, steps: int, minutes: float | None, spent: float):
+        self.steps, self.seconds, self.spent = steps, minutes and 60 * minutes, spent
+        self.begun = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds this stage has been trained for, interrupted runs included."""
+        return self.spent + time.monotonic() - self.begun
+
+    def progress(self, step: int) -> float:
+        """Share of the stage that is behind us; 1 or more when it is over."""
+        by_time = self.elapsed() / self.seconds if self.seconds else 0.0
+        return max(by_time, 0.0 if self.seconds else step / self.steps)
+
+
 def fit(
     stage: str,
     optimiser: MasterOptimiser,
-    loss_of: Callable[[random.Random, torch.Generator], torch.Tensor],
-    steps: int,
-    work: pathlib.Path,
+    draw: Callable[[int], Batch],
+    loss_of: Callable[..., torch.Tensor],
+    setup: Setup,
     sheet: Callable[[], None] | None = None,
     partner: Partner | None = None,
 ) -> None:
-    """Run a stage to its last step; `loss_of` draws a batch from the two generators, both seeded by the step.
+    """Run a stage to its end; `draw(seed)` makes a step's batches, a tuple that `loss_of` takes on the setup's device.
 
     With a partner that is the second process nothing but its weights is saved, and it ends with the first."""
-    path, losses = work / f"{stage}.pt", []
+    path, losses = setup.work / f"{stage}.pt", []
     seconds = 0.0
     second = partner is not None and partner.second
     label = f"{stage} second" if second else stage
     if path.exists() and not second:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
         optimiser.load_state_dict(state["optimiser"])
         losses, seconds = state["losses"], state["seconds"]
-    begun = saved = shown = time.monotonic()
-    while optimiser.steps < steps:
+    clock = Clock(setup.steps or STEPS[stage], setup.minutes, seconds)
+    first_seed = optimiser.steps + (1_000_000 if second else 0)
+    batches = in_order(draw, range(first_seed, first_seed + MOST_STEPS), setup.workers)
+    saved = shown = time.monotonic()
+    while True:
         step = optimiser.steps
-        seed = step + 1_000_000 if second else step
-        loss = loss_of(random.Random(f"{stage} {seed}"), torch.Generator().manual_seed(seed))
+        done = clock.progress(((partner.schedule_step or 0) + step - partner.ours) if second else step)
+        if done >= 1:
+            break
+        loss = loss_of(*(batch.to(setup.device) for batch in next(batches)))
         loss.backward()
-        scheduled = step
-        if second:
-            scheduled = (partner.schedule_step or 0) + step - partner.ours
-            if scheduled >= steps:
-                return
-        optimiser.step(learning_rate(stage, min(scheduled, steps - 1), steps))
+        optimiser.step(learning_rate(stage, step, done))
         if partner is not None and optimiser.steps % partner.EVERY == 0:
             partner.exchange(optimiser)
-        losses.append(float(loss.detach()))
+        losses.append(loss.detach())
         now = time.monotonic()
         if step % 20 == 19:
-            mean, pace = sum(losses[-20:]) / 20, (now - shown) / 20
-            left = pace * (steps - step) / 60
-            print(f"{label} {scheduled + 1}/{steps}  loss {mean:.4f}  {pace:.2f} s/step  {left:.0f} min left", flush=True)
+            losses[-20:] = map(float, losses[-20:])
+            pace = (now - shown) / 20
+            print(f"{label} {step + 1} ({done:.0%})  loss {sum(losses[-20:]) / 20:.4f}  {pace:.3f} s/step", flush=True)
             shown = now
-        if not second and (now - saved > SAVE_SECONDS or optimiser.steps == steps):
-            total = seconds + now - begun
-            save({"optimiser": optimiser.state_dict(), "losses": losses, "seconds": total}, path)
-            sheets.loss_curve(losses, work / f"loss_{stage}.png", f"{stage}, {total / 60:.0f} min")
-            if sheet is not None:
-                sheet()
+        if not second and now - saved > SAVE_SECONDS:
+            store(stage, optimiser, losses, clock.elapsed(), setup.work, sheet)
             saved = shown = time.monotonic()
+    if not second:
+        store(stage, optimiser, losses, clock.elapsed(), setup.work, sheet)
+
+
+def store(stage: str, optimiser: MasterOptimiser, losses: list, seconds: float, work: pathlib.Path, sheet) -> None:
+    """Save where a stage is, with its loss curve and sheet of samples."""
+    losses = [float(loss) for loss in losses]
+    save({"optimiser": optimiser.state_dict(), "losses": losses, "seconds": seconds}, work / f"{stage}.pt")
+    if len(losses) > 1:
+        sheets.loss_curve(losses, work / f"loss_{stage}.png", f"{stage}, {seconds / 60:.1f} min")
+    if sheet is not None:
+        sheet()
 
 
 def averages(work: pathlib.Path, stage: str) -> dict[str, torch.Tensor]:
@@ -125,22 +167,23 @@ def averages(work: pathlib.Path, stage: str) -> dict[str, torch.Tensor]:
     path = work / f"{stage}.pt"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing; run --stage {stage} first.")
-    return torch.load(path, weights_only=True)["optimiser"]["average"]
+    return torch.load(path, weights_only=True, map_location="cpu")["optimiser"]["average"]
 
 
-def frozen_base(work: pathlib.Path) -> tuple[dict, networks.TextEncoder, nn.Module]:
-    """Tokens, text encoder and UNet of the finished first stage; nothing of them is trained on."""
+def frozen_base(work: pathlib.Path, device: str = "cpu") -> tuple[networks.TextEncoder, nn.Module]:
+    """Text encoder and UNet of the finished first stage; nothing of them is trained on."""
     tokens = networks.word_tokens()
     text, unet = networks.TextEncoder(networks.vocabulary(tokens)), networks.make_unet()
-    trained = {k: v for k, v in averages(work, "unet").items() if not k.startswith("probe.")}
+    trained = {k: v for k, v in averages(work, "unet").items() if k.startswith(("text.", "unet."))}
     nn.ModuleDict({"text": text, "unet": unet}).load_state_dict(trained)
-    unet = in_bfloat16(unet)
-    return tokens, text.requires_grad_(False), unet.requires_grad_(False)
+    unet = in_bfloat16(unet, device)
+    return text.to(device).requires_grad_(False), unet.requires_grad_(False)
 
 
-def in_bfloat16(network: nn.Module) -> nn.Module:
-    """A network as it is trained here: bfloat16, channels last, with the fast norm."""
-    return speed_up(network.bfloat16().to(memory_format=torch.channels_last))
+def in_bfloat16(network: nn.Module, device: str = "cpu") -> nn.Module:
+    """A network as it is trained: bfloat16; on a CPU channels last, with the fast norm."""
+    network = network.to(device, torch.bfloat16)
+    return speed_up(network.to(memory_format=torch.channels_last)) if device == "cpu" else network
 
 
 def make_motion(version: str = "v3") -> MotionModel:

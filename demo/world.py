@@ -103,6 +103,10 @@ class Poses:
         """The poses of several clips, one after the other."""
         return Poses(*(torch.cat([getattr(p, f.name) for p in each]) for f in dataclasses.fields(Poses)))
 
+    def to(self, device: torch.device | str) -> Poses:
+        """The same poses on another device."""
+        return Poses(*(getattr(self, f.name).to(device) for f in dataclasses.fields(Poses)))
+
 
 def random_scene(rng: random.Random, motion: str | None = None, camera: str = "fixed", **fixed: str) -> Scene:
     """Draw a scene; `motion`, `camera`, `shape`, `colour`, `background` and `size` may be fixed by name.
@@ -233,7 +237,7 @@ def shape_mask(shapes: list[str], dx: torch.Tensor, dy: torch.Tensor, radius: to
     """Coverage 0..1 of shapes, (N, H, W), from each pixel's offset to the centre (N, H, W) and the radii (N, 1, 1)."""
     distance = torch.empty_like(dx)
     for name in set(shapes):
-        rows = torch.tensor([i for i, shape in enumerate(shapes) if shape == name])
+        rows = torch.tensor([i for i, shape in enumerate(shapes) if shape == name], device=dx.device)
         u, v, r = dx[rows], dy[rows], radius[rows]
         if name == "ball":
             d = torch.sqrt(u * u + v * v) - r
@@ -250,13 +254,14 @@ def shape_mask(shapes: list[str], dx: torch.Tensor, dy: torch.Tensor, radius: to
 
 
 def render(scenes: list[Scene], seen: Poses, rates: Poses) -> torch.Tensor:
-    """Frames (N, 3, H, W) in 0..1 of N scenes posed as `seen`, the trail drawn from `rates`, the poses' change per frame."""
-    n = len(scenes)
-    ys, xs = torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="ij")
-    back = torch.tensor([BACKGROUNDS[s.background] for s in scenes]).float().div(255).view(n, 2, 3, 1, 1)
+    """Frames (N, 3, H, W) in 0..1 of N scenes posed as `seen`, the trail drawn from `rates`, the poses' change per frame;
+    on the device of the poses."""
+    n, device = len(scenes), seen.radii.device
+    ys, xs = pixel_centres(device)
+    back = torch.tensor([BACKGROUNDS[s.background] for s in scenes], device=device).float().div(255).view(n, 2, 3, 1, 1)
     ground = (ys[None, :, :1] - seen.horizons.view(n, 1, 1) + 0.5).clamp(0, 1)[:, None]
     image = (back[:, 0] * (1 - ground) + back[:, 1] * ground).expand(n, 3, SIZE, SIZE)
-    colour = torch.tensor([COLOURS[s.colour] for s in scenes]).float().div(255).view(n, 3, 1, 1)
+    colour = torch.tensor([COLOURS[s.colour] for s in scenes], device=device).float().div(255).view(n, 3, 1, 1)
     mask = silhouettes(scenes, seen, xs, ys)
     fastest = torch.stack([rates.centres.abs().amax(1), rates.radii.abs(), seen.radii * rates.angles.abs()]).amax(0)
     moving = (fastest > 0.05).nonzero()[:, 0].tolist()
@@ -275,6 +280,12 @@ def render(scenes: list[Scene], seen: Poses, rates: Poses) -> torch.Tensor:
     return image * (1 - mask) + colour * mask
 
 
+def pixel_centres(device: torch.device | str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+    """y and x of every pixel's centre, each (H, W)."""
+    along = torch.arange(SIZE, device=device) + 0.5
+    return torch.meshgrid(along, along, indexing="ij")
+
+
 def silhouettes(scenes: list[Scene], seen: Poses, xs: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
     """Coverage 0..1 of N posed things at the pixel centres xs, ys (H, W), as (N, H, W)."""
     n = len(scenes)
@@ -287,10 +298,15 @@ def silhouettes(scenes: list[Scene], seen: Poses, xs: torch.Tensor, ys: torch.Te
 
 def hints(scenes: list[Scene], num_frames: int, first_frames: list[float]) -> torch.Tensor:
     """What the ControlNet is told: each thing's outline filled white on black, without trail, (B, F, 3, H, W)."""
-    ys, xs = torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="ij")
     seen = Poses.stack([poses(s, num_frames, t) for s, t in zip(scenes, first_frames, strict=True)])
-    blobs = silhouettes([s for s in scenes for _ in range(num_frames)], seen, xs, ys) * seen.opacities.view(-1, 1, 1)
-    return blobs[:, None].expand(-1, 3, -1, -1).unflatten(0, (len(scenes), num_frames))
+    return outlines([s for s in scenes for _ in range(num_frames)], seen).unflatten(0, (len(scenes), num_frames))
+
+
+def outlines(scenes: list[Scene], seen: Poses) -> torch.Tensor:
+    """`hints` of N scenes already posed, (N, 3, H, W)."""
+    ys, xs = pixel_centres(seen.radii.device)
+    blobs = silhouettes(scenes, seen, xs, ys) * seen.opacities.view(-1, 1, 1)
+    return blobs[:, None].expand(-1, 3, -1, -1)
 
 
 # The look of the second base: every colour as it is in the light of a warm evening. Rows make red, green and blue.
@@ -300,7 +316,8 @@ DUSK_LIGHT = (0.08, 0.03, 0.10)
 
 def at_dusk(frames: torch.Tensor) -> torch.Tensor:
     """Frames (..., 3, H, W) in 0..1 as they look in the second base."""
-    return torch.einsum("dc,...chw->...dhw", torch.tensor(DUSK), frames) + torch.tensor(DUSK_LIGHT).view(3, 1, 1)
+    light = torch.tensor(DUSK_LIGHT, device=frames.device).view(3, 1, 1)
+    return torch.einsum("dc,...chw->...dhw", torch.tensor(DUSK, device=frames.device), frames) + light
 
 
 def by_day(frames: torch.Tensor) -> torch.Tensor:
@@ -316,15 +333,20 @@ def render_clip(scene: Scene, num_frames: int, first_frame: float = 0.0) -> torc
 
 def render_clips(scenes: list[Scene], num_frames: int, first_frames: list[float]) -> torch.Tensor:
     """Several scenes' frames, (B, F, 3, H, W) in 0..1, each beginning at its own time."""
+    each = [scene for scene in scenes for _ in range(num_frames)]
+    frames = render(each, *posed_clips(scenes, num_frames, first_frames))
+    return frames.view(len(scenes), num_frames, 3, SIZE, SIZE)
+
+
+def posed_clips(scenes: list[Scene], num_frames: int, first_frames: list[float]) -> tuple[Poses, Poses]:
+    """What `render` takes besides the scenes of B clips: the B * F poses and their change per frame."""
 
     def all_poses(earlier: float, camera: bool) -> Poses:
         return Poses.stack([poses(s, num_frames, t - earlier, camera) for s, t in zip(scenes, first_frames, strict=True)])
 
     now, before = all_poses(0.0, camera=False), all_poses(0.25, camera=False)
     rates = Poses(*((getattr(now, f.name) - getattr(before, f.name)) * 4 for f in dataclasses.fields(Poses)))
-    each = [scene for scene in scenes for _ in range(num_frames)]
-    frames = render(each, all_poses(0.0, camera=True), rates)
-    return frames.view(len(scenes), num_frames, 3, SIZE, SIZE)
+    return all_poses(0.0, camera=True), rates
 
 
 # Name -> its phrasings, each as a verb and a participle.

@@ -3,7 +3,7 @@ import random
 
 import pytest
 import torch
-from zoetrope.demo import networks, optimiser, stages, train_adapters, training, world
+from zoetrope.demo import batches, networks, optimiser, stages, train_adapters, training, world
 from zoetrope.motion_modules.motion_lora import read_motion_lora
 
 
@@ -42,9 +42,9 @@ def test_a_partner_that_stopped_changes_nothing(tmp_path):
 def test_a_caption_names_its_motion_and_no_other(motion):
     scene, rng = world.scene_from_seed(3, motion=motion), random.Random(0)
     for _ in range(12):
-        assert stages.named_motion(world.caption(scene, rng, name_motion=1.0)) == world.MOTIONS.index(motion)
+        assert batches.named_motion(world.caption(scene, rng, name_motion=1.0)) == world.MOTIONS.index(motion)
     if motion != "blink":
-        assert stages.named_motion(world.caption(scene, rng, name_motion=0.0)) == len(world.MOTIONS)
+        assert batches.named_motion(world.caption(scene, rng, name_motion=0.0)) == len(world.MOTIONS)
 
 
 def test_the_pooled_features_are_those_of_group_norm():
