@@ -39,6 +39,6 @@ class TierReport:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if len(self.tests) > 1:
             terminalreporter.section("tiers", sep="=")
-        for tier, number in self.tests.items():
+        for tier, number in sorted(self.tests.items()):
             by_the_clock = self.ended[tier] - self.begun[tier]
             terminalreporter.line(f"tests/{tier}: {number} tests in {by_the_clock:.0f} s ({self.busy[tier]:.0f} s in all processes)")
