@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from ..host.model_files import register_model_folders
+from ..host.node_replacements import register_node_replacements
 
 
 class ZoetropeExtension(ComfyExtension):
@@ -15,6 +16,7 @@ class ZoetropeExtension(ComfyExtension):
 
         register_model_folders()
         register()
+        await register_node_replacements()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         from . import context, frame_pictures, frame_tools, lavie, motion, show1, svd, video, video_files, video_models, videocrafter

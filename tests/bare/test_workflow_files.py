@@ -120,6 +120,11 @@ def test_names_fit_into_links(path):
     assert re.fullmatch(r"[A-Za-z0-9_.-]+", path.stem)
 
 
+def test_the_readme_has_a_link_that_opens_it(path):
+    readme = (ROOT / "README.md").read_text(encoding="utf8")
+    assert f"](http://127.0.0.1:8188/?template={path.stem}&source=ComfyUI-Zoetrope)" in readme
+
+
 def test_picture(path):
     content = path.with_suffix(".jpg").read_bytes()
     assert len(content) < 60_000
@@ -233,3 +238,48 @@ def test_values_of_a_video_system_are_as_published(name):
         found = [node["widgets_values"] for node in nodes if node["type"] == kind]
         assert len(found) == len(expected)
         assert [{place: values[place] for place in wanted} for values, wanted in zip(found, expected, strict=True)] == expected
+
+
+BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
+OF_WORKFLOW = {
+    "AnimateDiff Text to Video": "AnimateDiff_text_to_video_SD1.5",
+    "AnimateDiff Long Video with Context Windows": "AnimateDiff_long_video_context_windows_SD1.5",
+    "AnimateDiff Video to Video with ControlNet": "AnimateDiff_ControlNet_video_SD1.5",
+}
+
+
+def test_every_blueprint_belongs_to_a_workflow():
+    assert {path.stem for path in BLUEPRINTS} == set(OF_WORKFLOW)
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)
+def test_a_blueprint_is_its_workflow_in_one_node(blueprint):
+    """The same nodes with the same values and the same files to download, under a name and words to search for."""
+    content = read(blueprint)
+    (outer,), (subgraph,) = content["nodes"], content["definitions"]["subgraphs"]
+    workflow = read(FOLDER / f"{OF_WORKFLOW[blueprint.stem]}.json")
+    assert outer["type"] == subgraph["id"]
+    assert outer["title"] == subgraph["name"] == blueprint.stem
+    assert subgraph["category"].startswith("Zoetrope/")
+    assert subgraph["description"] == content["extra"]["BlueprintDescription"] and subgraph["description"].endswith(".")
+    assert content["extra"]["BlueprintSearchAliases"]
+    outside = EDITOR_ONLY | {"LoadVideo", "SaveVideo", "PreviewImage"}
+    essence = [(n["id"], n["type"], n["widgets_values"], n["properties"]) for n in workflow["nodes"] if n["type"] not in outside]
+    assert [(n["id"], n["type"], n["widgets_values"], n["properties"]) for n in subgraph["nodes"]] == essence
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)
+def test_links_of_a_blueprint_are_known_at_both_ends(blueprint):
+    (subgraph,) = read(blueprint)["definitions"]["subgraphs"]
+    nodes = {node["id"]: node for node in subgraph["nodes"]}
+    links = {link["id"]: link for link in subgraph["links"]}
+    assert len(links) == len(subgraph["links"])
+    for link in links.values():
+        source, target = link["origin_id"], link["target_id"]
+        out = subgraph["inputs"] if source == -10 else nodes[source]["outputs"]
+        into = subgraph["outputs"] if target == -20 else nodes[target]["inputs"]
+        assert link["id"] in (out[link["origin_slot"]]["linkIds" if source == -10 else "links"])
+        socket = into[link["target_slot"]]
+        assert link["id"] in (socket["linkIds"] if target == -20 else [socket["link"]])
+        assert out[link["origin_slot"]]["type"] == socket["type"] == link["type"]
+    assert {s["link"] for node in nodes.values() for s in node["inputs"]} - {None} <= set(links)

@@ -5,6 +5,7 @@ from zoetrope.tests.comfy.server import comfy_server, comfyui_in_this_process, m
 
 comfyui_in_this_process()  # the stand-ins are made of ComfyUI's own layers
 
+from zoetrope.tests.browser.session import browser, chromium  # noqa: E402, F401
 from zoetrope.tests.comfy import standins, video_workflow_standins  # noqa: E402
 
 

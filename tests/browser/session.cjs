@@ -1,0 +1,176 @@
+// One headless Chromium with ComfyUI's front end, driven by lines of JSON: reads {"do": ..., ...} and answers each with one line,
+// {"result": ...} or {"error": ...}. Ends with the end of its input.
+//
+//   NODE_PATH=<folder with playwright-core> node session.cjs '{"url": ..., "chromium": ...}'
+const fs = require('fs');
+const path = require('path');
+const readline = require('readline');
+const { chromium } = require('playwright-core');
+
+const task = JSON.parse(process.argv[2]);
+const FINISHED = ['execution_success', 'execution_error', 'execution_interrupted'];
+const TYPES = {
+  '.json': 'application/json', '.png': 'image/png', '.webp': 'image/webp', '.gif': 'image/gif', '.mp4': 'video/mp4',
+  '.webm': 'video/webm', '.mov': 'video/quicktime', '.mkv': 'video/x-matroska',
+};
+// Settings belong to the server, not to the browser's profile. Without these a dialog covers the canvas or tabs of the last
+// workflow come back; validation is off by default, and a test wants it.
+const SETTINGS = {
+  'Comfy.TutorialCompleted': true,
+  'Comfy.Workflow.Persist': false,
+  'Comfy.Validation.Workflows': true,
+  'Comfy.VersionCompatibility.DisableWarnings': true,
+  'Comfy.Notification.ShowVersionUpdates': false,
+  'Comfy.Minimap.Visible': false,
+  'LiteGraph.Canvas.MinFontSizeForLOD': 0,
+};
+let page;
+const seen = { pageErrors: [], missingFiles: [] };
+
+async function start(browser) {
+  page = await browser.newPage({ viewport: { width: 1600, height: 1000 }, locale: 'en-US' });
+  page.on('pageerror', error => seen.pageErrors.push(error.message.slice(0, 400)));
+  page.on('response', response => {
+    if (response.status() >= 400 && response.url().includes('/extensions/')) seen.missingFiles.push(response.url());
+  });
+}
+
+const COMMANDS = {
+  // Stores settings and loads the page anew; `query` is what follows the address, say ?template=...
+  async open({ settings = {}, query = '' }) {
+    const values = { ...SETTINGS, 'Comfy.Locale': 'en', 'Comfy.VueNodes.Enabled': false, ...settings };
+    const answer = await fetch(`${task.url}/settings`, {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(values),
+    });
+    if (!answer.ok) throw new Error(`the server refused the settings: ${answer.status}`);
+    await page.goto(`${task.url}/${query}`, { waitUntil: 'domcontentloaded' });
+    await page.waitForFunction(() => window.app?.graph && window.app.extensionManager
+      && Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100, null, { timeout: 120000 });
+    await page.waitForTimeout(1000);
+  },
+
+  // Drops a file on the empty canvas as a person would and says which nodes came; waits for as many as are expected.
+  async drop({ file, nodes = 1 }) {
+    const content = fs.readFileSync(file).toString('base64');
+    await page.evaluate(() => window.app.graph.clear());
+    await page.evaluate(({ content, name, type }) => {
+      const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
+      const data = new DataTransfer();
+      data.items.add(new File([bytes], name, { type }));
+      const canvas = document.querySelector('#graph-canvas');
+      for (const kind of ['dragenter', 'dragover', 'drop']) {
+        canvas.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true, clientX: 700, clientY: 450 }));
+      }
+    }, { content, name: path.basename(file), type: TYPES[path.extname(file)] ?? '' });
+    await page.waitForFunction(n => window.app.graph.nodes.length >= n, nodes, { timeout: 60000 }).catch(() => null);
+    await page.evaluate(() => window.app.canvas.fitViewToSelectionAnimated?.());
+    await page.waitForTimeout(500);
+    return COMMANDS.nodes();
+  },
+
+  async nodes() {
+    return page.evaluate(() => ({
+      types: window.app.graph.nodes.map(node => node.type),
+      titles: window.app.graph.nodes.map(node => node.title),
+      missing: window.app.graph.nodes.map(node => node.type).filter(type => !(type in window.LiteGraph.registered_node_types)),
+    }));
+  },
+
+  // What the front end would send to /prompt.
+  async prompt() {
+    return page.evaluate(async () => (await window.app.graphToPrompt()).output);
+  },
+
+  // Presses Run and waits for the end; a refused prompt raises no event, the front end opens its error panel instead.
+  async run({ seconds = 300 }) {
+    await page.evaluate(kinds => {
+      window.app.lastNodeErrors = null;
+      window.zoetropeEvents = [];
+      window.zoetropeListening ??= kinds.map(kind => window.app.api.addEventListener(kind, event => {
+        window.zoetropeEvents.push([kind, event.detail]);
+      }));
+    }, FINISHED);
+    await page.locator('[data-testid="queue-button"], button:has-text("Run"), button:has-text("运行")').first().click();
+    await page.waitForFunction(() => window.zoetropeEvents.length
+      || window.app.lastNodeErrors && Object.keys(window.app.lastNodeErrors).length, null, { timeout: seconds * 1000 });
+    return page.evaluate(() => ({
+      end: window.zoetropeEvents[0]?.[0] ?? 'refused',
+      message: window.zoetropeEvents[0]?.[1]?.exception_message ?? '',
+      refusals: window.app.lastNodeErrors ?? null,
+    }));
+  },
+
+  async videos() {
+    const ready = () => [...document.querySelectorAll('video')].some(v => v.duration > 0 && v.videoWidth > 0);
+    await page.waitForFunction(ready, null, { timeout: 60000 }).catch(() => null);
+    return page.evaluate(() => [...document.querySelectorAll('video')].map(v => {
+      const box = v.getBoundingClientRect();
+      return { width: v.videoWidth, height: v.videoHeight, duration: v.duration, shown: box.width > 0 && box.height > 0 };
+    }));
+  },
+
+  // Evaluates an expression in the page; a promise is awaited.
+  async evaluate({ code }) {
+    return page.evaluate(code);
+  },
+
+  async click({ selector, seconds = 30 }) {
+    await page.locator(selector).first().click({ timeout: seconds * 1000 });
+  },
+
+  async press({ key }) {
+    await page.keyboard.press(key);
+  },
+
+  async type({ text }) {
+    await page.keyboard.type(text);
+  },
+
+  async hover({ x, y }) {
+    await page.mouse.move(x - 3, y - 3);
+    await page.mouse.move(x, y);
+  },
+
+  async doubleClick({ x, y }) {
+    await page.mouse.dblclick(x, y);
+  },
+
+  // Waits until the page shows a text and says whether it came.
+  async sees({ text, seconds = 60 }) {
+    return page.waitForFunction(t => document.body.innerText.includes(t), text, { timeout: seconds * 1000 }).then(() => true, () => false);
+  },
+
+  async screenshot({ file }) {
+    await page.waitForTimeout(700);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    await page.screenshot({ path: file });
+  },
+
+  // Errors of the page and missing files of extensions since the last time.
+  async troubles() {
+    const found = { pageErrors: seen.pageErrors.splice(0), missingFiles: seen.missingFiles.splice(0) };
+    return [...found.pageErrors, ...found.missingFiles];
+  },
+};
+
+(async () => {
+  const browser = await chromium.launch({
+    executablePath: task.chromium,
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-background-networking'],
+  });
+  try {
+    await start(browser);
+    for await (const line of readline.createInterface({ input: process.stdin })) {
+      const request = JSON.parse(line);
+      let answer;
+      try {
+        answer = { result: await COMMANDS[request.do](request) ?? null };
+      } catch (error) {
+        answer = { error: String(error.stack ?? error) };
+      }
+      process.stdout.write(`${JSON.stringify(answer)}\n`);
+    }
+  } finally {
+    await browser.close();
+  }
+})().catch(error => { console.error(error); process.exit(1); });
