@@ -19,7 +19,22 @@ class ZoetropeExtension(ComfyExtension):
         await register_node_replacements()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from . import context, frame_pictures, frame_tools, lavie, motion, show1, svd, video, video_files, video_models, videocrafter
+        from . import (
+            context,
+            frame_pictures,
+            frame_tools,
+            lavie,
+            motion,
+            previews,
+            show1,
+            svd,
+            video,
+            video_files,
+            video_models,
+            videocrafter,
+        )
 
-        modules = (motion, context, video, video_files, frame_tools, frame_pictures, video_models, videocrafter, lavie, show1, svd)
+        modules = (
+            motion, context, previews, video, video_files, frame_tools, frame_pictures, video_models, videocrafter, lavie, show1, svd,
+        )  # fmt: skip
         return [node for module in modules for node in module.NODES]
