@@ -57,6 +57,14 @@ PUBLISHED = {
         "BasicScheduler": [{1: 125}], "ZoetropeConditionLowResolution": [{0: 250}], "ZoetropeSampleInTurns": [{0: 8, 1: 1}],
         "ZoetropeApplyContextWindows": [{0: 5, 1: 1}], "ImageScale": [{1: 576, 2: 320}], "ZoetropeCreateVideo": [{0: 8}],
     },
+    "SVD_image_to_video": {
+        "ZoetropeAnimateImageSVD": [{0: 1024, 1: 576, 2: 14, 3: 127, 4: 6, 5: 0.02}], "ZoetropeSetFrameGuidance": [{0: "linear", 1: 1}],
+        "KSampler": [{2: 25, 3: 2.5, 4: "euler", 5: "karras"}], "ZoetropeCreateVideo": [{0: 6}],
+    },
+    "SV3D_orbit": {
+        "ZoetropeSetOrbit": [{0: 576, 1: 576, 2: 21, 3: "static", 4: 10}], "ZoetropeSetFrameGuidance": [{0: "triangle", 1: 1}],
+        "KSampler": [{2: 50, 3: 2.5, 4: "euler", 5: "karras"}],
+    },
 }  # fmt: skip
 
 

@@ -36,6 +36,8 @@ EXPECTED = {
     },
     "Show-1_text_to_video_cascade": {"Show-1": Expected(frames=9)},
     "VideoCrafter1_image_to_video": {"VideoCrafter1_image_to_video": Expected(fps=10)},
+    "SVD_image_to_video": {"SVD_image_to_video": Expected(fps=6)},
+    "SV3D_orbit": {"SV3D_orbit": Expected(fps=7)},
     "DynamiCrafter_interpolation": {"DynamiCrafter_interpolation": Expected()},
 }
 
@@ -56,7 +58,7 @@ def run(server):
     object_info = server.object_info()
 
     def run_workflow(workflow, changes=None):
-        graph = video_standins.with_demo_text(dev.workflow_api().to_api(workflow, object_info))
+        graph = video_standins.with_small_parts(dev.workflow_api().to_api(workflow, object_info))
         for (kind, name), value in (changes or {}).items():
             nodes = [node for node in graph.values() if node["class_type"] == kind]
             assert nodes

@@ -18,6 +18,7 @@ from ...video_unets.videocrafter import PREFIX, TOKENS_PER_FRAME, VideoCrafterUN
 from ..gold_weights import gold_input, gold_state_dict, gold_tensor
 from . import standins
 from .cascade_standins import LAVIE, SHOW1, tiny_lavie, tiny_show1
+from .svd_standins import tiny_svd
 from .video_standins import TINY_MODELSCOPE, gentle, tiny_modelscope
 
 WIDTH, HEIGHT, FRAMES = standins.WIDTH, standins.HEIGHT, 5
@@ -145,6 +146,15 @@ def put_cascades(models: Path) -> None:
         torch.save(tiny_show1(kind), models / "diffusion_models" / f"show-1-{kind}_unet.bin")
 
 
+def put_svd(models: Path) -> None:
+    """Stable Video Diffusion and SV3D with their VAE; that kind of file cannot hold views, so the image encoder is a file of its own."""
+    for system, file, prefix in (("svd", "svd", "first_stage_model."), ("sv3d_p", "sv3d_p", "conditioner.embedders.1.encoder.")):
+        tensors = tiny_svd(system=system) | {prefix + key: value for key, value in small_vae().items()}
+        save_file(tensors, models / "diffusion_models" / f"{file}.safetensors")
+    (models / "clip_vision").mkdir(exist_ok=True)
+    torch.save(openclip_vision("visual."), models / "clip_vision" / IMAGE_ENCODER)
+
+
 def put_standins(models: Path) -> None:
     """Writes every model file that the video systems' workflows name, but for T5-XXL."""
     for folder in ("diffusion_models", "text_encoders", "vae"):
@@ -152,6 +162,7 @@ def put_standins(models: Path) -> None:
     put_modelscope(models)
     put_videocrafter(models)
     put_cascades(models)
+    put_svd(models)
     torch.save(openclip_text(), models / "text_encoders" / "open_clip_pytorch_model.bin")
     save_file(clip_l_text(), models / "text_encoders" / "clip_l.safetensors")
     for name in ("vae-ft-mse-840000-ema-pruned.safetensors", "x4_upscaler_vae.safetensors"):
@@ -167,6 +178,8 @@ SMALL = {
     "ZoetropeCreateDDIMSigmas": {1: 2},
     "ZoetropeAnimateImage": {0: WIDTH, 1: HEIGHT, 2: FRAMES},
     "ZoetropeInterpolateImages": {0: WIDTH, 1: HEIGHT, 2: FRAMES},
+    "ZoetropeAnimateImageSVD": {0: WIDTH, 1: HEIGHT, 2: FRAMES},
+    "ZoetropeSetOrbit": {0: WIDTH, 1: HEIGHT, 2: FRAMES},
     "SD_4XUpscale_Conditioning": {0: 1.0},
 }
 SHOW1_TEXT = "t5xxl_fp16.safetensors"
@@ -174,6 +187,9 @@ CASCADE_FRAMES = 3
 """Key frames of the cascades, which make 4 * (3 - 1) + 1 frames of them."""
 # File that a workflow names -> what it begins with in place of the above; Show-1 begins with pixels.
 SMALL_CASCADES = {"lavie_base.pt": (WIDTH, HEIGHT, CASCADE_FRAMES), SHOW1_TEXT: (16, 16, CASCADE_FRAMES)}
+IMAGE_ENCODER = "openclip_vit_h_vision.pth"
+IMAGE_NODES = ("ZoetropeAnimateImageSVD", "ZoetropeSetOrbit")
+"""Nodes that get Stable Video Diffusion's image encoder from a file of its own."""
 DEMO_CHECKPOINT = "zoetrope_tiny_sd.safetensors"
 
 
@@ -189,8 +205,8 @@ def shrink(workflow: dict) -> dict:
     return workflow
 
 
-def with_demo_text(graph: dict) -> dict:
-    """A graph in API format whose T5-XXL is the demo's text encoder: nodes that load and use T5 are replaced."""
+def with_small_parts(graph: dict) -> dict:
+    """A graph in API format whose T5-XXL is the demo's text encoder, and whose Stable Video Diffusion sees through IMAGE_ENCODER."""
     graph = json.loads(json.dumps(graph))
     for number, node in graph.items():
         if node["inputs"].get("clip_name") == SHOW1_TEXT:
@@ -198,4 +214,7 @@ def with_demo_text(graph: dict) -> dict:
         if node["class_type"] == "ZoetropeEncodeShow1Text":
             node["class_type"] = "CLIPTextEncode"
             node["inputs"]["clip"] = [node["inputs"]["clip"][0], 1]
+    for node in [node for node in graph.values() if node["class_type"] in IMAGE_NODES]:
+        graph["image_encoder"] = {"class_type": "CLIPVisionLoader", "inputs": {"clip_name": IMAGE_ENCODER}}
+        node["inputs"]["clip_vision"] = ["image_encoder", 0]
     return graph
