@@ -98,6 +98,16 @@ def test_foreign_nodes_are_replaced_at_the_press_of_a_button(browser, tmp_path):
     assert prompt["3"]["inputs"]["samples"] == ["2", 0]
 
 
+def test_a_link_of_the_readme_opens_its_template(chromium):
+    name = "AnimateDiff_text_to_video_SD1.5"
+    link = f"?template={name}&source={dev.PACK}"
+    assert f"http://127.0.0.1:8188/{link}" in (dev.ROOT / "README.md").read_text(encoding="utf8")
+    nodes = json.loads((dev.ROOT / "example_workflows" / f"{name}.json").read_text(encoding="utf8"))["nodes"]
+    chromium.open(query=link)
+    assert chromium.loads(type="ZoetropeApplyMotionModule")
+    assert sorted(chromium.nodes()["types"]) == sorted(node["type"] for node in nodes)
+
+
 # Title of a node, name of one of its widgets, and where that widget is on the page.
 SHOWN_TEXTS = """
 (() => {
