@@ -6,6 +6,7 @@ import re
 import sys
 
 import pytest
+from zoetrope.host.model_files import register_model_folders
 from zoetrope.nodes import ZoetropeExtension
 from zoetrope.samplers.context_fusion import fuse_weights
 from zoetrope.samplers.context_schedules import create_context_windows
@@ -18,9 +19,8 @@ VUE_I18N_SYNTAX = "@{}|%"  # what vue-i18n would interpret in names and descript
 
 def schemas():
     async def all_nodes():
-        extension = ZoetropeExtension()
-        await extension.on_load()
-        return await extension.get_node_list()
+        register_model_folders()  # what a server does in on_load, which needs one
+        return await ZoetropeExtension().get_node_list()
 
     return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in asyncio.run(all_nodes()))}
 
