@@ -22,7 +22,7 @@ from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
 from torch import nn
 
 from .file_shapes import FileShapes, agreed_size
-from .modelscope import original_settings
+from .modelscope import MEMORY, original_settings
 from .systems import Sampling, Shapes, VideoSystem
 from .temporal_layers import OPERATIONS, TemporalConvResBlock, TemporalTransformer, VideoUNet, frames_in_call
 
@@ -241,7 +241,7 @@ def _system(name: str, title: str, parts: tuple[str, ...], sampling, **more) -> 
     conditions = {"fps": "fps", "concat": "concat_image", "image": "image_tokens"}
     return VideoSystem(
         name=name, title=title, prefix=PREFIX, claims=_claims(*parts), network=network, settings=settings, to_network=to_network,
-        sampling=sampling, memory_usage_factor=1.05, num_frames=16, fixed_length="concat" in parts,
+        sampling=sampling, memory_usage_factor=MEMORY, num_frames=16, fixed_length="concat" in parts,
         conditions=tuple(conditions[part] for part in parts if part in conditions), **more,
     )
 

@@ -4,8 +4,8 @@ import comfy.ldm.modules.attention
 import pytest
 import torch
 from zoetrope.benchmarks import video_memory
-from zoetrope.benchmarks.video_memory import SIZES, LiveBytes, activation_peak
-from zoetrope.video_unets import lavie_layers, show1_blocks, videocrafter
+from zoetrope.benchmarks.video_memory import SIZES, LiveBytes, measured_factor
+from zoetrope.video_unets import lavie, lavie_layers, modelscope, show1, show1_blocks, videocrafter
 from zoetrope.video_unets.formats import VIDEO_UNETS
 
 
@@ -31,11 +31,11 @@ def restored_attention(monkeypatch):
 
 
 def test_every_system_has_a_size():
-    assert {name.split(",")[0] for name in SIZES} == set(VIDEO_UNETS) - {"modelscope_diffusers"}  # the same network in another layout
+    ours = {system.name for module in (lavie, modelscope, show1, videocrafter) for system in module.SYSTEMS}
+    assert {video_memory.system_of(size).name for size in SIZES.values()} == ours
 
 
 @pytest.mark.parametrize("name", ["modelscope", "show1_interpolation"])
-def test_declared_factor_is_the_measured_one(restored_attention, name):
-    frames, height, width = SIZES[name][1:4]
-    measured = activation_peak(*SIZES[name]) / (2 * frames * height * width * 2 * 0.01 * 1024**2)
-    assert measured * 0.95 <= VIDEO_UNETS[name].memory_usage_factor <= measured * 1.5
+def test_declared_factor_is_the_measured_one_and_a_quarter_more(restored_attention, name):
+    measured = max(measured_factor(SIZES[name], scale)[0] for scale in (1, 2))
+    assert measured * 1.15 <= VIDEO_UNETS[name].memory_usage_factor <= measured * 1.35

@@ -1,0 +1,37 @@
+"""The files that the full-size benchmark makes are those of the published systems, and it measures what it says."""
+
+import sys
+
+import pytest
+import torch
+from zoetrope.benchmarks.video_files import SIZES, manifest, write_file
+from zoetrope.benchmarks.video_full_size import Peak
+from zoetrope.video_unets.formats import detect, shapes_of, unwrap
+
+
+@pytest.mark.parametrize("name", ["show1_sr1", "dynamicrafter_512", "dynamicrafter_1024"])
+def test_a_file_has_the_published_shapes_and_takes_little_room(tmp_path, name):
+    path = tmp_path / "model.ckpt"
+    write_file(path, SIZES[name])
+    assert path.stat().st_size < 64e6
+    tensors = unwrap(torch.load(path, weights_only=True))
+    published = {key: tuple(shape) for key, shape in manifest(SIZES[name].manifest).items()}
+    assert {key: tuple(value.shape) for key, value in tensors.items()} == published
+    system = detect(shapes_of(tensors, name))
+    assert (system.refine(tensors) if system.refine else system).name == name
+
+
+def test_weights_keep_the_size_of_activations(tmp_path):
+    write_file(tmp_path / "model.ckpt", SIZES["show1_sr1"])
+    tensors = unwrap(torch.load(tmp_path / "model.ckpt", weights_only=True))
+    key = "down_blocks.0.resnets.0.conv1.weight"
+    assert tensors[key].untyped_storage().nbytes() < tensors[key].numel()  # a view of a short row
+    assert tensors[key].std() == pytest.approx(tensors[key][0].numel() ** -0.5, rel=0.1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_highest_use_of_memory_is_seen():
+    with Peak() as peak:
+        block = torch.ones(64 * 1024**2)  # 256 MiB
+        del block
+    assert 200 * 1024**2 < peak.more < 400 * 1024**2
