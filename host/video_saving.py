@@ -82,7 +82,9 @@ def save_video(frames: Frames, count: int, size: tuple[int, int], wish: SaveWish
 def next_name(filename_prefix: str, size: tuple[int, int]) -> tuple[Path, str, str]:
     """Folder, name without extension, and sub-folder of output/, as ComfyUI's own savers count them.
 
-    Raises ValueError for a prefix that leads out of output/."""
+    Raises ValueError for a prefix that leads out of output/ or that no file can have."""
+    if "\0" in filename_prefix:
+        raise ValueError(f"filename_prefix={filename_prefix!r} holds a zero character, which no file name can have; leave it out.")
     try:
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, folder_paths.get_output_directory(), *size)
     except OSError:

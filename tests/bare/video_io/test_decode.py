@@ -271,6 +271,33 @@ def test_memory_is_asked_before_it_is_taken(ramp):
         decode_window(ramp, free_memory=lambda: needed - 1)
 
 
+def test_memory_is_announced(ramp, caplog):
+    with caplog.at_level("INFO"):
+        decode_window(ramp, FrameWish(cap=4), free_memory=lambda: 3 << 30)
+    assert "4 frames of 46x34 need 0.00 GiB of memory and 3.00 GiB are free." in caplog.messages
+
+
+class Cancelled(BaseException):
+    pass
+
+
+def test_reading_can_be_stopped_at_every_packet(tmp_path):
+    """On the first pass, while frames are decoded that nobody wants, while they are counted by decoding, and in the sound."""
+    mkv, raw = (write(tmp_path / name, RAMP, "libx264", "yuv420p") for name in ("a.mkv", "a.h264"))
+    for path, stops in ((mkv, range(2 * FRAMES)), (raw, range(3 * FRAMES))):
+        for after in stops:
+            calls = iter(range(after))
+
+            def stop(calls=calls):
+                if next(calls, None) is None:
+                    raise Cancelled
+
+            with pytest.raises(Cancelled):
+                decode_window(path, FrameWish(skip_first_frames=FRAMES - 1), stop=stop)
+    with pytest.raises(Cancelled):
+        read_sound(with_sound(tmp_path / "s.mp4", 1, 5), 0.0, 0.5, stop=stop)
+
+
 def test_bad_files_say_what_is_wrong(tmp_path, ramp):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("no video at all")

@@ -1,0 +1,121 @@
+"""No name that a node takes leads out of ComfyUI's folders, and the pack has no HTTP route of its own."""
+import ast
+import sys
+from pathlib import Path
+
+import folder_paths
+import numpy as np
+import pytest
+from PIL import Image
+from zoetrope.host.picture_sources import missing_source_message
+from zoetrope.host.video_saving import next_name
+from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS, schemas
+from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS, NODE
+from zoetrope.tests.comfy.server import ComfyError
+
+dev = sys.modules["zoetrope_dev"]
+CANARY = "zoetrope canary"
+TEXTS = {"labels", "periods", "selection", "text"}
+"""Strings that never become a path."""
+PREFIXES = {"filename_prefix"}
+EVIL = (
+    "../canary.png", "../../canary.png", "a/../../canary.png", "..\\canary.png", "/etc/passwd", "C:\\Windows\\win.ini",
+    "\\\\server\\share\\x.mp4", "//server/share/x.mp4", "nul\0.png", "../canary.png [output]", "../../canary.png [temp]",
+    "/etc/passwd [input]", "file:///etc/passwd", "http://127.0.0.1:9/x.mp4", "concat:/etc/passwd|/etc/hosts",
+    "linked/canary.png", "linked/canary.png [input]", "canary [nowhere]",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def file_inputs(comfy_base):
+    """(node, input) of every combo box that lists files: those that show a file when one is put into every folder."""
+    made = [Path(paths[0]) / f"{CANARY}.safetensors" for paths, _ in folder_paths.folder_names_and_paths.values()]
+    made.append(Path(folder_paths.get_input_directory()) / CANARY / "x.png")
+    for file in made:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    listed = {
+        (schema.node_id, entry.id)
+        for schema in schemas().values() for entry in schema.inputs
+        if any(CANARY in str(option) for option in getattr(entry, "options", None) or ())
+    }  # fmt: skip
+    for file in made:
+        file.unlink()
+    return listed
+
+
+def test_the_inputs_that_name_files_are_known(file_inputs):
+    nodes = {node_id for node_id, _ in file_inputs}
+    assert {f"ZoetropeLoad{what}" for what in ("Frames", "MotionModule", "MotionLora", "VideoModel", "VideoVAE", "VideoLora")} <= nodes
+    strings = {entry.id for schema in SCHEMAS.values() for entry in schema.inputs if entry.io_type == "STRING"}
+    assert strings <= TEXTS | PREFIXES, "a new text input: say whether it becomes a path, and test it if it does"
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_no_file_input_takes_a_name_outside_of_its_folders(comfy_server, file_inputs, name):
+    """Each is refused before the run, by ComfyUI's list or by the node's own check."""
+    info = comfy_server.object_info()
+    for node_id, entry in sorted(file_inputs):
+        required = info[node_id]["input"]["required"]
+        inputs = {key: spec[1]["default"] for key, spec in required.items() if len(spec) > 1 and "default" in spec[1]}
+        graph = {
+            "1": {"class_type": node_id, "inputs": {**inputs, entry: name}},
+            "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
+        }
+        with pytest.raises(ComfyError) as refused:
+            comfy_server.prompt(graph)
+        told = refused.value.details["node_errors"]["1"]["errors"]
+        kinds = {error["type"] for error in told if entry == error["extra_info"].get("input_name")}
+        assert kinds & {"value_not_in_list", "custom_validation_failed"}, f"{node_id}.{entry}: {told}"
+
+
+def test_links_out_of_the_folders_are_not_followed(comfy_server, tmp_path):
+    (tmp_path / "canary.png").write_bytes(b"secret")
+    link = comfy_server.base / "input" / "linked"
+    link.symlink_to(tmp_path)
+    try:
+        with pytest.raises(ComfyError) as refused:
+            comfy_server.prompt({
+                "1": {"class_type": "LoadVideo", "inputs": {"file": "linked/canary.png"}},
+                "2": {"class_type": NODE, "inputs": {"video": ["1", 0], **DEFAULTS}},
+                "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+            })  # fmt: skip
+        assert "Invalid video file" in str(refused.value.details["node_errors"])
+    finally:
+        link.unlink()
+
+
+def test_a_picture_source_may_be_annotated(comfy_base):
+    file = Path(folder_paths.get_output_directory()) / "allowed.png"
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(file)
+    assert missing_source_message("allowed.png [output]") == ""
+    assert missing_source_message("allowed.png") and missing_source_message("allowed.png [input]")
+    file.unlink()
+
+
+NAMES_ON_LINUX = ("..\\", "C:\\", "\\\\", "file:", "http:", "concat:", "linked", "canary")
+"""Beginnings that are letters of a name below the output folder there, or that a test of their own looks at."""
+
+
+@pytest.mark.parametrize("prefix", [name for name in EVIL if not name.startswith(NAMES_ON_LINUX)])
+def test_no_prefix_leads_out_of_the_output_folder(comfy_base, prefix):
+    with pytest.raises(ValueError, match="leads out of the output folder; give a name|no file name can have; leave it out"):
+        next_name(prefix, (8, 8))
+
+
+@pytest.mark.parametrize("prefix", ["file:///etc/x", "http://127.0.0.1:9/x", "concat:/etc/passwd|x", "..\\x", "C:\\x", "\\\\server\\x"])
+def test_what_looks_like_an_address_is_a_name_below_the_output_folder(comfy_base, prefix):
+    folder, name, _ = next_name(prefix, (8, 8))
+    output = Path(folder_paths.get_output_directory()).resolve()
+    assert (folder / name).resolve().is_relative_to(output)
+
+
+def test_the_pack_registers_no_route():
+    """Files are served by ComfyUI's own routes alone: no source of the pack touches the server."""
+    names = set()
+    for part in ("__init__.py", "nodes", "host", "video_io"):
+        for path in [dev.ROOT / part] if part.endswith(".py") else (dev.ROOT / part).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+                names |= {getattr(node, "attr", None), getattr(node, "id", None), getattr(node, "module", None)}
+                names |= {alias.name for alias in getattr(node, "names", []) if isinstance(alias, ast.alias)}
+    assert not {"PromptServer", "aiohttp", "routes", "add_routes", "app"} & names
