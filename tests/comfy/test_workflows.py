@@ -32,8 +32,11 @@ EXPECTED = {
     "AnimateDiff_long_video_context_windows_SD1.5": (23, 8),
     "AnimateDiff_image_to_video_SD1.5": (7, 8),
     "AnimateDiff_ControlNet_video_SD1.5": (standins.VIDEO_FPS, standins.VIDEO_FPS),
+    "Compare_and_contact_sheet": (5, 8),
     DEMO: (5, 8),
 }
+# Height and width where they are not those of one clip: two side by side under their labels.
+SIZES = {"Compare_and_contact_sheet": (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)}
 
 
 def read(name):
@@ -108,7 +111,7 @@ def test_saved_values_match_the_nodes(name, object_info):
         names = widget_names(definition)
         assert len(node["widgets_values"]) == len(names), node["type"]
         widgets = {s["widget"]["name"] for s in node["inputs"] if "widget" in s}
-        sockets = {s["name"] for s in node["inputs"] if "widget" not in s}
+        sockets = {s["name"].split(".")[0] for s in node["inputs"] if "widget" not in s}  # clips.clip0 and so on are one growing input
         assert widgets - {"upload"} == set(names) - {"control_after_generate", "upload"}, node["type"]
         every = {name for group in ("required", "optional") for name in definition["input"].get(group, {})}
         assert sockets | (widgets - {"upload"}) == every, node["type"]
@@ -122,7 +125,7 @@ def test_saved_values_match_the_nodes(name, object_info):
 def test_workflow_runs(name, run):
     video = run(standins.shrink(read(name)))
     frames, fps = EXPECTED[name]
-    assert video.frames.shape == (frames, standins.HEIGHT, standins.WIDTH, 3)
+    assert video.frames.shape == (frames, *SIZES.get(name, (standins.HEIGHT, standins.WIDTH)), 3)
     assert video.fps == pytest.approx(fps)
     assert np.isfinite(video.frames).all()
     assert video.frames.std(axis=(1, 2)).mean() > 4  # pictures, not one colour
