@@ -15,7 +15,7 @@ import av
 import numpy as np
 import torch
 
-from .display_matrix import turn_of
+from .display_matrix import Turn, turn_of
 from .facts import VideoFacts
 from .frame_plan import FrameWish, plan_frames
 from .frame_size import FrameSize, fit_size
@@ -53,6 +53,7 @@ class FrameWindow:
         for row, number in enumerate(self.numbers):
             self.missing.setdefault(number, []).append(row)
         self.frames = self.alpha = None
+        self.turn: Turn | None = None  # of the first frame, and so of all: side data keeps a frame in memory until cycles are collected
         self.fits: dict[tuple, FrameSize] = {}  # size of a picture -> how it becomes a frame
         # A rotated file is decoded before it is known to be one; what both ways need is known now.
         fits = [fit_size(facts.width, facts.height, facts.aspect, *size), fit_size(facts.height, facts.width, 1 / facts.aspect, *size)]
@@ -62,9 +63,10 @@ class FrameWindow:
         """Write a decoded frame wherever it is wanted."""
         if number not in self.missing:
             return
+        self.turn = turn_of(picture) if self.turn is None else self.turn
         fit = self._fit(number, picture)
         first, *others = self.missing.pop(number)
-        _put(picture, fit, self.frames[first], None if self.alpha is None else self.alpha[first])
+        _put(picture, self.turn, fit, self.frames[first], None if self.alpha is None else self.alpha[first])
         for row in others:
             self.frames[row] = self.frames[first]
             if self.alpha is not None:
@@ -75,7 +77,7 @@ class FrameWindow:
     def _fit(self, number: int, picture: av.VideoFrame) -> FrameSize:
         """How a picture becomes a frame; the first one decides how large all are."""
         width, height, aspect = picture.width, picture.height, self.facts.aspect
-        if turn_of(picture).transposed:
+        if self.turn.transposed:
             width, height, aspect = height, width, 1 / aspect
         if (width, height) in self.fits:
             return self.fits[width, height]
@@ -123,9 +125,8 @@ def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Call
     logging.info("%s.", told)
 
 
-def _put(frame: av.VideoFrame, size: FrameSize, out: torch.Tensor, alpha: torch.Tensor | None) -> None:
+def _put(frame: av.VideoFrame, turn: Turn, size: FrameSize, out: torch.Tensor, alpha: torch.Tensor | None) -> None:
     """Write one decoded frame into its place (H, W, 3), and its opacity (H, W)."""
-    turn = turn_of(frame)
     scaled = size.scaled[::-1] if turn.transposed else size.scaled
     deep = is_wider(frame.color_primaries, frame.color_trc)
     layout = ("rgba64le" if alpha is not None else "rgb48le") if deep else ("rgba" if alpha is not None else "rgb24")
