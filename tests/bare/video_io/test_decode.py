@@ -1,4 +1,5 @@
 """Decoding a window of a video: the right frames, at the right size, in the right colours, or a clear error."""
+import gc
 import io
 import pathlib
 import struct
@@ -275,6 +276,18 @@ def test_memory_is_announced(ramp, caplog):
     with caplog.at_level("INFO"):
         decode_window(ramp, FrameWish(cap=4), free_memory=lambda: 3 << 30)
     assert "4 frames of 46x34 need 0.00 GiB of memory and 3.00 GiB are free." in caplog.messages
+
+
+def test_frames_leave_the_memory_without_waiting_for_the_collector(ramp):
+    """A 1080p frame takes 3 MiB: what lives until cycles are collected adds up to hundreds of MiB."""
+    gc.collect()
+    gc.disable()
+    try:
+        decode_window(ramp)
+        alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive < FRAMES / 2
 
 
 class Cancelled(BaseException):
