@@ -77,11 +77,29 @@ def controlnet_video(family: play.Family) -> torch.Tensor:
     return torch.cat(rows)
 
 
+@torch.inference_mode()
+def video_to_video(family: play.Family) -> torch.Tensor:
+    """Eight of 32 frames of a video, and below them the same frames of what the windows made of it."""
+    import comfy.sample
+
+    things = {"shape": "ring", "colour": "purple", "background": "gray", "size": "big"}
+    video = world.render_clip(world.random_scene(random.Random(5), motion="orbit", **things), 32)
+    latents = family.vae.encode(video.movedim(1, -1))
+    noise = comfy.sample.prepare_noise(latents, 3)
+    text = "a big purple ball on a gray background, orbiting"
+    samples = comfy.sample.sample(
+        play.in_windows(play.moving(family)), noise, 20, play.GUIDANCE, play.SAMPLER, play.SCHEDULER,
+        play.encode(family, [text] * len(video)), play.encode(family, [""]), latents, denoise=0.75, seed=3, disable_pbar=True,
+    )  # fmt: skip
+    return torch.cat([video[::4], family.vae.decode(samples).movedim(-1, 1)[::4]])
+
+
 THUMBNAILS = {
     "AnimateDiff_text_to_video_SD1.5": text_to_video,
     "AnimateDiff_long_video_context_windows_SD1.5": long_video,
     "AnimateDiff_image_to_video_SD1.5": image_to_video,
     "AnimateDiff_ControlNet_video_SD1.5": controlnet_video,
+    "Long_video_in_bounded_memory": video_to_video,
     "zoetrope_demo": demo,
 }
 

@@ -38,7 +38,7 @@ class CreateVideo(io.ComfyNode):
         return io.NodeOutput(create_video(images, fps, crf, audio))
 
 
-def _frame_options() -> list[io.Input]:
+def frame_options() -> list[io.Input]:
     """The widgets that Video to Frames and Load Frames have in common, but for the preset."""
     return [
         io.Float.Input(
@@ -83,7 +83,7 @@ def _frame_options() -> list[io.Input]:
     ]  # fmt: skip
 
 
-def _preset() -> io.Input:
+def preset_input() -> io.Input:
     return io.Combo.Input(
         "preset", options=list(FRAME_PRESETS), default="none", optional=True,
         tooltip="What a model was published with: fills in force_rate, frame_cap and length where they are 0 or any, and rounds the sides: "
@@ -116,8 +116,8 @@ class TakeFrames(io.ComfyNode):
             search_aliases=["load video", "vhs", "vhs load video", "force rate", "select every nth", "get video components", "frame cap"],
             inputs=[
                 io.Video.Input("video", tooltip="From Load Video, or any other VIDEO; a trim of it is kept."),
-                *_frame_options(),
-                _preset(),
+                *frame_options(),
+                preset_input(),
             ],
             outputs=[
                 io.Image.Output("IMAGE", tooltip="The frames."),
@@ -129,11 +129,11 @@ class TakeFrames(io.ComfyNode):
 
     @classmethod
     def execute(cls, video, **options) -> io.NodeOutput:
-        found = video_frames(video, _options_of(**options))
+        found = video_frames(video, options_of(**options))
         return io.NodeOutput(found.images, found.mask, found.audio, *found.outputs())
 
 
-def _options_of(skip_first_frames, select_every_nth, frame_cap, preset="none", **others) -> FrameOptions:
+def options_of(skip_first_frames, select_every_nth, frame_cap, preset="none", **others) -> FrameOptions:
     """The widgets under the names of FrameOptions."""
     return FrameOptions.of(preset, skip_first_frames=skip_first_frames, every_nth=select_every_nth, cap=frame_cap, **others)
 
@@ -156,8 +156,8 @@ class LoadFrames(io.ComfyNode):
                     "folder_fps", default=8.0, min=0.01, max=240.0, step=0.01,
                     tooltip="Frames per second of a folder of pictures: 8 for AnimateDiff; an animated picture has its own.",
                 ),
-                *_frame_options(),
-                _preset(),
+                *frame_options(),
+                preset_input(),
             ],
             outputs=[
                 io.Image.Output("IMAGE", tooltip="The frames."),
@@ -168,7 +168,7 @@ class LoadFrames(io.ComfyNode):
 
     @classmethod
     def execute(cls, source, folder_fps, **options) -> io.NodeOutput:
-        found = load_frames(source, folder_fps, _options_of(**options))
+        found = load_frames(source, folder_fps, options_of(**options))
         return io.NodeOutput(found.images, found.mask, *found.outputs())
 
     @classmethod

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import av
+import torch
 
 from .facts import Source, VideoFacts, facts_by_decoding, open_video, read_facts, video_stream
 from .frame_plan import FrameWish
-from .frame_window import DecodedVideo, FrameWindow
+from .frame_window import DecodedVideo, FrameChunks, FrameWindow, SizeWish
 from .pictures import Pictures, whole_frames
 
 
@@ -35,10 +36,35 @@ def decode_window(
     progress(done, all) is told after every frame; stop, which may raise, is called between packets.
 
     Raises ValueError for files that cannot be read, wishes that leave nothing, and when the frames need more memory than is free."""
-    wish = wish or FrameWish()
+    size = (width, height, resize, multiple)
+    return _decode(source, lambda facts: FrameWindow(facts, wish or FrameWish(), size, free_memory, progress), stop).finished()
+
+
+def decode_in_chunks(
+    source: Source,
+    wish: FrameWish,
+    size: SizeWish,
+    chunk: int,
+    work: Callable[[torch.Tensor], object],
+    free_memory: Callable[[], int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], None] = int,
+) -> tuple[list, DecodedVideo]:
+    """What `work` makes of the wished frames, `chunk` of them at a time (F, H, W, 3), and what was decoded, without the frames.
+
+    Nothing but one chunk is ever in memory. Raises ValueError as decode_window does."""
+    if chunk < 1:
+        raise ValueError(f"chunk_frames={chunk} must be 1 or more; 8 is usual.")
+    window = _decode(source, lambda facts: FrameChunks(facts, wish, size, chunk, work, free_memory, progress), stop)
+    done = window.finished()
+    return window.results, done
+
+
+def _decode(source: Source, window_of: Callable[[VideoFacts], FrameWindow], stop: Callable[[], None]) -> FrameWindow:
+    """A window with every frame in it that can be decoded; begun anew where the packets told a wrong number of frames."""
 
     def decode(facts: VideoFacts) -> tuple[FrameWindow, bool]:
-        window = FrameWindow(facts, wish, (width, height, resize, multiple), free_memory, progress)
+        window = window_of(facts)
         with open_video(source) as container:
             stream = video_stream(container)
             stream.thread_type = "AUTO"
@@ -51,7 +77,7 @@ def decode_window(
     if window.missing and not (damaged or window.facts.lost):
         window = None  # frees its frames
         window, _ = decode(facts_by_decoding(source, stop))
-    return window.finished()
+    return window
 
 
 def _numbered(pictures: Pictures, facts: VideoFacts, first: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:

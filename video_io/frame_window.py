@@ -57,7 +57,11 @@ class FrameWindow:
         self.fits: dict[tuple, FrameSize] = {}  # size of a picture -> how it becomes a frame
         # A rotated file is decoded before it is known to be one; what both ways need is known now.
         fits = [fit_size(facts.width, facts.height, facts.aspect, *size), fit_size(facts.height, facts.width, 1 / facts.aspect, *size)]
-        check_memory((len(self.numbers), *min((fit.out[::-1] for fit in fits), key=math.prod)), facts.has_alpha, free_memory)
+        check_memory((self._held(), *min((fit.out[::-1] for fit in fits), key=math.prod)), facts.has_alpha, free_memory)
+
+    def _held(self) -> int:
+        """How many frames are in memory at once."""
+        return len(self.numbers)
 
     def put(self, number: int, picture: av.VideoFrame) -> None:
         """Write a decoded frame wherever it is wanted."""
@@ -96,7 +100,7 @@ class FrameWindow:
         return fit
 
     def _allocate(self, out: tuple[int, int]) -> None:
-        shape = (len(self.numbers), out[1], out[0])
+        shape = (self._held(), out[1], out[0])
         check_memory(shape, self.facts.has_alpha, self.free_memory)
         self.frames = torch.empty(*shape, 3)
         self.alpha = torch.empty(*shape) if self.facts.has_alpha else None
@@ -111,6 +115,46 @@ class FrameWindow:
             )
         rate = self.wish.force_rate or self.facts.fps
         return DecodedVideo(self.frames, self.alpha, rate / self.wish.every_nth, self.facts, self.numbers)
+
+
+class FrameChunks(FrameWindow):
+    """The wanted frames a few at a time: `work` gets each chunk (F, H, W, 3), F at most `chunk`, in memory that the next one takes.
+
+    The results lie in `results`. Raises ValueError as FrameWindow does, for damage as soon as it is met."""
+
+    def __init__(self, facts: VideoFacts, wish: FrameWish, size: SizeWish, chunk: int, work: Callable[[torch.Tensor], object],
+                 free_memory: FreeMemory | None = None, progress: Progress | None = None) -> None:  # fmt: skip
+        self.chunk, self.work = chunk, work
+        self.results: list[object] = []
+        self.filled = 0  # rows of the present chunk
+        super().__init__(facts, wish, size, free_memory, progress)
+
+    def _held(self) -> int:
+        return min(self.chunk, len(self.numbers))
+
+    def put(self, number: int, picture: av.VideoFrame) -> None:
+        """Write a decoded frame wherever it is wanted, and hand over the chunk when it is full."""
+        if number not in self.missing or min(self.missing) < number:  # a gap: `finished` says so
+            return
+        fit = self._fit(number, picture)
+        for _ in self.missing.pop(number):
+            _put(picture, fit, self.frames[self.filled], None if self.alpha is None else self.alpha[self.filled])
+            self.filled += 1
+            if self.filled == len(self.frames):
+                self._hand_over()
+            if self.progress is not None:
+                self.progress(len(self.numbers) - sum(map(len, self.missing.values())), len(self.numbers))
+
+    def _hand_over(self) -> None:
+        self.results.append(self.work(self.frames[: self.filled]))
+        self.filled = 0
+
+    def finished(self) -> DecodedVideo:
+        """What was decoded, without the frames. Raises ValueError where some could not be decoded."""
+        done = super().finished()
+        if self.filled:
+            self._hand_over()
+        return DecodedVideo(self.frames[:0], None, done.fps, done.facts, done.numbers)
 
 
 def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Callable[[], int] | None) -> None:

@@ -33,6 +33,7 @@ EXPECTED = {
     "AnimateDiff_image_to_video_SD1.5": (7, 8),
     "AnimateDiff_ControlNet_video_SD1.5": (standins.VIDEO_FPS, standins.VIDEO_FPS),
     "Compare_and_contact_sheet": (5, 8),
+    "Long_video_in_bounded_memory": (standins.VIDEO_FRAMES, standins.VIDEO_FPS),
     DEMO: (5, 8),
 }
 # Height and width where they are not those of one clip: two side by side under their labels.

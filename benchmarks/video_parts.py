@@ -1,0 +1,77 @@
+"""The parts of `bench video` that run in processes of their own; each prints one number as its last line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from .video_full_size import Peak
+
+MIB = 2**20
+
+
+def decode_memory(clip: str) -> float:
+    """MiB of memory above the frames themselves while a clip is decoded into one tensor."""
+    from ..video_io.decode import decode_window
+    from ..video_io.frame_plan import FrameWish
+
+    decode_window(clip, FrameWish(cap=2))  # libraries are loaded
+    with Peak() as memory:
+        frames = decode_window(clip).frames
+    return round((memory.more - frames.nbytes) / MIB, 1)
+
+
+def decode_seconds(clip: str) -> float:
+    """Seconds to decode a clip into one tensor."""
+    from ..video_io.decode import decode_window
+    from ..video_io.frame_plan import FrameWish
+
+    decode_window(clip, FrameWish(cap=2))
+    begun = time.perf_counter()
+    decode_window(clip)
+    return time.perf_counter() - begun
+
+
+def encode_seconds(folder: str, raw: str) -> float:
+    """Seconds to write 60 frames of 1280x720 as H.264 with crf 18; the same frames lie in `raw` afterwards."""
+    from ..video_io.encode import EncodeSettings
+    from ..video_io.video_file import VideoFile
+
+    ys, xs = torch.meshgrid(torch.arange(720), torch.arange(1280), indexing="ij")
+    pictures = torch.stack([torch.stack([(xs + 5 * i) % 256, (ys + 3 * i) % 256, (xs + ys) // 9 % 256], -1) for i in range(60)])
+    Path(raw).write_bytes(pictures.to(torch.uint8).numpy().tobytes())
+    frames = pictures.float().div_(255)
+    del pictures
+    settings = EncodeSettings("H.264 (mp4)", 24.0, 18.0)
+    begun = time.perf_counter()
+    with VideoFile(Path(folder), "ours", settings, False, None, {}) as file:
+        for frame in frames:
+            file.write(frame, None)
+    seconds = time.perf_counter() - begun
+    file.path.unlink()
+    return seconds
+
+
+def stream_peak(folder: str, count: str) -> float:
+    """Bytes of memory above the beginning while so many latents of 512x512 become a file, the tiny family's autoencoder decoding them."""
+    from ..demo import play
+    from ..host.latent_stream import ChunkWish, LatentStream
+    from ..video_io.encode import EncodeSettings
+    from ..video_io.video_file import VideoFile
+
+    vae = play.load_family().vae
+    latents = torch.zeros(1, 4, 64, 64).expand(int(count), -1, -1, -1)  # the latents' own memory is not the question
+    stream = LatentStream(vae, latents, ChunkWish())
+    settings = EncodeSettings("H.264 (mp4)", 24.0, 18.0)
+    with Peak() as memory, VideoFile(Path(folder), f"stream{count}", settings, False, None, {}) as file:
+        for frame, _ in stream.frames():
+            file.write(frame, None)
+    file.path.unlink()
+    return float(memory.more)
+
+
+if __name__ == "__main__":
+    print(globals()[sys.argv[1]](*sys.argv[2:]))
