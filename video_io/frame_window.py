@@ -20,6 +20,7 @@ from .facts import VideoFacts
 from .frame_plan import FrameWish, plan_frames
 from .frame_size import FrameSize, fit_size
 from .hdr import is_wider, to_display
+from .large_pages import in_large_pages
 
 FreeMemory = Callable[[], int]
 Progress = Callable[[int, int], None]
@@ -102,8 +103,8 @@ class FrameWindow:
     def _allocate(self, out: tuple[int, int]) -> None:
         shape = (self._held(), out[1], out[0])
         check_memory(shape, self.facts.has_alpha, self.free_memory)
-        self.frames = torch.empty(*shape, 3)
-        self.alpha = torch.empty(*shape) if self.facts.has_alpha else None
+        self.frames = in_large_pages(torch.empty(*shape, 3))
+        self.alpha = in_large_pages(torch.empty(*shape)) if self.facts.has_alpha else None
 
     def finished(self) -> DecodedVideo:
         """The frames. Raises ValueError where some could not be decoded."""
@@ -136,9 +137,10 @@ class FrameChunks(FrameWindow):
         """Write a decoded frame wherever it is wanted, and hand over the chunk when it is full."""
         if number not in self.missing or min(self.missing) < number:  # a gap: `finished` says so
             return
+        self.turn = turn_of(picture) if self.turn is None else self.turn
         fit = self._fit(number, picture)
         for _ in self.missing.pop(number):
-            _put(picture, fit, self.frames[self.filled], None if self.alpha is None else self.alpha[self.filled])
+            _put(picture, self.turn, fit, self.frames[self.filled], None if self.alpha is None else self.alpha[self.filled])
             self.filled += 1
             if self.filled == len(self.frames):
                 self._hand_over()
