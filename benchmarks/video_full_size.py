@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
+
 def main(arguments: list[str]) -> dict:
     """Prints a table, or with --json one object {system: what was measured} as the last line; returns that object."""
     from .video_files import SIZES, write_file
@@ -84,7 +85,7 @@ def run_one(name: str, path: str, published: bool, half: bool) -> dict:
     comfy.cli_args.args.fp16_unet = half
     frames, height, width = SIZES[name].shape(published)
     with Peak() as loading:
-        patcher, clip, vae, clip_vision = load(path, SIZES[name])
+        patcher, clip, vae, clip_vision = load(path)
     positive, negative, latent = inputs((patcher.model, clip, vae, clip_vision), SIZES[name], frames, height, width)
     device = comfy.model_management.get_torch_device()
     comfy.model_management.load_models_gpu([patcher])
@@ -112,15 +113,10 @@ def compared_with_core(model, shape: list[int], step_bytes: int) -> dict:
     return {"expected_bytes": int(expected), "declared": declared, "factor": round(declared * step_bytes / expected, 3)}
 
 
-def load(path: str, size) -> tuple:
-    """(ModelPatcher, CLIP, VAE, CLIP_VISION) by Load Video Model's loader, or by core's Image Only Checkpoint Loader."""
-    import comfy.sd
-
+def load(path: str) -> tuple:
+    """(ModelPatcher, CLIP, VAE, CLIP_VISION) by Load Video Model's loader."""
     from ..host.video_model import video_model_from_file
 
-    if size.conditioning:
-        model, clip, vae, clip_vision = comfy.sd.load_checkpoint_guess_config(path, output_clip=False, output_clipvision=True)
-        return model, clip, vae, clip_vision
     found = video_model_from_file(path)
     return found.model, found.clip, found.vae, found.clip_vision
 

@@ -1,0 +1,73 @@
+"""While a sampler runs, the whole clip is seen: moving in Nodes 2.0, as a sheet in the classic canvas."""
+
+import json
+import sys
+import time
+
+import pytest
+from zoetrope.tests.browser.session import ARTEFACTS
+from zoetrope.tests.comfy import standins
+
+dev = sys.modules["zoetrope_dev"]
+WORKFLOW = dev.ROOT / "example_workflows" / "Compare_and_contact_sheet.json"
+# The first bytes and the size of the newest preview of any node; `b_preview` is what the front end shows.
+LISTEN = """(() => {
+  window.zoetropePreviews = [];
+  window.app.api.addEventListener('b_preview', async event => {
+    const bytes = new Uint8Array(await event.detail.arrayBuffer());
+    const bitmap = await createImageBitmap(event.detail);
+    const text = new TextDecoder('latin1').decode(bytes);
+    window.zoetropePreviews.push({ kind: text.slice(8, 12), frames: text.split('ANMF').length - 1, width: bitmap.width });
+  });
+})()"""
+
+
+def start(browser, mode, tmp_path, **settings):
+    """Opens the workflow with long sampling in `mode` and starts it."""
+    workflow = standins.shrink(json.loads(WORKFLOW.read_text(encoding="utf8")))
+    for node in workflow["nodes"]:
+        if node["type"] == "KSampler":
+            node["widgets_values"][2] = 400
+        if node["type"] == "ZoetropePreviewClip":
+            node["widgets_values"][0] = mode
+    file = tmp_path / "workflow.json"
+    file.write_text(json.dumps(workflow), encoding="utf8")
+    browser.open(settings=settings)
+    assert browser.drop(file=str(file), nodes=len(workflow["nodes"]))["missing"] == []
+    browser.evaluate(code=LISTEN)
+    browser.evaluate(code="window.app.queuePrompt(0)")
+
+
+def previews(browser, seconds=150):
+    """Waits for a few previews and returns them."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        found = browser.evaluate(code="window.zoetropePreviews")
+        if len(found) >= 2:
+            return found
+        time.sleep(0.5)
+    pytest.fail("no previews came")
+
+
+@pytest.fixture
+def page(browser):
+    yield browser
+    browser.evaluate(code="window.app.api.interrupt(null)")
+
+
+def test_the_clip_moves_in_nodes_2(page, tmp_path):
+    start(page, "animation", tmp_path, **{"Comfy.VueNodes.Enabled": True})
+    found = previews(page)
+    assert found[0]["kind"] == "WEBP" and found[0]["frames"] == 5
+    files = [ARTEFACTS / "clip_preview" / f"nodes_2_{i}.png" for i in range(3)]
+    for file in files:
+        page.screenshot(file=str(file))
+    assert len({file.read_bytes() for file in files}) > 1
+
+
+def test_the_sheet_is_seen_in_the_classic_canvas(page, tmp_path):
+    start(page, "contact sheet", tmp_path)
+    found = previews(page)
+    assert found[0]["frames"] == 0 and found[0]["width"] > standins.WIDTH
+    page.screenshot(file=str(ARTEFACTS / "clip_preview" / "sheet.png"))
+    assert page.evaluate(code="window.app.graph.nodes.some(node => node.imgs?.length && node.type === 'KSampler')")
