@@ -89,7 +89,7 @@ def video_to_video(family: play.Family) -> torch.Tensor:
     text = "a big purple ball on a gray background, orbiting"
     samples = comfy.sample.sample(
         play.in_windows(play.moving(family)), noise, 20, play.GUIDANCE, play.SAMPLER, play.SCHEDULER,
-        play.encode(family, [text] * len(video)), play.encode(family, [""]), latents, denoise=0.75, seed=3, disable_pbar=True,
+        play.encode(family, [text] * len(video)), play.encode(family, [""]), latents, denoise=0.55, seed=3, disable_pbar=True,
     )  # fmt: skip
     return torch.cat([video[::4], family.vae.decode(samples).movedim(-1, 1)[::4]])
 

@@ -71,12 +71,12 @@ def test_no_file_input_takes_a_name_outside_of_its_folders(comfy_server, file_in
 
 def test_links_out_of_the_folders_are_not_followed(comfy_server, tmp_path):
     (tmp_path / "canary.png").write_bytes(b"secret")
-    link = comfy_server.base / "input" / "linked"
+    link = comfy_server.base / "input" / "linked_path"
     link.symlink_to(tmp_path)
     try:
         with pytest.raises(ComfyError) as refused:
             comfy_server.prompt({
-                "1": {"class_type": "LoadVideo", "inputs": {"file": "linked/canary.png"}},
+                "1": {"class_type": "LoadVideo", "inputs": {"file": "linked_path/canary.png"}},
                 "2": {"class_type": NODE, "inputs": {"video": ["1", 0], **DEFAULTS}},
                 "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
             })  # fmt: skip
