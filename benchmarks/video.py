@@ -27,7 +27,14 @@ def main(arguments: list[str]) -> dict:
     parser.add_argument("--frames", type=int, default=300, help="frames of 1920x1080 to decode (300, which need 7.5 GB)")
     parser.add_argument("--stream", type=int, default=2000, help="frames of 512x512 that latents become (2000)")
     parser.add_argument("--repeats", type=int, default=3, help="repeats of every timing (3)")
+    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)  # one function of video_parts, in this process
     options = parser.parse_args(arguments)
+    if options.part:
+        from . import video_parts
+
+        name, *values = options.part
+        print(getattr(video_parts, name)(*values))
+        return {}
     with tempfile.TemporaryDirectory() as folder:
         result = run(Path(folder), options.frames, options.stream, options.repeats)
     if options.json:
@@ -81,9 +88,9 @@ def timed(command: list[str], given: bytes | None = None) -> float:
 
 
 def apart(part: str, *arguments: str) -> float:
-    """What the function `part` of this file returns in a fresh process that has ComfyUI at hand."""
+    """What the function `part` of video_parts returns in a fresh process that has ComfyUI at hand."""
     dev = Path(__file__).parents[1] / "dev.py"
-    command = [sys.executable, str(dev), "run", "benchmarks.video_parts", part, *arguments]
+    command = [sys.executable, str(dev), "run", "benchmarks.video", "--part", part, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"ZOETROPE_INSIDE": "1"})
     if done.returncode:
         raise RuntimeError(f"bench video, {part}: {done.stderr.strip()[-2000:]}")

@@ -1,8 +1,7 @@
-"""The parts of `bench video` that run in processes of their own; each prints one number as its last line."""
+"""The parts of `bench video` that run in processes of their own; each returns one number."""
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -71,7 +70,3 @@ def stream_peak(folder: str, count: str) -> float:
             file.write(frame, None)
     file.path.unlink()
     return float(memory.more)
-
-
-if __name__ == "__main__":
-    print(globals()[sys.argv[1]](*sys.argv[2:]))
