@@ -40,4 +40,5 @@ FRAME_PRESETS = {
     "HunyuanVideo": FramePreset(24, 129, "4n+1", 16),
     "LTX-Video": FramePreset(24, 97, "8n+1", 32),
 }
-"""What a node offers; the numbers are those the models were published with."""
+"""What a node offers. Frames of Wan and LTX-Video are the defaults of ComfyUI's own nodes for them; the rates of Wan, HunyuanVideo and LTX-Video and
+HunyuanVideo's frames were not checked against a publication."""
