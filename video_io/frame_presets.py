@@ -40,5 +40,5 @@ FRAME_PRESETS = {
     "HunyuanVideo": FramePreset(24, 129, "4n+1", 16),
     "LTX-Video": FramePreset(24, 97, "8n+1", 32),
 }
-"""What a node offers. Frames of Wan and LTX-Video are the defaults of ComfyUI's own nodes for them; the rates of Wan, HunyuanVideo and LTX-Video and
-HunyuanVideo's frames were not checked against a publication."""
+"""What a node offers. The numbers of frames of Wan and LTX-Video are the defaults of ComfyUI's own nodes for them; their rates, and
+HunyuanVideo's rate and number of frames, were not checked against a publication."""
