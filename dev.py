@@ -400,8 +400,18 @@ class TorchvisionSchemas(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name == "torchvision":
             sys.meta_path.remove(self)
+            import contextlib
+            import glob
+            import importlib.util
+            import os
+
             import torch
 
+            found = importlib.util.find_spec("torchvision")
+            for folder in found.submodule_search_locations if found else ():
+                for compiled in glob.glob(os.path.join(folder, "_C.*")):
+                    with contextlib.suppress(OSError):  # one that fits declares everything itself, and twice would end the process
+                        torch.ops.load_library(compiled)
             if not hasattr(torch.ops.torchvision, "nms"):
                 type(self).kept_alive = library = torch.library.Library("torchvision", "FRAGMENT")
                 for operator in ("nms", "qnms"):

@@ -31,7 +31,7 @@ def attach(model: nn.Module, names: Iterable[str], rank: int, fused: str = "to_q
     changes = {}
     for name in names:
         layer = model.get_submodule(name)
-        change = LowRankChange(layer.weight, rank, 3 if name.endswith(fused) else 1).to(layer.weight.dtype)
+        change = LowRankChange(layer.weight, rank, 3 if name.endswith(fused) else 1).to(layer.weight)
         parametrize.register_parametrization(layer, "weight", change)
         changes[name] = change
     return changes
