@@ -78,10 +78,14 @@ def packed(found: DecodedVideo, audio: dict | None = None) -> VideoFrames:
     """Decoded frames as the nodes' outputs."""
     mask = torch.zeros(1, 64, 64) if found.alpha is None else found.alpha.neg_().add_(1)  # as core's Load Image without transparency
     facts = found.facts
-    described = _describe(found.frames, found.fps, facts.num_frames, facts.fps, (facts.width, facts.height), facts.codec)
-    if facts.lost:
-        described += f"; the file is cut off, {facts.lost} frames at its end are not there"
-    return VideoFrames(found.frames, mask, audio, found.fps, described, facts.fps, facts.num_frames)
+    return VideoFrames(found.frames, mask, audio, found.fps, describe_taken("frames", found.frames, found), facts.fps, facts.num_frames)
+
+
+def describe_taken(kind: str, taken: torch.Tensor, found: DecodedVideo) -> str:
+    """What was taken from which file, for the nodes' info outputs: "frames" (F, H, W, 3) or "latents" (F, C, h, w)."""
+    facts = found.facts
+    text = _describe(kind, taken, found.fps, facts.num_frames, facts.fps, (facts.width, facts.height), facts.codec)
+    return f"{text}; the file is cut off, {facts.lost} frames at its end are not there" if facts.lost else text
 
 
 def free_memory() -> int:
@@ -112,10 +116,10 @@ def _span(times: list[float], fps: float, end: float) -> tuple[float, float]:
     return min(times), min(end, min(times) + len(times) / fps)
 
 
-def _describe(frames: torch.Tensor, fps: float, of: int, source_fps: float, size: tuple[int, int], codec: str) -> str:
-    height, width = frames.shape[1:3]
-    taken = f"{len(frames)} frames of {width}x{height} at {fps:g} fps ({frames.nbytes / 2**20:.0f} MiB)"
-    return f"{taken}, taken from {of} frames of {size[0]}x{size[1]} at {source_fps:g} fps ({codec})"
+def _describe(kind: str, taken: torch.Tensor, fps: float, of: int, source_fps: float, size: tuple[int, int], codec: str) -> str:
+    height, width = taken.shape[1:3] if kind == "frames" else taken.shape[2:]
+    told = f"{len(taken)} {kind} of {width}x{height} at {fps:g} fps ({taken.nbytes / 2**20:.0f} MiB)"
+    return f"{told}, taken from {of} frames of {size[0]}x{size[1]} at {source_fps:g} fps ({codec})"
 
 
 def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
@@ -136,7 +140,7 @@ def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
     if audio is not None:
         sound_rate = audio["sample_rate"]
         audio = {**audio, "waveform": audio["waveform"][..., round(begin * sound_rate) : round(end * sound_rate)]}
-    described = _describe(frames, fps, len(images), rate, (images.shape[2], images.shape[1]), "in memory")
+    described = _describe("frames", frames, fps, len(images), rate, (images.shape[2], images.shape[1]), "in memory")
     return VideoFrames(frames, torch.zeros(1, 64, 64), audio, fps, described, rate, len(images))
 
 

@@ -10,7 +10,7 @@ from comfy_api.latest import InputImpl
 
 from ..video_io.decode import decode_in_chunks
 from ..video_io.sound import read_sound
-from .video import FrameOptions, free_memory, stop, video_frames, within_trim
+from .video import FrameOptions, describe_taken, free_memory, stop, video_frames, within_trim
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,4 @@ def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int 
     end = min(done.facts.end, begin + len(done.numbers) / done.fps)
     audio = read_sound(source, begin, end, stop) if done.facts.has_audio else None
     samples = torch.cat(parts)
-    return VideoLatents(samples, audio, done.fps, describe(samples, done))
-
-
-def describe(samples: torch.Tensor, done) -> str:
-    """What was taken from what, for the info output."""
-    facts = done.facts
-    taken = f"{len(samples)} latents of {samples.shape[-1]}x{samples.shape[-2]} at {done.fps:g} fps ({samples.nbytes / 2**20:.1f} MiB)"
-    return f"{taken}, taken from {facts.num_frames} frames of {facts.width}x{facts.height} at {facts.fps:g} fps ({facts.codec})"
+    return VideoLatents(samples, audio, done.fps, describe_taken("latents", samples, done))

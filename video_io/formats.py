@@ -7,6 +7,7 @@ Source: ISO/IEC 14496-12 (MP4), RFC 9559 (Matroska, WebM), RFC 9649 (WebP), W3C 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -91,6 +92,7 @@ VIDEO_FORMATS: dict[str, VideoFormat] = {
 """What a person chooses -> how it is written."""
 
 
+@functools.cache
 def available_formats() -> dict[str, VideoFormat]:
     """Those of VIDEO_FORMATS whose encoders the installed PyAV has."""
     found = {}

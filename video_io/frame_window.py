@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import av
 import numpy as np
@@ -53,6 +53,7 @@ class FrameWindow:
         self.missing: dict[int, list[int]] = {}  # number of a frame -> rows of the result
         for row, number in enumerate(self.numbers):
             self.missing.setdefault(number, []).append(row)
+        self.written = 0  # frames
         self.frames = self.alpha = None
         self.turn: Turn | None = None  # of the first frame, and so of all: side data keeps a frame in memory until cycles are collected
         self.fits: dict[tuple, FrameSize] = {}  # size of a picture -> how it becomes a frame
@@ -76,8 +77,12 @@ class FrameWindow:
             self.frames[row] = self.frames[first]
             if self.alpha is not None:
                 self.alpha[row] = self.alpha[first]
+        self._tell(1 + len(others))
+
+    def _tell(self, written: int) -> None:
+        self.written += written
         if self.progress is not None:
-            self.progress(len(self.numbers) - sum(map(len, self.missing.values())), len(self.numbers))
+            self.progress(self.written, len(self.numbers))
 
     def _fit(self, number: int, picture: av.VideoFrame) -> FrameSize:
         """How a picture becomes a frame; the first one decides how large all are."""
@@ -128,24 +133,23 @@ class FrameChunks(FrameWindow):
         self.chunk, self.work = chunk, work
         self.results: list[object] = []
         self.filled = 0  # rows of the present chunk
-        super().__init__(facts, wish, size, free_memory, progress)
+        super().__init__(replace(facts, has_alpha=False), wish, size, free_memory, progress)
 
     def _held(self) -> int:
         return min(self.chunk, len(self.numbers))
 
     def put(self, number: int, picture: av.VideoFrame) -> None:
         """Write a decoded frame wherever it is wanted, and hand over the chunk when it is full."""
-        if number not in self.missing or min(self.missing) < number:  # a gap: `finished` says so
+        if number not in self.missing or self.missing[number][0] != self.written:  # behind a gap, of which `finished` tells
             return
         self.turn = turn_of(picture) if self.turn is None else self.turn
         fit = self._fit(number, picture)
         for _ in self.missing.pop(number):
-            _put(picture, self.turn, fit, self.frames[self.filled], None if self.alpha is None else self.alpha[self.filled])
+            _put(picture, self.turn, fit, self.frames[self.filled], None)
             self.filled += 1
             if self.filled == len(self.frames):
                 self._hand_over()
-            if self.progress is not None:
-                self.progress(len(self.numbers) - sum(map(len, self.missing.values())), len(self.numbers))
+            self._tell(1)
 
     def _hand_over(self) -> None:
         self.results.append(self.work(self.frames[: self.filled]))
