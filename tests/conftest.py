@@ -40,6 +40,18 @@ def pytest_configure(config):
         config.pluginmanager.register(TierReport(), "zoetrope-tiers")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Files of tests to processes as xdist does it, but all browser tests to one: two browsers on two cores draw pages for minutes."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+    return OneBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     """Ends the worker of a test that pytest-timeout could not end, say in a deadlock of compiled code: a new one takes the rest."""

@@ -23,12 +23,15 @@ const SETTINGS = {
   'Comfy.Notification.ShowVersionUpdates': false,
   'Comfy.Minimap.Visible': false,
   'LiteGraph.Canvas.MinFontSizeForLOD': 0,
+  'LiteGraph.Canvas.MaximumFps': 15,
 };
+let context;
 let page;
 const seen = { pageErrors: [], missingFiles: [] };
 
-async function start(browser) {
-  page = await browser.newPage({ viewport: { width: 1600, height: 1000 }, locale: 'en-US' });
+async function newPage() {
+  await page?.close();
+  page = await context.newPage();
   page.on('pageerror', error => seen.pageErrors.push(error.message.slice(0, 400)));
   page.on('response', response => {
     if (response.status() >= 400 && response.url().includes('/extensions/')) seen.missingFiles.push(response.url());
@@ -36,13 +39,14 @@ async function start(browser) {
 }
 
 const COMMANDS = {
-  // Stores settings and loads the page anew; `query` is what follows the address, say ?template=...
+  // Stores settings and opens a new page, so that nothing of the last one goes on; `query` follows the address, say ?template=...
   async open({ settings = {}, query = '' }) {
     const values = { ...SETTINGS, 'Comfy.Locale': 'en', 'Comfy.VueNodes.Enabled': false, ...settings };
     const answer = await fetch(`${task.url}/settings`, {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(values),
     });
     if (!answer.ok) throw new Error(`the server refused the settings: ${answer.status}`);
+    await newPage();
     await page.goto(`${task.url}/${query}`, { waitUntil: 'domcontentloaded' });
     await page.waitForFunction(() => window.app?.graph && window.app.extensionManager
       && Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100, null, { timeout: 120000 });
@@ -165,7 +169,7 @@ const COMMANDS = {
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-background-networking'],
   });
   try {
-    await start(browser);
+    context = await browser.newContext({ viewport: { width: 1600, height: 1000 }, locale: 'en-US', reducedMotion: 'reduce' });
     for await (const line of readline.createInterface({ input: process.stdin })) {
       const request = JSON.parse(line);
       let answer;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -18,33 +19,55 @@ ARTEFACTS = Path(os.environ.get("ZOETROPE_ARTEFACTS", dev.HOME / "artefacts"))
 
 
 class Browser:
-    """Drives the page; `browser.run(seconds=60)` sends {"do": "run", "seconds": 60} and returns the result. Raises RuntimeError."""
+    """Drives the page; `browser.run(seconds=60)` sends {"do": "run", "seconds": 60} and returns the result. Raises RuntimeError.
+
+    A browser that does not answer in time is ended, and `open` starts another, but only LIVES in all: then every call fails at once.
+    """
+
+    LIVES = 3
+    PATIENCE = 180.0  # seconds beyond those that a command takes by itself
 
     def __init__(self, url: str):
-        task = json.dumps({"url": url, "chromium": dev.find_chromium()})
+        self.command = ["node", str(HERE / "session.cjs"), json.dumps({"url": url, "chromium": dev.find_chromium()})]
+        self.lives = 0
+        self.process: subprocess.Popen | None = None
+        self._start()
+
+    def _start(self):
+        self.lives += 1
         environment = {"NODE_PATH": str(dev.HOME / "node" / "node_modules"), **os.environ}
         self.process = subprocess.Popen(
-            ["node", str(HERE / "session.cjs"), task], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf8",
-            env=environment,
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf8", env=environment,
+            start_new_session=True,
         )  # fmt: skip
         self.answers: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._listen, args=(self.process, self.answers), daemon=True).start()
 
-    def _listen(self):
-        for line in self.process.stdout:
-            self.answers.put(line)
-        self.answers.put("")
+    @staticmethod
+    def _listen(process, answers):
+        for line in process.stdout:
+            answers.put(line)
+        answers.put("")
 
     def __getattr__(self, command: str):
         if command.startswith("_"):
             raise AttributeError(command)
 
         def call(**options):
-            self.process.stdin.write(json.dumps({"do": command, **options}) + "\n")
-            self.process.stdin.flush()
-            line = self.answers.get(timeout=options.get("seconds", 300) + 200)
+            if self.process is None and command == "open" and self.lives < self.LIVES:
+                self._start()
+            if self.process is None:
+                raise RuntimeError(f"there is no browser for {command}: it stopped answering before, {self.lives} of {self.LIVES} times")
+            try:
+                self.process.stdin.write(json.dumps({"do": command, **options}) + "\n")
+                self.process.stdin.flush()
+                line = self.answers.get(timeout=options.get("seconds", 60) + self.PATIENCE)
+            except (queue.Empty, BrokenPipeError) as error:
+                self._kill()
+                raise RuntimeError(f"the browser did not answer to {command} {options} and was ended") from error
             if not line:
-                raise RuntimeError(f"the browser ended with status {self.process.wait(timeout=30)} at {command}")
+                self._kill()
+                raise RuntimeError(f"the browser ended at {command} {options}")
             answer = json.loads(line)
             if "error" in answer:
                 raise RuntimeError(f"{command} {options}: {answer['error']}")
@@ -52,12 +75,23 @@ class Browser:
 
         return call
 
+    def _kill(self):
+        """Ends Node and the browser that it started, at once."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (ProcessLookupError, AttributeError):  # ended by itself; no process groups on Windows
+            self.process.kill()
+        self.process.wait(timeout=30)
+        self.process = None
+
     def end(self):
+        if self.process is None:
+            return
         self.process.stdin.close()
         try:
             self.process.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self._kill()
 
 
 @pytest.fixture(scope="session")

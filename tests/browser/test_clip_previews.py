@@ -51,8 +51,10 @@ def previews(browser, seconds=150):
 
 @pytest.fixture
 def page(browser):
+    """The browser; what was started in it is ended, and nothing is left that moves and has to be drawn."""
     yield browser
     browser.evaluate(code="window.app.api.interrupt(null)")
+    browser.evaluate(code="window.app.graph.clear()")
 
 
 def test_the_clip_moves_in_nodes_2(page, tmp_path):

@@ -4,6 +4,7 @@ import random
 import pytest
 import torch
 from zoetrope.demo import world
+from zoetrope.demo.dusk import at_dusk, by_day
 
 
 def test_a_seed_is_a_scene():
@@ -104,9 +105,9 @@ def test_a_zoom_enlarges_and_leaves_no_trail():
 
 def test_day_comes_back_from_dusk():
     frames = world.render_clip(world.scene_from_seed(2), 3)
-    dusk = world.at_dusk(frames)
+    dusk = at_dusk(frames)
     assert float((dusk - frames).abs().mean()) > 0.05 and float(dusk.min()) >= 0 and float(dusk.max()) <= 1
-    torch.testing.assert_close(world.by_day(dusk), frames, atol=1e-5, rtol=0)
+    torch.testing.assert_close(by_day(dusk), frames, atol=1e-5, rtol=0)
 
 
 def test_a_shape_that_cannot_be_seen_to_turn_is_refused():
