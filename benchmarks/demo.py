@@ -207,6 +207,7 @@ def overlap(frame, hint) -> float:
 def measure_second_base(family, count: int) -> dict:
     """Coherent videos on the second base with the module that never saw it, and whether they look like that base."""
     from ..demo import judge, play, world
+    from ..demo.dusk import by_day
 
     dusk = play.at_dusk(family)
     rng = random.Random("dusk")
@@ -216,7 +217,7 @@ def measure_second_base(family, count: int) -> dict:
         text = world.caption(scene, rng, name_motion=1.0)
         for found, model in ((coherent, play.moving(dusk)), (without, play.not_moving(dusk))):
             frames = play.clip_of(dusk, model, text, seed=6000 + index)
-            readings = judge.read_frames(world.by_day(frames))
+            readings = judge.read_frames(by_day(frames))
             found.append(float(judge.coherent(readings, judge.read_motion(frames, readings))))
             looks += [r.background == scene.background and r.colour == scene.colour for r in readings]
     return {"second_base": mean(coherent), "second_base_without": mean(without), "second_base_look": mean(looks)}

@@ -22,6 +22,7 @@ from ..host.motion_models import MotionModule
 from ..motion_modules.animatediff import MotionModel
 from . import networks, world
 from .batches import Batch
+from .dusk import at_dusk
 
 PROBED = (
     "input_blocks.2.1", "input_blocks.5.1", "input_blocks.8.1", "middle_block.2",
@@ -88,7 +89,7 @@ def motion_loss(text, unet, motion: MotionModel, clips: Batch) -> torch.Tensor:
 def dusk_loss(text, unet, pictures: Batch) -> torch.Tensor:
     """Loss of single pictures as they look at dusk."""
     with torch.no_grad():
-        latents, context = networks.encode(world.at_dusk(pictures.frames())), text(pictures.rows)
+        latents, context = networks.encode(at_dusk(pictures.frames())), text(pictures.rows)
     return noise_loss(unet, latents, pictures, context)
 
 
@@ -160,7 +161,7 @@ def motion_patches(motion: MotionModel, num_frames: int) -> dict:
 def decoder_loss(decoder, pictures: Batch) -> torch.Tensor:
     """Mean absolute plus squared error of decoded frames, one in four at dusk; latents carry a little noise, as sampled ones do."""
     frames = pictures.frames()
-    frames = torch.cat([frames[: len(frames) * 3 // 4], world.at_dusk(frames[len(frames) * 3 // 4 :])])
+    frames = torch.cat([frames[: len(frames) * 3 // 4], at_dusk(frames[len(frames) * 3 // 4 :])])
     latents = networks.encode(frames)
     generator = torch.Generator(latents.device).manual_seed(pictures.seed)
     strength = 0.06 * torch.rand(len(frames), 1, 1, 1, generator=generator, device=latents.device)
