@@ -2,8 +2,7 @@
 
     python dev.py run demo.thumbnails [--only NAME] [--to FOLDER]
 
-A picture is a sheet of frames in reading order. The ControlNet workflow needs a ControlNet, which the family does not have: its
-picture shows what guides it, a video and the edges that ComfyUI's Canny node finds in it.
+A picture is a sheet of frames in reading order; that of the ControlNet workflow has below every frame what its ControlNet was told.
 """
 
 from __future__ import annotations
@@ -25,23 +24,23 @@ PAPER = 0.13  # grey of the gaps
 
 
 def text_to_video(family: play.Family) -> torch.Tensor:
-    return play.clip_of(family, play.moving(family), "a big orange ball in the desert", seed=2)
+    return play.clip_of(family, play.moving(family), "a big orange ball bounces in the desert", seed=2)
 
 
 def demo(family: play.Family) -> torch.Tensor:
     """Four prompts, a row of four frames each."""
     texts = (
-        "a big red ball on a blue background",
-        "a big yellow square on a black background",
-        "a big white ring in the meadow",
-        "a big blue triangle on a pink background",
+        "a red ball drifts right on a blue background",
+        "a small yellow square grows on a black background",
+        "a white ring bounces in the meadow",
+        "a blue triangle drifts up on a pink background",
     )
     return torch.cat([play.clip_of(family, play.moving(family), text, seed=2)[::5] for text in texts])
 
 
 def long_video(family: play.Family) -> torch.Tensor:
     model = play.in_windows(play.moving(family), context_overlap=4)
-    return play.clip_of(family, model, "a big red ball in the meadow", seed=2, num_frames=25)
+    return play.clip_of(family, model, "a red ball bounces in the meadow", seed=2, num_frames=25)
 
 
 @torch.inference_mode()
@@ -64,16 +63,15 @@ def image_to_video(family: play.Family) -> torch.Tensor:
 
 
 def controlnet_video(family: play.Family) -> torch.Tensor:
-    """Four frames of a video above their edges, twice."""
-    from comfy_extras.nodes_canny import Canny
-
+    """Four frames of a video above the outlines that it follows, twice."""
     rows = []
     for shape, colour, background, seed in (("ring", "purple", "meadow", 5), ("triangle", "blue", "desert", 8)):
         things = {"shape": shape, "colour": colour, "background": background, "size": "big"}
         scene = world.random_scene(random.Random(seed), motion="orbit", **things)
-        frames = world.render_clip(scene, 13)[::4]
-        edges = Canny.execute(frames.movedim(1, -1), 0.2, 0.5).result[0].movedim(-1, 1)
-        rows += [frames, edges]
+        told = world.hints([scene], 16, [0.0])[0]
+        text = f"a big {colour} {shape} orbits in the {background}"
+        frames = play.clip_of(family, play.moving(family), text, seed, hints=told)
+        rows += [frames[::5], told[::5]]
     return torch.cat(rows)
 
 
@@ -94,6 +92,13 @@ def video_to_video(family: play.Family) -> torch.Tensor:
     return torch.cat([video[::4], family.vae.decode(samples).movedim(-1, 1)[::4]])
 
 
+def camera_and_look(family: play.Family) -> torch.Tensor:
+    """Four frames each: by day without a camera, at dusk, at dusk with the panning camera, at dusk with the zooming one."""
+    dusk, text, seed = play.at_dusk(family), "a red ball stands still in the meadow", 2
+    rows = [(family, play.moving_v2(family)), (dusk, play.moving_v2(dusk)), *((dusk, play.with_camera(dusk, c)) for c in ("pan", "zoom"))]
+    return torch.cat([play.clip_of(base, model, text, seed)[::5] for base, model in rows])
+
+
 THUMBNAILS = {
     "AnimateDiff_text_to_video_SD1.5": text_to_video,
     "AnimateDiff_long_video_context_windows_SD1.5": long_video,
@@ -101,6 +106,7 @@ THUMBNAILS = {
     "AnimateDiff_ControlNet_video_SD1.5": controlnet_video,
     "Long_video_in_bounded_memory": video_to_video,
     "zoetrope_demo": demo,
+    "zoetrope_demo_camera_and_look": camera_and_look,
 }
 
 

@@ -38,7 +38,7 @@ FRAME_PRESETS = {
     "Stable Video Diffusion": FramePreset(6, 25, multiple=64),
     "Wan": FramePreset(16, 81, "4n+1", 16),
     "HunyuanVideo": FramePreset(24, 129, "4n+1", 16),
-    "LTX-Video": FramePreset(24, 97, "8n+1", 32),
+    "LTX-Video": FramePreset(25, 97, "8n+1", 32),
 }
-"""What a node offers. The numbers of frames of Wan and LTX-Video are the defaults of ComfyUI's own nodes for them; their rates, and
-HunyuanVideo's rate and number of frames, were not checked against a publication."""
+"""What a node offers. The numbers of frames of Wan and LTX-Video, and LTX-Video's rate, are the defaults of ComfyUI's own nodes for
+them; Wan's rate is that of Wan 2.1's configuration (2.2's 5B model takes 24); HunyuanVideo's are those of its sampling script."""

@@ -141,6 +141,11 @@ def test_repository_stays_small():
     assert sum(path.stat().st_size for path in FILES_HERE) < 80e6
 
 
+def test_the_tiny_family_stays_tiny():
+    sizes = {path.name: path.stat().st_size for path in FILES_HERE if path.suffix == ".safetensors" and path.parent.name == "weights"}
+    assert len(sizes) == 7 and max(sizes.values()) <= 16e6 and sum(sizes.values()) <= 40e6, sizes
+
+
 @pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is not installed")
 def test_ruff():
     command = [sys.executable, "-m", "ruff", "check", "--no-cache", str(ROOT)]

@@ -8,13 +8,15 @@ import av
 import numpy as np
 import pytest
 import torch
+from zoetrope.benchmarks.demo import PAN_AT_LEAST
 from zoetrope.demo import judge
+from zoetrope.demo.dusk import by_day
 
 from . import standins
 
 dev = sys.modules["zoetrope_dev"]
 FILES = {path.stem: path for path in sorted((dev.ROOT / "example_workflows").glob("*.json"))}
-DEMO = "zoetrope_demo"
+DEMO, LOOK = "zoetrope_demo", "zoetrope_demo_camera_and_look"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -35,6 +37,7 @@ EXPECTED = {
     "Compare_and_contact_sheet": (5, 8),
     "Long_video_in_bounded_memory": (standins.VIDEO_FRAMES, standins.VIDEO_FPS),
     DEMO: (5, 8),
+    LOOK: (5, 8),
 }
 # Height and width where they are not those of one clip: two side by side under their labels.
 SIZES = {"Compare_and_contact_sheet": (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)}
@@ -173,6 +176,16 @@ def test_demo_shows_its_prompt(run):
     motion = judge.read_motion(frames, readings)
     assert motion.jerk < 14, motion
     assert motion.step > 1, motion
+
+
+def test_the_second_demo_shows_its_look_and_its_camera(run):
+    """As a person runs it: the colours are those of dusk, and the thing that stands still passes to the left."""
+    frames = torch.from_numpy(run(read(LOOK)).frames).permute(0, 3, 1, 2) / 255
+    readings = judge.read_frames(by_day(frames))
+    right = [(r.colour, r.shape, r.background) == ("red", "ball", "meadow") for r in readings]
+    assert sum(right) >= 12, readings
+    assert readings[0].x - readings[-1].x >= PAN_AT_LEAST, readings
+    assert sum(r.background == "meadow" for r in judge.read_frames(frames)) < 8  # as they are, by day's eyes, they are something else
 
 
 def test_template_browser_serves_the_files(server):

@@ -1,12 +1,17 @@
 """What the shipped weights show, a safe step below what was measured (demo/README.md): fixed seeds, few samples."""
+import random
+
 import pytest
-from zoetrope.demo import judge, play
+from zoetrope.benchmarks import demo as bench
+from zoetrope.demo import judge, play, world
+from zoetrope.demo.dusk import by_day
 
 SCENES = [
     ("red", "ball", "blue"), ("yellow", "square", "black"), ("blue", "triangle", "white"), ("green", "ring", "gray"),
     ("white", "ring", "black"), ("orange", "triangle", "green"), ("purple", "square", "gray"), ("white", "ball", "green"),
 ]  # fmt: skip
 VIDEO = "a red ball on a blue background, drifting right"
+STILL = "a small white square stands still on a blue background"
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +42,49 @@ def test_frames_move_together_with_the_module_and_not_without(family):
     assert measured["with"].jerk < 0.5 * measured["without"].jerk
     assert measured["with"].step < 0.6 * measured["without"].step
     assert measured["with"].change < measured["without"].change
+
+
+@pytest.mark.parametrize(("text", "name"), [
+    ("a big blue ball grows on a white background", "grow"),
+    ("a small yellow square drifts up on a black background", "up"),
+])  # fmt: skip
+def test_a_named_motion_is_followed(family, text, name):
+    frames = play.clip_of(family, play.moving(family), text, seed=1, steps=10)
+    readings = judge.read_frames(frames)
+    motion = judge.read_motion(frames, readings)
+    assert motion.name == name and judge.coherent(readings, motion)
+
+
+def test_motion_loras_move_the_camera(family):
+    """Things that stand still: the panning camera shifts them to the left, the zooming one makes them larger; without, neither."""
+    shift, growth = {}, {}
+    for move in ("pan", "zoom", None):
+        model = play.with_camera(family, move) if move else play.moving_v2(family)
+        frames = play.clip_of(family, model, STILL, seed=2, steps=10)
+        readings = judge.read_frames(frames)
+        shift[move], growth[move] = readings[0].x - readings[-1].x, judge.read_motion(frames, readings).growth
+    assert shift["pan"] >= bench.PAN_AT_LEAST and growth["zoom"] >= bench.ZOOM_AT_LEAST
+    assert abs(shift[None]) < bench.PAN_AT_LEAST / 2 and growth[None] < 1 + (bench.ZOOM_AT_LEAST - 1) / 2
+
+
+def test_the_controlnet_is_followed(family):
+    rng = random.Random(4)
+    scenes = [world.random_scene(rng, motion="still") for _ in range(8)]
+    texts = [world.caption(scene, rng, name_motion=0.0) for scene in scenes]
+    hints = world.hints(scenes, 1, [0.0] * len(scenes))[:, 0]
+    overlaps = [
+        [bench.overlap(f, h) for f, h in zip(play.sample(family, family.model, texts, 5, steps=10, hints=told), hints, strict=True)]
+        for told in (hints, None)
+    ]
+    followed, unguided = (sum(o >= bench.FOLLOWED_OVERLAP for o in each) for each in overlaps)
+    assert followed >= 6 and unguided <= 2
+
+
+def test_the_module_moves_another_base(family):
+    """The checkpoint with the dusk LoRA, which the module never saw: as coherent, and in that look."""
+    dusk = play.at_dusk(family)
+    frames = play.clip_of(dusk, play.moving(dusk), VIDEO, seed=0, steps=10)
+    seen = judge.read_frames(by_day(frames))
+    assert judge.coherent(seen, judge.read_motion(frames, seen))
+    assert sum(r.colour == "red" and r.background == "blue" for r in seen) >= 14
+    assert sum(r.background == "blue" for r in judge.read_frames(frames)) <= 8  # by day the same frames are of other colours
