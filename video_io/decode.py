@@ -64,8 +64,7 @@ def _decode(source: Source, window_of: Callable[[VideoFacts], FrameWindow], stop
     """A window with every frame in it that can be decoded; begun anew where the packets told a wrong number of frames."""
 
     def decode(facts: VideoFacts) -> tuple[FrameWindow, bool]:
-        window = window_of(facts)
-        with open_video(source) as container:
+        with window_of(facts) as window, open_video(source) as container:
             stream = video_stream(container)
             stream.thread_type = "AUTO"
             pictures = Pictures(container, stream, stop)

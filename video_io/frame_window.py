@@ -12,15 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import av
-import numpy as np
 import torch
 
 from .display_matrix import Turn, turn_of
 from .facts import VideoFacts
 from .frame_plan import FrameWish, plan_frames
 from .frame_size import FrameSize, fit_size
-from .hdr import is_wider, to_display
 from .large_pages import in_large_pages
+from .rgb_writer import RgbWriter
 
 FreeMemory = Callable[[], int]
 Progress = Callable[[int, int], None]
@@ -42,6 +41,7 @@ class DecodedVideo:
 class FrameWindow:
     """The wanted frames of a source, in memory that is taken when the first one has come and its size is known.
 
+    A context in which frames are `put`, on threads of its own; at its end they are written.
     size: what fit_size takes after the aspect. free_memory: bytes that may be taken. progress(done, all) is told after every frame.
     Raises ValueError for wishes that leave nothing, and when the frames need more memory than is free."""
 
@@ -53,13 +53,21 @@ class FrameWindow:
         self.missing: dict[int, list[int]] = {}  # number of a frame -> rows of the result
         for row, number in enumerate(self.numbers):
             self.missing.setdefault(number, []).append(row)
-        self.written = 0  # frames
+        self.given = self.written = 0  # frames
+        self.writer = RgbWriter()
         self.frames = self.alpha = None
         self.turn: Turn | None = None  # of the first frame, and so of all: side data keeps a frame in memory until cycles are collected
         self.fits: dict[tuple, FrameSize] = {}  # size of a picture -> how it becomes a frame
         # A rotated file is decoded before it is known to be one; what both ways need is known now.
         fits = [fit_size(facts.width, facts.height, facts.aspect, *size), fit_size(facts.height, facts.width, 1 / facts.aspect, *size)]
         check_memory((self._held(), *min((fit.out[::-1] for fit in fits), key=math.prod)), facts.has_alpha, free_memory)
+
+    def __enter__(self):
+        self.writer.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.writer.__exit__(*error)
 
     def _held(self) -> int:
         """How many frames are in memory at once."""
@@ -71,18 +79,19 @@ class FrameWindow:
             return
         self.turn = turn_of(picture) if self.turn is None else self.turn
         fit = self._fit(number, picture)
-        first, *others = self.missing.pop(number)
-        _put(picture, self.turn, fit, self.frames[first], None if self.alpha is None else self.alpha[first])
-        for row in others:
-            self.frames[row] = self.frames[first]
-            if self.alpha is not None:
-                self.alpha[row] = self.alpha[first]
-        self._tell(1 + len(others))
+        self._write(picture, fit, self.missing.pop(number))
 
-    def _tell(self, written: int) -> None:
-        self.written += written
-        if self.progress is not None:
-            self.progress(self.written, len(self.numbers))
+    def _write(self, picture: av.VideoFrame, fit: FrameSize, rows: list[int]) -> None:
+        """Have a frame written into rows of the tensor."""
+
+        def tell():
+            self.written += len(rows)
+            if self.progress is not None:
+                self.progress(self.written, len(self.numbers))
+
+        self.given += len(rows)
+        targets = [(self.frames[row], None if self.alpha is None else self.alpha[row]) for row in rows]
+        self.writer.write(picture, self.turn, fit, targets, tell)
 
     def _fit(self, number: int, picture: av.VideoFrame) -> FrameSize:
         """How a picture becomes a frame; the first one decides how large all are."""
@@ -140,18 +149,18 @@ class FrameChunks(FrameWindow):
 
     def put(self, number: int, picture: av.VideoFrame) -> None:
         """Write a decoded frame wherever it is wanted, and hand over the chunk when it is full."""
-        if number not in self.missing or self.missing[number][0] != self.written:  # behind a gap, of which `finished` tells
+        if number not in self.missing or self.missing[number][0] != self.given:  # behind a gap, of which `finished` tells
             return
         self.turn = turn_of(picture) if self.turn is None else self.turn
         fit = self._fit(number, picture)
         for _ in self.missing.pop(number):
-            _put(picture, self.turn, fit, self.frames[self.filled], None)
+            self._write(picture, fit, [self.filled])
             self.filled += 1
             if self.filled == len(self.frames):
                 self._hand_over()
-            self._tell(1)
 
     def _hand_over(self) -> None:
+        self.writer.finish()
         self.results.append(self.work(self.frames[: self.filled]))
         self.filled = 0
 
@@ -173,39 +182,3 @@ def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Call
     if needed > free:
         raise ValueError(f"{told}; take fewer frames (cap, select_every_nth, a lower rate) or a smaller size.")
     logging.info("%s.", told)
-
-
-def _put(frame: av.VideoFrame, turn: Turn, size: FrameSize, out: torch.Tensor, alpha: torch.Tensor | None) -> None:
-    """Write one decoded frame into its place (H, W, 3), and its opacity (H, W)."""
-    scaled = size.scaled[::-1] if turn.transposed else size.scaled
-    deep = is_wider(frame.color_primaries, frame.color_trc)
-    layout = ("rgba64le" if alpha is not None else "rgb48le") if deep else ("rgba" if alpha is not None else "rgb24")
-    picture = _to_rgb(frame, scaled, layout).to_ndarray()
-    picture = turn.apply(picture)
-    pixels = torch.from_numpy(np.ascontiguousarray(picture.astype(np.int32) if deep else picture))
-    (x, y), (width, height) = size.offset, size.out
-    for target in (out, alpha):
-        if target is not None and max(x, y) > 0:
-            target.zero_()  # the borders
-    pixels = pixels[max(0, -y) : max(0, -y) + height, max(0, -x) : max(0, -x) + width]
-    inside = (slice(max(0, y), max(0, y) + pixels.shape[0]), slice(max(0, x), max(0, x) + pixels.shape[1]))
-    out[inside].copy_(pixels[..., :3]).div_(65535 if deep else 255)
-    if deep:
-        out[inside] = to_display(out[inside], frame.color_trc)
-    if alpha is not None:
-        alpha[inside].copy_(pixels[..., 3]).div_(65535 if deep else 255)
-
-
-def _to_rgb(frame: av.VideoFrame, size: tuple[int, int], layout: str) -> av.VideoFrame:
-    """A frame scaled to (width, height) in an RGB layout. Raises ValueError for colours that cannot be converted."""
-    untagged = frame.colorspace in (0, 2)
-    try:
-        return frame.reformat(
-            width=size[0], height=size[1], format=layout, interpolation="BICUBIC", dst_colorspace="ITU709",
-            src_colorspace=("ITU709" if frame.height >= 720 else "ITU601") if untagged else None,
-        )  # fmt: skip
-    except av.error.FFmpegError as error:
-        raise ValueError(
-            f"frames in the format {frame.format.name} with colour matrix {frame.colorspace} of ITU-T H.273 cannot be converted to RGB; "
-            f"convert the video to BT.709 (matrix 1) with a video tool."
-        ) from error

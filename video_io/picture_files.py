@@ -64,11 +64,11 @@ def take_pictures(
             widest, codec = widest if any(widest) else picture.size, codec or (picture.format or "")
     times = tuple(index / rate for index in range(len(files)))
     facts = VideoFacts(*widest, 1.0, rate, times, len(files) / rate, 8, not opaque, False, codec)
-    window = FrameWindow(facts, wish, size, free_memory, progress)
-    for number in sorted(window.missing):
-        stop()
-        with _opened(files[number]) as picture:
-            window.put(number, _frame(ImageOps.exif_transpose(_loaded(picture, files[number])), facts.has_alpha))
+    with FrameWindow(facts, wish, size, free_memory, progress) as window:
+        for number in sorted(window.missing):
+            stop()
+            with _opened(files[number]) as picture:
+                window.put(number, _frame(ImageOps.exif_transpose(_loaded(picture, files[number])), facts.has_alpha))
     return window.finished()
 
 
@@ -89,9 +89,8 @@ def take_animation(
     ends = np.cumsum(durations) / 1000
     times = (0.0, *ends[:-1].tolist())
     facts = VideoFacts(*size_of_file, 1.0, len(times) / float(ends[-1]), times, float(ends[-1]), 8, not opaque, False, codec)
-    window = FrameWindow(facts, wish, size, free_memory, progress)
-    last = max(window.missing)
-    with _opened(path) as picture:
+    with FrameWindow(facts, wish, size, free_memory, progress) as window, _opened(path) as picture:
+        last = max(window.missing)
         for number, frame in enumerate(_frames(picture, path, stop)):
             if number in window.missing:
                 window.put(number, _frame(frame, facts.has_alpha))

@@ -69,7 +69,7 @@ def test_a_gap_is_an_error_and_no_shift(video):
     """A frame that cannot be decoded is named; what comes after it never takes its place."""
     given = []
     chunks = FrameChunks(read_facts(video), FrameWish(), SIZE, 2, lambda frames: given.append(frames.clone()))
-    with av.open(video) as container:
+    with chunks, av.open(video) as container:
         for number, picture in enumerate(container.decode(video=0)):
             if number != 3:
                 chunks.put(number, picture)
