@@ -71,8 +71,7 @@ def run(folder: Path, frames: int = 300, stream: int = 2000, repeats: int = 3, v
         result["decode_vs_ffmpeg"] = round(statistics.median(theirs) / statistics.median(ours), 3)
         result["encode_vs_ffmpeg"] = encode_ratio(folder, repeats)
     if stream:
-        few, many = apart("stream_peak", str(folder), str(stream // 4)), apart("stream_peak", str(folder), str(stream))
-        result["stream_rss_slope_kib_per_frame"] = round((many - few) / 1024 / (stream - stream // 4), 2)
+        result["stream_rss_slope_kib_per_frame"] = apart("stream_slope", str(folder), str(stream))
     return result
 
 

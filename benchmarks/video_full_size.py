@@ -185,13 +185,16 @@ class Peak:
             self._before = _resident("VmRSS")
         return self
 
-    def __exit__(self, *error) -> None:
+    def so_far(self) -> int:
+        """Bytes more than before, at most until now."""
         if self.device is not None:
             import torch
 
-            self.more = torch.cuda.max_memory_allocated(self.device) - self._before
-        else:
-            self.more = _resident("VmHWM") - self._before
+            return torch.cuda.max_memory_allocated(self.device) - self._before
+        return _resident("VmHWM") - self._before
+
+    def __exit__(self, *error) -> None:
+        self.more = self.so_far()
 
 
 def _resident(kind: str) -> int:

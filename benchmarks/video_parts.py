@@ -80,8 +80,10 @@ def encode_seconds(folder: str, raw: str) -> float:
     return seconds
 
 
-def stream_peak(folder: str, count: str) -> float:
-    """Bytes of memory above the beginning while so many latents of 512x512 become a file, the tiny family's autoencoder decoding them."""
+def stream_slope(folder: str, count: str) -> float:
+    """KiB by which the peak of memory rises with every frame after the first quarter, while so many latents of 512x512 become a file.
+
+    The tiny family's autoencoder decodes them."""
     from ..demo import play
     from ..host.latent_stream import ChunkWish, LatentStream
     from ..video_io.encode import EncodeSettings
@@ -91,8 +93,11 @@ def stream_peak(folder: str, count: str) -> float:
     latents = torch.zeros(1, 4, 64, 64).expand(int(count), -1, -1, -1)  # the latents' own memory is not the question
     stream = LatentStream(vae, latents, ChunkWish())
     settings = EncodeSettings("H.264 (mp4)", 24.0, 18.0)
+    quarter, early = max(1, int(count) // 4), 0
     with Peak() as memory, VideoFile(Path(folder), f"stream{count}", settings, False, None, {}) as file:
-        for frame, _ in stream.frames():
+        for number, (frame, _) in enumerate(stream.frames(), 1):
             file.write(frame, None)
+            if number == quarter:
+                early = memory.so_far()
     file.path.unlink()
-    return float(memory.more)
+    return round((memory.more - early) / 1024 / max(1, int(count) - quarter), 2)
