@@ -88,9 +88,15 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Starts every test from the same random numbers."""
+    """Starts every test from the same random numbers, and sees that none leaves a real-time thread to the others."""
     random.seed(0)
     torch.manual_seed(0)
+    yield
+    if hasattr(os, "sched_getscheduler"):
+        policy = os.sched_getscheduler(0)
+        if policy in (os.SCHED_FIFO, os.SCHED_RR):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+            pytest.fail("this test left its thread with real-time priority, which slows everything else down; see thread_priority.py")
 
 
 @pytest.fixture(scope="session")

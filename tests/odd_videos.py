@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from zoetrope.video_io.thread_priority import kept_priority
 
 ROWS, COLUMNS, CELL = 4, 6, 16
 HEIGHT, WIDTH = ROWS * CELL, COLUMNS * CELL
@@ -118,7 +119,11 @@ def encode(target, codec, frames=None, rate=RATE, pix_fmt="yuv420p", options=CLE
 
 
 def video(codec, *arguments, **settings):
-    return lambda path: encode(path, codec, *arguments, **settings)
+    def make(path):
+        with kept_priority():
+            encode(path, codec, *arguments, **settings)
+
+    return make
 
 
 def tags(primaries=None, transfer=None, matrix=None, colour_range=None):

@@ -9,6 +9,7 @@ Letters: F frames, H height, W width.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +21,7 @@ import torch
 from .formats import AUTO, VIDEO_FORMATS, VideoFormat, check_settings, choose_pix_fmt
 from .frame_pixels import PixelPacker
 from .sound_track import SoundTrack
+from .thread_priority import kept_priority
 
 BT709 = 1
 """The H.273 code point of BT.709 for primaries, transfer and matrix alike."""
@@ -131,7 +133,9 @@ class VideoEncoder:
 
     def _encode(self, picture: av.VideoFrame) -> None:
         picture.pts, picture.time_base = self.written, 1 / self.settings.rate
-        self._mux(self._video.encode(picture))
+        with kept_priority() if self.written == 0 else contextlib.nullcontext():  # the first frame opens the encoder
+            packets = self._video.encode(picture)
+        self._mux(packets)
         self.written += 1
         if self._sound is not None:  # alongside, so that neither waits for the other in the muxer's memory
             self._sound.write_until(float(self.written / self.settings.rate))
