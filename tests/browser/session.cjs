@@ -126,7 +126,9 @@ const COMMANDS = {
     await page.keyboard.press(key);
   },
 
-  async type({ text }) {
+  // Types into the field that has the focus, once one has it: letters that come too early are shortcuts.
+  async type({ text, seconds = 60 }) {
+    await page.waitForFunction(() => ['INPUT', 'TEXTAREA'].includes(document.activeElement?.tagName), null, { timeout: seconds * 1000 });
     await page.keyboard.type(text);
   },
 
