@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .vae_cancelling import cancelled_between_layers
+
 
 @dataclass(frozen=True)
 class ChunkWish:
@@ -83,9 +85,10 @@ def looks_at_neighbours(vae) -> bool:
 
 def decode_latents(vae, latents: torch.Tensor, tile_size: int) -> torch.Tensor:
     """Frames (F, H, W, 3) of one chunk; tile_size in pixels, 0 = whole frames."""
-    if tile_size:
-        tile = max(8, tile_size // vae.spacial_compression_decode())
-        frames = vae.decode_tiled(latents, tile_x=tile, tile_y=tile, overlap=tile // 8)
-    else:
-        frames = vae.decode(latents)
+    with cancelled_between_layers(vae):
+        if tile_size:
+            tile = max(8, tile_size // vae.spacial_compression_decode())
+            frames = vae.decode_tiled(latents, tile_x=tile, tile_y=tile, overlap=tile // 8)
+        else:
+            frames = vae.decode(latents)
     return frames.reshape(-1, *frames.shape[-3:])

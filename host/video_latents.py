@@ -10,6 +10,7 @@ from comfy_api.latest import InputImpl
 
 from ..video_io.decode import decode_in_chunks
 from ..video_io.sound import read_sound
+from .vae_cancelling import cancelled_between_layers
 from .video import FrameOptions, describe_taken, free_memory, stop, video_frames, within_trim
 
 
@@ -34,9 +35,10 @@ def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int 
 
     def encode(frames: torch.Tensor) -> torch.Tensor:
         stop()
-        if tile_size:
-            return vae.encode_tiled(frames, tile_x=tile_size, tile_y=tile_size, overlap=tile_size // 8)
-        return vae.encode(frames)
+        with cancelled_between_layers(vae):
+            if tile_size:
+                return vae.encode_tiled(frames, tile_x=tile_size, tile_y=tile_size, overlap=tile_size // 8)
+            return vae.encode(frames)
 
     if isinstance(video, InputImpl.VideoFromComponents):  # its frames are in memory already
         found = video_frames(video, options)
