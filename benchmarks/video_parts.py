@@ -80,6 +80,7 @@ def encode_seconds(folder: str, raw: str) -> float:
     return seconds
 
 
+@torch.inference_mode()  # as ComfyUI runs nodes
 def stream_slope(folder: str, count: str) -> float:
     """KiB by which the peak of memory rises with every frame after the first quarter, while so many latents of 512x512 become a file.
 
