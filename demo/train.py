@@ -2,7 +2,8 @@
 
 Stages: `unet` (text encoder and UNet on single frames and clips), `decoder` (latents to pixels), `motion` (the AnimateDiff module,
 everything else frozen), `motion_v2` (the same in v2 layout), `pan` and `zoom` (MotionLoRAs), `dusk` (a LoRA of the UNet),
-`control` (a ControlNet). States lie in --work, the finished weights in demo/weights.
+`control` (a ControlNet). `restore` makes the states of unet, motion and motion_v2 from the finished files. States lie in --work, the
+finished weights in demo/weights.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..motion_modules.formats import to_original_names
+from ..motion_modules.formats import read_motion_module, to_original_names
 from . import networks, sheets, stages, train_adapters
 from .batches import Batch, Drawer
 from .files import FILES, FOLDER
 from .optimiser import MasterOptimiser
-from .training import STEPS, Partner, Setup, averages, begin_local, fit, frozen_base, in_bfloat16, make_motion
+from .training import STEPS, Partner, Setup, averages, begin_local, fit, frozen_base, in_bfloat16, make_motion, save
 
 HERE = pathlib.Path(__file__).parent
 IN_PAIRS = ("unet", "motion", "control")  # stages that two processes may train together
@@ -116,6 +117,25 @@ def export(work: pathlib.Path, weights: pathlib.Path) -> None:
         write(averages(work, "control"), weights, "control")
 
 
+def restore(work: pathlib.Path, weights: pathlib.Path) -> None:
+    """States of the stages unet, motion and motion_v2 from the finished files, so that later stages can be trained again without them.
+
+    Stage motion then goes on from the finished module. Raises FileExistsError rather than writing over a state."""
+    there = [stage for stage in ("unet", "motion", "motion_v2") if (work / f"{stage}.pt").exists()]
+    if there:
+        raise FileExistsError(f"{work} has states of {', '.join(there)} already; move them away, or name another folder with --work.")
+    text, unet = networks.TextEncoder(networks.vocabulary(networks.word_tokens())), networks.make_unet()
+    networks.load_base(safetensors.torch.load_file(weights / FILES["checkpoint"]), text, unet)
+    modules = {}
+    for stage in ("motion", "motion_v2"):
+        _, state = read_motion_module(safetensors.torch.load_file(weights / FILES[stage]), FILES[stage])
+        modules[stage] = {k: v.float() for k, v in state.items() if not k.endswith("pos_encoder.pe")}
+    begun = {f"motion.{k}": v for k, v in modules["motion"].items()}
+    modules["unet"] = nn.ModuleDict({"text": text, "unet": unet}).state_dict() | begun
+    for stage, average in modules.items():
+        save({"optimiser": {"average": average}, "losses": [], "seconds": 0.0}, work / f"{stage}.pt")
+
+
 def show(work: pathlib.Path, folder: pathlib.Path) -> None:
     """Sample sheets made by the finished files through ComfyUI's own functions, and the loss curves, as small PNGs."""
     from . import play
@@ -166,7 +186,7 @@ def run_stage(stage: str, setup: Setup, arguments: argparse.Namespace) -> None:
 def command_line() -> argparse.ArgumentParser:
     """The program's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stage", choices=(*STEPS, "export", "show", "all"), default="all")
+    parser.add_argument("--stage", choices=(*STEPS, "export", "show", "restore", "all"), default="all")
     parser.add_argument("--work", type=pathlib.Path, default=HERE.parent / ".zoetrope" / "train", help="folder of the training states")
     parser.add_argument("--weights", type=pathlib.Path, default=FOLDER, help="folder of the finished files")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, or cuda for a GPU")
@@ -195,6 +215,8 @@ def main(argv: list[str] | None = None) -> None:
     setup = Setup(
         arguments.work, arguments.device, arguments.steps, arguments.minutes, arguments.batch, arguments.workers
     )  # fmt: skip
+    if arguments.stage == "restore":
+        restore(arguments.work, arguments.weights)
     for stage in STEPS:
         if arguments.stage in (stage, "all"):
             run_stage(stage, setup, arguments)

@@ -2,8 +2,11 @@
 import random
 
 import pytest
+import safetensors.torch
 import torch
-from zoetrope.demo import batches, networks, optimiser, stages, train_adapters, training, world
+from zoetrope.demo import batches, networks, optimiser, stages, train, train_adapters, training, world
+from zoetrope.demo.files import FILES, FOLDER
+from zoetrope.motion_modules.formats import to_original_names
 from zoetrope.motion_modules.motion_lora import read_motion_lora
 
 
@@ -114,3 +117,22 @@ def test_a_module_that_begins_locally_knows_its_frame():
             *(t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))).transpose(1, 2).flatten(2))  # fmt: skip
     apart = torch.cdist(seen[0], seen[0])
     assert float(apart[0, 15]) > 1.0 and float(apart[0, 8]) > 0.5
+
+
+def test_the_finished_files_give_back_the_states_that_later_stages_need(tmp_path):
+    train.restore(tmp_path, FOLDER)
+    text, unet = training.frozen_base(tmp_path)
+    shipped = safetensors.torch.load_file(FOLDER / FILES["checkpoint"])
+    token_ids = networks.vocabulary(networks.word_tokens())
+    again = networks.export_checkpoint(unet.state_dict(), text.state_dict(), token_ids, {})
+    assert len(again) > 300
+    for key, value in again.items():
+        torch.testing.assert_close(value.float(), shipped[key].float(), atol=2e-2, rtol=1e-2)  # trained in bfloat16
+    for stage, version in (("motion", "v3"), ("motion_v2", "v2")):
+        names = to_original_names(train_adapters.finished_motion(version, tmp_path, stage))
+        for key, value in safetensors.torch.load_file(FOLDER / FILES[stage]).items():
+            torch.testing.assert_close(names[key].half(), value, atol=1e-3, rtol=1e-3)
+    begun = {k for k in training.averages(tmp_path, "unet") if k.startswith("motion.")}
+    assert begun == {f"motion.{k}" for k in training.averages(tmp_path, "motion")}
+    with pytest.raises(FileExistsError, match="has states of unet, motion, motion_v2 already"):
+        train.restore(tmp_path, FOLDER)
