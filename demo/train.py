@@ -92,17 +92,20 @@ def train_motion(setup: Setup, partner: Partner | None) -> None:
 def export(work: pathlib.Path, weights: pathlib.Path) -> None:
     """Write the files that ship, with the key names under which such files are published, in float16: all that are trained."""
     weights.mkdir(parents=True, exist_ok=True)
-    token_ids = networks.vocabulary(networks.word_tokens())
-    both = averages(work, "unet")
-    unet = {k.removeprefix("unet."): v for k, v in both.items() if k.startswith("unet.")}
-    text = {k.removeprefix("text."): v for k, v in both.items() if k.startswith("text.")}
-    decoder = networks.Decoder()
-    decoder.load_state_dict(averages(work, "decoder"))
-    write(networks.export_checkpoint(unet, text, token_ids, decoder.taesd_state()), weights, "checkpoint")
 
     def done(stage: str) -> bool:
         return (work / f"{stage}.pt").exists()
 
+    if done("decoder"):
+        both = averages(work, "unet")
+        unet = {k.removeprefix("unet."): v for k, v in both.items() if k.startswith("unet.")}
+        text = {k.removeprefix("text."): v for k, v in both.items() if k.startswith("text.")}
+        decoder = networks.Decoder()
+        decoder.load_state_dict(averages(work, "decoder"))
+        token_ids = networks.vocabulary(networks.word_tokens())
+        write(networks.export_checkpoint(unet, text, token_ids, decoder.taesd_state()), weights, "checkpoint")
+    else:
+        print(f"The checkpoint stays as it is: {work / 'decoder.pt'} is missing.", flush=True)
     for stage, version in (("motion", "v3"), ("motion_v2", "v2")):
         if done(stage):
             motion = make_motion(version)

@@ -92,6 +92,7 @@ def check_frames(odd, frames, alpha):
 # --- making files
 
 
+@kept_priority()
 def encode(target, codec, frames=None, rate=RATE, pix_fmt="yuv420p", options=CLEAR, tune=None, times=None, space=None, full=False,
            container=None):  # fmt: skip
     """Writes pictures (H, W, 3 or 4), 0..1, as a video, or returns stream and packets where a container is given. times: milliseconds."""
@@ -119,11 +120,7 @@ def encode(target, codec, frames=None, rate=RATE, pix_fmt="yuv420p", options=CLE
 
 
 def video(codec, *arguments, **settings):
-    def make(path):
-        with kept_priority():
-            encode(path, codec, *arguments, **settings)
-
-    return make
+    return lambda path: encode(path, codec, *arguments, **settings)
 
 
 def tags(primaries=None, transfer=None, matrix=None, colour_range=None):

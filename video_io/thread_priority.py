@@ -12,8 +12,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-REAL_TIME = ("SCHED_FIFO", "SCHED_RR")
-
 
 @contextlib.contextmanager
 def kept_priority() -> Iterator[None]:
@@ -23,14 +21,10 @@ def kept_priority() -> Iterator[None]:
         yield
     finally:
         for thread, now in _policies().items():
-            was = before.get(thread, (getattr(os, "SCHED_OTHER", 0), 0))
-            if now != was and now[0] in _real_time():
+            was = before.get(thread, (os.SCHED_OTHER, 0))
+            if now != was and now[0] in (os.SCHED_FIFO, os.SCHED_RR):
                 with contextlib.suppress(OSError):  # it has ended meanwhile, or may not be changed
                     os.sched_setscheduler(thread, was[0], os.sched_param(was[1]))
-
-
-def _real_time() -> list[int]:
-    return [getattr(os, name) for name in REAL_TIME]
 
 
 def _policies() -> dict[int, tuple[int, int]]:
