@@ -17,6 +17,7 @@ from . import networks, world
 UNKNOWN = -1  # a token that has no row of its own
 EMPTY_CAPTIONS, UNKNOWN_WORDS, NAMED_MOTION, NAMED_PLACE = 0.1, 0.02, 0.75, 0.5
 CAMERA_MOVES = 0.1  # share of single frames taken while the camera moves
+FAVOURED = 0.5  # share of clips that show a favoured motion, where motions are favoured
 LENGTHS = (16, 16, 16, 8)  # frames of the clips of a batch, drawn from these
 
 
@@ -62,11 +63,13 @@ def noise_levels() -> torch.Tensor:
     return torch.cumprod(1 - torch.stack([scaled, linear]), 1).float()
 
 
-def draw_scene(rng: random.Random, camera: str = "fixed", single: bool = False) -> tuple[world.Scene, str, float]:
-    """A scene, its caption and the time of its first frame, or of its only frame where it is a single picture.
+def draw_scene(
+    rng: random.Random, camera: str = "fixed", single: bool = False, motion: str | None = None
+) -> tuple[world.Scene, str, float]:
+    """A scene (of this motion, where one is given), its caption and the time of its first or only frame.
 
     A named motion with an end begins at its beginning. Single pictures often name the place, clips only of what stays in it."""
-    scene = world.random_scene(rng, camera=camera)
+    scene = world.random_scene(rng, motion, camera)
     named = rng.random() < NAMED_MOTION
     whole = camera != "fixed" or (named and scene.motion in (*world.DRIFTS, "grow", "shrink"))
     time = (0.0 if whole else rng.uniform(0, 20)) + (rng.uniform(0, 15) if single else 0.0)
@@ -84,9 +87,12 @@ def named_motion(caption: str) -> int:
 
 
 class Drawer:
-    """Draws batches; knows the words of the world as rows of the text encoder's embedding."""
+    """Draws batches; knows the words of the world as rows of the text encoder's embedding.
 
-    def __init__(self) -> None:
+    Half of the clips show one of the `favoured` motions (names of world.MOTIONS), where there are any."""
+
+    def __init__(self, favoured: tuple[str, ...] = ()) -> None:
+        self.favoured = favoured
         self.tokens = networks.word_tokens()
         self.text_rows = networks.TextRows(networks.vocabulary(self.tokens))
         self.levels = noise_levels()
@@ -109,7 +115,8 @@ class Drawer:
         rng, generator = generators(stage, seed)
         num_frames = rng.choice(LENGTHS) if camera == "fixed" else max(LENGTHS)
         count = max(1, frames // num_frames)
-        drawn = [draw_scene(rng, camera) for _ in range(count)]
+        motions = [rng.choice(self.favoured) if self.favoured and rng.random() < FAVOURED else None for _ in range(count)]
+        drawn = [draw_scene(rng, camera, motion=motion) for motion in motions]
         low = max(1, count // 4)
         high = 350 + 650 * (torch.rand(count - low, generator=generator) + torch.arange(count - low)) / max(1, count - low)
         times = torch.cat([high, 350 * torch.rand(low, generator=generator)]).long().clamp(0, 999)

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..motion_modules.formats import read_motion_module, to_original_names
-from . import networks, sheets, stages, train_adapters
+from . import networks, sheets, stages, train_adapters, world
 from .batches import Batch, Drawer
 from .files import FILES, FOLDER
 from .optimiser import MasterOptimiser
@@ -28,6 +28,7 @@ from .training import STEPS, Partner, Setup, averages, begin_local, fit, frozen_
 
 HERE = pathlib.Path(__file__).parent
 IN_PAIRS = ("unet", "motion", "control")  # stages that two processes may train together
+FAVOURING = ("motion", "motion_v2", *train_adapters.CAMERAS)  # stages that may show some motions more often
 
 
 def train_unet(setup: Setup, partner: Partner | None, start: pathlib.Path | None) -> None:
@@ -74,7 +75,7 @@ def train_decoder(setup: Setup) -> None:
 def train_motion(setup: Setup, partner: Partner | None) -> None:
     """The motion module on the finished, frozen base, from what the base was trained with."""
     torch.manual_seed(2)
-    drawer = Drawer()
+    drawer = Drawer(setup.favoured)
     text, unet = frozen_base(setup.work, setup.device)
     motion = make_motion()
     begun = {k.removeprefix("motion."): v for k, v in averages(setup.work, "unet").items() if k.startswith("motion.")}
@@ -197,6 +198,9 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="train a stage for so long instead of for a number of steps")
     parser.add_argument("--batch", type=int, help="frames a step")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead (a GPU wants several; 0: none)")
+    parser.add_argument("--rate", type=float, help="learning rate of the one stage named (default: that in training.py)")
+    favour = f"motions that half of the clips of the stage show ({', '.join(FAVOURING)}): {', '.join(world.MOTIONS)}"
+    parser.add_argument("--favour", choices=world.MOTIONS, nargs="+", default=(), metavar="MOTION", help=favour)
     parser.add_argument("--start", type=pathlib.Path, help="checkpoint of the family from which stage unet begins (default: new weights)")
     parser.add_argument("--partner", choices=("first", "second"), help="train a stage in two processes at once, which this one is")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
@@ -213,10 +217,15 @@ def main(argv: list[str] | None = None) -> None:
         parser.error("--partner needs --steps: two processes meet by their steps, not by --minutes")
     if arguments.start and arguments.stage not in ("unet", "all"):
         parser.error("--start needs --stage unet: the other stages go on from what stage unet made")
+    if arguments.favour and arguments.stage not in FAVOURING:
+        parser.error(f"--favour needs --stage {', '.join(FAVOURING)}: the other stages draw all motions alike")
+    if arguments.rate is not None and (arguments.stage not in STEPS or arguments.rate <= 0):
+        parser.error(f"--rate={arguments.rate} must be above 0 and needs one --stage of {', '.join(STEPS)}")
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
     setup = Setup(
-        arguments.work, arguments.device, arguments.steps, arguments.minutes, arguments.batch, arguments.workers
+        arguments.work, arguments.device, arguments.steps, arguments.minutes, arguments.batch, arguments.workers, arguments.rate,
+        tuple(arguments.favour),
     )  # fmt: skip
     if arguments.stage == "restore":
         restore(arguments.work, arguments.weights)

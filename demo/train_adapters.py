@@ -31,7 +31,7 @@ def unet_layers(unet: nn.Module) -> list[str]:
 def train_motion_v2(setup: training.Setup) -> None:
     """The module in v2 layout: the finished one with a middle block that begins as the identity, all of it trained on."""
     torch.manual_seed(3)
-    drawer = Drawer()
+    drawer = Drawer(setup.favoured)
     text, unet = training.frozen_base(setup.work, setup.device)
     motion = training.in_bfloat16(finished_motion("v2", setup.work, "motion"), setup.device)
     named = [(k, p) for k, p in motion.named_parameters() if p.requires_grad]
@@ -53,7 +53,7 @@ def finished_motion(version: str, work: pathlib.Path, stage: str) -> MotionModel
 def train_motion_lora(stage: str, setup: training.Setup) -> None:
     """A MotionLoRA for one camera move, on the finished module in v2 layout."""
     torch.manual_seed(4)
-    drawer = Drawer()
+    drawer = Drawer(setup.favoured)
     text, unet = training.frozen_base(setup.work, setup.device)
     motion = training.in_bfloat16(finished_motion("v2", setup.work, "motion_v2"), setup.device).requires_grad_(False)
     changes = low_rank.attach(motion, motion_layers(motion), MOTION_RANK)

@@ -27,7 +27,9 @@ MOST_STEPS = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """Where and for how long to train: `steps` or `minutes` of a stage, `frames` a step, `workers` processes that draw."""
+    """Where and for how long to train: `steps` or `minutes` of a stage, `frames` a step, `workers` processes that draw.
+
+    `rate` replaces the stage's learning rate; half of the clips of the stages of motion and camera show one of the `favoured` motions."""
 
     work: pathlib.Path
     device: str = "cpu"
@@ -35,16 +37,22 @@ class Setup:
     minutes: float | None = None
     frames: int | None = None
     workers: int = 0
+    rate: float | None = None
+    favoured: tuple[str, ...] = ()
 
     def frames_of(self, stage: str) -> int:
         """Frames of one step."""
         return self.frames or FRAMES.get(stage, 64)
 
+    def rate_of(self, stage: str) -> float:
+        """Learning rate before its decline."""
+        return self.rate or RATES.get(stage, USUAL_RATE)
 
-def learning_rate(stage: str, step: int, done: float) -> float:
-    """Warm-up over 40 steps, constant, then linear to 3 % over the last 35 % of the stage, of which `done` is over."""
+
+def learning_rate(full: float, step: int, done: float) -> float:
+    """Warm-up to `full` over 40 steps, constant, then linear to 3 % over the last 35 % of the stage, of which `done` is over."""
     left = (1 - done) / 0.35
-    return RATES.get(stage, USUAL_RATE) * min(1.0, (step + 1) / 40, 0.03 + 0.97 * left)
+    return full * min(1.0, (step + 1) / 40, 0.03 + 0.97 * left)
 
 
 def save(state: dict, path: pathlib.Path) -> None:
@@ -133,7 +141,7 @@ def fit(
             break
         loss = loss_of(*(batch.to(setup.device) for batch in next(batches)))
         loss.backward()
-        optimiser.step(learning_rate(stage, step, done))
+        optimiser.step(learning_rate(setup.rate_of(stage), step, done))
         if partner is not None and optimiser.steps % partner.EVERY == 0:
             partner.exchange(optimiser)
         losses.append(loss.detach())

@@ -1,7 +1,7 @@
 """What training draws: the same batch from the same step, in this process or in another; captions, poses and levels that fit."""
 import pytest
 import torch
-from zoetrope.demo import batches, networks, stages, training, world
+from zoetrope.demo import batches, networks, stages, train, training, world
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,19 @@ def test_rows_are_those_of_the_caption_and_motions_are_those_it_names(drawer):
     assert batch.kept.min() > 0 and batch.kept.max() < 1 and batch.times.max() > 900 and batch.times.min() < 100
 
 
+def test_half_of_the_clips_show_a_favoured_motion_at_every_noise_level(drawer):
+    favouring = batches.Drawer(("orbit", "spin"))
+    drawn = [favouring.clips(64, seed, "motion", camera=camera) for seed in range(40) for camera in ("fixed", "pan right")]
+    favoured = [scene.motion in ("orbit", "spin") for batch in drawn for scene in batch.scenes]
+    assert 0.4 < sum(favoured) / len(favoured) < 0.7
+    levels = torch.cat([batch.times for batch in drawn])
+    for low, high in ((0, 350), (350, 680), (680, 1000)):
+        there = [is_favoured for is_favoured, time in zip(favoured, levels.tolist(), strict=True) if low <= time < high]
+        assert 0.35 < sum(there) / len(there) < 0.75
+    alike = drawer.clips(640, 1, "motion")
+    assert sum(scene.motion in ("orbit", "spin") for scene in alike.scenes) < 0.4 * len(alike.scenes)
+
+
 def test_the_loss_counts_errors_of_velocity_alike_at_every_level(drawer):
     """A network that says "no noise" is wrong by the noise, so by 1 / kept on average; one that knows it is never wrong."""
     batch = drawer.pictures(29, 2, "unet")
@@ -81,6 +94,25 @@ def test_a_stage_ends_by_its_steps_or_by_its_minutes():
     by_time = training.Clock(40, 2.0, spent=60.0)
     assert 0.5 <= by_time.progress(4000) < 0.6
     assert training.Clock(40, 2.0, spent=120.0).progress(0) >= 1.0
+
+
+def test_the_rate_is_the_stage_s_or_the_one_given(tmp_path):
+    assert training.Setup(tmp_path).rate_of("motion_v2") == training.RATES["motion_v2"]
+    given = training.Setup(tmp_path, rate=3e-4).rate_of("motion_v2")
+    assert training.learning_rate(given, step=100, done=0.5) == 3e-4
+    assert training.learning_rate(given, step=100, done=1.0) == pytest.approx(0.03 * 3e-4)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ("--stage control --favour orbit", "--favour needs --stage motion, motion_v2, pan, zoom"),
+    ("--stage motion --favour fly", "invalid choice: 'fly'"),
+    ("--stage all --rate 0.1", "needs one --stage of unet"),
+    ("--stage motion --rate 0", "--rate=0.0 must be above 0"),
+])  # fmt: skip
+def test_options_that_a_stage_cannot_follow_are_refused(arguments, message, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        train.main([*arguments.split(), "--work", str(tmp_path / "work")])
+    assert message in capsys.readouterr().err and not (tmp_path / "work").exists()
 
 
 def test_a_stage_goes_on_where_it_was_interrupted(tmp_path, drawer):
