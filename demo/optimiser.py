@@ -87,11 +87,10 @@ class MasterOptimiser:
         return {k: getattr(self, k) for k in ("master", "average", "first", "second", "steps")}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state_dict`; the working parameters are overwritten."""
+        """Go on from `state_dict`; the working parameters are overwritten. What a state does not know stays as it is."""
         for name, value in state.items():
             known = getattr(self, name)
-            moved = {k: v.to(known[k].device) for k, v in value.items()} if isinstance(value, dict) else value
-            setattr(self, name, moved)
+            setattr(self, name, known | {k: v.to(known[k].device) for k, v in value.items()} if isinstance(value, dict) else value)
         with torch.no_grad():
             for key, parameter in self.working.items():
                 parameter.copy_(self.master[key])

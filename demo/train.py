@@ -2,7 +2,7 @@
 
 Stages: `unet` (text encoder and UNet on single frames and clips), `decoder` (latents to pixels), `motion` (the AnimateDiff module,
 everything else frozen), `motion_v2` (the same in v2 layout), `pan` and `zoom` (MotionLoRAs), `dusk` (a LoRA of the UNet),
-`control` (a ControlNet). `restore` makes the states of unet, motion and motion_v2 from the finished files. States lie in --work, the
+`control` (a ControlNet). `restore` makes the states of all stages but decoder and dusk from the finished files. States lie in --work, the
 finished weights in demo/weights.
 """
 
@@ -28,6 +28,7 @@ from .training import STEPS, Partner, Setup, averages, begin_local, fit, frozen_
 
 HERE = pathlib.Path(__file__).parent
 IN_PAIRS = ("unet", "motion", "control")  # stages that two processes may train together
+RESTORED = ("unet", "motion", "motion_v2", *train_adapters.CAMERAS, "control")  # stages whose states the finished files give back
 FAVOURING = ("motion", "motion_v2", *train_adapters.CAMERAS)  # stages that may show some motions more often
 
 
@@ -122,22 +123,25 @@ def export(work: pathlib.Path, weights: pathlib.Path) -> None:
 
 
 def restore(work: pathlib.Path, weights: pathlib.Path) -> None:
-    """States of the stages unet, motion and motion_v2 from the finished files, so that later stages can be trained again without them.
+    """States of the stages in RESTORED from the finished files, so that each of them can be trained on, without the others.
 
-    Stage motion then goes on from the finished module. Raises FileExistsError rather than writing over a state."""
-    there = [stage for stage in ("unet", "motion", "motion_v2") if (work / f"{stage}.pt").exists()]
+    Remove a stage's state to train it from its beginning. Raises FileExistsError rather than writing over a state."""
+    there = [stage for stage in RESTORED if (work / f"{stage}.pt").exists()]
     if there:
         raise FileExistsError(f"{work} has states of {', '.join(there)} already; move them away, or name another folder with --work.")
+    finished = {stage: safetensors.torch.load_file(weights / name) for stage, name in FILES.items()}
     text, unet = networks.TextEncoder(networks.vocabulary(networks.word_tokens())), networks.make_unet()
-    networks.load_base(safetensors.torch.load_file(weights / FILES["checkpoint"]), text, unet)
-    modules = {}
+    networks.load_base(finished["checkpoint"], text, unet)
+    states = {"control": finished["control"]}
     for stage in ("motion", "motion_v2"):
-        _, state = read_motion_module(safetensors.torch.load_file(weights / FILES[stage]), FILES[stage])
-        modules[stage] = {k: v.float() for k, v in state.items() if not k.endswith("pos_encoder.pe")}
-    begun = {f"motion.{k}": v for k, v in modules["motion"].items()}
-    modules["unet"] = nn.ModuleDict({"text": text, "unet": unet}).state_dict() | begun
-    for stage, average in modules.items():
-        save({"optimiser": {"average": average}, "losses": [], "seconds": 0.0}, work / f"{stage}.pt")
+        states[stage] = {k: v for k, v in read_motion_module(finished[stage], FILES[stage])[1].items() if not k.endswith("pos_encoder.pe")}
+    for stage in train_adapters.CAMERAS:
+        states[stage] = train_adapters.trained_motion_lora(finished[stage])
+    begun = {f"motion.{k}": v for k, v in states["motion"].items()}
+    states["unet"] = nn.ModuleDict({"text": text, "unet": unet}).state_dict() | begun
+    for stage, state in states.items():
+        state = {k: v.float() for k, v in state.items()}
+        save({"optimiser": {"master": state, "average": state}, "losses": [], "seconds": 0.0}, work / f"{stage}.pt")
 
 
 def show(work: pathlib.Path, folder: pathlib.Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ..motion_modules.animatediff import MotionModel
+from ..motion_modules.motion_lora import read_motion_lora
 from . import low_rank, networks, stages, training
 from .batches import Batch, Drawer
 
@@ -104,6 +105,15 @@ def motion_lora_state(work: pathlib.Path, stage: str) -> dict[str, torch.Tensor]
         site, _, target = layer.rpartition(".to_")
         target = f"to_{'qkv'[int(part)]}" if target == "qkv" else "to_out"
         out[f"{site}.processor.{target}_lora.{side}.weight"] = value
+    return out
+
+
+def trained_motion_lora(published: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What `motion_lora_state` was made of: a MotionLoRA's parameters as they are trained."""
+    out = {}
+    for change in read_motion_lora(published):
+        layer = change.key.removesuffix(".weight")
+        out[f"{layer}.up.{change.part or 0}"], out[f"{layer}.down.{change.part or 0}"] = change.up, change.down
     return out
 
 

@@ -34,6 +34,16 @@ def test_optimiser_finds_a_matrix_and_a_vector_and_resumes():
     torch.testing.assert_close(resumed["master"], all_at_once["master"])
 
 
+def test_optimiser_goes_on_from_a_state_that_knows_some_of_the_weights():
+    parameters = {"known": torch.nn.Parameter(torch.ones(3, 2)), "new": torch.nn.Parameter(torch.ones(4))}
+    best = optimiser.MasterOptimiser(parameters.items(), (), ema=0.9)
+    best.load_state_dict({"master": {"known": torch.full((3, 2), 5.0)}, "average": {"known": torch.full((3, 2), 4.0)}})
+    assert bool((parameters["known"] == 5).all()) and bool((parameters["new"] == 1).all())
+    (parameters["known"].sum() + parameters["new"].sum()).backward()
+    best.step(0.01)
+    assert bool((best.average["known"] < 5).all()) and bool((best.average["new"] < 1).all())
+
+
 def test_fast_norm_is_group_norm():
     norm = torch.nn.GroupNorm(4, 8).double()
     torch.nn.init.normal_(norm.weight)

@@ -132,7 +132,22 @@ def test_the_finished_files_give_back_the_states_that_later_stages_need(tmp_path
         names = to_original_names(train_adapters.finished_motion(version, tmp_path, stage))
         for key, value in safetensors.torch.load_file(FOLDER / FILES[stage]).items():
             torch.testing.assert_close(names[key].half(), value, atol=1e-3, rtol=1e-3)
+    for stage in train_adapters.CAMERAS:
+        shipped = safetensors.torch.load_file(FOLDER / FILES[stage])
+        again = train_adapters.motion_lora_state(tmp_path, stage)
+        assert set(again) == set(shipped) and all(torch.equal(again[key], value.float()) for key, value in shipped.items())
+    assert training.averages(tmp_path, "control").keys() == dict(networks.make_controlnet({
+        f"unet.{k}": v for k, v in unet.state_dict().items()}).named_parameters()).keys()  # fmt: skip
     begun = {k for k in training.averages(tmp_path, "unet") if k.startswith("motion.")}
     assert begun == {f"motion.{k}" for k in training.averages(tmp_path, "motion")}
-    with pytest.raises(FileExistsError, match="has states of unet, motion, motion_v2 already"):
+    motion = training.make_motion("v3")
+    for parameter in motion.parameters():
+        torch.nn.init.normal_(parameter)
+    named = [(k, p) for k, p in motion.named_parameters() if p.requires_grad]
+    gone_on = optimiser.MasterOptimiser(named, (), ema=0.9)
+    gone_on.load_state_dict(torch.load(tmp_path / "motion.pt", weights_only=True)["optimiser"])
+    assert gone_on.steps == 0 and gone_on.master.keys() == dict(named).keys()
+    for key, value in training.averages(tmp_path, "motion").items():
+        torch.testing.assert_close(dict(named)[key].detach(), value, atol=0, rtol=0)  # a stage goes on from the finished file
+    with pytest.raises(FileExistsError, match="has states of unet, motion, motion_v2, pan, zoom, control already"):
         train.restore(tmp_path, FOLDER)
