@@ -72,12 +72,14 @@ def measure_pictures(family, count: int) -> dict:
 
 
 def measure_videos(family, count: int, without: int) -> dict:
-    """Coherence and named motion of videos with the module, and of the same prompts and seeds without, on the same schedule."""
+    """Coherence and named motion of videos with the module, and of the same prompts and seeds without, on the same schedule.
+
+    `fell_short` lists each video that was not coherent or did not move as named, by its number, counted from 0."""
     from ..demo import play, world
 
     rng = random.Random("videos")
     seen: dict[str, list[float]] = {}
-    seconds = []
+    seconds, fell_short = [], []
     for index in range(count):
         scene = world.random_scene(rng, motion=world.MOTIONS[index % len(world.MOTIONS)])
         text = world.caption(scene, rng, name_motion=1.0)
@@ -85,13 +87,16 @@ def measure_videos(family, count: int, without: int) -> dict:
         frames = play.clip_of(family, play.moving(family), text, seed=2000 + index)
         seconds.append(time.perf_counter() - started)
         measures = measure_clip(frames, scene)
+        if missed := [what for what in ("coherent", "motion") if not measures[what]]:
+            fell_short.append(f"{index} {text}: not {' nor '.join(missed)}")
         measures[f"motion_{scene.motion}"] = measures["motion"]
         if index < without:
             plain = measure_clip(play.clip_of(family, play.not_moving(family), text, seed=2000 + index), scene)
             measures |= {f"{key}_without": value for key, value in plain.items()}
         for key, value in measures.items():
             seen.setdefault(key, []).append(value)
-    return {key: mean(values) for key, values in seen.items()} | {"seconds": round(sorted(seconds)[len(seconds) // 2], 2)}
+    means = {key: mean(values) for key, values in seen.items()}
+    return means | {"seconds": round(sorted(seconds)[len(seconds) // 2], 2), "fell_short": fell_short}
 
 
 def measure_clip(frames, scene) -> dict[str, float]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import random
 import shutil
 from functools import partial
 
@@ -211,10 +212,8 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Command line."""
-    parser = command_line()
-    arguments = parser.parse_args(argv)
+def refuse(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Ends the program with a sentence where the stage named cannot follow an option."""
     if arguments.partner and arguments.stage not in IN_PAIRS:
         parser.error(f"--partner needs --stage {', '.join(IN_PAIRS)}: the other stages are trained by one process")
     if arguments.partner and arguments.minutes:
@@ -225,6 +224,19 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(f"--favour needs --stage {', '.join(FAVOURING)}: the other stages draw all motions alike")
     if arguments.rate is not None and (arguments.stage not in STEPS or arguments.rate <= 0):
         parser.error(f"--rate={arguments.rate} must be above 0 and needs one --stage of {', '.join(STEPS)}")
+    if arguments.stage in train_adapters.CAMERAS:
+        for motion in arguments.favour:
+            try:
+                world.random_scene(random.Random(0), motion, train_adapters.CAMERAS[arguments.stage])
+            except ValueError as error:
+                parser.error(f"--favour {motion}: {error}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = command_line()
+    arguments = parser.parse_args(argv)
+    refuse(parser, arguments)
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
     setup = Setup(

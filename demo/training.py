@@ -153,7 +153,8 @@ def fit(
             shown = now
         if not second and now - saved > SAVE_SECONDS:
             store(stage, optimiser, losses, clock.elapsed(), setup.work, sheet)
-            saved = shown = time.monotonic()
+            saved = time.monotonic()
+            shown += saved - now  # the printed pace is that of training alone
     if not second:
         store(stage, optimiser, losses, clock.elapsed(), setup.work, sheet)
 

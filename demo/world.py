@@ -56,6 +56,7 @@ TRAIL_COPIES = 3
 TRAIL_STRIDE = 1.3  # frames between two copies of the trail
 RADII = (17.0, 29.0)  # between which growing and shrinking things change
 BLINK_FRAMES, BLINK_SEEN = 8, 5  # period of blinking, and for how much of it the thing is there
+MOST_DRAWS = 3000  # of which one should do
 CAMERA_FRAMES = 15  # frames that a camera moves; after that it stands
 
 
@@ -111,19 +112,21 @@ class Poses:
 def random_scene(rng: random.Random, motion: str | None = None, camera: str = "fixed", **fixed: str) -> Scene:
     """Draw a scene; `motion`, `camera`, `shape`, `colour`, `background` and `size` may be fixed by name.
 
-    Raises ValueError when the fixed colour cannot be seen on the fixed background, or the fixed shape cannot be seen to turn."""
+    Raises ValueError when the fixed colour cannot be seen on the fixed background, or the fixed shape cannot be seen to turn,
+    or the motion does not stay in view while the camera moves, as none that grows does while the camera comes closer."""
     if fixed.get("colour") and fixed.get("background") and not visible(fixed["colour"], fixed["background"]):
         raise ValueError(
             f"colour={fixed['colour']} must differ from background={fixed['background']}; choose another of the two."
         )
     if motion == "spin" and fixed.get("shape", "square") not in TURNABLE:
         raise ValueError(f"shape={fixed['shape']} looks the same when it turns; choose one of {', '.join(TURNABLE)}.")
-    while True:
+    for _ in range(MOST_DRAWS):
         scene = _draw(rng, motion, camera, fixed)
         if not visible(scene.colour, scene.background) or (scene.motion == "spin" and scene.shape not in TURNABLE):
             continue
         if camera == "fixed" or _stays_in_view(scene):
             return scene
+    raise ValueError(f"motion={motion} does not stay in view while camera={camera}; choose another of the two.")
 
 
 def _draw(rng: random.Random, motion: str | None, camera: str, fixed: dict[str, str]) -> Scene:

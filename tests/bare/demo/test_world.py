@@ -115,6 +115,11 @@ def test_a_shape_that_cannot_be_seen_to_turn_is_refused():
         world.scene_from_seed(0, motion="spin", shape="ball")
 
 
+def test_a_motion_that_leaves_the_view_of_the_camera_is_refused():
+    with pytest.raises(ValueError, match="motion=right does not stay in view while camera=pan left; choose another"):
+        world.random_scene(random.Random(1), motion="right", camera="pan left")
+
+
 def test_a_thing_that_nobody_can_see_is_refused():
     with pytest.raises(ValueError, match="colour=white must differ from background=white"):
         world.scene_from_seed(0, colour="white", background="white")

@@ -106,6 +106,7 @@ def test_the_rate_is_the_stage_s_or_the_one_given(tmp_path):
 @pytest.mark.parametrize(("arguments", "message"), [
     ("--stage control --favour orbit", "--favour needs --stage motion, motion_v2, pan, zoom"),
     ("--stage motion --favour fly", "invalid choice: 'fly'"),
+    ("--stage zoom --favour still grow", "--favour grow: motion=grow does not stay in view while camera=zoom in"),
     ("--stage all --rate 0.1", "needs one --stage of unet"),
     ("--stage motion --rate 0", "--rate=0.0 must be above 0"),
 ])  # fmt: skip
