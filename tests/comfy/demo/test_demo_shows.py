@@ -11,7 +11,7 @@ SCENES = [
     ("white", "ring", "black"), ("orange", "triangle", "green"), ("purple", "square", "gray"), ("white", "ball", "green"),
 ]  # fmt: skip
 VIDEO = "a red ball on a blue background, drifting right"
-STILL = "a small white square stands still on a blue background"
+STILL = "an orange square stands still in the desert"
 
 
 @pytest.fixture(scope="module")
