@@ -126,19 +126,25 @@ const COMMANDS = {
     await page.keyboard.press(key);
   },
 
-  // Types into the field that has the focus, once one has it: letters that come too early are shortcuts.
-  async type({ text, seconds = 60 }) {
-    await page.waitForFunction(() => ['INPUT', 'TEXTAREA'].includes(document.activeElement?.tagName), null, { timeout: seconds * 1000 });
-    await page.keyboard.type(text);
-  },
-
   async hover({ x, y }) {
     await page.mouse.move(x - 3, y - 3);
     await page.mouse.move(x, y);
   },
 
-  async doubleClick({ x, y }) {
-    await page.mouse.dblclick(x, y);
+  // Double-clicks until a field has the focus, and types into it then: letters that come too early are shortcuts. The clicks do not
+  // wait for the page, because one that is slow to answer takes those that do for two single clicks.
+  async doubleClickAndType({ x, y, text, tries = 5, seconds = 20 }) {
+    const focused = () => ['INPUT', 'TEXTAREA'].includes(document.activeElement?.tagName);
+    const { mouse } = page;
+    await mouse.move(x, y);
+    let found = false;
+    for (let left = tries; left > 0 && !found; left -= 1) {
+      const first = { clickCount: 1 }, second = { clickCount: 2 };
+      await Promise.all([mouse.down(first), mouse.up(first), mouse.down(second), mouse.up(second)]);
+      found = await page.waitForFunction(focused, null, { timeout: seconds * 1000 }).then(() => true, () => false);
+    }
+    if (!found) throw new Error(`no field has the focus after ${tries} double clicks at ${x}, ${y}`);
+    await page.keyboard.type(text);
   },
 
   // Waits until the page shows a text and says whether it came.

@@ -30,8 +30,7 @@ def test_blueprints_are_found_by_the_search_and_run(browser, comfy_server):
     known = [entry["name"] for entry in comfy_server.request("/global_subgraphs").values() if entry["info"]["node_pack"].endswith(dev.PACK)]
     assert sorted(known) == BLUEPRINTS
     browser.evaluate(code="app.graph.clear()")
-    browser.doubleClick(x=800, y=500)
-    browser.type(text="AnimateDiff Text to Video")
+    browser.doubleClickAndType(x=800, y=500, text="AnimateDiff Text to Video")
     assert browser.sees(text="AnimateDiff Text to Video")
     browser.screenshot(file=str(ARTEFACTS / "blueprint" / "search.png"))
     for _ in range(20):  # a busy machine takes its time to find it
