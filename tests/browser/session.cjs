@@ -152,10 +152,9 @@ const COMMANDS = {
     return page.waitForFunction(t => document.body.innerText.includes(t), text, { timeout: seconds * 1000 }).then(() => true, () => false);
   },
 
-  // Waits until the graph has a node of a type and says whether it came.
-  async loads({ type, seconds = 60 }) {
-    return page.waitForFunction(t => window.app.graph.nodes.some(node => node.type === t), type, { timeout: seconds * 1000 })
-      .then(() => true, () => false);
+  // Waits until an expression is true in the page and says whether it came to that.
+  async becomes({ code, seconds = 60 }) {
+    return page.waitForFunction(code, null, { timeout: seconds * 1000 }).then(() => true, () => false);
   },
 
   async screenshot({ file }) {

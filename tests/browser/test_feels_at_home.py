@@ -9,6 +9,7 @@ from zoetrope.tests.comfy import standins
 
 dev = sys.modules["zoetrope_dev"]
 BLUEPRINTS = sorted(path.stem for path in (dev.ROOT / "subgraphs").glob("*.json"))
+HAS_NODE = "app.graph.nodes.some(node => node.type === 'TYPE')"
 SMALL = {"width": standins.WIDTH, "height": standins.HEIGHT, "num_frames": 5, "steps": 2}
 # Sets widgets of the only node, whose output goes into Save Video, and returns how many were set.
 USE_BLUEPRINT = """
@@ -90,8 +91,9 @@ def test_foreign_nodes_are_replaced_at_the_press_of_a_button(browser, tmp_path):
     browser.screenshot(file=str(ARTEFACTS / "replace" / "offered.png"))
     assert offered
     browser.click(selector='button:has-text("Replace All"), button:has-text("Replace")')
-    browser.evaluate(code="new Promise(done => setTimeout(done, 1500))")
+    replaced = browser.becomes(code=HAS_NODE.replace("TYPE", "ZoetropeRepeatFrames"))
     browser.screenshot(file=str(ARTEFACTS / "replace" / "done.png"))
+    assert replaced
     assert sorted(browser.nodes()["types"]) == ["EmptyLatentImage", "SaveLatent", "ZoetropeRepeatFrames"]
     prompt = browser.prompt()
     latent, repeat = prompt["1"]["inputs"], prompt["2"]["inputs"]
@@ -106,7 +108,7 @@ def test_a_link_of_the_readme_opens_its_template(chromium):
     assert f"http://127.0.0.1:8188/{link}" in (dev.ROOT / "README.md").read_text(encoding="utf8")
     nodes = json.loads((dev.ROOT / "example_workflows" / f"{name}.json").read_text(encoding="utf8"))["nodes"]
     chromium.open(query=link)
-    assert chromium.loads(type="ZoetropeApplyMotionModule")
+    assert chromium.becomes(code=HAS_NODE.replace("TYPE", "ZoetropeApplyMotionModule"))
     assert sorted(chromium.nodes()["types"]) == sorted(node["type"] for node in nodes)
 
 
