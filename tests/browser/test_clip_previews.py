@@ -14,11 +14,21 @@ WORKFLOW = dev.ROOT / "example_workflows" / "Compare_and_contact_sheet.json"
 LISTEN = """(() => {
   window.zoetropePreviews = [];
   window.app.api.addEventListener('b_preview', async event => {
+    window.zoetropeNewest = event.detail;
     const bytes = new Uint8Array(await event.detail.arrayBuffer());
     const bitmap = await createImageBitmap(event.detail);
     const text = new TextDecoder('latin1').decode(bytes);
     window.zoetropePreviews.push({ kind: text.slice(8, 12), frames: text.split('ANMF').length - 1, width: bitmap.width });
   });
+})()"""
+PREVIEW_SHOWN = """[...document.querySelectorAll('img[src^="blob:"]')].some(image => image.naturalWidth && image.width)"""
+# One preview over the whole page: whatever then changes in a screenshot is that clip, not the progress of the run.
+COVER = """(async () => {
+  const cover = document.createElement('img');
+  cover.src = URL.createObjectURL(window.zoetropeNewest);
+  cover.style = 'position: fixed; inset: 0; width: 100vw; height: 100vh; z-index: 100000';
+  document.body.append(cover);
+  await cover.decode();
 })()"""
 
 
@@ -61,8 +71,10 @@ def test_the_clip_moves_in_nodes_2(page, tmp_path):
     start(page, "animation", tmp_path, **{"Comfy.VueNodes.Enabled": True})
     found = previews(page)
     assert found[0]["kind"] == "WEBP" and found[0]["frames"] == 5
+    assert page.becomes(code=PREVIEW_SHOWN)
+    page.evaluate(code=COVER)
     pictures = set()
-    for i in range(20):  # one every 0.7 seconds
+    for i in range(30):  # one every 0.7 seconds; a busy browser shows a frame of a clip for seconds
         file = ARTEFACTS / "clip_preview" / f"nodes_2_{i % 2}.png"
         page.screenshot(file=str(file))
         pictures.add(file.read_bytes())
