@@ -36,18 +36,20 @@ TEMPORAL_SETTINGS = {
 class SVDUNet(VideoUNet):
     """Core's UNetModel with the blocks that it has for Stable Video Diffusion; the frame count comes from the batch.
 
-    attention_norm_eps: of the norms in the resnets of levels with attention, None = as everywhere; diffusers has another one there.
+    small_norm_eps: of the norms in the resnets of every up level and of the down levels with attention; None = core's, as everywhere.
+    diffusers builds its blocks so: CrossAttnDownBlock, UpBlock and CrossAttnUpBlock with 1e-6, DownBlock and the middle with 1e-5.
     """
 
     text_encoder = "the text encoder that these weights were trained with"
 
-    def __init__(self, *, num_head_channels: int, attention_norm_eps: float | None = None, **settings):
+    def __init__(self, *, num_head_channels: int, small_norm_eps: float | None = None, **settings):
         super().__init__(num_heads=-1, num_head_channels=num_head_channels, **TEMPORAL_SETTINGS, **settings)
-        for block in (*self.input_blocks, *self.output_blocks) if attention_norm_eps is not None else ():
-            if any(isinstance(layer, SpatialVideoTransformer) for layer in block):
-                for layer in block[0].modules():
-                    if isinstance(layer, torch.nn.GroupNorm):
-                        layer.eps = attention_norm_eps
+        if small_norm_eps is not None:
+            with_attention = [b for b in self.input_blocks if any(isinstance(layer, SpatialVideoTransformer) for layer in b)]
+            for block in (*with_attention, *self.output_blocks):
+                for norm in block[0].modules():
+                    if isinstance(norm, torch.nn.GroupNorm):
+                        norm.eps = small_norm_eps
 
 
 def _network() -> type:
@@ -70,7 +72,7 @@ def original_settings(shapes: Shapes) -> dict[str, Any]:
 def diffusers_settings(shapes: FileShapes) -> dict[str, Any]:
     """Constructor arguments of SVDUNet from shapes under diffusers' names."""
     names = SVDNames(shapes)
-    return original_settings(shapes.renamed(lambda key: names.core_name(key) or key)) | {"attention_norm_eps": _DIFFUSERS_EPS}
+    return original_settings(shapes.renamed(lambda key: names.core_name(key) or key)) | {"small_norm_eps": _DIFFUSERS_EPS}
 
 
 def diffusers_to_network(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -29,13 +29,17 @@ def original():
     return network_of(state_dict, svd.original_settings, dict, 16), io
 
 
-@pytest.fixture(scope="module")
-def diffusers():
+def diffusers_case(name):
     """The network, and its case with y in place of added_time_ids and frames on the third axis."""
-    _, io, state_dict = load_case("svd/diffusers_unet_w64")
+    _, io, state_dict = load_case(name)
     y = torch.stack([timestep_embedding(ids, 8).flatten() for ids in io["added_time_ids"]])
     case = {"x": io["x"].transpose(1, 2), "out": io["out"].transpose(1, 2), "t": io["t"], "context": io["context"], "y": y}
     return network_of(state_dict, svd.diffusers_settings, svd.diffusers_to_network, 32), case
+
+
+@pytest.fixture(scope="module")
+def diffusers():
+    return diffusers_case("svd/diffusers_unet_w64")
 
 
 def test_forward_gives_the_numbers_of_the_original(original):
@@ -48,6 +52,18 @@ def test_forward_gives_the_numbers_of_the_original(original):
 
 def test_forward_gives_the_numbers_of_diffusers(diffusers):
     network, case = diffusers
+    out = forward(network, case["x"], case["t"], case["context"], {"y": case["y"]})
+    torch.testing.assert_close(out, case["out"], atol=1e-5, rtol=0)
+
+
+def test_levels_without_attention_have_the_norms_of_diffusers():
+    """As in the published files, the down level with the smallest picture and the up level behind it have no attention."""
+    name = "svd/diffusers_unet_without_attention_w64"
+    network, case = diffusers_case(name)
+    meta, _, state_dict = load_case(name)
+    names = SVDNames(state_dict)
+    modules = dict(network.named_modules())
+    assert {key: modules[names.core_name(key)].eps for key in meta["norm_eps"]} == meta["norm_eps"]
     out = forward(network, case["x"], case["t"], case["context"], {"y": case["y"]})
     torch.testing.assert_close(out, case["out"], atol=1e-5, rtol=0)
 
