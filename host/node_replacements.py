@@ -1,8 +1,9 @@
 """Nodes of AnimateDiff-Evolved and VideoHelperSuite that ComfyUI may exchange for ours or its own where those packs are missing.
 
-Only nodes of which one of ours or of core does the same, input by input, are listed. ComfyUI exchanges them when a prompt arrives, and
-its front end offers to do it in the graph ("Replace"). Source: the node definitions of Kosinkadink/ComfyUI-AnimateDiff-Evolved
-(animatediff/nodes*.py) and Kosinkadink/ComfyUI-VideoHelperSuite (videohelpersuite/*.py).
+Only nodes of which one of ours or of core does the same, input by input, are listed. ComfyUI's front end offers to exchange them in the
+graph ("Replace"; web/replaced_values.js brings it the values of VideoHelperSuite's widgets), and prompt_replacements.py exchanges them
+in a prompt. Source: the node definitions of Kosinkadink/ComfyUI-AnimateDiff-Evolved (animatediff/nodes*.py) and
+Kosinkadink/ComfyUI-VideoHelperSuite (videohelpersuite/*.py).
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from dataclasses import dataclass, field
 
 from comfy_api.latest import ComfyAPI, io
 
+MOST_OUTPUTS = 4  # of any node on the list
+
 
 @dataclass(frozen=True)
 class Replacement:
     """How a node `old` becomes a node `new`.
 
-    inputs: name in the old node -> name in the new one; every one is required there, because ComfyUI looks all of them up.
+    inputs: name in the old node -> name in the new one.
     values: what inputs of the new node get that the old one does not have.
     widgets: the old node's widgets in the order in which a workflow saves their values.
-    Outputs keep their numbers: ComfyUI 0.30 fails on a prompt with a renumbered output that leads to a node which is exchanged too, so
-    that VHS_SplitImages and its like, which have theirs in another order than Split Frames, are not listed.
+    outputs: number in the old node -> number in the new one, of those that differ.
     """
 
     old: str
@@ -28,11 +30,14 @@ class Replacement:
     inputs: dict[str, str]
     widgets: tuple[str, ...] = ()
     values: dict[str, bool | int | float | str] = field(default_factory=dict)
+    outputs: dict[int, int] = field(default_factory=dict)
 
     def as_node_replace(self) -> io.NodeReplace:
-        mapping = [{"new_id": new, "old_id": old} for old, new in self.inputs.items()]
-        mapping += [{"new_id": name, "set_value": value} for name, value in self.values.items()]
-        return io.NodeReplace(self.new, self.old, list(self.widgets), mapping)
+        inputs = [{"new_id": new, "old_id": old} for old, new in self.inputs.items()]
+        inputs += [{"new_id": name, "set_value": value} for name, value in self.values.items()]
+        # All of them: the front end moves only the links of outputs that are named, and skips those that a node does not have.
+        outputs = [{"new_idx": self.outputs.get(old, old), "old_idx": old} for old in range(MOST_OUTPUTS)]
+        return io.NodeReplace(self.new, self.old, list(self.widgets), inputs, outputs)
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -51,6 +56,9 @@ def _frame_tools(kind: str, plural: str, batch: str, batches: str, picked: str) 
                     {"each_frame": False}),
         Replacement(f"VHS_Select{plural}", "ZoetropeSelectFrames", {picked: "frames", "indexes": "selection"},
                     ("indexes", "err_if_missing", "err_if_empty")),
+        # Without empty parts, which Split Frames refuses with a sentence. There each part is followed by its count.
+        Replacement(f"VHS_Split{plural}", "ZoetropeSplitFrames", {batch: "frames", "split_index": "position"}, ("split_index",),
+                    outputs={1: 2, 2: 1}),
     ]  # fmt: skip
 
 

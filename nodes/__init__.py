@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from ..host.model_files import register_model_folders
 from ..host.node_replacements import register_node_replacements
+from ..host.prompt_replacements import register_prompt_handler
 
 
 class ZoetropeExtension(ComfyExtension):
@@ -17,6 +18,7 @@ class ZoetropeExtension(ComfyExtension):
         register_model_folders()
         register()
         await register_node_replacements()
+        register_prompt_handler()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         from . import (

@@ -32,7 +32,7 @@ class LoadMotionModule(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, motion_module: str) -> bool | str:
+    def validate_inputs(cls, motion_module: str | None = None) -> bool | str:
         return missing_file_message(MOTION_MODULES, motion_module) or True
 
     @classmethod
@@ -64,7 +64,7 @@ class LoadMotionLora(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, lora_name: str) -> bool | str:
+    def validate_inputs(cls, lora_name: str | None = None) -> bool | str:
         return missing_file_message(MOTION_LORAS, lora_name) or True
 
     @classmethod

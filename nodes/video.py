@@ -172,7 +172,7 @@ class LoadFrames(io.ComfyNode):
         return io.NodeOutput(found.images, found.mask, *found.outputs())
 
     @classmethod
-    def validate_inputs(cls, source) -> bool | str:
+    def validate_inputs(cls, source=None) -> bool | str:
         return missing_source_message(source) or True
 
     @classmethod

@@ -41,7 +41,7 @@ class LoadVideoModel(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def validate_inputs(cls, model_name: str) -> bool | str:
+    def validate_inputs(cls, model_name: str | None = None) -> bool | str:
         return missing_from_all_message(VIDEO_MODELS, model_name) or True
 
     @classmethod
@@ -70,7 +70,7 @@ class LoadVideoVAE(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, vae_name: str) -> bool | str:
+    def validate_inputs(cls, vae_name: str | None = None) -> bool | str:
         return missing_from_all_message(VIDEO_VAES, vae_name) or True
 
     @classmethod
@@ -103,7 +103,7 @@ class LoadVideoLora(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, lora_name: str) -> bool | str:
+    def validate_inputs(cls, lora_name: str | None = None) -> bool | str:
         return missing_file_message(LORAS, lora_name) or True
 
     @classmethod

@@ -111,11 +111,16 @@ def test_what_looks_like_an_address_is_a_name_below_the_output_folder(comfy_base
 
 
 def test_the_pack_registers_no_route():
-    """Files are served by ComfyUI's own routes alone: no source of the pack touches the server."""
-    names = set()
+    """Files are served by ComfyUI's own routes alone: of the server, the pack uses its list of prompt handlers and nothing else."""
+    names, server_lines = set(), []
     for part in ("__init__.py", "nodes", "host", "video_io"):
         for path in [dev.ROOT / part] if part.endswith(".py") else (dev.ROOT / part).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            source = path.read_text(encoding="utf8")
+            server_lines += [line.strip() for line in source.splitlines() if "PromptServer" in line]
+            for node in ast.walk(ast.parse(source)):
                 names |= {getattr(node, "attr", None), getattr(node, "id", None), getattr(node, "module", None)}
                 names |= {alias.name for alias in getattr(node, "names", []) if isinstance(alias, ast.alias)}
-    assert not {"PromptServer", "aiohttp", "routes", "add_routes", "app"} & names
+    assert not {"aiohttp", "routes", "add_routes", "app"} & names
+    imported, used = server_lines
+    assert imported.startswith("from server import PromptServer")
+    assert used == "PromptServer.instance.add_on_prompt_handler(_on_prompt)"
