@@ -257,21 +257,20 @@ class _LatentCheck:
         return executor(noise, *args, **kwargs)
 
 
+class MissingPartError(AttributeError, ValueError):
+    """A ValueError for who uses a part that is not there, an AttributeError for who only asks (`hasattr`) what it can do."""
+
+
 class MissingPart:
     """Stands for a CLIP, VAE or CLIP_VISION that a file does not carry; using it says what to wire instead."""
-
-    _USES = frozenset(
-        ("clone", "cond_stage_model", "tokenize", "encode_from_tokens", "encode_from_tokens_scheduled", "encode_image", "encode", "decode",
-         "encode_tiled", "decode_tiled", "throw_exception_if_invalid", "spacial_compression_encode", "downscale_ratio", "is_video")
-    )  # fmt: skip
 
     def __init__(self, message: str):
         self.message = message
 
     def __getattr__(self, name: str):
-        if name in MissingPart._USES:
-            raise ValueError(self.message)
-        raise AttributeError(name)
+        if name.startswith("__"):  # Python's own questions, also before there is a message
+            raise AttributeError(name)
+        raise MissingPartError(self.message)
 
 
 def _other_parts(

@@ -8,11 +8,12 @@ from ..host.context_handler import FRAME_AXES, ContextSettings, apply_context_wi
 from ..samplers.context_fusion import FUSE_METHODS
 from ..samplers.context_schedules import CONTEXT_SCHEDULES
 from ..samplers.noise import NOISE_TYPES
+from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Sampling"
 
 
-class ApplyContextWindows(io.ComfyNode):
+class ApplyContextWindows(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -87,7 +88,7 @@ class ApplyContextWindows(io.ComfyNode):
         return io.NodeOutput(apply_context_windows(model, ContextSettings(**settings)))
 
 
-class ShowContextWindows(io.ComfyNode):
+class ShowContextWindows(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..frame_tools.grids import LENGTHS
 from ..host.frame_tools import compare, contact_sheet, difference_plot, optical_flow_picture
+from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Frames"
 OpticalFlow = io.Custom("OPTICAL_FLOW")  # ComfyUI's own type, from Load Optical Flow Model
@@ -20,7 +21,7 @@ def _labels(tooltip: str) -> io.String.Input:
     return io.String.Input("labels", default="", multiline=True, tooltip=tooltip)
 
 
-class CompareClips(io.ComfyNode):
+class CompareClips(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -55,7 +56,7 @@ class CompareClips(io.ComfyNode):
         return io.NodeOutput(compare(clips, labels, columns, length, label_height))
 
 
-class MakeContactSheet(io.ComfyNode):
+class MakeContactSheet(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -88,7 +89,7 @@ class MakeContactSheet(io.ComfyNode):
         return io.NodeOutput(contact_sheet(frames, count, columns, cell_width, fps, numbers))
 
 
-class DrawOpticalFlow(io.ComfyNode):
+class DrawOpticalFlow(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -120,7 +121,7 @@ class DrawOpticalFlow(io.ComfyNode):
         return io.NodeOutput(*optical_flow_picture(images, full_colour, optical_flow))
 
 
-class PlotFrameDifferences(io.ComfyNode):
+class PlotFrameDifferences(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

@@ -7,6 +7,7 @@ from comfy_api.latest import io, ui
 from ..frame_tools import batches
 from ..frame_tools.selection import ping_pong, select_frames, split_place
 from ..host.frame_tools import MATCH_MODES, remove_flicker
+from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Frames"
 FRAMES = "IMAGE, LATENT or MASK"
@@ -16,7 +17,7 @@ def _any_frames() -> io.MatchType.Template:
     return io.MatchType.Template("frames", [io.Image, io.Latent, io.Mask])
 
 
-class SelectFrames(io.ComfyNode):
+class SelectFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         kind = _any_frames()
@@ -49,7 +50,7 @@ class SelectFrames(io.ComfyNode):
         return io.NodeOutput(batches.take_frames(frames, numbers), len(numbers))
 
 
-class SplitFrames(io.ComfyNode):
+class SplitFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         kind = _any_frames()
@@ -83,7 +84,7 @@ class SplitFrames(io.ComfyNode):
         return io.NodeOutput(*parts, place, total - place)
 
 
-class MergeFrames(io.ComfyNode):
+class MergeFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         kind = _any_frames()
@@ -115,7 +116,7 @@ class MergeFrames(io.ComfyNode):
         return io.NodeOutput(joined, batches.count_frames(joined))
 
 
-class ReverseFrames(io.ComfyNode):
+class ReverseFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         kind = _any_frames()
@@ -134,7 +135,7 @@ class ReverseFrames(io.ComfyNode):
         return io.NodeOutput(batches.take_frames(frames, list(range(batches.count_frames(frames)))[::-1]))
 
 
-class PingPongFrames(io.ComfyNode):
+class PingPongFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         kind = _any_frames()
@@ -164,7 +165,7 @@ class PingPongFrames(io.ComfyNode):
         return io.NodeOutput(batches.take_frames(frames, numbers), len(numbers))
 
 
-class RepeatFrames(io.ComfyNode):
+class RepeatFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         kind = _any_frames()
@@ -194,7 +195,7 @@ class RepeatFrames(io.ComfyNode):
         return io.NodeOutput(repeated, batches.count_frames(repeated))
 
 
-class InterleaveFrames(io.ComfyNode):
+class InterleaveFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         kind = _any_frames()
@@ -220,7 +221,7 @@ class InterleaveFrames(io.ComfyNode):
         return io.NodeOutput(woven, batches.count_frames(woven))
 
 
-class CountFrames(io.ComfyNode):
+class CountFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -244,7 +245,7 @@ class CountFrames(io.ComfyNode):
         return io.NodeOutput(count, width, height, ui=ui.PreviewText(f"{batches.kind_of(frames)}: {count} frames of {width}x{height}"))
 
 
-class RemoveFlicker(io.ComfyNode):
+class RemoveFlicker(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

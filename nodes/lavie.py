@@ -5,11 +5,12 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..host.key_frames import condition_on_key_frames
+from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Video models"
 
 
-class ConditionKeyFrames(io.ComfyNode):
+class ConditionKeyFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

@@ -6,12 +6,13 @@ from comfy_api.latest import io
 
 from ..host import injection, motion_models
 from ..host.model_files import MOTION_LORAS, MOTION_MODULES, missing_file_message, model_file_names
+from .base import ZoetropeNode
 
 MotionModuleType = io.Custom("MOTION_MODULE")
 CATEGORY = "Zoetrope/AnimateDiff"
 
 
-class LoadMotionModule(io.ComfyNode):
+class LoadMotionModule(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -40,7 +41,7 @@ class LoadMotionModule(io.ComfyNode):
         return io.NodeOutput(motion_models.load_motion_module(motion_module))
 
 
-class LoadMotionLora(io.ComfyNode):
+class LoadMotionLora(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -72,7 +73,7 @@ class LoadMotionLora(io.ComfyNode):
         return io.NodeOutput(motion_models.add_motion_lora(motion_module, lora_name, strength))
 
 
-class ApplyMotionModule(io.ComfyNode):
+class ApplyMotionModule(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

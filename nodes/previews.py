@@ -5,9 +5,10 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..host.clip_previews import METHODS, MODES, PreviewSettings, preview_clip
+from .base import ZoetropeNode
 
 
-class PreviewClip(io.ComfyNode):
+class PreviewClip(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

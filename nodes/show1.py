@@ -7,11 +7,12 @@ from comfy_api.latest import io
 from ..host.sample_in_turns import SamplerInTurns
 from ..host.show1_model import condition_on_low_resolution
 from ..host.show1_text import encode_text
+from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Video models"
 
 
-class EncodeShow1Text(io.ComfyNode):
+class EncodeShow1Text(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -35,7 +36,7 @@ class EncodeShow1Text(io.ComfyNode):
         return io.NodeOutput(encode_text(clip, text))
 
 
-class ConditionLowResolution(io.ComfyNode):
+class ConditionLowResolution(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -71,7 +72,7 @@ class ConditionLowResolution(io.ComfyNode):
         return io.NodeOutput(*condition_on_low_resolution(positive, negative, vae, images, first_frame, noise_level))
 
 
-class SampleInTurns(io.ComfyNode):
+class SampleInTurns(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

@@ -8,6 +8,7 @@ from ..host import svd_conditioning
 from ..host.frame_guidance import set_frame_guidance
 from ..samplers.frame_guidance import GUIDANCE_SHAPES, WAVE_FUSINGS, ShapeSettings, read_periods
 from ..samplers.orbits import ORBITS
+from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Video models"
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
@@ -62,7 +63,7 @@ def _outputs() -> list:
     ]
 
 
-class AnimateImageSVD(io.ComfyNode):
+class AnimateImageSVD(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -90,7 +91,7 @@ class AnimateImageSVD(io.ComfyNode):
         ))
 
 
-class InterpolateImagesSVD(io.ComfyNode):
+class InterpolateImagesSVD(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -119,7 +120,7 @@ class InterpolateImagesSVD(io.ComfyNode):
         ))
 
 
-class AnimateTextSVD(io.ComfyNode):
+class AnimateTextSVD(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -142,7 +143,7 @@ class AnimateTextSVD(io.ComfyNode):
         return io.NodeOutput(*svd_conditioning.text_to_video(positive, negative, width, height, num_frames, motion_bucket_id, fps))
 
 
-class SetOrbit(io.ComfyNode):
+class SetOrbit(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -185,7 +186,7 @@ class SetOrbit(io.ComfyNode):
         ))
 
 
-class SetFrameGuidance(io.ComfyNode):
+class SetFrameGuidance(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

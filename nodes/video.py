@@ -8,11 +8,12 @@ from ..host.picture_sources import fingerprint, list_picture_sources, load_frame
 from ..host.video import FrameOptions, create_video, video_frames
 from ..video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
 from ..video_io.frame_size import RESIZE_MODES
+from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Video"
 
 
-class CreateVideo(io.ComfyNode):
+class CreateVideo(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -105,7 +106,7 @@ def _frame_outputs() -> list[io.Output]:
     ]
 
 
-class TakeFrames(io.ComfyNode):
+class TakeFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -138,7 +139,7 @@ def options_of(skip_first_frames, select_every_nth, frame_cap, preset="none", **
     return FrameOptions.of(preset, skip_first_frames=skip_first_frames, every_nth=select_every_nth, cap=frame_cap, **others)
 
 
-class LoadFrames(io.ComfyNode):
+class LoadFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

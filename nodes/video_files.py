@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..host.latent_stream import ChunkWish, LatentStream
 from ..host.video_latents import video_latents
 from ..host.video_saving import FORMAT_NAMES, PIX_FMTS, USUAL_CRF, SaveWish, save_images, save_video
+from .base import ZoetropeNode
 from .video import CATEGORY, frame_options, options_of, preset_input
 
 SEARCHED = ["video combine", "vhs", "save video", "export video", "mp4", "webm", "gif", "prores", "animatediff"]
@@ -48,7 +49,7 @@ AUDIO = io.Audio.Input("audio", optional=True, tooltip="Sound to go with it; wha
 VIDEO = io.Video.Output("VIDEO", tooltip="The file, for nodes that take a VIDEO.")
 
 
-class SaveFrames(io.ComfyNode):
+class SaveFrames(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -75,7 +76,7 @@ class SaveFrames(io.ComfyNode):
         return io.NodeOutput(saved.video, ui=saved.ui)
 
 
-class SaveLatents(io.ComfyNode):
+class SaveLatents(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -118,7 +119,7 @@ class SaveLatents(io.ComfyNode):
         return io.NodeOutput(saved.video, ui=saved.ui)
 
 
-class EncodeVideo(io.ComfyNode):
+class EncodeVideo(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

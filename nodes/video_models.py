@@ -8,11 +8,12 @@ from ..host.model_files import listed_files, missing_file_message, missing_from_
 from ..host.video_loras import LORAS, load_video_lora
 from ..host.video_model import VIDEO_MODELS, VIDEO_VAES, load_video_model, load_video_vae
 from ..samplers.noise import ReferenceNoise
+from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Video models"
 
 
-class LoadVideoModel(io.ComfyNode):
+class LoadVideoModel(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -51,7 +52,7 @@ class LoadVideoModel(io.ComfyNode):
         return io.NodeOutput(found.model, found.clip, found.vae, found.clip_vision, text, ui=ui.PreviewText(text))
 
 
-class LoadVideoVAE(io.ComfyNode):
+class LoadVideoVAE(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -78,7 +79,7 @@ class LoadVideoVAE(io.ComfyNode):
         return io.NodeOutput(load_video_vae(vae_name))
 
 
-class LoadVideoLora(io.ComfyNode):
+class LoadVideoLora(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -111,7 +112,7 @@ class LoadVideoLora(io.ComfyNode):
         return io.NodeOutput(load_video_lora(model, lora_name, strength))
 
 
-class MakeReferenceNoise(io.ComfyNode):
+class MakeReferenceNoise(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

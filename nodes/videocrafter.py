@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..host import scaled_sampling, videocrafter_conditioning, videocrafter_model
 from ..samplers.scaled_schedule import DDIM_SPACINGS
+from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Video models"
 
@@ -49,7 +50,7 @@ FPS_TOOLTIP = (
 )
 
 
-class SetFrameRate(io.ComfyNode):
+class SetFrameRate(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -74,7 +75,7 @@ class SetFrameRate(io.ComfyNode):
         return io.NodeOutput(*videocrafter_conditioning.with_frame_rate(positive, negative, fps))
 
 
-class AnimateImage(io.ComfyNode):
+class AnimateImage(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -105,7 +106,7 @@ class AnimateImage(io.ComfyNode):
         ))
 
 
-class InterpolateImages(io.ComfyNode):
+class InterpolateImages(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -131,7 +132,7 @@ class InterpolateImages(io.ComfyNode):
         ))
 
 
-class CreateDDIMSampler(io.ComfyNode):
+class CreateDDIMSampler(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -159,7 +160,7 @@ class CreateDDIMSampler(io.ComfyNode):
         return io.NodeOutput(scaled_sampling.reference_ddim(eta, reference_end))
 
 
-class CreateDDIMSigmas(io.ComfyNode):
+class CreateDDIMSigmas(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -189,7 +190,7 @@ class CreateDDIMSigmas(io.ComfyNode):
         return io.NodeOutput(scaled_sampling.ddim_sigmas(model, spacing, steps, denoise))
 
 
-class RescaleGuidance(io.ComfyNode):
+class RescaleGuidance(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -213,7 +214,7 @@ class RescaleGuidance(io.ComfyNode):
         return io.NodeOutput(scaled_sampling.with_guidance_rescale(model, rescale))
 
 
-class SetNoiseScale(io.ComfyNode):
+class SetNoiseScale(ZoetropeNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

@@ -117,9 +117,9 @@ def test_prompts_of_the_graph_are_not_changed(encoders):
     ("changes", "message"),
     [
         ({"width": 500}, "width=500 must be a multiple of 16 pixels; change it to 496"),
-        ({"height": 8}, "height=8 must be a multiple of 16 pixels; change it to 16"),
-        ({"fps": 0.0}, "fps=0.0 must be above 0"),
-        ({"num_frames": 0}, "num_frames=0 is too few"),
+        ({"height": 8}, "height=8 must be 16 to 4096; raise it"),
+        ({"fps": 0.0}, "fps=0.0 must be 0.01 to 240"),
+        ({"num_frames": 0}, "num_frames=0 must be 1 to 4096"),
         ({"start_image": torch.rand(3, 16, 16, 3)}, "start_image holds 3 images and needs one"),
         ({"num_frames": 1, "closed_loop": True}, "num_frames=1 is too few"),
     ],
