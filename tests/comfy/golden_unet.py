@@ -41,11 +41,11 @@ def motion_state_dict(version: str) -> dict[str, torch.Tensor]:
     return {k: gold_tensor(k, s) for k, s in animatediff_shapes()[version].items() if "motion_modules." in k and not k.endswith(".pe")}
 
 
-def golden_model() -> comfy.model_patcher.ModelPatcher:
-    """A fresh MODEL of SD1.x kind: 4 levels of 32, 64, 128, 128 channels, context 48, float32 on the CPU."""
-    state_dict = base_state_dict()
+def golden_model(dtype: torch.dtype = torch.float32) -> comfy.model_patcher.ModelPatcher:
+    """A fresh MODEL of SD1.x kind: 4 levels of 32, 64, 128, 128 channels, context 48, on the CPU, computing in `dtype`."""
+    state_dict = {key: value.to(dtype) for key, value in base_state_dict().items()}
     config = comfy.supported_models.SD15(comfy.model_detection.detect_unet_config(state_dict, ""))
-    config.set_inference_dtype(torch.float32, None)
+    config.set_inference_dtype(dtype, None)
     model = config.get_model(state_dict, "")
     model.load_model_weights(dict(state_dict), "")
     device = torch.device("cpu")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from zoetrope.tests.comfy.golden_unet import golden_model
 from zoetrope.tests.comfy.host.context_rig import (
+    PRECISE,
     F,
     H,
     W,
@@ -27,7 +28,7 @@ from zoetrope.tests.comfy.host.context_rig import (
 
 @pytest.fixture(scope="module")
 def model():
-    return golden_model()
+    return golden_model(PRECISE)
 
 
 def both(control, **extra):

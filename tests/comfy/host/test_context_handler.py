@@ -13,6 +13,7 @@ from zoetrope.samplers.noise import arrange_noise
 from zoetrope.tests.comfy.golden_unet import golden_model
 from zoetrope.tests.comfy.host.context_rig import (
     CPU,
+    PRECISE,
     SIGMA,
     F,
     H,
@@ -32,7 +33,7 @@ PYRAMID = [[1.0, 2.0, 1.0]] * 3
 
 @pytest.fixture(scope="module")
 def model():
-    return golden_model()
+    return golden_model(PRECISE)
 
 
 def test_one_window_is_no_windows_bit_for_bit(model):
@@ -274,7 +275,7 @@ def gligen(model):
     blocks = [*unet.input_blocks, unet.middle_block, *unet.output_blocks]
     widths = [layer.in_channels for block in blocks for layer in block if isinstance(layer, SpatialTransformer)]
     layers = [comfy.gligen.GatedSelfAttentionDense(width, 48, 2, width // 2) for width in widths]
-    network = seed_weights(comfy.gligen.Gligen(layers, comfy.gligen.PositionNet(48, 48), 48), scale=0.3)
+    network = seed_weights(comfy.gligen.Gligen(layers, comfy.gligen.PositionNet(48, 48), 48).to(PRECISE), scale=0.3)
     return comfy.model_patcher.CoreModelPatcher(network, load_device=CPU, offload_device=CPU)
 
 

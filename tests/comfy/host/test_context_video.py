@@ -12,6 +12,7 @@ from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_contex
 from zoetrope.tests.comfy.golden_unet import golden_model, motion_module
 from zoetrope.tests.comfy.host.context_rig import (
     CPU,
+    PRECISE,
     F,
     H,
     W,
@@ -30,7 +31,7 @@ from zoetrope.tests.comfy.host.context_rig import (
 
 @pytest.fixture(scope="module")
 def animatediff():
-    return apply_motion_module(golden_model(), motion_module("v2"), MotionSettings())
+    return apply_motion_module(golden_model(PRECISE), motion_module("v2"), MotionSettings())
 
 
 @pytest.fixture(scope="module")
