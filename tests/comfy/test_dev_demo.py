@@ -15,7 +15,11 @@ def test_demo_ends_with_the_video_it_made(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COMFYUI_PATH", str(dev.find_comfyui()))
     monkeypatch.setattr(dev, "HOME", tmp_path / "home")
     assert dev.main(["demo", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    said = capsys.readouterr().out.splitlines()
+    assert "Making a video: about a minute." in said and "next: python dev.py serve" in said
+    report = json.loads(said[-1])
+    assert sorted(report) == ["frames", "seconds", "video"]
+    assert dev.time_of("demo", "never") != "never"
     video = Path(report["video"])
     assert video.is_relative_to(tmp_path)
     assert report["seconds"] > 0
