@@ -75,7 +75,9 @@ def test_a_list_of_files_is_the_nodes_own_affair():
     assert check_inputs(schema, given, unlisted={"motion_module"}) == given
 
 
-@pytest.mark.parametrize("shape", [(4, 5, 3), (2, 4, 5, 3, 1), (0, 4, 5, 3), (2, 0, 5, 3), (2, 4, 0, 3), (2, 4, 5, 0), (2, 4, 5, 2), (2, 4, 5, 7)])
+@pytest.mark.parametrize("shape", [
+    (4, 5, 3), (2, 4, 5, 3, 1), (0, 4, 5, 3), (2, 0, 5, 3), (2, 4, 0, 3), (2, 4, 5, 0), (2, 4, 5, 2), (2, 4, 5, 7),
+])  # fmt: skip
 def test_images_of_no_shape(shape):
     told = refused(SCHEMAS["ZoetropeCreateVideo"], "images", torch.zeros(shape))
     assert f"images has shape {shape}" in told
@@ -96,7 +98,9 @@ def test_masks_of_no_shape(shape):
         refused(SCHEMAS[node], name, torch.zeros(shape))
 
 
-@pytest.mark.parametrize("samples", [torch.zeros(2, 4, 8), torch.zeros(1, 2, 4, 8, 8, 8), torch.zeros(0, 4, 8, 8), torch.zeros(2, 4, 0, 8), None, [1]])
+@pytest.mark.parametrize("samples", [
+    torch.zeros(2, 4, 8), torch.zeros(1, 2, 4, 8, 8, 8), torch.zeros(0, 4, 8, 8), torch.zeros(2, 4, 0, 8), None, [1],
+])  # fmt: skip
 def test_latents_of_no_shape(samples):
     for node, name in (("ZoetropeSaveLatents", "samples"), ("ZoetropeReverseFrames", "frames")):
         refused(SCHEMAS[node], name, {"samples": samples})
@@ -107,14 +111,17 @@ def test_latents_of_no_shape(samples):
 def test_what_nodes_really_give_comes_through():
     image = core.EmptyImage().generate(5, 3, 2, 0)[0]
     latent = core.EmptyLatentImage().generate(64, 32, 3)[0]
-    for value in (image, latent, image[..., 0], image[0, ..., 0], image[..., :1], torch.cat([image, image[..., :1]], -1), image.half()):
+    with_opacity = torch.cat([image, image[..., :1]], -1)
+    for value in (image, latent, image[..., 0], image[0, ..., 0], image[..., :1], with_opacity, image.half()):
         assert check_inputs(SCHEMAS["ZoetropeReverseFrames"], {"frames": value})["frames"] is value
     audio = {"waveform": torch.zeros(1, 2, 5), "sample_rate": 44100}
     assert check_inputs(SCHEMAS["ZoetropeSaveFrames"], {"audio": audio, "mask": None}) == {"audio": audio, "mask": None}
 
 
-@pytest.mark.parametrize("audio", ["x", {}, {"waveform": torch.zeros(5), "sample_rate": 8}, {"waveform": torch.zeros(1, 1, 5), "sample_rate": math.nan},
-                                   {"waveform": torch.zeros(1, 1, 5), "sample_rate": 0}])  # fmt: skip
+@pytest.mark.parametrize("audio", [
+    "x", {}, {"waveform": torch.zeros(5), "sample_rate": 8}, {"waveform": torch.zeros(1, 1, 5), "sample_rate": math.nan},
+    {"waveform": torch.zeros(1, 1, 5), "sample_rate": 0},
+])  # fmt: skip
 def test_sound_of_no_kind(audio):
     refused(SCHEMAS["ZoetropeSaveFrames"], "audio", audio)
 
