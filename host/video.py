@@ -10,6 +10,7 @@ import comfy.utils
 import torch
 from comfy_api.latest import InputImpl
 
+from .. import memory
 from ..video_io.decode import decode_window
 from ..video_io.encode import encode_h264
 from ..video_io.frame_plan import FrameWish, plan_frames
@@ -89,8 +90,8 @@ def describe_taken(kind: str, taken: torch.Tensor, found: DecodedVideo) -> str:
 
 
 def free_memory() -> int:
-    """Bytes of memory that frames may take."""
-    return comfy.model_management.get_free_memory(torch.device("cpu"))
+    """Bytes of memory that frames may take: what ComfyUI says, and no more than a container's limit leaves."""
+    return min(comfy.model_management.get_free_memory(torch.device("cpu")), memory.free_memory())
 
 
 def stop() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import av
 import torch
 
+from .. import memory
 from .display_matrix import Turn, turn_of
 from .facts import VideoFacts
 from .frame_plan import FrameWish, plan_frames
@@ -174,11 +175,9 @@ class FrameChunks(FrameWindow):
 
 def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Callable[[], int] | None) -> None:
     """Raises ValueError when frames of shape (F, H, W) need more bytes than are free."""
-    needed = shape[0] * shape[1] * shape[2] * 4 * (4 if has_alpha else 3)
     if free_memory is None:
         return
-    free = free_memory()
-    told = f"{shape[0]} frames of {shape[2]}x{shape[1]} need {needed / 2**30:.2f} GiB of memory and {free / 2**30:.2f} GiB are free"
-    if needed > free:
-        raise ValueError(f"{told}; take fewer frames (cap, select_every_nth, a lower rate) or a smaller size.")
-    logging.info("%s.", told)
+    needed = shape[0] * shape[1] * shape[2] * 4 * (4 if has_alpha else 3)
+    what = f"{shape[0]} frames of {shape[2]}x{shape[1]}"
+    remedy = "take fewer frames (cap, select_every_nth, a lower rate) or a smaller size"
+    logging.info("%s.", memory.check_memory(needed, what, remedy, free_memory))

@@ -18,11 +18,12 @@ COMFYUI = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_path
 LIBRARY = {"shapes", "motion_modules", "video_unets", "samplers", "video_io", "frame_tools"}
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
-EVERYWHERE = {"foreign_text"}  # parts that import nothing of the pack, and that every part may import
+EVERYWHERE = {"foreign_text", "memory"}  # parts that import nothing of the pack, and that every part may import
 
 # folder: (parts of this repository it may import besides itself, packages of others)
 MAY_IMPORT = {
     "foreign_text": (set(), set()),
+    "memory": (set(), {"psutil"}),
     "shapes": (set(), ARRAYS),
     "video_io": ({"shapes"}, ARRAYS | VIDEO),
     "frame_tools": ({"shapes"}, ARRAYS | {"PIL"}),
