@@ -3,7 +3,7 @@
 Every import happens inside `comfy_entrypoint`: pytest and packaging tools import this file without ComfyUI being there.
 """
 
-WEB_DIRECTORY = "./web"  # help pages
+WEB_DIRECTORY = "./web"  # help pages, and extensions of the front end
 
 
 async def comfy_entrypoint():

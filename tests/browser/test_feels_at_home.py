@@ -74,7 +74,7 @@ OLD_WORKFLOW = {
         {"id": 2, "type": "VHS_DuplicateLatents", "pos": [400, 0], "size": [300, 80], "flags": {}, "order": 1, "mode": 0,
          "inputs": [{"name": "latents", "type": "LATENT", "link": 1}],
          "outputs": [{"name": "LATENT", "type": "LATENT", "links": [2]}, {"name": "count", "type": "INT", "links": []}],
-         "properties": {"Node name for S&R": "VHS_DuplicateLatents"}, "widgets_values": [3]},
+         "properties": {"Node name for S&R": "VHS_DuplicateLatents"}, "widgets_values": {"multiply_by": 3}},
         {"id": 3, "type": "SaveLatent", "pos": [800, 0], "size": [300, 60], "flags": {}, "order": 2, "mode": 0,
          "inputs": [{"name": "samples", "type": "LATENT", "link": 2}], "outputs": [],
          "properties": {"Node name for S&R": "SaveLatent"}, "widgets_values": ["replaced"]},
