@@ -17,7 +17,7 @@ from ..video_io.frame_plan import FrameWish, plan_frames
 from ..video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
 from ..video_io.frame_size import FrameSize, fit_size
 from ..video_io.frame_window import DecodedVideo, SizeWish, check_memory
-from ..video_io.sound import read_sound
+from ..video_io.sound import cut_sound, read_sound
 
 
 def create_video(images: torch.Tensor, fps: float, crf: float, audio: dict | None = None):
@@ -72,7 +72,7 @@ def video_frames(video, options: FrameOptions) -> VideoFrames:
     wish = within_trim(options.wish, *video.get_active_trim_window())
     found = decode_window(source, wish, *options.size, free_memory, comfy.utils.ProgressBar(1).update_absolute, stop)
     begin, end = _span([found.facts.times[n] for n in found.numbers], found.fps, found.facts.end)
-    return packed(found, read_sound(source, begin, end, stop) if found.facts.has_audio else None)
+    return packed(found, read_sound(source, begin, end, stop, found.facts.retimed) if found.facts.has_audio else None)
 
 
 def packed(found: DecodedVideo, audio: dict | None = None) -> VideoFrames:
@@ -137,10 +137,7 @@ def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
         bar.update(1)
         _place(images[number, ..., :3], size, frames[row])
     begin, end = _span([times[n] for n in numbers], fps, len(images) / rate)
-    audio = parts.audio
-    if audio is not None:
-        sound_rate = audio["sample_rate"]
-        audio = {**audio, "waveform": audio["waveform"][..., round(begin * sound_rate) : round(end * sound_rate)]}
+    audio = None if parts.audio is None else cut_sound(parts.audio, begin, end)
     described = _describe("frames", frames, fps, len(images), rate, (images.shape[2], images.shape[1]), "in memory")
     return VideoFrames(frames, torch.zeros(1, 64, 64), audio, fps, described, rate, len(images))
 

@@ -54,6 +54,6 @@ def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int 
     parts, done = decode_in_chunks(source, wish, options.size, chunk, encode, free_memory, bar.update_absolute, stop)
     begin = done.facts.times[done.numbers[0]]
     end = min(done.facts.end, begin + len(done.numbers) / done.fps)
-    audio = read_sound(source, begin, end, stop) if done.facts.has_audio else None
+    audio = read_sound(source, begin, end, stop, done.facts.retimed) if done.facts.has_audio else None
     samples = torch.cat(parts)
     return VideoLatents(samples, audio, done.fps, describe_taken("latents", samples, done))

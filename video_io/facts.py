@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import BinaryIO
 
@@ -36,6 +36,7 @@ class VideoFacts:
     codec: str
     lost: int = 0  # frames that the file's header names and that are not in the file, which is cut off
     counted: bool = False  # the frames' own times tell them not apart: the n-th that is decoded from the start is the n-th
+    retimed: bool = False  # the file's own times are of no use: these are counted at fps from the first frame on
 
     @property
     def num_frames(self) -> int:
@@ -114,7 +115,8 @@ def facts_by_decoding(source: Source, stop: Callable[[], None] = int) -> VideoFa
         usable = None not in stamps and all(a < b for a, b in zip(stamps, stamps[1:], strict=False))
         fps = float(rate) if rate else _mean_rate(stamps if usable else [])
         times = stamps if usable else [index / fps for index in range(len(stamps))]
-        return _facts(container, stream, fps, times, times[-1] + 1 / fps, counted=True)
+        facts = _facts(container, stream, fps, times, times[-1] + 1 / fps, counted=True)
+        return replace(facts, retimed=not usable)
 
 
 @dataclass(frozen=True)

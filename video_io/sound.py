@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 
-import av
-import numpy as np
 import torch
 
-from .facts import Source, open_video
+from .facts import Source
+from .sound_pieces import Span, read_track
+from .sound_timeline import Timeline, placed, runs
 
 
-def read_sound(source: Source, start: float, end: float, stop: Callable[[], None] = int) -> dict | None:
-    """The last decodable sound track from start to end: {"waveform": (1, C, N) float32 in -1..1, "sample_rate": Hz}, or None without one.
+def read_sound(
+    source: Source, start: float, end: float, stop: Callable[[], None] = int, retimed: bool = False
+) -> dict | None:
+    """What a player plays from start to end: {"waveform": (1, C, N) float32, "sample_rate": Hz}.
 
-    Where the track is shorter than the span, the rest is silence. stop, which may raise, is called for every piece of sound."""
-    with open_video(source) as container:
-        stream = next((s for s in reversed(container.streams.audio) if s.codec_context is not None), None)
-        if stream is None:
-            return None
-        if start > 0:
-            container.seek(int(start * av.time_base), backward=True)
-        resampler = av.AudioResampler(format="fltp")
-        rate, pieces, first = 0, [], None
-        try:
-            for frame in container.decode(stream):
-                stop()
-                if frame.time is not None and frame.time >= end:
-                    break
-                for piece in resampler.resample(frame):
-                    rate = piece.sample_rate
-                    first = (piece.time if piece.time is not None else start) if first is None else first
-                    pieces.append(piece.to_ndarray())
-        except av.error.FFmpegError as error:
-            logging.warning("The sound cannot be decoded to its end (%s); what is missing is silence.", error.strerror)
-    if not pieces:
+    None for a file without sound that can be decoded. Values are mostly in -1..1, as the file has them. Every
+    piece stands at its own time; where there is none, or it is damaged, there is silence. Rate and layout are
+    those of the first piece of the span; what differs later is converted. stop, which may raise, is called
+    for every packet. retimed: as VideoFacts has it."""
+    track = read_track(source, Span(start, end, retimed), stop)
+    if track is None:
         return None
-    sound = torch.from_numpy(np.concatenate(pieces, axis=1))
-    wanted = max(1, math.ceil((end - start) * rate - 1e-6))
-    begin = round((start - first) * rate)
-    sound = sound[:, max(0, begin) :]
-    sound = torch.nn.functional.pad(sound, (max(0, -begin), 0))[:, :wanted]
-    sound = torch.nn.functional.pad(sound, (0, wanted - sound.shape[1]))
-    return {"waveform": sound[None].clone(), "sample_rate": rate}
+    places = [p for p in placed(track.pieces, track.begin) if p.begin < end and p.end > start]
+    rate, layout = (places[0].piece.rate, places[0].piece.layout) if places else (track.rate, track.layout)
+    timeline = Timeline(start, sample_count(end - start, rate), rate, layout)
+    for run in runs(places):
+        timeline.put(run)
+    return {"waveform": torch.from_numpy(timeline.sound)[None], "sample_rate": rate}
+
+
+def cut_sound(audio: dict, start: float, end: float) -> dict:
+    """AUDIO {"waveform": (B, C, N), "sample_rate": Hz} from start to end, silent where it is shorter."""
+    rate, waveform = audio["sample_rate"], audio["waveform"]
+    wanted = sample_count(end - start, rate)
+    cut = waveform[..., round(start * rate) :][..., :wanted]
+    return {**audio, "waveform": torch.nn.functional.pad(cut, (0, wanted - cut.shape[-1]))}
+
+
+def sample_count(seconds: float, rate: int) -> int:
+    """How many samples fill so many seconds, at least 1."""
+    return max(1, math.ceil(seconds * rate - 1e-6))
