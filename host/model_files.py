@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import comfy.utils
 import folder_paths
 import torch
+
+from ..foreign_text import printable
+from .file_kinds import cut_off, other_kind, runs_code
 
 MOTION_MODULES = "animatediff_models"
 """Folder key of motion modules; the same as AnimateDiff-Evolved's, so that existing folders are shared."""
@@ -37,8 +41,8 @@ def missing_file_message(key: str, name: str | None) -> str:
     """What to tell a person whose file is not there; empty when it is (or when the name comes over a link)."""
     if name is None or folder_paths.get_full_path(key, name) is not None:
         return ""
-    folders = " or ".join(folder_paths.get_folder_paths(key))
-    return f"the model file '{name}' was not found; put it into {folders} and press R to refresh the lists."
+    folders = " or ".join(map(printable, folder_paths.get_folder_paths(key)))
+    return f"the model file '{printable(name)}' was not found; put it into {folders} and press R to refresh the lists."
 
 
 def find_model_file(key: str, name: str) -> str:
@@ -71,7 +75,7 @@ def read_tensors(path: str, mapped: bool = False) -> Mapping:
     content = read_content(path, mapped)
     if not isinstance(content, Mapping):
         raise ValueError(
-            f"'{os.path.basename(path)}' holds a {type(content).__name__}, not a set of named tensors; it is not a model file."
+            f"'{printable(os.path.basename(path))}' holds a {type(content).__name__}, not a set of named tensors; it is not a model file."
         )
     return content
 
@@ -87,40 +91,47 @@ def read_content(path: str, mapped: bool = False) -> Any:
     """The content of a .safetensors, .ckpt, .pth, .pt or .bin file; pickles are read as plain tensors only.
 
     mapped: pickles stay in the file too, where their format allows it, and are read when they are used (.safetensors always are).
-    Raises ValueError for empty, truncated and unreadable files and for pickles that contain code.
+    Raises ValueError for empty, truncated and unreadable files, for other kinds of files and for pickles that contain code.
     """
-    name = os.path.basename(path)
-    size = os.path.getsize(path)
-    if size == 0:
-        raise ValueError(f"'{name}' is empty (0 bytes): the download did not work; download it again.")
+    name = printable(os.path.basename(path))
     try:
-        # ComfyUI maps pickles only when it was started with that option.
-        if mapped and not path.lower().endswith((".safetensors", ".sft")) and stays_in_file(path):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        else:
-            content = comfy.utils.load_torch_file(path, safe_load=True)
-    except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
-            raise ValueError(
-                f"'{name}' was refused: it is a pickle that contains more than tensors and could run code on loading "
-                f"({_first_line(error)}). Use a .safetensors version of the file."
-            ) from error
-        raise _damaged(name, size, error) from error
-    except (EOFError, RuntimeError, ValueError, KeyError, OSError, AttributeError) as error:
-        raise _damaged(name, size, error) from error
-    except Exception as error:
-        if type(error).__module__.startswith("safetensors"):
-            raise _damaged(name, size, error) from error
+        size = os.path.getsize(path)
+        if size == 0:
+            raise ValueError(f"'{name}' is empty (0 bytes): the download did not work; download it again.")
+        if kind := other_kind(path):
+            raise ValueError(f"'{name}' is {kind}.")
+    except OSError as error:
+        raise ValueError(f"'{name}' cannot be opened ({printable(error.strerror)}); check the file and who may read it.") from None
+    try:
+        return _load(path, mapped)
+    except (MemoryError, torch.OutOfMemoryError):
         raise
-    return content
+    except Exception as error:
+        # Not chained: ComfyUI would print the raw path, and torch's advice to read pickles without its protection.
+        raise ValueError(_refusal(path, name, size, error)) from None
 
 
-def _damaged(name: str, size: int, error: Exception) -> ValueError:
-    return ValueError(
-        f"'{name}' ({size} bytes) cannot be read: it is damaged, cut off or not a model file ({_first_line(error)}). "
-        f"Compare its size with the page you downloaded it from and download it again."
+def _load(path: str, mapped: bool) -> Any:
+    # ComfyUI maps pickles only when it was started with that option.
+    if mapped and not path.lower().endswith((".safetensors", ".sft")) and stays_in_file(path):
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return comfy.utils.load_torch_file(path, safe_load=True)
+
+
+def _refusal(path: str, name: str, size: int, error: Exception) -> str:
+    """What is wrong with a file that looked like a model and could not be read."""
+    if isinstance(error, pickle.UnpicklingError):
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if named or runs_code(path):
+            told = f" (it names {printable(named[1])})" if named else ""
+            return (
+                f"'{name}' was refused: it is a pickle that contains more than tensors and could run code on loading{told}. Use a "
+                f".safetensors version of the file."
+            )
+    if missing := cut_off(path):
+        return f"'{name}' ({size} bytes) cannot be read: it is cut off, {missing}; download it again."
+    about = "" if "weights_only" in str(error) else f" ({printable(error, 100)})"
+    return (
+        f"'{name}' ({size} bytes) cannot be read: it is damaged, cut off or not a model file{about}. Compare its size with the page you "
+        f"downloaded it from and download it again."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:200] or type(error).__name__
