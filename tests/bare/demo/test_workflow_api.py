@@ -112,3 +112,69 @@ def test_unknown_node_type():
 def test_values_that_fit_no_widget():
     with pytest.raises(ValueError, match=r"node 6 \(Loader\) has 1 widget values too many"):
         graph_of([node(6, "Loader", ["a.safetensors", 3])], [])
+
+
+def in_a_subgraph(host_values=(), model_link=1, mode=0):
+    """A loader, a node that is a subgraph of one sampler with two inputs (the model, the widget `cfg`), and a patch behind it."""
+    sampler = node(7, "Sampler", SAMPLER_VALUES, [("model", "MODEL", 3), ("cfg", "FLOAT", 4)], ["MODEL"])
+    links = [
+        {"id": 3, "origin_id": -10, "origin_slot": 0, "target_id": 7, "target_slot": 0, "type": "MODEL"},
+        {"id": 4, "origin_id": -10, "origin_slot": 1, "target_id": 7, "target_slot": 1, "type": "FLOAT"},
+        {"id": 5, "origin_id": 7, "origin_slot": 0, "target_id": -20, "target_slot": 0, "type": "MODEL"},
+    ]
+    inputs = [{"name": "network", "type": "MODEL", "linkIds": [3]}, {"name": "guidance", "type": "FLOAT", "linkIds": [4]}]
+    outputs = [{"name": "MODEL", "type": "MODEL", "linkIds": [5]}]
+    stage = {"id": "stage", "nodes": [sampler], "links": links, "inputs": inputs, "outputs": outputs}
+    host = node(2, "stage", host_values, [("network", "MODEL", model_link), ("guidance", "FLOAT", None)], ["MODEL"], mode=mode)
+    sampler["inputs"][1]["widget"] = {"name": "cfg"}
+    patch = node(9, "Patch", [0.5], [("model", "MODEL", 2)], ["MODEL"])
+    return {
+        "nodes": [LOADER, host, patch], "links": [[1, 1, 0, 2, 0, "MODEL"], [2, 2, 0, 9, 0, "MODEL"]],
+        "definitions": {"subgraphs": [stage]},
+    }  # fmt: skip
+
+
+def test_a_subgraph_is_opened():
+    graph = to_api(in_a_subgraph(), INFO)
+    assert set(graph) == {"1", "2:7", "9"}
+    assert graph["2:7"]["inputs"] == {"model": ["1", 0], "seed": 41, "steps": 5, "cfg": 2.5, "note": "words"}
+    assert graph["9"]["inputs"]["model"] == ["2:7", 0]
+
+
+def test_a_value_on_the_node_of_a_subgraph_goes_before_the_one_inside():
+    assert to_api(in_a_subgraph(host_values=[7.5]), INFO)["2:7"]["inputs"]["cfg"] == 7.5
+
+
+def test_the_file_need_not_name_an_input_of_a_subgraph_that_shows_a_widget():
+    workflow = in_a_subgraph(host_values=[7.5])
+    workflow["nodes"][1]["inputs"].pop()
+    assert to_api(workflow, INFO)["2:7"]["inputs"]["cfg"] == 7.5
+
+
+def test_an_input_of_a_subgraph_that_nothing_is_wired_to_is_no_input_inside():
+    assert "model" not in to_api(in_a_subgraph(model_link=None), INFO)["2:7"]["inputs"]
+
+
+def test_a_subgraph_that_is_switched_off():
+    muted = to_api(in_a_subgraph(mode=2), INFO)
+    assert set(muted) == {"1", "9"} and "model" not in muted["9"]["inputs"]
+    bypassed = to_api(in_a_subgraph(mode=4), INFO)
+    assert set(bypassed) == {"1", "9"} and bypassed["9"]["inputs"]["model"] == ["1", 0]
+
+
+def test_subgraphs_in_subgraphs():
+    inner = in_a_subgraph()
+    outer = {
+        "id": "both", "nodes": inner["nodes"][1:], "inputs": [{"name": "model", "type": "MODEL", "linkIds": [1]}],
+        "links": [
+            {"id": 1, "origin_id": -10, "origin_slot": 0, "target_id": 2, "target_slot": 0, "type": "MODEL"},
+            {"id": 2, "origin_id": 2, "origin_slot": 0, "target_id": 9, "target_slot": 0, "type": "MODEL"},
+        ],
+        "outputs": [],
+    }  # fmt: skip
+    host = node(5, "both", [], [("model", "MODEL", 1)])
+    workflow = {"nodes": [LOADER, host], "links": [[1, 1, 0, 5, 0, "MODEL"]]}
+    workflow["definitions"] = {"subgraphs": [outer, *inner["definitions"]["subgraphs"]]}
+    graph = to_api(workflow, INFO)
+    assert set(graph) == {"1", "5:2:7", "5:9"}
+    assert graph["5:2:7"]["inputs"]["model"] == ["1", 0] and graph["5:9"]["inputs"]["model"] == ["5:2:7", 0]
