@@ -15,6 +15,7 @@ import torch
 
 from ..foreign_text import printable
 from .file_kinds import cut_off, other_kind, runs_code
+from .published_files import PublishedFile, as_downloaded, download_hint, with_workflow_names
 
 MOTION_MODULES = "animatediff_models"
 """Folder key of motion modules; the same as AnimateDiff-Evolved's, so that existing folders are shared."""
@@ -37,12 +38,16 @@ def model_file_names(key: str) -> list[str]:
     return folder_paths.get_filename_list(key)
 
 
-def missing_file_message(key: str, name: str | None) -> str:
-    """What to tell a person whose file is not there; empty when it is (or when the name comes over a link)."""
+def missing_file_message(key: str, name: str | None, files: Iterable[PublishedFile] = ()) -> str:
+    """What to tell a person whose file is not there; empty when it is (or when the name comes over a link).
+
+    files: what is known about published files, for a sentence about where this one is.
+    """
     if name is None or folder_paths.get_full_path(key, name) is not None:
         return ""
     folders = " or ".join(map(printable, folder_paths.get_folder_paths(key)))
-    return f"the model file '{printable(name)}' was not found; put it into {folders} and press R to refresh the lists."
+    missing = f"the model file '{printable(name)}' was not found; put it into {folders} and press R to refresh the lists."
+    return missing + download_hint(name, files)
 
 
 def find_model_file(key: str, name: str) -> str:
@@ -52,21 +57,31 @@ def find_model_file(key: str, name: str) -> str:
     return folder_paths.get_full_path(key, name)
 
 
-def listed_files(keys: Iterable[str]) -> list[str]:
-    """The files that a combo box lists for several folder keys; a name that two folders have stands once."""
-    return sorted({name for key in keys for name in model_file_names(key)})
+def listed_files(keys: Iterable[str], files: Iterable[PublishedFile] = ()) -> list[str]:
+    """The files that a combo box lists for several folder keys; a name that two folders have stands once.
+
+    files: of these, what lies there as it was downloaded is listed under its name in workflows too.
+    """
+    return with_workflow_names(sorted({name for key in keys for name in model_file_names(key)}), files)
 
 
-def missing_from_all_message(keys: Iterable[str], name: str | None) -> str:
-    """`missing_file_message` for a file that may lie under any of several folder keys."""
-    messages = [missing_file_message(key, name) for key in keys]
+def missing_from_all_message(keys: Iterable[str], name: str | None, files: Iterable[PublishedFile] = ()) -> str:
+    """`missing_file_message` for a file that may lie under any of several folder keys, also as it was downloaded."""
+    if name is not None and as_downloaded(name, listed_files(keys), files):
+        return ""
+    messages = [missing_file_message(key, name, files) for key in keys]
     return messages[0] if all(messages) else ""
 
 
-def find_listed_file(keys: Iterable[str], name: str) -> str:
-    """Full path of a file under the first of several folder keys that has it; ValueError when none has."""
+def find_listed_file(keys: Iterable[str], name: str, files: Iterable[PublishedFile] = ()) -> str:
+    """Full path of a file under the first of several folder keys that has it; ValueError when none has.
+
+    files: one of these is also found as it was downloaded.
+    """
     keys = list(keys)
     found = [key for key in keys if not missing_file_message(key, name)]
+    if not found and (place := as_downloaded(name, listed_files(keys), files)):
+        return find_listed_file(keys, place)
     return find_model_file((found or keys)[0], name)
 
 

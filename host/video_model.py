@@ -30,6 +30,7 @@ from ..video_unets.systems import Sampling, VideoSystem
 from . import svd_model
 from .lavie_model import LavieModel
 from .model_files import find_listed_file, read_tensors, stays_in_file
+from .published_files import VIDEO_MODEL_FILES
 from .show1_model import Show1Model, add_thresholding
 from .temporal_vae import is_temporal_vae, temporal_vae
 from .video_base import VideoModel
@@ -133,7 +134,7 @@ class LoadedVideoModel:
 
 def load_video_model(name: str) -> LoadedVideoModel:
     """A file listed by the loader. Raises ValueError when it is missing or no complete video network."""
-    return video_model_from_file(find_listed_file(VIDEO_MODELS, name))
+    return video_model_from_file(find_listed_file(VIDEO_MODELS, name, VIDEO_MODEL_FILES))
 
 
 def video_model_from_file(path: str) -> LoadedVideoModel:

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..host import injection, motion_models
 from ..host.model_files import MOTION_LORAS, MOTION_MODULES, missing_file_message, model_file_names
+from ..host.published_files import MOTION_FILES, MOTION_LORA_FILES, links
 from .base import ZoetropeNode
 
 MotionModuleType = io.Custom("MOTION_MODULE")
@@ -25,6 +26,7 @@ class LoadMotionModule(ZoetropeNode):
                 io.Combo.Input(
                     "motion_module",
                     options=model_file_names(MOTION_MODULES),
+                    extra_dict=links(MOTION_FILES),
                     tooltip="A file from models/animatediff_models: AnimateDiff v1, v2, v3 or SDXL, original or diffusers "
                     "key names, .safetensors, .ckpt or .pth.",
                 ),
@@ -34,7 +36,7 @@ class LoadMotionModule(ZoetropeNode):
 
     @classmethod
     def validate_inputs(cls, motion_module: str | None = None) -> bool | str:
-        return missing_file_message(MOTION_MODULES, motion_module) or True
+        return missing_file_message(MOTION_MODULES, motion_module, MOTION_FILES) or True
 
     @classmethod
     def execute(cls, motion_module: str) -> io.NodeOutput:
@@ -53,7 +55,7 @@ class LoadMotionLora(ZoetropeNode):
             inputs=[
                 MotionModuleType.Input("motion_module", tooltip="From Load Motion Module or another Load MotionLoRA."),
                 io.Combo.Input(
-                    "lora_name", options=model_file_names(MOTION_LORAS),
+                    "lora_name", options=model_file_names(MOTION_LORAS), extra_dict=links(MOTION_LORA_FILES),
                     tooltip="A file from models/animatediff_motion_lora; the published v2_lora_* files fit v2 motion modules.",
                 ),
                 io.Float.Input(
@@ -66,7 +68,7 @@ class LoadMotionLora(ZoetropeNode):
 
     @classmethod
     def validate_inputs(cls, lora_name: str | None = None) -> bool | str:
-        return missing_file_message(MOTION_LORAS, lora_name) or True
+        return missing_file_message(MOTION_LORAS, lora_name, MOTION_LORA_FILES) or True
 
     @classmethod
     def execute(cls, motion_module, lora_name: str, strength: float) -> io.NodeOutput:

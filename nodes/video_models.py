@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from ..host.model_files import listed_files, missing_file_message, missing_from_all_message, model_file_names
+from ..host.published_files import VIDEO_MODEL_FILES, VIDEO_VAE_FILES, links
 from ..host.video_loras import LORAS, load_video_lora
 from ..host.video_model import VIDEO_MODELS, VIDEO_VAES, load_video_model, load_video_vae
 from ..samplers.noise import ReferenceNoise
@@ -27,7 +28,7 @@ class LoadVideoModel(ZoetropeNode):
             ],
             inputs=[
                 io.Combo.Input(
-                    "model_name", options=listed_files(VIDEO_MODELS),
+                    "model_name", options=listed_files(VIDEO_MODELS, VIDEO_MODEL_FILES), extra_dict=links(VIDEO_MODEL_FILES),
                     tooltip="A file from models/diffusion_models or models/checkpoints, as it was published: original or diffusers "
                     "key names, .safetensors, .ckpt, .pth, .pt or .bin.",
                 ),
@@ -43,7 +44,7 @@ class LoadVideoModel(ZoetropeNode):
 
     @classmethod
     def validate_inputs(cls, model_name: str | None = None) -> bool | str:
-        return missing_from_all_message(VIDEO_MODELS, model_name) or True
+        return missing_from_all_message(VIDEO_MODELS, model_name, VIDEO_MODEL_FILES) or True
 
     @classmethod
     def execute(cls, model_name: str) -> io.NodeOutput:
@@ -63,7 +64,7 @@ class LoadVideoVAE(ZoetropeNode):
             search_aliases=["vae", "vqgan", "modelscope vae", "first_stage_model", "svd vae", "temporal decoder"],
             inputs=[
                 io.Combo.Input(
-                    "vae_name", options=listed_files(VIDEO_VAES),
+                    "vae_name", options=listed_files(VIDEO_VAES), extra_dict=links(VIDEO_VAE_FILES),
                     tooltip="A file from models/vae or models/checkpoints: a VAE, or a whole system whose VAE is wanted.",
                 ),
             ],
@@ -72,7 +73,7 @@ class LoadVideoVAE(ZoetropeNode):
 
     @classmethod
     def validate_inputs(cls, vae_name: str | None = None) -> bool | str:
-        return missing_from_all_message(VIDEO_VAES, vae_name) or True
+        return missing_from_all_message(VIDEO_VAES, vae_name, VIDEO_VAE_FILES) or True
 
     @classmethod
     def execute(cls, vae_name: str) -> io.NodeOutput:

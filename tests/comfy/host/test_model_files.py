@@ -5,7 +5,16 @@ import folder_paths
 import pytest
 import torch
 from safetensors.torch import save_file
-from zoetrope.host.model_files import MOTION_MODULES, find_model_file, read_tensors, register_model_folders
+from zoetrope.host.model_files import (
+    MOTION_MODULES,
+    find_listed_file,
+    find_model_file,
+    listed_files,
+    missing_from_all_message,
+    read_tensors,
+    register_model_folders,
+)
+from zoetrope.host.published_files import VIDEO_MODEL_FILES
 
 
 class RunsCode:
@@ -92,3 +101,24 @@ def test_a_missing_file_names_file_and_folder():
     register_model_folders()
     with pytest.raises(ValueError, match="'nowhere.ckpt' was not found; put it into .*animatediff_models"):
         find_model_file(MOTION_MODULES, "nowhere.ckpt")
+
+
+def test_a_file_is_found_as_it_was_downloaded(tmp_path, monkeypatch):
+    """`model.ckpt` in a folder with its repository's name, under the name that workflows have for it."""
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "zoetrope_test", ([str(tmp_path)], {".ckpt"}))
+    file = tmp_path / "VideoCrafter2" / "model.ckpt"
+    file.parent.mkdir()
+    file.touch()
+    keys, name = ["zoetrope_test"], "videocrafter2_t2v_512.ckpt"
+    assert listed_files(keys, VIDEO_MODEL_FILES) == sorted([str(file.relative_to(tmp_path)), name])
+    assert find_listed_file(keys, name, VIDEO_MODEL_FILES) == str(file)
+    assert missing_from_all_message(keys, name, VIDEO_MODEL_FILES) == ""
+
+
+def test_a_missing_file_is_told_with_its_page(tmp_path, monkeypatch):
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "zoetrope_test", ([str(tmp_path)], {".ckpt"}))
+    for name, page in (("dynamicrafter_1024.ckpt", "Doubiiu/DynamiCrafter_1024"), ("videocrafter2_t2v_512.ckpt", "VideoCrafter2")):
+        message = missing_from_all_message(["zoetrope_test"], name, VIDEO_MODEL_FILES)
+        assert message.startswith(f"the model file '{name}' was not found; put it into {tmp_path}") and page in message
+        with pytest.raises(ValueError, match=f"'{name}' was not found"):
+            find_listed_file(["zoetrope_test"], name, VIDEO_MODEL_FILES)
