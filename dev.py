@@ -31,7 +31,8 @@ from pathlib import Path
 ROOT = Path(os.path.abspath(__file__)).parent
 HOME = ROOT / ".zoetrope"
 PACK = "ComfyUI-Zoetrope"
-DEMO_WORKFLOW = ROOT / "example_workflows" / "zoetrope_demo.json"
+DEMO_WORKFLOW = ROOT / "example_workflows" / "01 Demo (no download).json"
+DEMO_LINK = "zoetrope_demo"  # its name in links, see host/template_links.py
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
 OLDEST_COMFYUI = (0, 30)
 DISK_SPACE = 6e9  # bytes: the CPU build of torch, ComfyUI's requirements and the downloads they come from, with some air
@@ -665,6 +666,13 @@ def put_demo_weights(models):
             shutil.copyfile(source, target)
 
 
+def put_example_inputs(folder):
+    """Copies the picture and the video that the example workflows load into an input folder; a file that is there stays."""
+    for source in sorted((ROOT / "demo" / "inputs").iterdir()):
+        if not (folder / source.name).exists():
+            shutil.copyfile(source, folder / source.name)
+
+
 # ------------------------------------------------------------------------------------------------------------------ server
 
 
@@ -884,6 +892,7 @@ def demo(as_json=False):
     place = prepare()
     base = make_base(HOME / "base")
     put_demo_weights(base / "models")
+    put_example_inputs(base / "input")
     say(f"Making a video: {time_of('demo', 'about a minute')}.")
     started, progress = time.monotonic(), Progress(2)
     server = ComfyServer(place.python, place.comfyui, base, log=HOME / "logs" / "demo.log")
@@ -1020,13 +1029,14 @@ def serve(port):
     place = prepare()
     base = make_base(HOME / "base")
     put_demo_weights(base / "models")
+    put_example_inputs(base / "input")
     code = "import torch; print(torch.cuda.is_available() or torch.backends.mps.is_available())"
     found = subprocess.run([str(place.python), "-c", code], capture_output=True, text=True, env=child_environment())
     server = ComfyServer(place.python, place.comfyui, base, port=port, options=[] if "True" in found.stdout else ["--cpu"])
     say("Starting ComfyUI ...")
     try:
         server.start()
-        say(f"\nComfyUI with {PACK}: {server.url}\nThe demo in it: {server.url}/?template={DEMO_WORKFLOW.stem}&source={PACK}")
+        say(f"\nComfyUI with {PACK}: {server.url}\nThe demo in it: {server.url}/?template={DEMO_LINK}&source={PACK}")
         say(f"Models: {base / 'models'}   Videos: {base / 'output'}   Ctrl-C ends it.\n")
         return server.process.wait()
     except KeyboardInterrupt:

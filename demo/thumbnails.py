@@ -100,13 +100,13 @@ def camera_and_look(family: play.Family) -> torch.Tensor:
 
 
 THUMBNAILS = {
-    "AnimateDiff_text_to_video_SD1.5": text_to_video,
-    "AnimateDiff_long_video_context_windows_SD1.5": long_video,
-    "AnimateDiff_image_to_video_SD1.5": image_to_video,
-    "AnimateDiff_ControlNet_video_SD1.5": controlnet_video,
-    "Long_video_in_bounded_memory": video_to_video,
-    "zoetrope_demo": demo,
-    "zoetrope_demo_camera_and_look": camera_and_look,
+    "03 Text to video (AnimateDiff)": text_to_video,
+    "06 Long video (AnimateDiff)": long_video,
+    "04 Image to video (AnimateDiff)": image_to_video,
+    "05 Video to video (AnimateDiff, ControlNet)": controlnet_video,
+    "07 Long video in bounded memory": video_to_video,
+    "01 Demo (no download)": demo,
+    "02 Demo, camera and look": camera_and_look,
 }
 
 

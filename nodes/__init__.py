@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from ..host.model_files import register_model_folders
 from ..host.node_replacements import register_node_replacements
 from ..host.prompt_replacements import register_prompt_handler
+from ..host.template_links import register_template_links
 
 
 class ZoetropeExtension(ComfyExtension):
@@ -19,6 +20,7 @@ class ZoetropeExtension(ComfyExtension):
         register()
         await register_node_replacements()
         register_prompt_handler()
+        register_template_links()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         from . import (

@@ -13,20 +13,17 @@ ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 class Pictures:
     """Iterates over the pictures of a stream from where the container stands, in the order of showing; `stop` may raise between packets.
 
-    After an error of the decoder, pictures up to the next key frame are left out: decoders show old or grey
-    parts in them. With a `span` of stamps, decoding begins at a key frame in it, or never."""
+    After an error of the decoder, pictures up to the next key frame are left out: decoders show old or grey parts in them."""
 
-    def __init__(
-        self, container: av.container.InputContainer, stream: av.VideoStream, stop: Callable[[], None] = int,
-        span: tuple[int, int] | None = None,
-    ) -> None:  # fmt: skip
-        self.container, self.stream, self.stop, self.span = container, stream, stop, span
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream, stop: Callable[[], None] = int) -> None:
+        self.container, self.stream, self.stop = container, stream, stop
         self.damaged = False  # whether anything was left out
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         decoder = decoder_with_alpha(self.stream) or self.stream.codec_context
         broken = False
         for packet in self._packets():
+            self.stop()
             try:
                 pictures = decoder.decode(packet)
             except MemoryError:
@@ -40,16 +37,8 @@ class Pictures:
                     yield picture
 
     def _packets(self) -> Iterator[av.Packet]:
-        entered = self.span is None
         try:
-            for packet in self.container.demux(self.stream):
-                self.stop()
-                if not entered and packet.is_keyframe and packet.pts is not None:
-                    entered = packet.pts >= self.span[0]
-                    if packet.pts > self.span[1]:
-                        return
-                if entered:
-                    yield packet
+            yield from self.container.demux(self.stream)
         except MemoryError:
             raise
         except av.error.FFmpegError:
@@ -59,24 +48,13 @@ class Pictures:
 def decoder_with_alpha(stream: av.VideoStream) -> av.CodecContext | None:
     """A decoder that also reads the transparency beside the pictures, where there is some."""
     name = ALPHA_DECODERS.get(stream.codec_context.name)
-    if name is None or tag_of(stream, "alpha_mode") != "1" or name not in av.codec.codecs_available:
+    if name is None or stream.metadata.get("alpha_mode") != "1" or name not in av.codec.codecs_available:
         return None
     decoder, given = av.CodecContext.create(name, "r"), stream.codec_context
     decoder.extradata = given.extradata
     for tag in ("color_primaries", "color_trc", "colorspace", "color_range"):
         setattr(decoder, tag, getattr(given, tag))
     return decoder
-
-
-def tag_of(stream: av.VideoStream, name: str) -> str:
-    """A tag of a stream, or of its file where the stream lacks it; empty where neither has it.
-
-    Matroska's header names it in small letters, its tags, which programs write and copy, in capitals."""
-    for tags in (stream.metadata, stream.container.metadata):
-        for key, text in tags.items():
-            if key.lower() == name:
-                return text.strip()
-    return ""
 
 
 def whole_frames(pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -355,6 +355,18 @@ def test_weights_go_where_their_loader_looks(home, tmp_path):
     }  # fmt: skip
 
 
+def test_the_inputs_of_the_example_workflows_are_put_there_once(tmp_path):
+    """Under the names that the workflows load; a file of the same name that is somebody's own stays."""
+    (tmp_path / "example.png").write_bytes(b"mine")
+    dev.put_example_inputs(tmp_path)
+    put = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    workflows = [json.loads(path.read_text(encoding="utf8")) for path in (dev.ROOT / "example_workflows").glob("*.json")]
+    loaders = [node for workflow in workflows for node in workflow["nodes"] if node["type"] in ("LoadImage", "LoadVideo")]
+    assert {node["widgets_values"][0] for node in loaders} == set(put)
+    assert (tmp_path / "example.png").read_bytes() == b"mine"
+    assert sum(path.stat().st_size for path in (dev.ROOT / "demo" / "inputs").iterdir()) < 150_000
+
+
 def test_browser_tier_says_what_is_missing(home, monkeypatch):
     monkeypatch.setattr(dev.shutil, "which", lambda name: None)
     assert "no Chromium" in dev.browser_trouble()

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES),
     "curation": ({"shapes", "video_io", "metrics"}, ARRAYS | FILES | VIDEO),
-    "host": (LIBRARY, ARRAYS | FILES | VIDEO | COMFYUI),
+    "host": (LIBRARY, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
     "nodes": (LIBRARY | {"metrics", "host"}, ARRAYS | {"comfy_api.latest", "folder_paths"}),
 }
 OWN_NAMES = set(MAY_IMPORT) | {"demo", "benchmarks", "tests", "dev", "zoetrope"}

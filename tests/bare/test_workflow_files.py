@@ -1,17 +1,24 @@
 """The example workflows as files: names, pictures, ids, links, layout, and what the editor needs to name packs and missing models."""
 import json
 import re
+import sys
 
 import pytest
+from zoetrope.demo.workflow_api import every_node
+from zoetrope.host.published_files import MOTION_FILES, MOTION_LORA_FILES, VIDEO_MODEL_FILES, published
+from zoetrope.host.template_links import LINKS
 
 from ..places import ROOT
 
+dev = sys.modules["zoetrope_dev"]
 FOLDER = ROOT / "example_workflows"
 FILES = sorted(FOLDER.glob("*.json"))
 EDITOR_ONLY = {"MarkdownNote", "Note"}
+SAMPLERS = {"KSampler", "KSamplerAdvanced", "SamplerCustom"}
 TITLE_HEIGHT = 30  # drawn above a node's position
 MODEL_FILE = re.compile(r".*\.(safetensors|ckpt|pth|pt|bin)$")
 DEMO_FILE = re.compile(r"zoetrope_tiny_\w+\.safetensors")
+KNOWN_FILES = (*MOTION_FILES, *MOTION_LORA_FILES, *VIDEO_MODEL_FILES)
 MODEL_FOLDERS = {
     "CheckpointLoaderSimple": "checkpoints",
     "CLIPLoader": "text_encoders",
@@ -24,44 +31,44 @@ MODEL_FOLDERS = {
 }
 # Published values of the video systems: node type -> {widget number: value} of each node of that type, in the order of the file.
 PUBLISHED = {
-    "ModelScope_text_to_video": {
+    "09 Text to video (ModelScope)": {
         "EmptyLatentImage": [{0: 256, 1: 256, 2: 16}], "KSampler": [{2: 50, 3: 9, 4: "ddim", 5: "ddim_uniform"}],
         "ZoetropeCreateVideo": [{0: 8}],
     },
-    "ZeroScope_v2_text_to_video_XL": {
+    "10 Text to video (ZeroScope XL)": {
         "EmptyLatentImage": [{0: 576, 1: 320, 2: 24}], "ImageScale": [{1: 1024, 2: 576}], "KSampler": [{6: 1}, {6: 0.7}],
     },
-    "VideoCrafter2_text_to_video": {
+    "11 Text to video (VideoCrafter2)": {
         "EmptyLatentImage": [{0: 512, 1: 320, 2: 16}], "ZoetropeSetFrameRate": [{0: 28}], "SamplerCustom": [{3: 12}],
         "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform", 1: 50}], "ZoetropeCreateVideo": [{0: 10}],
     },
-    "DynamiCrafter_image_to_video": {
+    "13 Image to video (DynamiCrafter)": {
         "ZoetropeAnimateImage": [{0: 512, 1: 320, 2: 16, 3: 24}], "ZoetropeRescaleGuidance": [{0: 0.7}], "SamplerCustom": [{3: 7.5}],
         "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
     },
-    "DynamiCrafter_interpolation": {
+    "14 Between images (DynamiCrafter)": {
         "ZoetropeInterpolateImages": [{0: 512, 1: 320, 2: 16, 3: 5}], "ZoetropeRescaleGuidance": [{0: 0.7}], "SamplerCustom": [{3: 7.5}],
         "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
     },
-    "VideoCrafter1_image_to_video": {
+    "12 Image to video (VideoCrafter1)": {
         "ZoetropeAnimateImage": [{0: 512, 1: 320, 2: 16, 3: 8}], "SamplerCustom": [{3: 12}], "ZoetropeCreateDDIMSampler": [{0: 1}],
         "ZoetropeCreateDDIMSigmas": [{0: "uniform", 1: 50}], "ZoetropeCreateVideo": [{0: 10}],
     },
-    "LaVie_text_to_video_cascade": {
+    "17 Text to large video (LaVie)": {
         "EmptyLatentImage": [{0: 512, 1: 320, 2: 16}],
         "KSampler": [{2: 50, 3: 7.5, 4: "ddpm"}, {2: 50, 3: 4, 4: "ddim"}, {2: 50, 3: 5, 4: "ddim"}],
         "SD_4XUpscale_Conditioning": [{0: 4, 1: 0.143}], "ZoetropeApplyContextWindows": [{0: 8}], "ZoetropeCreateVideo": [{0: 8}, {0: 24}],
     },
-    "Show-1_text_to_video_cascade": {
+    "18 Text to video (Show-1)": {
         "EmptyLatentImage": [{0: 64, 1: 40, 2: 8}], "KSampler": [{2: 75, 3: 9}, {2: 75, 3: 4}, {2: 50, 6: 0.8}], "SamplerCustom": [{3: 7}],
         "BasicScheduler": [{1: 125}], "ZoetropeConditionLowResolution": [{0: 250}], "ZoetropeSampleInTurns": [{0: 8, 1: 1}],
         "ZoetropeApplyContextWindows": [{0: 5, 1: 1}], "ImageScale": [{1: 576, 2: 320}], "ZoetropeCreateVideo": [{0: 8}],
     },
-    "SVD_image_to_video": {
+    "15 Image to video (SVD)": {
         "ZoetropeAnimateImageSVD": [{0: 1024, 1: 576, 2: 14, 3: 127, 4: 6, 5: 0.02}], "ZoetropeSetFrameGuidance": [{0: "linear", 1: 1}],
         "KSampler": [{2: 25, 3: 2.5, 4: "euler", 5: "karras"}], "ZoetropeCreateVideo": [{0: 6}],
     },
-    "SV3D_orbit": {
+    "16 Orbit of an image (SV3D)": {
         "ZoetropeSetOrbit": [{0: 576, 1: 576, 2: 21, 3: "static", 4: 10}], "ZoetropeSetFrameGuidance": [{0: "triangle", 1: 1}],
         "KSampler": [{2: 50, 3: 2.5, 4: "euler", 5: "karras"}],
     },
@@ -70,7 +77,7 @@ PUBLISHED = {
 
 def is_of_video_system(workflow):
     """Whether whole video networks make the video, without a motion module."""
-    return any(node["type"] == "ZoetropeLoadVideoModel" for node in workflow["nodes"])
+    return any(node["type"] == "ZoetropeLoadVideoModel" for node in every_node(workflow))
 
 
 def read(path):
@@ -85,6 +92,11 @@ def path(request):
 @pytest.fixture
 def workflow(path):
     return read(path)
+
+
+def parts(workflow):
+    """The graphs of a workflow: itself and its subgraphs."""
+    return [workflow, *workflow.get("definitions", {}).get("subgraphs", [])]
 
 
 def node_box(node):
@@ -117,20 +129,31 @@ def jpeg_size(content):
         place += 2 + length
 
 
-def test_the_workflows_are_there():
-    text = " ".join(path.stem for path in FILES)
-    for task in ("text_to_video", "long_video", "image_to_video", "ControlNet", "zoetrope_demo"):
-        assert task in text
+def test_the_first_steps_come_first():
+    """The template browser sorts titles, which are the files' names."""
+    assert [path.stem[:3] for path in FILES] == [f"{number:02} " for number in range(1, len(FILES) + 1)]
+    order = [path.stem for path in FILES]
+    steps = ("Demo", "Text to video (AnimateDiff)", "Image to video (AnimateDiff)", "Long video", "cascade")
+    places = [next((i for i, name in enumerate(order) if step in name), len(order)) for step in steps]
+    assert places == sorted(places) and places[0] == 0
 
 
-def test_names_fit_into_links(path):
+def test_titles_are_readable(path):
+    """Short enough for one line of the template browser, or two."""
+    assert re.fullmatch(r"\d\d [A-Z][\w .,()-]{3,40}", path.stem) and "_" not in path.stem
+
+
+def test_every_workflow_has_a_name_for_links():
     """ComfyUI's address ?template=<name> takes nothing else."""
-    assert re.fullmatch(r"[A-Za-z0-9_.-]+", path.stem)
+    assert list(LINKS.values()) == [path.stem for path in FILES]
+    assert [link for link in LINKS if not re.fullmatch(r"[A-Za-z0-9_.-]+", link)] == []
+    assert LINKS[dev.DEMO_LINK] == dev.DEMO_WORKFLOW.stem  # what `dev.py serve` prints
 
 
-def test_the_readme_has_a_link_that_opens_it(path):
+@pytest.mark.parametrize("link", LINKS)
+def test_the_readme_has_a_link_that_opens_it(link):
     readme = (ROOT / "README.md").read_text(encoding="utf8")
-    assert f"](http://127.0.0.1:8188/?template={path.stem}&source=ComfyUI-Zoetrope)" in readme
+    assert f"](http://127.0.0.1:8188/?template={link}&source=ComfyUI-Zoetrope)" in readme
 
 
 def test_picture(path):
@@ -144,11 +167,15 @@ def test_pictures_belong_to_workflows():
 
 
 def test_ids(workflow):
-    nodes, links = [node["id"] for node in workflow["nodes"]], [link[0] for link in workflow["links"]]
+    """Numbers of nodes are one row for the workflow and its subgraphs; a graph's links are numbered for themselves."""
     assert workflow["version"] == 0.4
+    graphs = parts(workflow)
+    nodes = [node["id"] for graph in graphs for node in graph["nodes"]]
     assert len(set(nodes)) == len(nodes) and workflow["last_node_id"] == max(nodes)
-    assert len(set(links)) == len(links) and workflow["last_link_id"] == max(links)
-    assert sorted(node["order"] for node in workflow["nodes"]) == list(range(len(nodes)))
+    links = [link[0] for link in workflow["links"]]
+    assert len(set(links)) == len(links) and workflow["last_link_id"] >= max(links)
+    for graph in graphs:
+        assert sorted(node["order"] for node in graph["nodes"]) == list(range(len(graph["nodes"])))
 
 
 def test_graphs_are_different():
@@ -176,21 +203,61 @@ def test_every_node_leads_to_an_output(workflow):
 
 
 def test_nothing_overlaps(workflow):
-    for boxes in ([(n["type"], node_box(n)) for n in workflow["nodes"]], [(g["title"], group_box(g)) for g in workflow["groups"]]):
-        assert [(a, b) for i, (a, x) in enumerate(boxes) for b, y in boxes[i + 1 :] if overlap(x, y)] == []
+    for graph in parts(workflow):
+        nodes = [(node["type"], node_box(node)) for node in graph["nodes"]]
+        groups = [(group["title"], group_box(group)) for group in graph["groups"]]
+        for boxes in (nodes, groups):
+            assert [(a, b) for i, (a, x) in enumerate(boxes) for b, y in boxes[i + 1 :] if overlap(x, y)] == []
 
 
 def test_every_node_is_in_a_group(workflow):
-    groups = [group_box(group) for group in workflow["groups"]]
-    assert [n["type"] for n in workflow["nodes"] if sum(inside(node_box(n), group) for group in groups) != 1] == []
-    parts = {"Model", "Prompt", "Sampling", "Video"} | (set() if is_of_video_system(workflow) else {"Motion"})
-    assert parts <= {group["title"] for group in workflow["groups"]}
+    for graph in parts(workflow):
+        groups = [group_box(group) for group in graph["groups"]]
+        homes = {node["type"]: sum(inside(node_box(node), group) for group in groups) for node in graph["nodes"]}
+        assert [kind for kind, number in homes.items() if number != 1] == []
+    titles = {"Model", "Prompt", "Sampling", "Video"} | (set() if is_of_video_system(workflow) else {"Motion"})
+    assert titles <= {group["title"] for group in workflow["groups"]}
+
+
+def test_a_workflow_is_seen_without_walking(workflow):
+    """The whole of it fits into the editor's window at a scale at which titles can be read."""
+    boxes = [group_box(group) for group in workflow["groups"]]
+    scale = workflow["extra"]["ds"]["scale"]
+    assert scale >= 0.4
+    assert max(box[2] for box in boxes) * scale <= 1600 and max(box[3] for box in boxes) * scale <= 900
+
+
+def test_the_stages_of_a_cascade_are_subgraphs(workflow):
+    """One with networks in a row has each in a node of its own; a stage is told apart by its number."""
+    networks = [node for node in every_node(workflow) if node["type"] == "ZoetropeLoadVideoModel"]
+    stages = workflow.get("definitions", {}).get("subgraphs", [])
+    assert len(stages) == (len(networks) if len(networks) > 2 else 0)
+    assert [stage["name"][:3] for stage in stages] == [f"{number}. " for number in range(1, len(stages) + 1)]
+    titles = {node["type"]: node["title"] for node in workflow["nodes"] if node["type"] in {stage["id"] for stage in stages}}
+    assert titles == {stage["id"]: stage["name"] for stage in stages}
+
+
+def sampled_without_a_preview(graph):
+    """The samplers of a graph whose MODEL does not come from Preview Whole Clip."""
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    links = dict(
+        (link["id"], link["origin_id"]) if isinstance(link, dict) else (link[0], link[1]) for link in graph["links"]
+    )
+    samplers = [node for node in nodes.values() if node["type"] in SAMPLERS]
+    sources = {n["id"]: links[s["link"]] for n in samplers for s in n["inputs"] if s["name"] == "model"}
+    return [n["type"] for n in samplers if nodes[sources[n["id"]]]["type"] != "ZoetropePreviewClip"], len(samplers)
+
+
+def test_every_sampler_shows_the_whole_clip(workflow):
+    found = [sampled_without_a_preview(graph) for graph in parts(workflow)]
+    assert [without for without, _ in found if without] == []
+    assert sum(number for _, number in found) >= 1
 
 
 def test_nodes_name_their_pack(workflow):
     """From these the front end and ComfyUI-Manager say which pack a missing node comes from."""
     version = re.search(r'^name = "(.+)"\nversion = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf8"), re.M)
-    for node in workflow["nodes"]:
+    for node in every_node(workflow):
         if node["type"] not in EDITOR_ONLY:
             ours = node["type"].startswith("Zoetrope")
             pack = version.groups() if ours else ("comfy-core", "0.30.0")
@@ -201,7 +268,7 @@ def test_nodes_name_their_pack(workflow):
 def test_model_files_can_be_found(workflow):
     """Every loader says where its file is published; the note has the same link. The demo's own files come with the pack."""
     (note,) = (node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote")
-    named = [(node, v) for node in workflow["nodes"] for v in node["widgets_values"] if isinstance(v, str) and MODEL_FILE.fullmatch(v)]
+    named = [(node, v) for node in every_node(workflow) for v in node["widgets_values"] if isinstance(v, str) and MODEL_FILE.fullmatch(v)]
     assert len(named) >= (1 if is_of_video_system(workflow) else 2)
     for node, value in named:
         assert value in note
@@ -214,7 +281,10 @@ def test_model_files_can_be_found(workflow):
             assert (model["name"], model["directory"]) == (value, folder)
             address = re.fullmatch(r"https://huggingface\.co/[\w-]+/[\w.-]+/resolve/main/(?:[\w.-]+/)*([\w.-]+)", model["url"])
             assert f"[{value}]({model['url']})" in note
-            assert address[1] == value or f"(published as `{address[1]}`: save it under this name)" in note
+            if address[1] != value:
+                assert f"(published as `{address[1]}`: save it under this name" in note
+            if node["type"].startswith("Zoetrope"):
+                assert model == published(value, KNOWN_FILES).as_link()
 
 
 def test_note_says_what_to_change(workflow):
@@ -225,7 +295,7 @@ def test_note_says_what_to_change(workflow):
 @pytest.mark.parametrize("path", [path for path in FILES if not is_of_video_system(read(path))], ids=lambda path: path.stem)
 def test_values_are_as_published(workflow):
     """What an SD1.x motion module was trained with (frames of a window, frame rate), and a size that VAE and UNet can divide."""
-    for node in workflow["nodes"]:
+    for node in every_node(workflow):
         values = node["widgets_values"]
         if node["type"] == "EmptyLatentImage":
             assert values[0] % 64 == values[1] % 64 == 0
@@ -241,7 +311,7 @@ def test_every_video_system_has_its_published_values():
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_values_of_a_video_system_are_as_published(name):
-    nodes = read(FOLDER / f"{name}.json")["nodes"]
+    nodes = every_node(read(FOLDER / f"{name}.json"))
     for kind, expected in PUBLISHED[name].items():
         found = [node["widgets_values"] for node in nodes if node["type"] == kind]
         assert len(found) == len(expected)
@@ -250,9 +320,9 @@ def test_values_of_a_video_system_are_as_published(name):
 
 BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
 OF_WORKFLOW = {
-    "AnimateDiff Text to Video": "AnimateDiff_text_to_video_SD1.5",
-    "AnimateDiff Long Video with Context Windows": "AnimateDiff_long_video_context_windows_SD1.5",
-    "AnimateDiff Video to Video with ControlNet": "AnimateDiff_ControlNet_video_SD1.5",
+    "AnimateDiff Text to Video": "03 Text to video (AnimateDiff)",
+    "AnimateDiff Long Video with Context Windows": "06 Long video (AnimateDiff)",
+    "AnimateDiff Video to Video with ControlNet": "05 Video to video (AnimateDiff, ControlNet)",
 }
 
 
@@ -276,9 +346,13 @@ def test_a_blueprint_is_its_workflow_in_one_node(blueprint):
     assert [(n["id"], n["type"], n["widgets_values"], n["properties"]) for n in subgraph["nodes"]] == essence
 
 
-@pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)
-def test_links_of_a_blueprint_are_known_at_both_ends(blueprint):
-    (subgraph,) = read(blueprint)["definitions"]["subgraphs"]
+SUBGRAPHS = [
+    pytest.param(subgraph, id=subgraph["name"]) for path in (*BLUEPRINTS, *FILES) for subgraph in parts(read(path))[1:]
+]
+
+
+@pytest.mark.parametrize("subgraph", SUBGRAPHS)
+def test_links_of_a_subgraph_are_known_at_both_ends(subgraph):
     nodes = {node["id"]: node for node in subgraph["nodes"]}
     links = {link["id"]: link for link in subgraph["links"]}
     assert len(links) == len(subgraph["links"])
@@ -291,3 +365,20 @@ def test_links_of_a_blueprint_are_known_at_both_ends(blueprint):
         assert link["id"] in (socket["linkIds"] if target == -20 else [socket["link"]])
         assert out[link["origin_slot"]]["type"] == socket["type"] == link["type"]
     assert {s["link"] for node in nodes.values() for s in node["inputs"]} - {None} <= set(links)
+
+
+@pytest.mark.parametrize("subgraph", SUBGRAPHS)
+def test_every_sampler_of_a_subgraph_shows_the_whole_clip(subgraph):
+    without, samplers = sampled_without_a_preview(subgraph)
+    assert without == [] and samplers == 1
+
+
+def test_a_subgraph_has_what_its_node_shows():
+    """Inputs and outputs of the node are those of the definition, in its order."""
+    for path in (*BLUEPRINTS, *FILES):
+        workflow = read(path)
+        definitions = {subgraph["id"]: subgraph for subgraph in parts(workflow)[1:]}
+        for node in [node for node in workflow["nodes"] if node["type"] in definitions]:
+            for side in ("inputs", "outputs"):
+                expected = [(slot["name"], slot["type"]) for slot in definitions[node["type"]][side]]
+                assert [(slot["name"], slot["type"]) for slot in node[side]] == expected

@@ -9,7 +9,7 @@ from zoetrope.tests.browser.session import ARTEFACTS
 from zoetrope.tests.comfy import standins
 
 dev = sys.modules["zoetrope_dev"]
-WORKFLOW = dev.ROOT / "example_workflows" / "Compare_and_contact_sheet.json"
+WORKFLOW = dev.ROOT / "example_workflows" / "08 Compare clips, contact sheet.json"
 # The first bytes and the size of the newest preview of any node; `b_preview` is what the front end shows.
 LISTEN = """(() => {
   window.zoetropePreviews = [];

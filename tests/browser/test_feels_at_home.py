@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+from zoetrope.host.template_links import LINKS
 from zoetrope.tests.browser.session import ARTEFACTS
 from zoetrope.tests.comfy import standins
 
@@ -106,7 +107,7 @@ def test_a_link_of_the_readme_opens_its_template(chromium):
     name = "AnimateDiff_text_to_video_SD1.5"
     link = f"?template={name}&source={dev.PACK}"
     assert f"http://127.0.0.1:8188/{link}" in (dev.ROOT / "README.md").read_text(encoding="utf8")
-    nodes = json.loads((dev.ROOT / "example_workflows" / f"{name}.json").read_text(encoding="utf8"))["nodes"]
+    nodes = json.loads((dev.ROOT / "example_workflows" / f"{LINKS[name]}.json").read_text(encoding="utf8"))["nodes"]
     chromium.open(query=link)
     assert chromium.becomes(code=HAS_NODE.replace("TYPE", "ZoetropeApplyMotionModule"))
     assert sorted(chromium.nodes()["types"]) == sorted(node["type"] for node in nodes)
@@ -131,7 +132,7 @@ def test_titles_tooltips_and_help_in_both_languages_and_both_canvases(locale, vu
     """Screenshots go to the artefacts, for eyes."""
     texts = json.loads((dev.ROOT / "locales" / locale / "nodeDefs.json").read_text(encoding="utf8"))["ZoetropeApplyMotionModule"]
     chromium.open(settings={"Comfy.Locale": locale, "Comfy.VueNodes.Enabled": vue})
-    found = chromium.drop(file=str(dev.ROOT / "example_workflows" / "AnimateDiff_text_to_video_SD1.5.json"), nodes=9)
+    found = chromium.drop(file=str(dev.ROOT / "example_workflows" / "03 Text to video (AnimateDiff).json"), nodes=9)
     try:
         assert found["missing"] == []
         chromium.evaluate(code="app.extensionManager.command.execute('Comfy.Canvas.FitView')")

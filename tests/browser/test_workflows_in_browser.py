@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from zoetrope.tests.browser.session import ARTEFACTS
 from zoetrope.tests.comfy import standins, video_workflow_standins
+from zoetrope.tests.comfy.test_workflows import is_of_video_system
 
 dev = sys.modules["zoetrope_dev"]
 HERE = Path(__file__).resolve().parent
 WORKFLOWS = {path.stem: path for path in sorted((dev.ROOT / "example_workflows").glob("*.json"))}
 # The others have text and image encoders of full size. What the front end sends for them is what tests/comfy runs over HTTP.
-RUN = [name for name in WORKFLOWS if name.startswith(("AnimateDiff", "zoetrope", "ModelScope"))]
+RUN = [name for name in WORKFLOWS if any(part in name for part in ("AnimateDiff", "Demo", "ModelScope"))]
 
 
 def shrunk(path):
     workflow = json.loads(path.read_text(encoding="utf8"))
-    of_video_system = any(node["type"] == "ZoetropeLoadVideoModel" for node in workflow["nodes"])
-    return (video_workflow_standins if of_video_system else standins).shrink(workflow)
+    return (video_workflow_standins if is_of_video_system(workflow) else standins).shrink(workflow)
 
 
 def open_workflow(browser, workflow, folder):

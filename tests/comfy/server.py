@@ -97,6 +97,7 @@ def make_server_base(tmp_path_factory) -> Path:
     for folder in ("controlnet", "loras", "vae"):
         (base / "models" / folder).mkdir(exist_ok=True)
     dev.put_demo_weights(base / "models")
+    dev.put_example_inputs(base / "input")
     return base
 
 

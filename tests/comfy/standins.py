@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from zoetrope.demo import networks
+from zoetrope.demo.workflow_api import every_node
 from zoetrope.motion_modules.animatediff import MotionConfig, MotionModel
 from zoetrope.motion_modules.formats import to_original_names
 
@@ -113,7 +114,7 @@ SMALL_FRAMES = {("EmptyLatentImage", 64): 23, ("EmptyLatentImage", 16): 5, ("Rep
 def shrink(workflow: dict) -> dict:
     """A copy of a UI-format workflow with few steps and small pictures, that still goes through every node."""
     workflow = json.loads(json.dumps(workflow))
-    for node in workflow["nodes"]:
+    for node in every_node(workflow):
         values = node.get("widgets_values", [])
         for place, value in SMALL.get(node["type"], {}).items():
             values[place] = value

@@ -44,6 +44,19 @@ def test_template_browser_lists_every_workflow(comfy_server):
     assert set(listed) == {path.stem for path in (dev.ROOT / "example_workflows").glob("*.json")}
 
 
+def test_the_picture_and_the_video_of_the_workflows_load(comfy_server):
+    """Where dev.py has put them; the names are those that the workflows have."""
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "example.png"}},
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+        "3": {"class_type": "LoadVideo", "inputs": {"file": "input_video.mp4"}},
+        "4": {"class_type": "GetVideoComponents", "inputs": {"video": ["3", 0]}},
+        "5": {"class_type": "PreviewImage", "inputs": {"images": ["4", 0]}},
+    }
+    outputs = comfy_server.prompt(graph)["outputs"]
+    assert len(outputs["2"]["images"]) == 1 and len(outputs["5"]["images"]) > 1
+
+
 def test_refused_prompt_names_the_node_and_input(comfy_server):
     graph = {"1": EMPTY_LATENT, "2": {"class_type": "VAEDecode", "inputs": {"samples": ["1", 0]}}}
     with pytest.raises(dev.ComfyError, match="VAEDecode.*vae") as refused:

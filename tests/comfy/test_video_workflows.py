@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from zoetrope.tests.comfy import standins
 from zoetrope.tests.comfy import video_workflow_standins as video_standins
-from zoetrope.tests.comfy.test_workflows import FILES, read, read_video
+from zoetrope.tests.comfy.test_workflows import FILES, is_of_video_system, read, read_video
 
 dev = sys.modules["zoetrope_dev"]
 FRAMES, WIDTH, HEIGHT = video_standins.FRAMES, video_standins.WIDTH, video_standins.HEIGHT
@@ -25,20 +25,20 @@ class Expected:
 
 # Workflow -> {beginning of the video's file name: what it is like}.
 EXPECTED = {
-    "ModelScope_text_to_video": {"ModelScope_text_to_video": Expected()},
-    "ZeroScope_v2_text_to_video_XL": {"ZeroScope_576w": Expected(), "ZeroScope_XL": Expected()},
-    "VideoCrafter2_text_to_video": {"VideoCrafter2_text_to_video": Expected(fps=10)},
-    "DynamiCrafter_image_to_video": {"DynamiCrafter_image_to_video": Expected()},
-    "LaVie_text_to_video_cascade": {
+    "09 Text to video (ModelScope)": {"ModelScope_text_to_video": Expected()},
+    "10 Text to video (ZeroScope XL)": {"ZeroScope_576w": Expected(), "ZeroScope_XL": Expected()},
+    "11 Text to video (VideoCrafter2)": {"VideoCrafter2_text_to_video": Expected(fps=10)},
+    "13 Image to video (DynamiCrafter)": {"DynamiCrafter_image_to_video": Expected()},
+    "17 Text to large video (LaVie)": {
         "LaVie_base": Expected(frames=video_standins.CASCADE_FRAMES),
         # A latent of the upscaler is a pixel of the small video; the stand-in of its VAE makes eight pixels of one, not four.
         "LaVie_large": Expected(frames=9, fps=24, width=2 * WIDTH, height=2 * HEIGHT),
     },
-    "Show-1_text_to_video_cascade": {"Show-1": Expected(frames=9)},
-    "VideoCrafter1_image_to_video": {"VideoCrafter1_image_to_video": Expected(fps=10)},
-    "SVD_image_to_video": {"SVD_image_to_video": Expected(fps=6)},
-    "SV3D_orbit": {"SV3D_orbit": Expected(fps=7)},
-    "DynamiCrafter_interpolation": {"DynamiCrafter_interpolation": Expected()},
+    "18 Text to video (Show-1)": {"Show-1": Expected(frames=9)},
+    "12 Image to video (VideoCrafter1)": {"VideoCrafter1_image_to_video": Expected(fps=10)},
+    "15 Image to video (SVD)": {"SVD_image_to_video": Expected(fps=6)},
+    "16 Orbit of an image (SV3D)": {"SV3D_orbit": Expected(fps=7)},
+    "14 Between images (DynamiCrafter)": {"DynamiCrafter_interpolation": Expected()},
 }
 
 
@@ -70,7 +70,7 @@ def run(server):
 
 
 def test_every_workflow_of_a_video_system_has_its_expectation():
-    assert set(EXPECTED) == {name for name in FILES if any(node["type"] == "ZoetropeLoadVideoModel" for node in read(name)["nodes"])}
+    assert set(EXPECTED) == {name for name in FILES if is_of_video_system(read(name))}
 
 
 def of_prefix(videos, prefix):
@@ -93,7 +93,7 @@ def test_workflow_runs(name, run):
 
 def test_the_prompt_reaches_the_video(run):
     """Through OpenCLIP's text encoder as a file of its own."""
-    workflow = video_standins.shrink(read("ModelScope_text_to_video"))
+    workflow = video_standins.shrink(read("09 Text to video (ModelScope)"))
     first, other = (
         of_prefix(run(workflow, {("CLIPTextEncode", "text"): words, ("KSampler", "seed"): 1, ("KSampler", "cfg"): 1.0}), "ModelScope")
         for words in ("a panda eats bamboo", "a red car drives along a river")

@@ -1,6 +1,7 @@
 """Every example workflow in a real ComfyUI server: its widgets match the nodes, it runs, and its video is as the workflow says."""
 import json
 import sys
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 
@@ -11,12 +12,14 @@ import torch
 from zoetrope.benchmarks.demo import PAN_AT_LEAST
 from zoetrope.demo import judge
 from zoetrope.demo.dusk import by_day
+from zoetrope.demo.workflow_api import every_node
+from zoetrope.host.template_links import LINKS
 
 from . import standins
 
 dev = sys.modules["zoetrope_dev"]
 FILES = {path.stem: path for path in sorted((dev.ROOT / "example_workflows").glob("*.json"))}
-DEMO, LOOK = "zoetrope_demo", "zoetrope_demo_camera_and_look"
+DEMO, LOOK = "01 Demo (no download)", "02 Demo, camera and look"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -30,21 +33,26 @@ class Video:
 
 # Frames and frames per second of the shrunk workflows; the ControlNet workflow takes both from one second of its input video.
 EXPECTED = {
-    "AnimateDiff_text_to_video_SD1.5": (5, 8),
-    "AnimateDiff_long_video_context_windows_SD1.5": (23, 8),
-    "AnimateDiff_image_to_video_SD1.5": (7, 8),
-    "AnimateDiff_ControlNet_video_SD1.5": (standins.VIDEO_FPS, standins.VIDEO_FPS),
-    "Compare_and_contact_sheet": (5, 8),
-    "Long_video_in_bounded_memory": (standins.VIDEO_FRAMES, standins.VIDEO_FPS),
+    "03 Text to video (AnimateDiff)": (5, 8),
+    "06 Long video (AnimateDiff)": (23, 8),
+    "04 Image to video (AnimateDiff)": (7, 8),
+    "05 Video to video (AnimateDiff, ControlNet)": (standins.VIDEO_FPS, standins.VIDEO_FPS),
+    "08 Compare clips, contact sheet": (5, 8),
+    "07 Long video in bounded memory": (standins.VIDEO_FRAMES, standins.VIDEO_FPS),
     DEMO: (5, 8),
     LOOK: (5, 8),
 }
 # Height and width where they are not those of one clip: two side by side under their labels.
-SIZES = {"Compare_and_contact_sheet": (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)}
+SIZES = {"08 Compare clips, contact sheet": (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)}
 
 
 def read(name):
     return json.loads(FILES[name].read_text(encoding="utf8"))
+
+
+def is_of_video_system(workflow):
+    """Whether whole video networks make the video, without a motion module."""
+    return any(node["type"] == "ZoetropeLoadVideoModel" for node in every_node(workflow))
 
 
 def read_video(path):
@@ -102,13 +110,12 @@ def widget_names(definition):
 
 def test_every_workflow_has_its_expectation():
     """Those of the video systems have theirs in test_video_workflows.py."""
-    of_video_systems = {name for name in FILES if any(node["type"] == "ZoetropeLoadVideoModel" for node in read(name)["nodes"])}
-    assert set(EXPECTED) == set(FILES) - of_video_systems
+    assert set(EXPECTED) == {name for name in FILES if not is_of_video_system(read(name))}
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_saved_values_match_the_nodes(name, object_info):
-    for node in read(name)["nodes"]:
+    for node in every_node(read(name)):
         if node["type"] in EDITOR_ONLY:
             continue
         definition = object_info[node["type"]]
@@ -139,9 +146,9 @@ def test_workflow_runs(name, run):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("AnimateDiff_text_to_video_SD1.5", "ZoetropeApplyMotionModule"),
-        ("AnimateDiff_ControlNet_video_SD1.5", "ZoetropeApplyMotionModule"),
-        ("AnimateDiff_ControlNet_video_SD1.5", "ControlNetApplyAdvanced"),
+        ("03 Text to video (AnimateDiff)", "ZoetropeApplyMotionModule"),
+        ("05 Video to video (AnimateDiff, ControlNet)", "ZoetropeApplyMotionModule"),
+        ("05 Video to video (AnimateDiff, ControlNet)", "ControlNetApplyAdvanced"),
     ],
 )
 def test_part_acts(name, kind, run):
@@ -153,7 +160,7 @@ def test_part_acts(name, kind, run):
 
 
 def test_freenoise_of_the_long_video_acts(run):
-    name = "AnimateDiff_long_video_context_windows_SD1.5"
+    name = "06 Long video (AnimateDiff)"
     freenoise = run(standins.shrink(read(name)))
     default = run(standins.shrink(read(name)), {("ZoetropeApplyContextWindows", "noise_type"): "default"})
     difference = np.abs(freenoise.frames - default.frames).mean(axis=(1, 2, 3))
@@ -191,8 +198,13 @@ def test_the_second_demo_shows_its_look_and_its_camera(run):
 def test_template_browser_serves_the_files(server):
     assert set(server.request("/api/workflow_templates")[dev.PACK]) == set(FILES)
     for name, path in FILES.items():
-        place = f"/api/workflow_templates/{dev.PACK}/{name}"
-        assert server.request(f"{place}.json") == json.loads(path.read_text(encoding="utf8"))
+        place = f"/api/workflow_templates/{dev.PACK}/{urllib.parse.quote(name)}"
+        assert server.request(f"{place}.json") == read(name)
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{server.url}{place}.jpg") as answer:
             assert answer.headers["Content-Type"] == "image/jpeg"
             assert answer.read() == path.with_suffix(".jpg").read_bytes()
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_link_has_its_own_name_for_a_template(link, server):
+    assert server.request(f"/api/workflow_templates/{dev.PACK}/{link}.json") == read(LINKS[link])

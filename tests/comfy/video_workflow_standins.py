@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from ...demo.workflow_api import every_node
 from ...host.demo_family import pad_to_taesd
 from ...video_unets.image_projector import ImageProjector
 from ...video_unets.videocrafter import PREFIX, TOKENS_PER_FRAME, VideoCrafterUNet
@@ -196,10 +197,10 @@ DEMO_CHECKPOINT = "zoetrope_tiny_sd.safetensors"
 def shrink(workflow: dict) -> dict:
     """A copy of a UI-format workflow with few steps, few frames and small pictures, that still goes through every node."""
     workflow = json.loads(json.dumps(workflow))
-    named = {value for node in workflow["nodes"] for value in node["widgets_values"] if isinstance(value, str)}
+    named = {value for node in every_node(workflow) for value in node["widgets_values"] if isinstance(value, str)}
     sizes = [size for name, size in SMALL_CASCADES.items() if name in named]
     small = SMALL | ({"EmptyLatentImage": dict(enumerate(sizes[-1]))} if sizes else {})
-    for node in workflow["nodes"]:
+    for node in every_node(workflow):
         for place, value in small.get(node["type"], {}).items():
             node["widgets_values"][place] = value
     return workflow
