@@ -12,6 +12,9 @@ import av
 import numpy as np
 import torch
 
+ONE_THREAD = 1
+"""FFmpeg's scaler writes past the end of a row; one thread repairs that with the next row, several write into each other's."""
+
 
 class PixelPacker:
     """Makes av.VideoFrames of frames (H, W, 3) in 0..1 and their opacity, all of one size."""
@@ -23,6 +26,9 @@ class PixelPacker:
         self.has_matrix = not layout.is_rgb
         self._with_alpha = any(c.is_alpha for c in layout.components)
         self._deep = max(c.bits for c in layout.components) > 8
+        # On its way to YUV the scaler takes 16 bits for 8 that were shifted: white of 65535 would become 943 instead of 940.
+        self._opaque = 65535 if self._deep else 255
+        self._white = 255 << 8 if self._deep and self.has_matrix else self._opaque
         # Colour planes of half the size need even sides.
         halves = (layout.chroma_width(16) < 16, layout.chroma_height(16) < 16) if self.has_matrix else (False, False)
         self.width, self.height = (side + side % 2 * half for side, half in zip((width, height), halves, strict=True))
@@ -45,9 +51,11 @@ class PixelPacker:
         floats[..., :3].copy_(frame[..., :3].detach())
         if self._with_alpha:
             floats[..., 3] = 1 if alpha is None else alpha.detach()
-        top = 65535 if self._deep else 255
         # Values outside 0..1 are cut, and adding half before the fraction is dropped rounds.
-        floats.mul_(top).add_(0.5).clamp_(0, top)
+        floats.clamp_(0, 1)
+        if self._with_alpha and self._opaque != self._white:
+            floats[..., 3].mul_(self._opaque / self._white)
+        floats.mul_(self._white).add_(0.5)
         torch.nan_to_num_(floats, nan=0.0)
         if self.width > width:
             self._floats[:, width:] = self._floats[:, width - 1 : width]
@@ -62,11 +70,13 @@ class PixelPacker:
         if self._palette is not None:
             yield from self._palette.through(picture)
         elif self.has_matrix:
-            out = picture.reformat(format=self.pix_fmt, dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG")
+            out = picture.reformat(
+                format=self.pix_fmt, dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG", threads=ONE_THREAD,
+            )  # fmt: skip
             out.color_range = 1
             yield out
         else:
-            yield picture.reformat(format=self.pix_fmt)
+            yield picture.reformat(format=self.pix_fmt, threads=ONE_THREAD)
 
     def finish(self) -> Iterator[av.VideoFrame]:
         """The frames that are still held back."""

@@ -48,13 +48,24 @@ class Pictures:
 def decoder_with_alpha(stream: av.VideoStream) -> av.CodecContext | None:
     """A decoder that also reads the transparency beside the pictures, where there is some."""
     name = ALPHA_DECODERS.get(stream.codec_context.name)
-    if name is None or stream.metadata.get("alpha_mode") != "1" or name not in av.codec.codecs_available:
+    if name is None or tag_of(stream, "alpha_mode") != "1" or name not in av.codec.codecs_available:
         return None
     decoder, given = av.CodecContext.create(name, "r"), stream.codec_context
     decoder.extradata = given.extradata
     for tag in ("color_primaries", "color_trc", "colorspace", "color_range"):
         setattr(decoder, tag, getattr(given, tag))
     return decoder
+
+
+def tag_of(stream: av.VideoStream, name: str) -> str:
+    """A tag of a stream, or of its file where the stream lacks it; empty where neither has it.
+
+    Matroska's header names it in small letters, its tags, which programs write and copy, in capitals."""
+    for tags in (stream.metadata, stream.container.metadata):
+        for key, text in tags.items():
+            if key.lower() == name:
+                return text.strip()
+    return ""
 
 
 def whole_frames(pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -13,14 +13,15 @@ from collections.abc import Callable
 import av
 import numpy as np
 import torch
-from av.video.reformatter import VideoReformatter
 
 from .display_matrix import Turn
 from .frame_size import FrameSize
 from .hdr import is_wider, to_display
+from .rgb_conversion import RgbConverter, Values, is_deep
 
 THREADS = 2
-UNDER_WAY = 3  # frames that wait or are being written, each as decoded and as 8-bit RGB: 9 MiB of 1080p
+BAND = 32  # rows that are made floats at once, while they are in the processor's cache
+UNDER_WAY = 3  # frames that wait or are being written, as decoded; THREADS of them also as RGB: 6 MiB of 1080p
 
 
 class RgbWriter:
@@ -53,7 +54,8 @@ class RgbWriter:
             self._put(frame, turn, size, targets)
             written()
             return
-        while len(self._pending) >= UNDER_WAY:
+        # A deep frame is twice as large, and so is its RGB.
+        while len(self._pending) >= (1 if is_deep(frame) else UNDER_WAY):
             self._oldest()
         self._pending.append((self._pool.submit(self._put, frame, turn, size, targets), written))
 
@@ -72,41 +74,38 @@ class RgbWriter:
             self._convert(frame, turn, size, *targets)
 
     def _convert(self, frame: av.VideoFrame, turn: Turn, size: FrameSize, target: tuple, *others: tuple) -> None:
+        if not hasattr(self._local, "converter"):
+            self._local.converter = RgbConverter()
         out, alpha = target
         scaled = size.scaled[::-1] if turn.transposed else size.scaled
-        deep = is_wider(frame.color_primaries, frame.color_trc)
-        layout = ("rgba64le" if alpha is not None else "rgb48le") if deep else ("rgba" if alpha is not None else "rgb24")
-        picture = turn.apply(self._to_rgb(frame, scaled, layout).to_ndarray())
-        pixels = torch.from_numpy(np.ascontiguousarray(picture.astype(np.int32) if deep else picture))
-        (x, y), (width, height) = size.offset, size.out
-        for target in (out, alpha):
-            if target is not None and max(x, y) > 0:
-                target.zero_()  # the borders
-        pixels = pixels[max(0, -y) : max(0, -y) + height, max(0, -x) : max(0, -x) + width]
-        inside = (slice(max(0, y), max(0, y) + pixels.shape[0]), slice(max(0, x), max(0, x) + pixels.shape[1]))
-        top = 65535 if deep else 255
-        out[inside].copy_(pixels[..., :3]).div_(top)
-        if deep:
+        colours, opacity = self._local.converter.convert(frame, scaled, alpha is not None)
+        if max(size.offset) > 0:
+            for place in (out, alpha):
+                if place is not None:
+                    place.zero_()  # the borders
+        inside = _put_values(colours, turn, size, out)
+        if is_wider(frame.color_primaries, frame.color_trc):
             out[inside] = to_display(out[inside], frame.color_trc)
         if alpha is not None:
-            alpha[inside].copy_(pixels[..., 3]).div_(top)
+            _put_values(opacity, turn, size, alpha[..., None])
         for other, other_alpha in others:
             other.copy_(out)
             if alpha is not None:
                 other_alpha.copy_(alpha)
 
-    def _to_rgb(self, frame: av.VideoFrame, size: tuple[int, int], layout: str) -> av.VideoFrame:
-        """A frame scaled to (width, height) in an RGB layout. Raises ValueError for colours that cannot be converted."""
-        if not hasattr(self._local, "reformatter"):  # keeps its tables from frame to frame, and is no thing for two threads
-            self._local.reformatter = VideoReformatter()
-        untagged = frame.colorspace in (0, 2)
-        try:
-            return self._local.reformatter.reformat(
-                frame, width=size[0], height=size[1], format=layout, interpolation="BICUBIC", dst_colorspace="ITU709",
-                src_colorspace=("ITU709" if frame.height >= 720 else "ITU601") if untagged else None,
-            )  # fmt: skip
-        except av.error.FFmpegError as error:
-            raise ValueError(
-                f"frames in the format {frame.format.name} with colour matrix {frame.colorspace} of ITU-T H.273 cannot be converted to "
-                f"RGB; convert the video to BT.709 (matrix 1) with a video tool."
-            ) from error
+
+def _put_values(values: Values, turn: Turn, size: FrameSize, place: torch.Tensor) -> tuple[slice, slice]:
+    """Writes values (h, w, C) into their place of (H, W, C), turned, cut, and as 0..1; returns which rows and columns that is."""
+    (x, y), (width, height) = size.offset, size.out
+    cut = (slice(max(0, -y), max(0, -y) + height), slice(max(0, -x), max(0, -x) + width))
+    parts = [turn.apply(part)[cut] for part in values.parts]
+    rows, columns = parts[0].shape[:2]
+    inside = (slice(max(0, y), max(0, y) + rows), slice(max(0, x), max(0, x) + columns))
+    target = place[inside].numpy()
+    for row in range(0, rows, BAND):
+        band = [part[row : row + BAND] for part in parts]
+        numbers = band[0] if len(band) == 1 else np.concatenate(band, -1)
+        if values.white < np.iinfo(numbers.dtype).max:
+            numbers = np.minimum(numbers, numbers.dtype.type(values.white))
+        np.divide(numbers, np.float32(values.white), out=target[row : row + BAND])
+    return inside

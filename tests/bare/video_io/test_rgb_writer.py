@@ -48,7 +48,7 @@ def test_in_inference_mode_as_without(inference):
 
 def test_an_error_of_a_frame_comes_out_at_the_end_at_the_latest():
     too_small = torch.zeros(HEIGHT - 1, WIDTH, 3)
-    with pytest.raises(RuntimeError), RgbWriter() as writer:
+    with pytest.raises(ValueError, match="broadcast"), RgbWriter() as writer:
         writer.write(picture(1), Turn(), SIZE, [(too_small, None)], lambda: None)
 
 
