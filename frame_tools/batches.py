@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from ..memory import check_memory
 from .selection import interleaved, repeated
 
 Frames = torch.Tensor | dict
@@ -43,6 +44,14 @@ def frame_size(frames: Frames) -> tuple[int, int]:
     """(H, W) in pixels, of latents in latent cells."""
     kind = kind_of(frames)
     return tuple(frames.shape[1:3] if kind == "IMAGE" else (frames["samples"] if kind == "LATENT" else frames).shape[-2:])
+
+
+def check_frames(frames: torch.Tensor, what: str) -> None:
+    """Raises ValueError for frames (F, H, W, C) or (F, H, W) of which there are none, or that have no pixels."""
+    if len(frames) == 0:
+        raise ValueError(f"{what} has no frames; wire one that has at least one.")
+    if 0 in frames.shape:
+        raise ValueError(f"{what} has shape {tuple(frames.shape)}, frames without pixels; wire one with pixels.")
 
 
 def take_frames(frames: Frames, numbers: list[int], same_noise: bool = True) -> Frames:
@@ -93,6 +102,12 @@ def join_frames(first: Frames, second: Frames, crossfade: int = 0) -> Frames:
 
 def interleave_frames(first: Frames, second: Frames) -> Frames:
     """One frame of the first, one of the second in turn; what is left of the longer one follows. ValueError as join_frames."""
+    _check_pair(first, second)
+    if kind_of(first) == "LATENT":
+        tensor, axis = first["samples"], _axis(first["samples"])
+    else:
+        tensor, axis = first[None] if first.ndim == 2 else first, BATCH_AXIS
+    _check_memory(tensor, count_frames(first) + count_frames(second), axis, copies=2)  # joined, then in turn
     joined = join_frames(first, second)
     return take_frames(joined, interleaved(count_frames(first), count_frames(second)))
 
@@ -114,10 +129,12 @@ def _take(tensor: torch.Tensor, numbers: list[int], axis: int) -> torch.Tensor:
     step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
     if step > 0 and numbers == list(range(numbers[0], numbers[-1] + 1, step)):
         return tensor[(slice(None),) * axis + (slice(numbers[0], numbers[-1] + 1, step),)]
+    _check_memory(tensor, len(numbers), axis)
     return tensor.index_select(axis, torch.tensor(numbers, device=tensor.device))
 
 
 def _join(first: torch.Tensor, second: torch.Tensor, axis: int, crossfade: int) -> torch.Tensor:
+    _check_memory(first, first.shape[axis] + second.shape[axis] - crossfade, axis)
     second = second.to(first)
     if not crossfade:
         return torch.cat([first, second], axis)
@@ -126,6 +143,12 @@ def _join(first: torch.Tensor, second: torch.Tensor, axis: int, crossfade: int) 
     share = torch.arange(1, crossfade + 1, device=first.device, dtype=torch.float32) / (crossfade + 1)
     share = share.to(first.dtype).view([-1 if place == axis else 1 for place in range(first.ndim)])
     return torch.cat([before, torch.lerp(ending, beginning, share), after], axis)
+
+
+def _check_memory(tensor: torch.Tensor, count: int, axis: int, copies: int = 1) -> None:
+    """Raises ValueError where `count` frames like those on the tensor's axis do not fit into memory."""
+    size = tensor.element_size() * tensor.numel() // max(1, tensor.shape[axis])
+    check_memory(copies * count * size, f"{count} frames of {size / 2**20:.2f} MiB", "take fewer or smaller frames")
 
 
 def _number_noise(taken: dict, noise_numbers: list[int] | None, numbers: list[int], same_noise: bool) -> None:

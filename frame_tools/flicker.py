@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 import torch
 
+from ..memory import check_memory
+from .batches import check_frames
+
 SMALLEST_SPREAD = 1e-4  # of a channel's values 0..1: a frame of one colour is only shifted
 
 
@@ -21,7 +24,10 @@ def even_colours(frames: torch.Tensor, radius: float, strength: float, reference
     strength: 0 = unchanged, 1 = fully. A fourth channel (opacity) stays as it is. Raises ValueError for a radius, strength or
     reference frame out of range.
     """
+    check_frames(frames, "the clip")
     _check(len(frames), radius, strength, reference)
+    needed = frames.element_size() * frames.numel() + (4 * 4 * len(frames) ** 2 if reference is None else 0)
+    check_memory(needed, f"{len(frames)} frames and their weights for each other", "take fewer or smaller frames")
     means, spreads = colour_statistics(frames)
     if reference is None:
         weights = _gaussian_rows(len(frames), radius)

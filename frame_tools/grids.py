@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from PIL import ImageDraw
 
+from ..foreign_text import printable
+from ..memory import check_memory
+from .batches import check_frames
 from .labels import label_bar, shortened, text_width, to_picture, to_tensor, write
 from .selection import evenly_spread
 
@@ -51,7 +54,9 @@ def contact_sheet(frames: torch.Tensor, count: int = 0, columns: int = 0, cell_w
     """`count` evenly spread frames (0 = all) on one sheet (1, H, W, 3), each with its number and, with fps, its time in seconds.
 
     Cells are cell_width pixels wide, but never wider than the frames. columns 0 = as square as it gets.
+    Raises ValueError for no frames, frames without pixels, and a sheet that is too large.
     """
+    check_frames(frames, "the clip")
     picked = evenly_spread(len(frames), count)
     frame_height, frame_width = frames.shape[1:3]
     width = min(cell_width, frame_width)
@@ -115,15 +120,17 @@ def _canvas(num_frames: int, size: tuple[int, int]) -> torch.Tensor:
         raise ValueError(
             f"the picture would have {width}x{height} pixels, at most {LARGEST_SIDE} a side are made; take fewer or smaller frames."
         )
+    what = f"{num_frames} frames of {width}x{height}" if num_frames > 1 else f"a picture of {width}x{height} would"
+    check_memory(num_frames * height * width * 12, what, "take fewer or smaller frames")
     return torch.zeros(num_frames, height, width, 3)
 
 
 def _check_clips(clips: list[torch.Tensor], labels: list[str], length: str) -> None:
     if not clips:
         raise ValueError("there is nothing to compare; wire at least one clip.")
-    if any(len(clip) == 0 for clip in clips):
-        raise ValueError(f"clip {[len(clip) for clip in clips].index(0) + 1} has no frames; wire one that has at least one.")
+    for i, clip in enumerate(clips, 1):
+        check_frames(clip, f"clip {i}")
     if len(labels) > len(clips):
         raise ValueError(f"{len(labels)} labels for {len(clips)} clips; write one line for each clip, in their order.")
     if length not in LENGTHS:
-        raise ValueError(f"length={length!r} must be one of {', '.join(LENGTHS)}; choose one of these.")
+        raise ValueError(f"length='{printable(length)}' must be one of {', '.join(LENGTHS)}; choose one of these.")

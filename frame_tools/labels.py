@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from ..foreign_text import printable, visible
+
 SYSTEM_FONTS = (
     "NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "SourceHanSansSC-Regular.otf", "wqy-microhei.ttc", "wqy-zenhei.ttc",
     "DroidSansFallbackFull.ttf", "msyh.ttc", "simhei.ttf", "simsun.ttc", "meiryo.ttc", "malgun.ttf", "PingFang.ttc",
@@ -33,31 +35,42 @@ def _picture(font, character: str) -> bytes:
     return bytes(mask) + bytes(f"{mask.size}", "ascii")
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def font_of(character: str, size: int):
     """The first font that has a sign for a character, or None where no font has one."""
     for name in (None, *SYSTEM_FONTS):
         font = _font(name, size)
         if font is not None and (character.isspace() or _picture(font, character) != _picture(font, "\U0010ffff")):
             return font
-    logging.warning(f"Zoetrope: no font of this system has the character {character!r}; it is written plainly instead.")
     return None
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def _runs(text: str, size: int) -> list[tuple[str, object]]:
-    """Pieces of a text with the font that each is written in; a character that no font has is written plainly: o for ö, else U+4E2D."""
+    """Pieces of a text with the font that each is written in; a character that no font has is written plainly."""
     pieces: list[tuple[str, object]] = []
+    missing = ""
     for character in text:
         font = font_of(character, size)
         if font is None:
-            plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-            font, character = _font(None, size), plain or f"[U+{ord(character):04X}]"
+            missing += "" if character in missing else character
+            font, character = _font(None, size), _plainly(character)
         if pieces and pieces[-1][1] is font:
             pieces[-1] = (pieces[-1][0] + character, font)
         else:
             pieces.append((character, font))
+    if missing:
+        logging.warning(
+            f"Zoetrope: no font of this system has the character{'s' * (len(missing) > 1)} '{printable(missing)}'; written plainly."
+        )
     return pieces
+
+
+def _plainly(character: str) -> str:
+    """What stands for a character that no font has: o for ö, nothing for what only changes the one before, else [U+4E2D]."""
+    if unicodedata.category(character) in ("Mn", "Cf"):
+        return ""
+    return unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode() or f"[U+{ord(character):04X}]"
 
 
 def text_width(text: str, size: int) -> int:
@@ -74,12 +87,18 @@ def write(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, size
 
 
 def shortened(text: str, size: int, width: int) -> str:
-    """The text, or as much of its beginning as fits into `width` pixels, with an ellipsis."""
-    if text_width(text, size) <= width:
+    """The text, or as much of its beginning as fits into `width` pixels, with an ellipsis. What cannot be seen is an escape."""
+    whole, text = text, visible(text[: max(0, width) + 1])  # a sign is a pixel wide at least
+    if len(text) >= len(whole) and text_width(text, size) <= width:
         return text
-    while text and text_width(text + "…", size) > width:
-        text = text[:-1]
-    return text + "…"
+    fitting, most = 0, len(text)
+    while fitting < most:  # halves what is not known yet
+        middle = (fitting + most + 1) // 2
+        if text_width(text[:middle] + "…", size) <= width:
+            fitting = middle
+        else:
+            most = middle - 1
+    return text[:fitting] + "…"
 
 
 def label_bar(text: str, width: int, height: int) -> torch.Tensor:

@@ -15,6 +15,9 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as nn
 
+from ..memory import check_memory
+from .batches import check_frames
+
 COARSEST = 12  # pixels of the shorter side at the top of the pyramid
 STEPS = 5  # of warping and solving at each level
 WINDOW = 2.5  # standard deviation of the Gaussian window, pixels
@@ -44,23 +47,28 @@ def flow_frames(frames: torch.Tensor, find: Callable[[torch.Tensor, torch.Tensor
     """The flow of every frame (F, H, W, C) to the one after it: (F-1, 2, H, W). ValueError for fewer than two frames."""
     if len(frames) < 2:
         raise ValueError(f"movement needs at least 2 frames, got {len(frames)}; wire a longer clip.")
-    flows = []
-    for first, second in zip(frames[:-1], frames[1:], strict=True):
-        flows.append(find(first, second))
+    check_frames(frames, "the clip")
+    steps, (height, width) = len(frames) - 1, frames.shape[1:3]
+    needed = steps * height * width * 4 * (2 + 3)  # the flows, and their pictures later
+    check_memory(needed, f"the flows of {steps} steps of {width}x{height} and their pictures", "take fewer or smaller frames")
+    flows = torch.empty(steps, 2, height, width)
+    for flow, first, second in zip(flows, frames[:-1], frames[1:], strict=True):
+        flow.copy_(find(first, second))
         progress()
-    return torch.stack(flows)
+    return flows
 
 
 def draw_flow(flows: torch.Tensor, full_colour: float) -> torch.Tensor:
     """Flows (F, 2, H, W) as pictures (F, H, W, 3), values 0..1; white = still, full colour = `full_colour` pixels, darker = beyond."""
     wheel = colour_wheel().to(flows.device)
-    x, y = flows.unbind(1)
-    length = torch.hypot(x, y) / max(full_colour, 1e-6)
-    place = (torch.atan2(-y, -x) / math.pi + 1) / 2 * (len(wheel) - 1)
-    before = place.floor().long().clamp(0, len(wheel) - 1)
-    colour = torch.lerp(wheel[before], wheel[(before + 1) % len(wheel)], (place - before)[..., None])
-    length = length[..., None]
-    return torch.where(length <= 1, 1 - length * (1 - colour), colour * 0.75).clamp(0, 1)
+    pictures = torch.empty(len(flows), *flows.shape[2:], 3, device=flows.device)
+    for picture, (x, y) in zip(pictures, flows, strict=True):  # one by one, as there is much in between
+        length = (torch.hypot(x, y) / max(full_colour, 1e-6))[..., None]
+        place = (torch.atan2(-y, -x) / math.pi + 1) / 2 * (len(wheel) - 1)
+        before = place.floor().long().clamp(0, len(wheel) - 1)
+        colour = torch.lerp(wheel[before], wheel[(before + 1) % len(wheel)], (place - before)[..., None])
+        picture.copy_(torch.where(length <= 1, 1 - length * (1 - colour), colour * 0.75).clamp(0, 1))
+    return pictures
 
 
 def colour_wheel() -> torch.Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from PIL import Image, ImageDraw
 
+from .batches import check_frames
 from .labels import GREY, WHITE, shortened, text_width, to_tensor, write
 
 COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0), (0, 114, 178), (200, 200, 200))
@@ -23,6 +24,7 @@ def frame_differences(frames: torch.Tensor, progress: Callable[[], None] = lambd
     """
     if len(frames) < 2:
         raise ValueError(f"a difference needs at least 2 frames, got {len(frames)}; wire a longer clip.")
+    check_frames(frames, "the clip")
     values = []
     for before, after in zip(frames[:-1], frames[1:], strict=True):
         values.append(255 * float((after[..., :3].float() - before[..., :3].float()).abs().mean()))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from ..foreign_text import printable
+
 MOST_FRAMES = 1_000_000  # of one list: what is longer is a slip of the finger, and would fill the memory
+LONGEST_PART = 100  # characters of a number or a range
 PART = re.compile(r"(-?\d+)|(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
 HOW_TO = 'write frame numbers and ranges, separated by commas, for example "0:16:2,-1" (start:end:step, the end not included)'
 
@@ -20,13 +23,16 @@ def select_frames(expression: str, num_frames: int) -> list[int]:
     for part in parts:
         if part:
             numbers += _frames_of_part(re.sub(r"\s*:\s*", ":", part), expression, num_frames)
+            _check_number(len(numbers))
     if not numbers:
-        raise ValueError(f'frames="{expression}" names none of the {num_frames} frames (numbers 0 to {num_frames - 1}); {HOW_TO}.')
-    return _not_too_many(numbers)
+        told = f'frames="{printable(expression)}" names none of the {num_frames} frames (numbers 0 to {num_frames - 1})'
+        raise ValueError(f"{told}; {HOW_TO}.")
+    return numbers
 
 
 def _frames_of_part(part: str, expression: str, num_frames: int) -> list[int]:
-    found = PART.fullmatch(part)
+    found = PART.fullmatch(part) if len(part) < LONGEST_PART else None
+    expression, part = printable(expression), printable(part)
     if not found:
         raise ValueError(f'frames="{expression}": "{part}" is neither a frame number nor a range; {HOW_TO}.')
     single, *ends = (None if text is None else int(text) for text in found.groups())
@@ -84,11 +90,6 @@ def evenly_spread(num_frames: int, count: int) -> list[int]:
     if count == 1:
         return [0]
     return [round(i * (num_frames - 1) / (count - 1)) for i in range(count)]
-
-
-def _not_too_many(numbers: list[int]) -> list[int]:
-    _check_number(len(numbers))
-    return numbers
 
 
 def _check_number(count: int) -> None:

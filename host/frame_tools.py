@@ -7,6 +7,7 @@ import comfy.utils
 import torch
 import torch.nn.functional as F
 
+from ..foreign_text import printable
 from ..frame_tools import grids, plots
 from ..frame_tools.flicker import even_colours
 from ..frame_tools.optical_flow import draw_flow, far_movement, flow_between, flow_frames
@@ -23,7 +24,7 @@ def _progress(total: int):
 def remove_flicker(images: torch.Tensor, match: str, radius: float, strength: float, reference_frame: int) -> torch.Tensor:
     """Images (F, H, W, C) with evened colours; see frame_tools.flicker. ValueError for a match that is not in MATCH_MODES."""
     if match not in MATCH_MODES:
-        raise ValueError(f"match={match!r} must be one of {', '.join(MATCH_MODES)}; choose one of these.")
+        raise ValueError(f"match='{printable(match)}' must be one of {', '.join(MATCH_MODES)}; choose one of these.")
     reference = reference_frame if match == "reference frame" else None
     return even_colours(images, radius, strength, reference, _progress(len(images)))
 
@@ -51,8 +52,8 @@ def optical_flow_picture(images: torch.Tensor, full_colour: float, optical_flow=
     find = flow_between if optical_flow is None else _raft(optical_flow)
     flows = flow_frames(images, find, _progress(len(images) - 1))
     full_colour = full_colour or far_movement(flows)
-    lengths = torch.hypot(flows[:, 0], flows[:, 1])
-    text = f"{len(flows)} steps, mean movement {float(lengths.mean()):.2f} pixels a frame, full colour = {full_colour:.2f} pixels"
+    mean = sum(float(torch.hypot(*flow).mean()) for flow in flows) / len(flows)
+    text = f"{len(flows)} steps, mean movement {mean:.2f} pixels a frame, full colour = {full_colour:.2f} pixels"
     return draw_flow(flows, full_colour), text
 
 
