@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import comfy.model_management
 import comfy.utils
@@ -13,7 +14,7 @@ from comfy_api.latest import InputImpl
 from .. import memory
 from ..video_io.decode import decode_window
 from ..video_io.encode import encode_h264
-from ..video_io.frame_plan import FrameWish, plan_frames
+from ..video_io.frame_plan import FrameWish, plan_span
 from ..video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
 from ..video_io.frame_size import FrameSize, fit_size
 from ..video_io.frame_window import DecodedVideo, SizeWish, check_memory
@@ -71,8 +72,9 @@ def video_frames(video, options: FrameOptions) -> VideoFrames:
     source = video.get_stream_source()
     wish = within_trim(options.wish, *video.get_active_trim_window())
     found = decode_window(source, wish, *options.size, free_memory, comfy.utils.ProgressBar(1).update_absolute, stop)
-    begin, end = _span([found.facts.times[n] for n in found.numbers], found.fps, found.facts.end)
-    return packed(found, read_sound(source, begin, end, stop, found.facts.retimed) if found.facts.has_audio else None)
+    if not found.facts.has_audio:
+        return packed(found)
+    return packed(found, read_sound(source, found.plan.begin, found.plan.end, stop, found.facts.retimed))
 
 
 def packed(found: DecodedVideo, audio: dict | None = None) -> VideoFrames:
@@ -86,6 +88,7 @@ def describe_taken(kind: str, taken: torch.Tensor, found: DecodedVideo) -> str:
     """What was taken from which file, for the nodes' info outputs: "frames" (F, H, W, 3) or "latents" (F, C, h, w)."""
     facts = found.facts
     text = _describe(kind, taken, found.fps, facts.num_frames, facts.fps, (facts.width, facts.height), facts.codec)
+    text += "; its frame rate varies, force_rate makes it even" if found.plan.varies else ""
     return f"{text}; the file is cut off, {facts.lost} frames at its end are not there" if facts.lost else text
 
 
@@ -112,11 +115,6 @@ def within_trim(wish: FrameWish, trim_start: float, trim_duration: float) -> Fra
     return replace(wish, start_seconds=wish.start_seconds + trim_start, duration_seconds=duration)
 
 
-def _span(times: list[float], fps: float, end: float) -> tuple[float, float]:
-    """From when to when the sound of frames is that were taken from these times on."""
-    return min(times), min(end, min(times) + len(times) / fps)
-
-
 def _describe(kind: str, taken: torch.Tensor, fps: float, of: int, source_fps: float, size: tuple[int, int], codec: str) -> str:
     height, width = taken.shape[1:3] if kind == "frames" else taken.shape[2:]
     told = f"{len(taken)} {kind} of {width}x{height} at {fps:g} fps ({taken.nbytes / 2**20:.0f} MiB)"
@@ -125,21 +123,20 @@ def _describe(kind: str, taken: torch.Tensor, fps: float, of: int, source_fps: f
 
 def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
     wish = options.wish
-    images, rate = parts.images, float(parts.frame_rate)
-    times = [i / rate for i in range(len(images))]
-    numbers = plan_frames(times, wish, len(images) / rate)
-    fps = (wish.force_rate or rate) / wish.every_nth
+    images, rate = parts.images, Fraction(parts.frame_rate)
+    times = [float(index / rate) for index in range(len(images))]
+    plan = plan_span(times, wish, float(len(images) / rate), claimed=[rate])
     size = fit_size(images.shape[2], images.shape[1], 1.0, *options.size)
-    check_memory((len(numbers), size.out[1], size.out[0]), False, free_memory)
-    frames = torch.zeros(len(numbers), size.out[1], size.out[0], 3)  # borders stay black
-    bar = comfy.utils.ProgressBar(len(numbers))
-    for row, number in enumerate(numbers):
+    check_memory((len(plan.numbers), size.out[1], size.out[0]), False, free_memory)
+    frames = torch.zeros(len(plan.numbers), size.out[1], size.out[0], 3)  # borders stay black
+    bar = comfy.utils.ProgressBar(len(plan.numbers))
+    for row, number in enumerate(plan.numbers):
         bar.update(1)
         _place(images[number, ..., :3], size, frames[row])
-    begin, end = _span([times[n] for n in numbers], fps, len(images) / rate)
-    audio = None if parts.audio is None else cut_sound(parts.audio, begin, end)
-    described = _describe("frames", frames, fps, len(images), rate, (images.shape[2], images.shape[1]), "in memory")
-    return VideoFrames(frames, torch.zeros(1, 64, 64), audio, fps, described, rate, len(images))
+    audio = None if parts.audio is None else cut_sound(parts.audio, plan.begin, plan.end)
+    source = len(images), float(rate), (images.shape[2], images.shape[1]), "in memory"
+    described = _describe("frames", frames, plan.fps, *source)
+    return VideoFrames(frames, torch.zeros(1, 64, 64), audio, plan.fps, described, float(rate), len(images))
 
 
 def _place(image: torch.Tensor, size: FrameSize, out: torch.Tensor) -> None:

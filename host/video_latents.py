@@ -52,8 +52,7 @@ def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int 
     wish = within_trim(options.wish, *video.get_active_trim_window())
     bar = comfy.utils.ProgressBar(1)
     parts, done = decode_in_chunks(source, wish, options.size, chunk, encode, free_memory, bar.update_absolute, stop)
-    begin = done.facts.times[done.numbers[0]]
-    end = min(done.facts.end, begin + len(done.numbers) / done.fps)
-    audio = read_sound(source, begin, end, stop, done.facts.retimed) if done.facts.has_audio else None
+    plan, facts = done.plan, done.facts
+    audio = read_sound(source, plan.begin, plan.end, stop, facts.retimed) if facts.has_audio else None
     samples = torch.cat(parts)
     return VideoLatents(samples, audio, done.fps, describe_taken("latents", samples, done))

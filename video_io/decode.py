@@ -6,14 +6,15 @@ known before the first frame is decoded.
 
 from __future__ import annotations
 
+import bisect
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
 import av
 import torch
 
-from .facts import Source, VideoFacts, facts_by_decoding, open_video, read_facts, video_stream
+from .facts import KeyFrame, Source, VideoFacts, facts_by_decoding, open_video, read_facts, video_stream
 from .frame_plan import FrameWish
 from .frame_window import DecodedVideo, FrameChunks, FrameWindow, SizeWish
 from .pictures import Pictures, whole_frames
@@ -37,7 +38,9 @@ def decode_window(
 
     Raises ValueError for files that cannot be read, wishes that leave nothing, and when the frames need more memory than is free."""
     size = (width, height, resize, multiple)
-    return _decode(source, lambda facts: FrameWindow(facts, wish or FrameWish(), size, free_memory, progress), stop).finished()
+    return _decode(
+        source, lambda facts: FrameWindow(facts, wish or FrameWish(), size, free_memory, progress), stop
+    ).finished()
 
 
 def decode_in_chunks(
@@ -55,22 +58,24 @@ def decode_in_chunks(
     Nothing but one chunk is ever in memory. Raises ValueError as decode_window does."""
     if chunk < 1:
         raise ValueError(f"chunk_frames={chunk} must be 1 or more; 8 is usual.")
-    window = _decode(source, lambda facts: FrameChunks(facts, wish, size, chunk, work, free_memory, progress), stop)
+    window = _decode(
+        source, lambda facts: FrameChunks(facts, wish, size, chunk, work, free_memory, progress), stop
+    )
     done = window.finished()
     return window.results, done
 
 
-def _decode(source: Source, window_of: Callable[[VideoFacts], FrameWindow], stop: Callable[[], None]) -> FrameWindow:
+def _decode(
+    source: Source, window_of: Callable[[VideoFacts], FrameWindow], stop: Callable[[], None]
+) -> FrameWindow:
     """A window with every frame in it that can be decoded; begun anew where the packets told a wrong number of frames."""
 
     def decode(facts: VideoFacts) -> tuple[FrameWindow, bool]:
-        with window_of(facts) as window, open_video(source) as container:
-            stream = video_stream(container)
-            stream.thread_type = "AUTO"
-            pictures = Pictures(container, stream, stop)
-            for number, picture in _numbered(pictures, facts, min(window.numbers), max(window.numbers)):
+        with window_of(facts) as window:
+            reader = _Reader(source, facts, stop)
+            for number, picture in reader.numbered(min(window.numbers), max(window.numbers)):
                 window.put(number, picture)
-        return window, pictures.damaged
+        return window, reader.damaged
 
     window, damaged = decode(read_facts(source, stop))
     if window.missing and not (damaged or window.facts.lost):
@@ -79,21 +84,94 @@ def _decode(source: Source, window_of: Callable[[VideoFacts], FrameWindow], stop
     return window
 
 
-def _numbered(pictures: Pictures, facts: VideoFacts, first: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
-    """The decoded frames first..last with their numbers; interlaced ones made whole."""
-    if facts.counted:
-        yield from itertools.islice(enumerate(whole_frames(pictures)), first, last + 1)
-        return
-    base = pictures.stream.time_base or Fraction(1, 1000)
-    number_of = {round(time / base): number for number, time in enumerate(facts.times)}
-    if first:
-        pictures.container.seek(round(facts.times[first] / base), stream=pictures.stream, backward=True)
+class _Reader:
+    """Decodes frames of a file by their numbers."""
+
+    def __init__(self, source: Source, facts: VideoFacts, stop: Callable[[], None]) -> None:
+        self.source, self.facts, self.stop = source, facts, stop
+        self.damaged = False  # whether pictures were left out, the last time
+
+    def numbered(self, first: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """The decoded frames first..last with their numbers; interlaced ones made whole.
+
+        Decoding begins at the key frame before the first one. Demuxers may go to behind it, and frames that
+        build on others than it are left out: then it begins earlier, and at last at the start of the file."""
+        for entry in self._entries(first):
+            found = self._from(entry, first, last)
+            head = next(found, None)
+            if entry is None or (head is not None and head[0] == first):
+                yield from itertools.chain([] if head is None else [head], found)
+                return
+            found.close()
+
+    def _entries(self, first: int) -> Iterator[tuple[int, KeyFrame] | None]:
+        """Where to begin, nearest first: a stamp to seek and the key frame to wait for; None = the start."""
+        facts = self.facts
+        wanted, shown = round(facts.times[first] / facts.tick), [key.pts for key in facts.keys]
+        place = bisect.bisect_right(shown, wanted) - 1
+        if place >= 0 and not facts.counted:
+            yield facts.keys[place].pts, facts.keys[place]  # files with an index
+            yield facts.keys[place].dts, facts.keys[place]  # transport streams
+        back = 1 / facts.tick  # 1 s, 2 s, 4 s, ...
+        while not facts.counted and (place := bisect.bisect_right(shown, wanted - back) - 1) >= 0:
+            yield round(facts.keys[place].dts - back), facts.keys[place]
+            back *= 2
+        yield None
+
+    def _from(
+        self, entry: tuple[int, KeyFrame] | None, first: int, last: int
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """What of the frames first..last can be decoded from an entry on."""
+        facts = self.facts
+        number_of = {round(time / facts.tick): number for number, time in enumerate(facts.times)}
+        with open_video(self.source) as container:
+            stream = video_stream(container)
+            stream.thread_type = "AUTO"
+            if entry is not None and not _sought(container, stream, entry[0]):
+                return
+            span = entry and (entry[1].pts, round(facts.times[first] / facts.tick))
+            pictures = Pictures(container, stream, self.stop, span)
+            whole = whole_frames(pictures)
+            found = enumerate(whole) if facts.counted else _in_order(whole, number_of, facts.tick)
+            if entry is not None:
+                found = _begun_with(number_of[entry[1].pts], found)
+            for number, picture in found:
+                if number > last:
+                    break
+                if number >= first:
+                    yield number, picture
+            self.damaged = pictures.damaged
+
+
+def _sought(container: av.container.InputContainer, stream: av.VideoStream, stamp: int) -> bool:
+    """Whether a file could be made to go on before a stamp."""
+    try:
+        container.seek(stamp, stream=stream, backward=True)
+    except av.error.FFmpegError:
+        return False
+    return True
+
+
+def _in_order(
+    pictures: Iterable[av.VideoFrame], number_of: dict[int, int], tick: Fraction
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Pictures with the numbers of their stamps; where stamps go back they are no times of showing."""
     newest = -1
-    for picture in whole_frames(pictures):
+    for picture in pictures:
         # The deinterlacer counts in a time base of its own.
-        number = -1 if picture.pts is None else number_of.get(round(picture.pts * picture.time_base / base), -1)
-        if number > last:
-            return
-        if number >= max(first, newest + 1):  # stamps that go back are no times of showing
+        number = (
+            -1 if picture.pts is None else number_of.get(round(picture.pts * picture.time_base / tick), -1)
+        )
+        if number > newest:
             newest = number
             yield number, picture
+
+
+def _begun_with(key: int, found: Iterable[tuple[int, av.VideoFrame]]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The frames from a key frame on; none where it is not shown: then parts are refreshed one by one."""
+    for number, picture in found:
+        if number > key:
+            return
+        if number == key:
+            yield number, picture
+            yield from found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,6 +13,9 @@ from typing import BinaryIO
 
 import av
 
+from ..foreign_text import printable
+from .even_times import MILLISECOND
+from .frame_plan import FrameWish, plan_span
 from .pictures import Pictures, decoder_with_alpha
 
 Source = str | os.PathLike | BinaryIO
@@ -21,14 +26,22 @@ COVERS = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbn
 
 
 @dataclass(frozen=True)
+class KeyFrame:
+    """A frame at which decoding can begin, by its stamps of showing and of decoding in ticks."""
+
+    pts: int
+    dts: int
+
+
+@dataclass(frozen=True)
 class VideoFacts:
     """What a file says about its video before anything is decoded."""
 
     width: int  # as stored
     height: int
     aspect: float  # width of a pixel divided by its height
-    fps: float
-    times: tuple[float, ...]  # when each frame is shown, in seconds, ascending
+    fps: float  # where it varies: frames divided by seconds
+    times: tuple[float, ...]  # when each frame is shown, in seconds, ascending, as rounded by the file
     end: float  # until when the last one is shown
     bit_depth: int
     has_alpha: bool
@@ -37,6 +50,8 @@ class VideoFacts:
     lost: int = 0  # frames that the file's header names and that are not in the file, which is cut off
     counted: bool = False  # the frames' own times tell them not apart: the n-th that is decoded from the start is the n-th
     retimed: bool = False  # the file's own times are of no use: these are counted at fps from the first frame on
+    tick: Fraction = MILLISECOND  # seconds that `times` are whole numbers of
+    keys: tuple[KeyFrame, ...] = ()  # in the order of showing
 
     @property
     def num_frames(self) -> int:
@@ -49,13 +64,15 @@ def _open_options() -> dict[str, str]:
     return {"format_whitelist": ",".join(sorted(formats - PLAYLISTS)), "protocol_whitelist": "file"}
 
 
-def open_video(source: Source) -> av.container.InputContainer:
-    """A file opened for reading. Raises ValueError when it is not there or cannot be read."""
+def open_video(source: Source, **options: str) -> av.container.InputContainer:
+    """A file opened for reading, with options for its demuxer; what is not UTF-8 in its tags is replaced.
+
+    Raises ValueError when it is not there or cannot be read."""
     if hasattr(source, "seek"):
         source.seek(0)
-    name = "the video" if hasattr(source, "read") else f"'{os.path.basename(os.fspath(source))}'"
+    name = "the video" if hasattr(source, "read") else f"'{printable(os.path.basename(os.fspath(source)))}'"
     try:
-        return av.open(source, mode="r", options=_open_options())
+        return av.open(source, mode="r", options=_open_options() | options, metadata_errors="replace")
     except FileNotFoundError as error:
         raise ValueError(f"{name} was not found; choose another file.") from error
     except IsADirectoryError as error:
@@ -64,8 +81,8 @@ def open_video(source: Source) -> av.container.InputContainer:
         raise ValueError(f"{name} may not be read by ComfyUI; change the file's permissions or choose another.") from error
     except av.error.FFmpegError as error:
         raise ValueError(
-            f"{name} cannot be read as a video ({error.strerror}); the file is damaged or cut off, is something else, or is a list of "
-            f"other files, which is not followed: choose another file."
+            f"{name} cannot be read as a video ({printable(error.strerror)}); the file is damaged or cut "
+            "off, is something else, or is a list of other files, which is not followed: choose another file."
         ) from error
 
 
@@ -85,7 +102,7 @@ def read_facts(source: Source, stop: Callable[[], None] = int) -> VideoFacts:
     """What a video file holds; `stop` may raise between packets. Raises ValueError when it is no video, damaged or has only sound."""
     with open_video(source) as container:
         stream = video_stream(container)
-        base = stream.time_base or Fraction(1, 1000)
+        base = stream.time_base or MILLISECOND
         packets, headless, lost = _packets(container, stream, stop)
         stamps = sorted(packet.pts for packet in packets if packet.pts is not None)
         if not packets or stream.codec_context.format is None or not stream.width:
@@ -96,27 +113,25 @@ def read_facts(source: Source, stop: Callable[[], None] = int) -> VideoFacts:
         counted = _stamps_are_of_decoding(stream, packets)
         if counted and headless:
             return facts_by_decoding(source, stop)
+        end = _end(container, stream, packets)
         times = [float(stamp * base) for stamp in stamps]
-        rate = stream.average_rate or stream.guessed_rate
-        fps = float(rate) if rate else _mean_rate(times)
-        end = float(max(packet.pts + packet.duration for packet in packets) * base)
-        return _facts(container, stream, fps, times, end, counted, lost)
+        facts = _facts(container, stream, times, None if end is None else float(end * base), counted)
+    keys = sorted((p.pts, p.pts if p.dts is None else p.dts) for p in packets if p.is_keyframe)
+    return replace(facts, keys=tuple(KeyFrame(*key) for key in keys), lost=_lost(source, stop) if lost else 0)
 
 
 def facts_by_decoding(source: Source, stop: Callable[[], None] = int) -> VideoFacts:
     """What a video file holds, its frames counted by decoding them all: for files whose packets do not tell."""
     with open_video(source) as container:
         stream = video_stream(container)
-        pictures = Pictures(container, stream, stop)
-        stamps = [picture.time for picture in pictures]
+        stamps = [picture.time for picture in Pictures(container, stream, stop)]
         if not stamps:
             raise ValueError("the video has no frames that can be decoded; the file is damaged or empty.")
-        rate = stream.guessed_rate or stream.average_rate
-        usable = None not in stamps and all(a < b for a, b in zip(stamps, stamps[1:], strict=False))
-        fps = float(rate) if rate else _mean_rate(stamps if usable else [])
-        times = stamps if usable else [index / fps for index in range(len(stamps))]
-        facts = _facts(container, stream, fps, times, times[-1] + 1 / fps, counted=True)
-        return replace(facts, retimed=not usable)
+        retimed = None in stamps or not all(a < b for a, b in itertools.pairwise(stamps))
+        if retimed:
+            rate = stream.guessed_rate or stream.average_rate or 1
+            stamps = [float(index / rate) for index in range(len(stamps))]
+        return replace(_facts(container, stream, stamps, None, counted=True), retimed=retimed)
 
 
 @dataclass(frozen=True)
@@ -138,7 +153,10 @@ def _packets(container, stream, stop) -> tuple[list[_Packet], bool, int]:
             elif packet.size:
                 found.append(_Packet(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe))
     except av.error.FFmpegError as error:
-        raise ValueError(f"the video cannot be read to its end ({error.strerror}); copy or download the file again.") from error
+        reason = printable(error.strerror)
+        raise ValueError(
+            f"the video cannot be read to its end ({reason}); copy or download the file again."
+        ) from error
     lost = max(0, stream.frames - hidden - len(found)) if container.format.name.startswith("mov") else 0
     first = 0 if hidden else next((index for index, packet in enumerate(found) if packet.is_keyframe), 0)
     if first == 0:
@@ -153,15 +171,41 @@ def _stamps_are_of_decoding(stream, packets: list[_Packet]) -> bool:
     return bool(stream.codec_context.has_b_frames) and len(packets) > 2 and len(apart) == 1
 
 
-def _mean_rate(times: Sequence[float]) -> float:
-    return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
+def _end(container, stream, packets: list[_Packet]) -> float | None:
+    """Until when the last frame is shown, in ticks of the stream; None where the file does not say.
+
+    Live recordings have no durations, and demuxers make up one of a tick. Edit lists cut the last one."""
+    shown = sorted((packet.pts, packet.duration) for packet in packets)
+    steps = [after[0] - before[0] for before, after in itertools.pairwise(shown)]
+    end = sum(shown[-1])
+    shares = [duration / step for (_, duration), step in zip(shown, steps, strict=False)]
+    if (shares and not 0.5 < statistics.median(shares) < 1.5) or shown[-1][1] * 2 <= min(steps, default=1):
+        return None
+    if container.format.name.startswith("mov") and stream.duration is not None:
+        cut = (stream.start_time or 0) + stream.duration
+        end = cut if shown[-1][0] < cut < end else end
+    return end
 
 
-def _facts(container, stream, fps: float, times: Sequence[float], end: float, counted: bool, lost: int = 0) -> VideoFacts:
+def _lost(source: Source, stop: Callable[[], None]) -> int:
+    """How many frames that the header of an MP4 names are not there, with those that its edit lists hide."""
+    with open_video(source, ignore_editlist="1") as container:
+        stream = video_stream(container)
+        there = 0
+        for packet in container.demux(stream):
+            stop()
+            there += packet.dts is not None  # only the last one, which ends the stream, has none
+        return max(0, stream.frames - there)
+
+
+def _facts(container, stream, times: Sequence[float], end: float | None, counted: bool) -> VideoFacts:
+    tick = stream.time_base or MILLISECOND
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    whole = plan_span(times, FrameWish(), end, tick, rates)
     format_ = stream.codec_context.format
     has_alpha = any(c.is_alpha for c in format_.components) or format_.name == "pal8" or decoder_with_alpha(stream) is not None
     return VideoFacts(
-        stream.width, stream.height, float(stream.sample_aspect_ratio or 1), fps, tuple(times),
-        end if end > times[-1] else times[-1] + 1 / fps, max(c.bits for c in format_.components), has_alpha,
-        bool(container.streams.audio), stream.codec_context.name, lost, counted,
+        stream.width, stream.height, float(stream.sample_aspect_ratio or 1), whole.fps, tuple(times),
+        whole.end, max(c.bits for c in format_.components), has_alpha, bool(container.streams.audio),
+        stream.codec_context.name, counted=counted, tick=tick,
     )  # fmt: skip

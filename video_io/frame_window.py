@@ -16,8 +16,9 @@ import torch
 
 from .. import memory
 from .display_matrix import Turn, turn_of
+from .even_times import exact_rate
 from .facts import VideoFacts
-from .frame_plan import FrameWish, plan_frames
+from .frame_plan import FramePlan, FrameWish, plan_span
 from .frame_size import FrameSize, fit_size
 from .large_pages import in_large_pages
 from .rgb_writer import RgbWriter
@@ -30,13 +31,22 @@ SizeWish = tuple[int, int, str, int]
 
 @dataclass(frozen=True)
 class DecodedVideo:
-    """Frames (F, H, W, 3) float32 in 0..1, their opacity (F, H, W) or None, and how fast they are to be shown."""
+    """Frames (F, H, W, 3) float32 in 0..1, their opacity (F, H, W) or None, and what they are of."""
 
     frames: torch.Tensor
     alpha: torch.Tensor | None
-    fps: float
     facts: VideoFacts
-    numbers: list[int]  # of the source's frames
+    plan: FramePlan
+
+    @property
+    def fps(self) -> float:
+        """How fast the frames are to be shown."""
+        return self.plan.fps
+
+    @property
+    def numbers(self) -> list[int]:
+        """Which of the source's frames they are."""
+        return self.plan.numbers
 
 
 class FrameWindow:
@@ -50,7 +60,8 @@ class FrameWindow:
         self, facts: VideoFacts, wish: FrameWish, size: SizeWish, free_memory: FreeMemory | None = None, progress: Progress | None = None
     ) -> None:  # fmt: skip
         self.facts, self.wish, self.size, self.free_memory, self.progress = facts, wish, size, free_memory, progress
-        self.numbers = plan_frames(facts.times, wish, facts.end)
+        self.plan = plan_span(facts.times, wish, facts.end, facts.tick, [exact_rate(facts.fps)])
+        self.numbers = self.plan.numbers
         self.missing: dict[int, list[int]] = {}  # number of a frame -> rows of the result
         for row, number in enumerate(self.numbers):
             self.missing.setdefault(number, []).append(row)
@@ -129,8 +140,7 @@ class FrameWindow:
                 f"{len(times)} of the {len(set(self.numbers))} wanted frames could not be decoded, from {times[0]:.2f} s to "
                 f"{times[-1]:.2f} s: the file is damaged there; end before it, start after it, or repair the file."
             )
-        rate = self.wish.force_rate or self.facts.fps
-        return DecodedVideo(self.frames, self.alpha, rate / self.wish.every_nth, self.facts, self.numbers)
+        return DecodedVideo(self.frames, self.alpha, self.facts, self.plan)
 
 
 class FrameChunks(FrameWindow):
@@ -170,7 +180,7 @@ class FrameChunks(FrameWindow):
         done = super().finished()
         if self.filled:
             self._hand_over()
-        return DecodedVideo(self.frames[:0], None, done.fps, done.facts, done.numbers)
+        return replace(done, frames=self.frames[:0], alpha=None)
 
 
 def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Callable[[], int] | None) -> None:

@@ -13,17 +13,20 @@ ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 class Pictures:
     """Iterates over the pictures of a stream from where the container stands, in the order of showing; `stop` may raise between packets.
 
-    After an error of the decoder, pictures up to the next key frame are left out: decoders show old or grey parts in them."""
+    After an error of the decoder, pictures up to the next key frame are left out: decoders show old or grey
+    parts in them. With a `span` of stamps, decoding begins at a key frame in it, or never."""
 
-    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream, stop: Callable[[], None] = int) -> None:
-        self.container, self.stream, self.stop = container, stream, stop
+    def __init__(
+        self, container: av.container.InputContainer, stream: av.VideoStream, stop: Callable[[], None] = int,
+        span: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        self.container, self.stream, self.stop, self.span = container, stream, stop, span
         self.damaged = False  # whether anything was left out
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         decoder = decoder_with_alpha(self.stream) or self.stream.codec_context
         broken = False
         for packet in self._packets():
-            self.stop()
             try:
                 pictures = decoder.decode(packet)
             except MemoryError:
@@ -37,8 +40,16 @@ class Pictures:
                     yield picture
 
     def _packets(self) -> Iterator[av.Packet]:
+        entered = self.span is None
         try:
-            yield from self.container.demux(self.stream)
+            for packet in self.container.demux(self.stream):
+                self.stop()
+                if not entered and packet.is_keyframe and packet.pts is not None:
+                    entered = packet.pts >= self.span[0]
+                    if packet.pts > self.span[1]:
+                        return
+                if entered:
+                    yield packet
         except MemoryError:
             raise
         except av.error.FFmpegError:
