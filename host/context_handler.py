@@ -15,10 +15,11 @@ from itertools import groupby
 
 import torch
 from comfy.context_windows import ContextHandlerABC, IndexListContextWindow
+from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.patcher_extension import WrappersMP
 
 from ..samplers.context_fusion import FUSE_METHODS, FusionPlan, WindowFusion, fuse_weights
-from ..samplers.context_plan import draw_plan
+from ..samplers.context_plan import check_cells, draw_plan
 from ..samplers.context_schedules import check_context, create_context_windows
 from ..samplers.noise import NOISE_TYPES, arrange_noise
 from .context_batch import WindowBatch, can_be_batched
@@ -242,7 +243,12 @@ def window_plan(model, num_frames: int, steps: int) -> tuple[torch.Tensor, str]:
         raise ValueError("this MODEL has no context windows of Zoetrope; put the node Context Windows in front of this one.")
     if steps < 1:
         raise ValueError(f"steps={steps} must be at least 1; 1 shows the first sampling step.")
-    plans = [handler.plan_of_step(num_frames, step) for step in range(steps)]
+    plans, num_windows = [], 0
+    for step in range(steps):
+        plans.append(handler.plan_of_step(num_frames, step))
+        num_windows += len(plans[-1][0])
+        check_cells(num_windows, num_frames, step + 1, steps)
+        throw_exception_if_processing_interrupted()
     count = sum(len(windows) for windows, _ in plans) / steps
     cost = sum(len(window) for windows, _ in plans for window in windows) / steps / num_frames
     words = f"{num_frames} frames: {count:.1f} windows per step, {cost:.2f} times the work of computing each frame once."

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from node_helpers import conditioning_set_values
 
+from ..memory import check_memory
+
 KEY_FRAMES = "zoetrope_key_frames"
 FRAMES_BETWEEN = 3
 """Frames that both networks make between two key frames."""
@@ -28,6 +30,8 @@ def condition_on_key_frames(positive: list, negative: list, vae, images: torch.T
     """
     num_frames = num_frames_of(images.shape[0])
     latents = vae.encode(images[..., :3])
+    needed = num_frames * latents[0].numel() * latents.element_size()
+    check_memory(needed, f"the latents of {num_frames} frames", "take fewer or smaller key frames")
     both = (conditioning_set_values(prompt, {KEY_FRAMES: latents}) for prompt in (positive, negative))
     return (*both, {"samples": torch.zeros(num_frames, *latents.shape[1:])})
 

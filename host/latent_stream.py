@@ -14,6 +14,13 @@ import torch
 
 from .vae_cancelling import cancelled_between_layers
 
+SMALLEST_TILE = 64  # pixels
+
+def check_tile_size(tile_size: int) -> None:
+    """Raises ValueError for tiles (pixels) that are smaller than what a VAE's layers look at; 0 = whole frames."""
+    if tile_size and tile_size < SMALLEST_TILE:
+        raise ValueError(f"tile_size={tile_size} must be 0 (whole frames) or at least {SMALLEST_TILE} pixels; 512 is usual.")
+
 
 @dataclass(frozen=True)
 class ChunkWish:
@@ -26,8 +33,7 @@ class ChunkWish:
     def __post_init__(self) -> None:
         if self.frames < 1 or self.overlap < 0:
             raise ValueError(f"chunk_frames={self.frames} must be 1 or more and chunk_overlap={self.overlap} 0 or more; 8 and 4 are usual.")
-        if self.tile_size and self.tile_size < 64:
-            raise ValueError(f"tile_size={self.tile_size} must be 0 (whole frames) or at least 64 pixels; 512 is usual.")
+        check_tile_size(self.tile_size)
 
 
 class LatentStream:

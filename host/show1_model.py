@@ -18,6 +18,7 @@ import torch
 from comfy.ldm.modules.diffusionmodules.util import make_beta_schedule
 from node_helpers import conditioning_set_values
 
+from ..memory import check_memory
 from ..video_unets.systems import Sampling, VideoSystem
 from .key_frames import KEY_FRAMES, blended_key_frames, checked_key_frames
 from .video_base import VideoModel
@@ -104,6 +105,8 @@ def condition_on_low_resolution(positive: list, negative: list, vae, images: tor
     if pixels.shape[1] != 3:
         raise ValueError(f"Show-1 works on pixels, this VAE makes {pixels.shape[1]} channels of them; wire Load VAE with pixel_space.")
     size = (pixels.shape[2] * SCALE, pixels.shape[3] * SCALE)
+    needed = 2 * pixels.numel() * SCALE**2 * pixels.element_size()  # enlarged, and the empty latents
+    check_memory(needed, f"{len(pixels)} frames of {size[1]}x{size[0]}", "take fewer or smaller frames")
     enlarged = torch.nn.functional.interpolate(pixels, size, mode="bilinear", align_corners=True)
     if first_frame is None:
         first = torch.nn.functional.interpolate(pixels[:1], size, mode="bicubic", align_corners=False).clamp(-1, 1)

@@ -5,17 +5,25 @@ from __future__ import annotations
 import comfy.model_management
 import torch
 
+from ..memory import check_memory
+
 LATENT_PIXELS = 8
 """Pixels on the side of one latent of SD's autoencoder."""
+CHANNELS = 4
+"""Of its latents."""
 
 
 def check_sizes(width: int, height: int, num_frames: int, multiple: int, least_frames: int = 1, trained: int = 16) -> None:
-    """Raises ValueError for a width or height (pixels) that is no multiple, and for fewer frames than `least_frames`."""
+    """Raises ValueError for a width or height (pixels) that is no multiple, for fewer frames than `least_frames`, and for more than fit."""
     for name, size in (("width", width), ("height", height)):
         if size < multiple or size % multiple:
             raise ValueError(f"{name}={size} must be a multiple of {multiple} pixels; change it to {max(1, size // multiple) * multiple}.")
     if num_frames < least_frames:
         raise ValueError(f"num_frames={num_frames} is too few; {trained} is what these networks were trained for.")
+    latents = num_frames * CHANNELS * (height // LATENT_PIXELS) * (width // LATENT_PIXELS) * 4
+    images = 3 * width * height * 4
+    # The empty latents, and those of the images for the positive and the negative side.
+    check_memory(3 * latents + 2 * images, f"{num_frames} frames of {width}x{height}", "make fewer or smaller frames")
 
 
 def fitted_image(image: torch.Tensor, name: str, width: int, height: int) -> torch.Tensor:
@@ -36,6 +44,6 @@ def fitted_image(image: torch.Tensor, name: str, width: int, height: int) -> tor
 
 def empty_video(width: int, height: int, num_frames: int) -> dict:
     """A LATENT of num_frames empty frames of this size in pixels."""
-    size = num_frames, 4, height // LATENT_PIXELS, width // LATENT_PIXELS
+    size = num_frames, CHANNELS, height // LATENT_PIXELS, width // LATENT_PIXELS
     empty = torch.zeros(size, device=comfy.model_management.intermediate_device())
     return {"samples": empty, "downscale_ratio_spacial": LATENT_PIXELS}

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import torch
 
+from ..memory import check_memory
+
 GAP = 6
 BACKGROUND = 0.12
 EMPTY_CELL = 0.2
@@ -34,15 +36,21 @@ def shares(windows: Sequence[Sequence[int]], weights: Sequence[Sequence[float]],
     return table / table.sum(0, keepdim=True)
 
 
-def cell_size(steps: Sequence[tuple], num_frames: int) -> int:
-    """Pixels of a cell, as large as a picture of MOST_PIXELS allows; ValueError where not even one pixel is left."""
-    cells = num_frames * sum(len(windows) for windows, _ in steps)
+def check_cells(num_windows: int, num_frames: int, done: int, steps: int) -> None:
+    """Raises ValueError where the plan gets more cells than a picture has pixels; known after `done` of its steps."""
+    cells = num_frames * num_windows
     if cells > MOST_PIXELS:
         raise ValueError(
-            f"a plan of {len(steps)} steps over num_frames={num_frames} has {cells} cells, a picture holds {MOST_PIXELS}; lower "
-            "steps or num_frames."
+            f"a plan of {steps} steps over num_frames={num_frames} has {cells * steps // done} cells, a picture holds "
+            f"{MOST_PIXELS}; lower steps or num_frames."
         )
-    return min(LARGEST_CELL, math.isqrt(MOST_PIXELS // cells))
+
+
+def cell_size(steps: Sequence[tuple], num_frames: int) -> int:
+    """Pixels of a cell, as large as a picture of MOST_PIXELS allows; ValueError where not even one pixel is left."""
+    num_windows = sum(len(windows) for windows, _ in steps)
+    check_cells(num_windows, num_frames, len(steps), len(steps))
+    return min(LARGEST_CELL, math.isqrt(MOST_PIXELS // (num_frames * num_windows)))
 
 
 def draw_plan(steps: Sequence[tuple], num_frames: int, cell: int | None = None) -> torch.Tensor:
@@ -52,6 +60,8 @@ def draw_plan(steps: Sequence[tuple], num_frames: int, cell: int | None = None) 
     that has more cells than a picture may have pixels.
     """
     cell = cell or cell_size(steps, num_frames)
+    pixels = cell * cell * num_frames * sum(len(windows) for windows, _ in steps)
+    check_memory(pixels * 3 * 4 * 3, f"a picture of {pixels} pixels would", "lower steps or num_frames")
     bands = []
     for windows, weights in steps:
         table = shares(windows, weights, num_frames)

@@ -12,6 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..foreign_text import printable
+from ..memory import check_memory
+
+FEW_NUMBERS = 1_000_000  # frame numbers for which there is always memory
+BYTES_OF_A_NUMBER = 84  # a frame number and its weight as Python's objects, and both in the tables of the fusion
+
 ContextSchedule = Callable[[int, int, int, int, bool, int], list[list[int]]]
 
 
@@ -85,13 +91,11 @@ def looped_uniform(
     shift = ordered_halving(step)
     offset = round(num_frames * shift)
     end = num_frames + offset - (0 if closed_loop else context_overlap)
-    windows = []
+    windows: dict[tuple[int, ...], None] = {}  # a set in order
     for stride in window_strides(num_frames, context_length, context_stride):
         for start in range(int(shift * stride) + offset, end, context_length * stride - context_overlap):
-            window = [(start + k * stride) % num_frames for k in range(context_length)]
-            if window not in windows:
-                windows.append(window)
-    return windows
+            windows[tuple((start + k * stride) % num_frames for k in range(context_length))] = None
+    return list(map(list, windows))
 
 
 def batched(
@@ -114,7 +118,8 @@ CONTEXT_SCHEDULES: dict[str, ContextSchedule] = {
 def check_context(context_schedule: str, context_length: int, context_overlap: int, context_stride: int) -> None:
     """Raises ValueError with rule, value and remedy when the settings of a schedule make no sense."""
     if context_schedule not in CONTEXT_SCHEDULES:
-        raise ValueError(f"context_schedule={context_schedule!r} must be one of {', '.join(CONTEXT_SCHEDULES)}; choose one of these.")
+        listed = ", ".join(CONTEXT_SCHEDULES)
+        raise ValueError(f"context_schedule='{printable(context_schedule)}' must be one of {listed}; choose one of these.")
     if context_length < 1:
         raise ValueError(f"context_length={context_length} must be at least 1 frame; raise it (16 for AnimateDiff).")
     if context_overlap < 0:
@@ -146,4 +151,16 @@ def create_context_windows(
         raise ValueError(f"num_frames={num_frames} must be at least 1; give the video at least one frame.")
     if step < 0:
         raise ValueError(f"step={step} must be at least 0; sampling steps are counted from 0.")
+    _check_memory(num_frames, context_length, context_overlap, context_stride)
     return CONTEXT_SCHEDULES[context_schedule](num_frames, context_length, context_overlap, context_stride, closed_loop, step)
+
+
+def _check_memory(num_frames: int, context_length: int, context_overlap: int, context_stride: int) -> None:
+    """Raises ValueError where the windows and their weights do not fit; at most as many as with all strides."""
+    if num_frames <= context_length:
+        return
+    strides = window_strides(num_frames, context_length, context_stride)
+    count = sum(num_frames // (context_length * stride - context_overlap) + 2 for stride in strides)
+    if count * context_length > FEW_NUMBERS:
+        what = f"{count} context windows of {context_length} frames"
+        check_memory(count * context_length * BYTES_OF_A_NUMBER, what, "lower context_overlap or context_stride, or take fewer frames")

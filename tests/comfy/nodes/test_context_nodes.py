@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from zoetrope.host import context_handler
 from zoetrope.host.context_handler import FRAME_AXES, ContextSettings
 from zoetrope.samplers.context_fusion import FUSE_METHODS
-from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES
+from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_context_windows
 from zoetrope.samplers.noise import NOISE_TYPES
 from zoetrope.tests.comfy.nodes.test_motion_nodes import frames_of, graph, latents_of
 from zoetrope.tests.comfy.server import ComfyError
@@ -73,3 +74,36 @@ def test_the_plan_is_drawn(comfy_server):
     nodes["13"]["inputs"]["model"] = ["4", 0]
     with pytest.raises(ComfyError, match="put the node Context Windows in front"):
         comfy_server.prompt(nodes)
+
+
+class Plain:
+    """A MODEL as far as its windows go."""
+
+    model_options = {}
+
+
+@pytest.mark.parametrize("schedule", CONTEXT_SCHEDULES)
+@pytest.mark.parametrize("length, overlap, stride", [(16, 4, 1), (16, 15, 16), (2, 1, 16), (1, 0, 1)])
+def test_a_plan_that_no_picture_holds_is_counted_before_it_is_made(monkeypatch, schedule, length, overlap, stride):
+    made = []
+
+    def counted(*arguments):
+        windows = create_context_windows(*arguments)
+        made.append(len(windows))
+        return windows
+
+    monkeypatch.setattr(context_handler, "create_context_windows", counted)
+    monkeypatch.setattr(context_handler, "draw_plan", lambda *arguments: pytest.fail("drawn"))
+    settings = ContextSettings(length, overlap, schedule, stride, closed_loop=True)
+    Plain.model_options = {"context_handler": context_handler.ContextWindowHandler(settings)}
+    with pytest.raises(ValueError, match="a plan of 100 steps over num_frames=4096 has [0-9]+ cells, .* lower steps or num_frames"):
+        context_handler.window_plan(Plain, 4096, 100)
+    assert 4096 * sum(made[:-1]) <= 1 << 24, "no more windows are made than a picture holds, and one step"
+
+
+def test_a_plan_as_large_as_a_picture_is_drawn():
+    settings = ContextSettings(1, 0, "batched")
+    Plain.model_options = {"context_handler": context_handler.ContextWindowHandler(settings)}
+    image, words = context_handler.window_plan(Plain, 4096, 1)
+    assert image.shape == (1, 4096, 4096, 3) and words.startswith("4096 frames: 4096.0 windows per step")
+    assert torch.equal((image[0].amax(-1) > 0.25).nonzero()[:, 0], torch.arange(4096)), "each window has one frame, its own"
