@@ -1,7 +1,7 @@
 """Exchanges the nodes of our list in a prompt, before ComfyUI does, which fails on prompts written by hand.
 
-ComfyUI 0.30 (app/node_replace_manager.py) looks up `_meta` and every input of a node that it exchanges, and the
-old names of inputs behind a renumbered output. Where one of them is missing, the prompt gets HTTP 500. A prompt
+ComfyUI 0.30 (app/node_replace_manager.py) looks up `_meta` and every input of a node that it exchanges, and
+the old names of inputs behind a renumbered output. Where one is missing, the prompt gets HTTP 500. A prompt
 exchanged here has nothing left for it; what an exchanged node lacks is named by ComfyUI's validation.
 
 Example: {"class_type": "VHS_DuplicateLatents", "inputs": {"latents": ["1", 0]}} becomes {"class_type":
@@ -21,7 +21,7 @@ BY_OLD_NAME = {replacement.old: replacement for replacement in REPLACEMENTS}
 
 
 def exchange_nodes(prompt: dict[str, Any], installed: Container[str]) -> None:
-    """Exchanges, in place, nodes of a prompt (number -> node) of types that are on our list and not installed.
+    """Exchanges, in place, nodes of a prompt (number -> node) that are on our list and not installed.
 
     Other nodes stay as they are, except for their links to outputs that get another number.
     Whatever else a prompt may be made of is left for ComfyUI to judge.
