@@ -32,17 +32,22 @@ def select_frames(expression: str, num_frames: int) -> list[int]:
 
 def _frames_of_part(part: str, expression: str, num_frames: int) -> list[int]:
     found = PART.fullmatch(part) if len(part) < LONGEST_PART else None
-    expression, part = printable(expression), printable(part)
     if not found:
-        raise ValueError(f'frames="{expression}": "{part}" is neither a frame number nor a range; {HOW_TO}.')
+        raise ValueError(
+            f'frames="{printable(expression)}": "{printable(part)}" is neither a frame number nor a range; {HOW_TO}.'
+        )
     single, *ends = (None if text is None else int(text) for text in found.groups())
     if single is None:
         if ends[2] == 0:
-            raise ValueError(f'frames="{expression}": the step of "{part}" must not be 0; 1 takes every frame, -1 goes backwards.')
+            raise ValueError(
+                f'frames="{printable(expression)}": the step of "{printable(part)}" must not be 0; 1 takes '
+                'every frame, -1 goes backwards.'
+            )
         return list(range(num_frames)[slice(*ends)])
     if not -num_frames <= single < num_frames:
         raise ValueError(
-            f'frames="{expression}": there is no frame {single}; these are {num_frames} frames, numbers 0 to {num_frames - 1} '
+            f'frames="{printable(expression)}": there is no frame {single}; these are {num_frames} frames, '
+            f'numbers 0 to {num_frames - 1} '
             f"or -{num_frames} to -1 from the end."
         )
     return [single % num_frames]

@@ -22,6 +22,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy.taesd.taesd import TAESD
 from PIL import Image, ImageOps
 
+from ..foreign_text import printable
 from ..frame_tools.grids import contact_sheet
 from ..frame_tools.labels import to_picture
 from ..frame_tools.selection import evenly_spread
@@ -47,7 +48,10 @@ class PreviewSettings:
     def __post_init__(self):
         for name, choices in (("mode", MODES), ("method", METHODS)):
             if getattr(self, name) not in choices:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be one of {', '.join(choices)}; choose one of these.")
+                raise ValueError(
+                    f"{name}='{printable(getattr(self, name))}' must be one of {', '.join(choices)}; choose "
+                    "one of these."
+                )
         if self.fps <= 0:
             raise ValueError(f"fps={self.fps:g} must be above 0; 8 suits AnimateDiff.")
         if self.size < 16:

@@ -18,6 +18,7 @@ from comfy.context_windows import ContextHandlerABC, IndexListContextWindow
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.patcher_extension import WrappersMP
 
+from ..foreign_text import printable
 from ..samplers.context_fusion import FUSE_METHODS, FusionPlan, WindowFusion, fuse_weights
 from ..samplers.context_plan import check_cells, draw_plan
 from ..samplers.context_schedules import check_context, create_context_windows
@@ -53,7 +54,10 @@ class ContextSettings:
         check_context(self.context_schedule, self.context_length, self.context_overlap, self.context_stride)
         for name, choices in (("fuse_method", FUSE_METHODS), ("noise_type", NOISE_TYPES), ("frame_axis", FRAME_AXES)):
             if getattr(self, name) not in choices:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be one of {', '.join(choices)}; choose one of these.")
+                raise ValueError(
+                    f"{name}='{printable(getattr(self, name))}' must be one of {', '.join(choices)}; choose "
+                    "one of these."
+                )
         if self.windows_per_batch < 0:
             raise ValueError(f"windows_per_batch={self.windows_per_batch} must be at least 0; 0 means as many as memory allows.")
         if self.frames_per_video < 0:

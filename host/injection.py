@@ -18,6 +18,7 @@ from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel, forward_timestep_embed
 from comfy.patcher_extension import WrappersMP
 
+from ..foreign_text import printable
 from ..motion_modules.beta_schedules import BETA_SCHEDULES, schedule_of_version
 from .motion_models import MotionModule
 
@@ -157,12 +158,14 @@ class MotionInjection:
         longest = self.module.config.position_length
         if frames > longest and options.get("context_window") is not None:
             raise ValueError(
-                f"windows of {frames} frames are more than the {longest} that the motion module '{self.module.name}' knows; lower "
+                f"windows of {frames} frames are more than the {longest} that the motion module "
+                f"'{printable(self.module.name)}' knows; lower "
                 f"context_length of the context windows to at most {longest} (16 is usual)."
             )
         if frames > longest:
             raise ValueError(
-                f"{frames} frames are more than the {longest} that the motion module '{self.module.name}' knows; add the "
+                f"{frames} frames are more than the {longest} that the motion module "
+                f"'{printable(self.module.name)}' knows; add the "
                 f"node 'Context Windows' (for example context_length=16) behind 'Apply Motion Module', or make at most "
                 f"{longest} frames."
             )
@@ -200,7 +203,7 @@ def _check_settings(settings: MotionSettings) -> None:
         ("group_norm", settings.group_norm, GROUP_NORM_CHOICES),
     ):
         if value not in choices:
-            raise ValueError(f"{name}='{value}' is not known; choose one of {', '.join(choices)}.")
+            raise ValueError(f"{name}='{printable(value)}' is not known; choose one of {', '.join(choices)}.")
 
 
 def _unet_that_fits(model, motion_module: MotionModule) -> UNetModel:
@@ -229,7 +232,8 @@ def _unet_that_fits(model, motion_module: MotionModule) -> UNetModel:
             wrong = "it follows the spatial transformer of the middle block, this checkpoint has none there"
     if wrong:
         raise ValueError(
-            f"the motion module '{motion_module.name}' ({config.version}) does not fit this checkpoint: {wrong}. "
+            f"the motion module '{printable(motion_module.name)}' ({config.version}) does not fit this "
+            f"checkpoint: {wrong}. "
             f"Use a motion module that was made for this kind of checkpoint."
         )
     return unet
@@ -270,7 +274,8 @@ def _patch_beta_schedule(patched, motion_module: MotionModule, choice: str) -> N
     existing = patched.get_model_object("model_sampling")
     if not isinstance(existing, comfy.model_sampling.ModelSamplingDiscrete):
         raise ValueError(
-            f"beta_schedule='{choice}' needs a model with discrete noise levels, this MODEL samples with "
+            f"beta_schedule='{printable(choice)}' needs a model with discrete noise levels, this MODEL "
+            "samples with "
             f"{type(existing).__name__}; set beta_schedule to '{USE_EXISTING}'."
         )
     settings = dict(BETA_SCHEDULES[name], zsnr=getattr(existing, "zsnr", False))

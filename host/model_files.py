@@ -108,15 +108,20 @@ def read_content(path: str, mapped: bool = False) -> Any:
     mapped: pickles stay in the file too, where their format allows it, and are read when they are used (.safetensors always are).
     Raises ValueError for empty, truncated and unreadable files, for other kinds of files and for pickles that contain code.
     """
-    name = printable(os.path.basename(path))
+    name = os.path.basename(path)
     try:
         size = os.path.getsize(path)
         if size == 0:
-            raise ValueError(f"'{name}' is empty (0 bytes): the download did not work; download it again.")
+            raise ValueError(
+                f"'{printable(name)}' is empty (0 bytes): the download did not work; download it again."
+            )
         if kind := other_kind(path):
-            raise ValueError(f"'{name}' is {kind}.")
+            raise ValueError(f"'{printable(name)}' is {kind}.")
     except OSError as error:
-        raise ValueError(f"'{name}' cannot be opened ({printable(error.strerror)}); check the file and who may read it.") from None
+        raise ValueError(
+            f"'{printable(name)}' cannot be opened ({printable(error.strerror)}); check the file and who may "
+            "read it."
+        ) from None
     try:
         return _load(path, mapped)
     except (MemoryError, torch.OutOfMemoryError):
@@ -140,13 +145,17 @@ def _refusal(path: str, name: str, size: int, error: Exception) -> str:
         if named or runs_code(path):
             told = f" (it names {printable(named[1])})" if named else ""
             return (
-                f"'{name}' was refused: it is a pickle that contains more than tensors and could run code on loading{told}. Use a "
+                f"'{printable(name)}' was refused: it is a pickle that contains more than tensors and could "
+                f"run code on loading{told}. Use a "
                 f".safetensors version of the file."
             )
     if missing := cut_off(path):
-        return f"'{name}' ({size} bytes) cannot be read: it is cut off, {missing}; download it again."
+        return (
+            f"'{printable(name)}' ({size} bytes) cannot be read: it is cut off, {missing}; download it again."
+        )
     about = "" if "weights_only" in str(error) else f" ({printable(error, 100)})"
     return (
-        f"'{name}' ({size} bytes) cannot be read: it is damaged, cut off or not a model file{about}. Compare its size with the page you "
+        f"'{printable(name)}' ({size} bytes) cannot be read: it is damaged, cut off or not a model "
+        f"file{about}. Compare its size with the page you "
         f"downloaded it from and download it again."
     )

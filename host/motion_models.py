@@ -11,6 +11,7 @@ import comfy.ops
 import torch
 from comfy.weight_adapter.lora import LoRAAdapter
 
+from ..foreign_text import printable
 from ..motion_modules.animatediff import MotionConfig, MotionModel
 from ..motion_modules.formats import read_motion_module
 from ..motion_modules.motion_lora import read_motion_lora
@@ -70,12 +71,17 @@ def add_motion_lora_from_file(module: MotionModule, path: str, strength: float) 
         if change.key not in weights:
             if change.key.startswith("mid_block.") and not module.config.has_mid:
                 continue
-            raise ValueError(f"the MotionLoRA '{name}' changes '{change.key}', which '{module.name}' does not have; use it with a "
-                             f"motion module for the same kind of checkpoint.")
+            raise ValueError(
+                f"the MotionLoRA '{printable(name)}' changes '{printable(change.key)}', which "
+                f"'{printable(module.name)}' does not have; use it with a motion module for the same kind of checkpoint."
+            )
         channels = weights[change.key].shape[1]
         if change.up.shape[0] != channels or change.down.shape[-1] != channels:
-            raise ValueError(f"the MotionLoRA '{name}' is made for {change.up.shape[0]} channels at '{change.key}', '{module.name}' "
-                             f"has {channels}; use it with a motion module for the same kind of checkpoint.")
+            raise ValueError(
+                f"the MotionLoRA '{printable(name)}' is made for {change.up.shape[0]} channels at "
+                f"'{printable(change.key)}', '{printable(module.name)}' has {channels}; use it with a motion module for "
+                f"the same kind of checkpoint."
+            )
         target = change.key if change.part is None else (change.key, (0, change.part * channels, channels))
         patches[target] = LoRAAdapter(set(), (change.up, change.down, None, None, None, None))
     patcher = module.patcher.clone()

@@ -10,6 +10,7 @@ from pathlib import Path
 import comfy.utils
 import folder_paths
 
+from ..foreign_text import printable
 from ..video_io.picture_files import ANIMATED, PICTURES, is_animated, pictures_in, take_animation, take_pictures
 from .video import FrameOptions, VideoFrames, free_memory, packed, stop
 
@@ -41,7 +42,8 @@ def missing_source_message(source: str | None) -> str:
     if source is None or folder_paths.exists_annotated_filepath(source):
         return ""
     return (
-        f"{source!r} was not found in the input folder (or, with [output] or [temp] behind its name, in those); put the pictures there and "
+        f"'{printable(source)}' was not found in the input folder (or, with [output] or [temp] behind its "
+        "name, in those); put the pictures there and "
         f"press R to refresh the list."
     )
 
@@ -56,7 +58,10 @@ def find_source(source: str) -> tuple[Path, list[Path]]:
     files = pictures_in(path)
     for file in files:
         if not folder_paths.is_within_directory(str(path), str(file)):
-            raise ValueError(f"'{file.name}' in {source!r} leads out of that folder; put the picture itself there.")
+            raise ValueError(
+                f"'{printable(file.name)}' in '{printable(source)}' leads out of that folder; put the "
+                "picture itself there."
+            )
     return path, files
 
 

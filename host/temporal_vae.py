@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import comfy.sd
 import torch
 
+from ..foreign_text import printable
 from ..video_unets.file_shapes import published_name
 from ..video_unets.svd_names import is_diffusers_temporal_vae, vae_to_core
 
@@ -34,7 +35,8 @@ def temporal_vae(tensors: Mapping[str, torch.Tensor], file_name: str) -> comfy.s
         # The nearest name is that of a neighbour; a mix factor's neighbours stand elsewhere in diffusers' layout.
         name = published_name(wrong[0], names).replace(".spatial_res_block.mix_factor", ".time_mixer.mix_factor")
         raise ValueError(
-            f"'{file_name}': '{name}' is missing, unknown or of another shape than the VAE of Stable Video "
+            f"'{printable(file_name)}': '{printable(name)}' is missing, unknown or of another shape than the "
+            "VAE of Stable Video "
             f"Diffusion has ({len(wrong)} such keys); the file is incomplete or a variant, download it again."
         )
     return vae

@@ -10,6 +10,7 @@ import comfy.lora_convert
 import comfy.model_patcher
 import torch
 
+from ..foreign_text import printable
 from ..video_unets.loras import LoraNames, biases_of_stable_lora, from_list, from_stable_lora, is_stable_lora
 from .model_files import find_model_file, read_content
 
@@ -34,7 +35,8 @@ def add_video_lora(model: comfy.model_patcher.ModelPatcher, path: str, strength:
     patches = _patches(model, read_content(path), names, file_name)
     if not patches:
         raise ValueError(
-            f"'{file_name}' changes no layer of {model.model.system.title}: it was trained on another network or is no LoRA; choose a "
+            f"'{printable(file_name)}' changes no layer of {model.model.system.title}: it was trained on "
+            "another network or is no LoRA; choose a "
             f"LoRA that was trained on this one."
         )
     patched = model.clone()
@@ -55,7 +57,10 @@ def _patches(model, content, names: LoraNames, file_name: str) -> dict:
     if isinstance(content, list):
         return comfy.lora.load_lora(from_list(content, names, file_name), own)
     if not isinstance(content, Mapping):
-        raise ValueError(f"'{file_name}' holds a {type(content).__name__}; a LoRA is a set of named tensors or a list of matrices.")
+        raise ValueError(
+            f"'{printable(file_name)}' holds a {type(content).__name__}; a LoRA is a set of named tensors or "
+            "a list of matrices."
+        )
     if is_stable_lora(content):
         patches = comfy.lora.load_lora(from_stable_lora(content, names, file_name), own)
         return patches | _bias_patches(model, biases_of_stable_lora(content, names))

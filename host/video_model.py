@@ -24,6 +24,7 @@ import folder_paths
 import torch
 from comfy.patcher_extension import WrappersMP
 
+from ..foreign_text import printable
 from ..video_unets.file_shapes import FileShapes
 from ..video_unets.formats import VIDEO_UNETS, check_weights, describe_file, detect, network_weights, own_keys, shapes_of, unwrap
 from ..video_unets.systems import Sampling, VideoSystem
@@ -182,7 +183,10 @@ def vae_from_tensors(content: Mapping, file_name: str) -> comfy.sd.VAE:
     vae = comfy.sd.VAE(sd=tensors)
     if vae.first_stage_model is None:
         found = describe_file(shapes_of(tensors, file_name))
-        raise ValueError(f"'{file_name}' has no VAE: expected keys such as 'first_stage_model.decoder.conv_in.weight', found {found}.")
+        raise ValueError(
+            f"'{printable(file_name)}' has no VAE: expected keys such as "
+            f"'first_stage_model.decoder.conv_in.weight', found {found}."
+        )
     return vae
 
 
@@ -314,7 +318,7 @@ def _describe(system: VideoSystem, patcher, carried: list[str], file_name: str) 
     """What the loader shows: the system, its numbers, what else came with it and what is still needed."""
     parameters = sum(value.numel() for value in patcher.model.diffusion_model.parameters())
     lines = [
-        f"{file_name}: {system.title}",
+        f"{printable(file_name)}: {system.title}",
         f"{parameters / 1e6:.0f} million parameters, {str(patcher.model.get_dtype()).removeprefix('torch.')}",
         f"{'exactly' if system.fixed_length else 'trained for'} {system.num_frames} frames, "
         f"width and height multiples of {system.size_multiple}",

@@ -12,6 +12,7 @@ import torch
 from comfy.cli_args import args
 from comfy_api.latest import InputImpl, io, ui
 
+from ..foreign_text import printable
 from ..video_io.encode import EncodeSettings
 from ..video_io.file_metadata import to_text
 from ..video_io.formats import AUTO, VideoFormat, available_formats, find_format
@@ -84,14 +85,18 @@ def next_name(filename_prefix: str, size: tuple[int, int]) -> tuple[Path, str, s
 
     Raises ValueError for a prefix that leads out of output/ or that no file can have."""
     if "\0" in filename_prefix:
-        raise ValueError(f"filename_prefix={filename_prefix!r} holds a zero character, which no file name can have; leave it out.")
+        raise ValueError(
+            f"filename_prefix='{printable(filename_prefix)}' holds a zero character, which no file name can "
+            "have; leave it out."
+        )
     try:
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, folder_paths.get_output_directory(), *size)
     except OSError:
         raise
     except Exception as error:  # ComfyUI has no narrower one for it
         raise ValueError(
-            f"filename_prefix={filename_prefix!r} leads out of the output folder; give a name, or a sub-folder and a name, as video/clip."
+            f"filename_prefix='{printable(filename_prefix)}' leads out of the output folder; give a name, or "
+            "a sub-folder and a name, as video/clip."
         ) from error
     return Path(folder), f"{name}_{counter:05}_", subfolder
 

@@ -13,6 +13,7 @@ import comfy.conds
 import comfy.ops
 import torch
 
+from ..foreign_text import printable
 from ..video_unets.file_shapes import FileShapes
 from ..video_unets.image_projector import ImageProjector, projector_settings
 from ..video_unets.systems import Sampling, VideoSystem
@@ -103,7 +104,8 @@ class VideoCrafterModel(VideoModel):
         if self.image_proj_model is None:
             if "image_tokens" in self.system.conditions:
                 raise ValueError(
-                    f"'{file_name}' lacks '{PROJECTOR}latents' and all of '{PROJECTOR}*', without which {self.system.title} cannot see its "
+                    f"'{printable(file_name)}' lacks '{PROJECTOR}latents' and all of '{PROJECTOR}*', without "
+                    f"which {self.system.title} cannot see its "
                     f"image; use the whole published file."
                 )
             return
@@ -111,7 +113,8 @@ class VideoCrafterModel(VideoModel):
         wanted = self.image_proj_model.state_dict()
         for key in sorted(set(given) ^ set(wanted)) + [key for key in wanted if key in given and given[key].shape != wanted[key].shape]:
             raise ValueError(
-                f"'{file_name}': the key '{PROJECTOR}{key}' is missing, unknown or of another shape than {self.system.title} has; the "
+                f"'{printable(file_name)}': the key '{PROJECTOR}{printable(key)}' is missing, unknown or of another "
+                f"shape than {self.system.title} has; the "
                 f"file is incomplete or a variant that this node cannot run."
             )
         self.image_proj_model.load_state_dict(given)

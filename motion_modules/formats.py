@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..foreign_text import printable
 from .animatediff import MotionConfig, MotionModel, sinusoidal_table
 
 StateDict = dict[str, torch.Tensor]
@@ -90,7 +91,8 @@ def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[Moti
             config = _config_from_shapes(original, file_name)
             return config, _to_model_names(original, config, file_name)
     raise ValueError(
-        f"'{file_name}' is not a motion module: expected keys such as 'down_blocks.0.motion_modules.0.temporal_transformer...' "
+        f"'{printable(file_name)}' is not a motion module: expected keys such as "
+        "'down_blocks.0.motion_modules.0.temporal_transformer...' "
         f"(AnimateDiff) or 'down_blocks.0.motion_modules.0.transformer_blocks.0.attn1...' (diffusers MotionAdapter), "
         f"found {describe_keys(tensors)}. Choose a file such as mm_sd_v15_v2.ckpt or v3_sd15_mm.ckpt."
     )
@@ -135,7 +137,7 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
         else:
             return
         raise ValueError(
-            f"'{file_name}' is a motion module of the kind {found}, which this node cannot run; "
+            f"'{printable(file_name)}' is a motion module of the kind {found}, which this node cannot run; "
             f"choose a plain motion module such as v3_sd15_mm.ckpt."
         )
 
@@ -147,7 +149,8 @@ def _config_from_shapes(sd: StateDict, file_name: str) -> MotionConfig:
             sites[_SITE.match(key)[1]] = value.shape[0]
     if not any(s.startswith("down_blocks.") for s in sites) or not any(s.startswith("up_blocks.") for s in sites):
         raise ValueError(
-            f"'{file_name}' is an incomplete motion module: it must have modules in down_blocks and up_blocks, found "
+            f"'{printable(file_name)}' is an incomplete motion module: it must have modules in down_blocks "
+            "and up_blocks, found "
             f"{sorted(sites) or 'none'}; download the file again."
         )
     table = next((v for k, v in sd.items() if k.endswith("pos_encoder.pe")), None)
@@ -202,7 +205,8 @@ def _to_model_names(sd: StateDict, config: MotionConfig, file_name: str) -> Stat
     unknown = sorted(k for k in sd if k not in known)
     if unknown:
         raise ValueError(
-            f"'{file_name}' has {len(unknown)} keys that a plain motion module does not have, the first is '{unknown[0]}'; "
+            f"'{printable(file_name)}' has {len(unknown)} keys that a plain motion module does not have, the "
+            f"first is '{printable(unknown[0])}'; "
             f"it may be a variant (camera control, image input) that this node cannot run."
         )
     return fuse_qkv(out)
@@ -210,13 +214,17 @@ def _to_model_names(sd: StateDict, config: MotionConfig, file_name: str) -> Stat
 
 def _take(sd: StateDict, key: str, shape: tuple[int, ...], file_name: str) -> torch.Tensor:
     if key not in sd:
-        raise ValueError(f"'{file_name}' lacks the key '{key}'; the motion module is incomplete, download it again.")
+        raise ValueError(
+            f"'{printable(file_name)}' lacks the key '{printable(key)}'; the motion module is incomplete, "
+            "download it again."
+        )
     value = sd[key]
     if value.ndim == 4 and value.shape[2:] == (1, 1) and len(shape) == 2:  # a 1x1 convolution is the same linear layer
         value = value[:, :, 0, 0]
     if tuple(value.shape) != shape:
         raise ValueError(
-            f"'{file_name}': '{key}' has shape {tuple(value.shape)} where {shape} is needed; the file is damaged or of an unknown kind."
+            f"'{printable(file_name)}': '{printable(key)}' has shape {tuple(value.shape)} where {shape} is "
+            "needed; the file is damaged or of an unknown kind."
         )
     return value
 
@@ -239,5 +247,5 @@ def describe_keys(tensors: Mapping) -> str:
         return "no tensors at all"
     for pattern, kind in _LOOKS_LIKE:
         if any(re.search(pattern, k) for k in tensors):
-            return f"keys of {kind}, e.g. '{next(k for k in tensors if re.search(pattern, k))}'"
-    return f"{len(tensors)} other keys, e.g. '{next(iter(tensors))}'"
+            return f"keys of {kind}, e.g. '{printable(next(k for k in tensors if re.search(pattern, k)))}'"
+    return f"{len(tensors)} other keys, e.g. '{printable(next(iter(tensors)))}'"

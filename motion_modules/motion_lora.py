@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..foreign_text import printable
 from .formats import DIFFUSERS_RENAMES, describe_keys, plain_tensors
 
 _LORA_KEY = re.compile(
@@ -54,11 +55,15 @@ def read_motion_lora(raw: Mapping, file_name: str = "this file") -> list[LowRank
         halves.setdefault((target, part), {})[side] = value
     if not halves:
         raise ValueError(
-            f"'{file_name}' is not a MotionLoRA: expected keys such as 'down_blocks.0.motion_modules.0.temporal_transformer."
+            f"'{printable(file_name)}' is not a MotionLoRA: expected keys such as "
+            "'down_blocks.0.motion_modules.0.temporal_transformer."
             f"transformer_blocks.0.attention_blocks.0.processor.to_q_lora.down.weight', found {describe_keys(tensors)}. "
             f"Choose a file such as v2_lora_ZoomIn.ckpt."
         )
     for (target, _), pair in halves.items():
         if set(pair) != {"down", "up"}:
-            raise ValueError(f"'{file_name}' lacks the other half of '{target}'; the file is incomplete, download it again.")
+            raise ValueError(
+                f"'{printable(file_name)}' lacks the other half of '{printable(target)}'; the file is "
+                "incomplete, download it again."
+            )
     return [LowRankChange(key, part, pair["up"], pair["down"]) for (key, part), pair in halves.items()]

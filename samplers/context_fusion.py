@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from ..foreign_text import printable
+
 FuseMethod = Callable[[Sequence[int], int, int], list[float]]
 
 SMALLEST_RELATIVE_WEIGHT = 0.01
@@ -67,7 +69,10 @@ def fuse_weights(fuse_method: str, window: Sequence[int], num_frames: int, conte
     Raises ValueError on an unknown method.
     """
     if fuse_method not in FUSE_METHODS:
-        raise ValueError(f"fuse_method={fuse_method!r} must be one of {', '.join(FUSE_METHODS)}; choose one of these.")
+        raise ValueError(
+            f"fuse_method='{printable(fuse_method)}' must be one of {', '.join(FUSE_METHODS)}; choose one of "
+            "these."
+        )
     return FUSE_METHODS[fuse_method](window, num_frames, context_overlap)
 
 

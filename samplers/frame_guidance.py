@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..foreign_text import printable
+
 
 @dataclass(frozen=True)
 class ShapeSettings:
@@ -70,7 +72,9 @@ def check_shape(shape: str, settings: ShapeSettings) -> None:
     """Raises ValueError for names that are not there and settings out of range."""
     for name, value, choices in (("shape", shape, GUIDANCE_SHAPES), ("period_fusing", settings.fusing, WAVE_FUSINGS)):
         if value not in choices:
-            raise ValueError(f"{name}={value!r} must be one of {', '.join(choices)}; choose one of these.")
+            raise ValueError(
+                f"{name}='{printable(value)}' must be one of {', '.join(choices)}; choose one of these."
+            )
     if not 0 <= settings.edge <= 0.5:
         raise ValueError(f"edge={settings.edge} must be 0 to 0.5, a part of the clip; 0.1 is a tenth at each end.")
     if not settings.periods or min(settings.periods) <= 0:
@@ -82,7 +86,9 @@ def read_periods(text: str) -> list[float]:
     try:
         return [float(part) for part in text.replace(";", ",").split(",") if part.strip()]
     except ValueError as error:
-        raise ValueError(f"periods={text!r} must be numbers with commas between them, such as 1, 0.5.") from error
+        raise ValueError(
+            f"periods='{printable(text)}' must be numbers with commas between them, such as 1, 0.5."
+        ) from error
 
 
 def _triangle_wave(num_frames: int, period: float) -> torch.Tensor:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import torch
 
+from ..foreign_text import printable
+
 FREQUENCIES = 3  # sinusoids that a dynamic orbit's elevation is made of
 AZIMUTH_NOISE = 0.3  # of the angle between two views
 
@@ -53,7 +55,9 @@ def create_orbit(name: str, num_views: int, elevation: float, swing: float = 0.0
     Raises ValueError for a name that is not there, no views, and angles out of range.
     """
     if name not in ORBITS:
-        raise ValueError(f"orbit={name!r} must be one of {', '.join(ORBITS)}; choose one of these.")
+        raise ValueError(
+            f"orbit='{printable(name)}' must be one of {', '.join(ORBITS)}; choose one of these."
+        )
     if num_views < 1:
         raise ValueError(f"num_frames={num_views} must be at least 1; SV3D was trained with 21.")
     if not -90 <= elevation <= 90 or not 0 <= swing <= 90:

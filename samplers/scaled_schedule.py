@@ -15,6 +15,8 @@ from functools import cached_property
 
 import torch
 
+from ..foreign_text import printable
+
 TURNING_POINT = 400
 """The timestep from which on the scale is constant."""
 SMALLEST_ALPHA = 4.8973451890853435e-08
@@ -110,7 +112,9 @@ def ddim_timesteps(spacing: str, steps: int, num_timesteps: int = 1000) -> list[
     if spacing == "uniform_trailing":
         stride = num_timesteps / steps
         return [round(num_timesteps - i * stride) - 1 for i in range(steps)]
-    raise ValueError(f"spacing='{spacing}' is not known; choose one of {', '.join(DDIM_SPACINGS)}.")
+    raise ValueError(
+        f"spacing='{printable(spacing)}' is not known; choose one of {', '.join(DDIM_SPACINGS)}."
+    )
 
 
 def rescale_guidance(guided: torch.Tensor, cond: torch.Tensor, amount: float) -> torch.Tensor:

@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from ..foreign_text import printable
+
 EXIF_MODEL, EXIF_MAKE = 0x0110, 0x010F
 VP8X_HAS_EXIF, VP8X_HAS_ALPHA = 0x08, 0x10
 
@@ -45,7 +47,10 @@ def _add_to_png(path: Path, texts: dict[str, str]) -> None:
         file.seek(-12, io.SEEK_END)
         end = file.read()
         if end[4:8] != b"IEND":
-            raise ValueError(f"'{path.name}' does not end as a PNG file does, so that the workflow cannot be added; write it again.")
+            raise ValueError(
+                f"'{printable(path.name)}' does not end as a PNG file does, so that the workflow cannot be "
+                "added; write it again."
+            )
         file.seek(-12, io.SEEK_END)
         for name, text in texts.items():
             content = b"comf" + name.encode("latin-1") + b"\0" + text.encode("latin-1")
@@ -66,7 +71,10 @@ def _add_to_webp(path: Path, texts: dict[str, str]) -> None:
     with path.open("r+b") as file:
         head = file.read(21)
         if head[:4] != b"RIFF" or head[8:15] != b"WEBPVP8":
-            raise ValueError(f"'{path.name}' does not begin as a WebP file does, so that the workflow cannot be added; write it again.")
+            raise ValueError(
+                f"'{printable(path.name)}' does not begin as a WebP file does, so that the workflow cannot "
+                "be added; write it again."
+            )
         if head[12:16] != b"VP8X":  # one frame alone is stored without the header that can say what else is there
             head = _extend_webp(file, path)
         file.seek(0, io.SEEK_END)

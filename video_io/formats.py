@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 import av
 
+from ..foreign_text import printable
+
 AUTO = "auto"
 
 
@@ -110,7 +112,7 @@ def find_format(name: str) -> VideoFormat:
     available = available_formats()
     if name not in available:
         why = "needs an encoder that the installed PyAV lacks" if name in VIDEO_FORMATS else "is unknown"
-        raise ValueError(f"the format {name!r} {why}; choose one of {', '.join(available)}.")
+        raise ValueError(f"the format '{printable(name)}' {why}; choose one of {', '.join(available)}.")
     return available[name]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..foreign_text import printable
+
 RESIZE_MODES = ("keep ratio", "crop", "pad", "stretch")
 
 
@@ -22,7 +24,7 @@ def fit_size(width: int, height: int, aspect: float, want_width: int, want_heigh
     want_width, want_height: 0 = from the other one, both 0 = the picture's own. Every side of the output is a multiple of `multiple`.
     Raises ValueError for an unknown mode and sizes below 1."""
     if mode not in RESIZE_MODES:
-        raise ValueError(f"resize={mode!r} is unknown; choose one of {', '.join(RESIZE_MODES)}.")
+        raise ValueError(f"resize='{printable(mode)}' is unknown; choose one of {', '.join(RESIZE_MODES)}.")
     if multiple < 1 or want_width < 0 or want_height < 0:
         raise ValueError(
             f"width={want_width} and height={want_height} must be 0 (the video's own) or more, multiple={multiple} 1 or more; change them."

@@ -14,6 +14,7 @@ import av
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
+from ..foreign_text import printable
 from .facts import VideoFacts
 from .frame_plan import FrameWish
 from .frame_window import DecodedVideo, FrameWindow, FreeMemory, Progress, SizeWish
@@ -34,7 +35,10 @@ def pictures_in(folder: str | os.PathLike) -> list[Path]:
     folder = Path(folder)
     found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith(".") and path.is_file()]
     if not found:
-        raise ValueError(f"the folder '{folder.name}' has no pictures ({', '.join(sorted(PICTURES))}); choose another one.")
+        raise ValueError(
+            f"the folder '{printable(folder.name)}' has no pictures ({', '.join(sorted(PICTURES))}); choose "
+            "another one."
+        )
     return sorted(found, key=lambda path: (natural_order(path.name), path.name))
 
 
@@ -103,16 +107,25 @@ def _opened(path: Path) -> Image.Image:
     try:
         return Image.open(path)
     except Image.DecompressionBombError as error:
-        raise ValueError(f"'{path.name}' claims to be too large to be a picture ({error}); choose another file.") from error
+        raise ValueError(
+            f"'{printable(path.name)}' claims to be too large to be a picture ({printable(error)}); choose "
+            "another file."
+        ) from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"'{path.name}' cannot be read as a picture ({error}); it is damaged or something else: remove it.") from error
+        raise ValueError(
+            f"'{printable(path.name)}' cannot be read as a picture ({printable(error)}); it is damaged or "
+            "something else: remove it."
+        ) from error
 
 
 def _loaded(picture: Image.Image, path: Path) -> Image.Image:
     try:
         picture.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"'{path.name}' cannot be decoded ({error}); the file is damaged: remove or repair it.") from error
+        raise ValueError(
+            f"'{printable(path.name)}' cannot be decoded ({printable(error)}); the file is damaged: remove "
+            "or repair it."
+        ) from error
     return picture
 
 
@@ -122,7 +135,10 @@ def _frames(picture: Image.Image, path: Path, stop: Callable[[], None]) -> Itera
             stop()
             yield _loaded(frame, path)
     except (OSError, SyntaxError, EOFError) as error:
-        raise ValueError(f"'{path.name}' cannot be decoded to its end ({error}); the file is damaged: repair it.") from error
+        raise ValueError(
+            f"'{printable(path.name)}' cannot be decoded to its end ({printable(error)}); the file is "
+            "damaged: repair it."
+        ) from error
 
 
 def _has_alpha(picture: Image.Image) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from ..foreign_text import printable
 from .encode import EncodeSettings, VideoEncoder
 from .file_metadata import add_texts, write_picture
 
@@ -86,7 +87,8 @@ def _full_disk_named(path: Path):
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OSError(
-                error.errno, f"'{path.name}' could not be written whole, because there is no room left in '{path.parent.name}'; "
+                error.errno, f"'{printable(path.name)}' could not be written whole, because there is no room left in "
+                f"'{printable(path.parent.name)}'; "
                 f"free some, write fewer frames, or choose a higher crf. Nothing remains of the file"
             ) from error  # fmt: skip
         raise

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from ..foreign_text import printable
+
 
 class FileShapes(dict):
     """Shape of every tensor by key; reading a key that the file lacks raises a ValueError that names it.
@@ -20,7 +22,10 @@ class FileShapes(dict):
         self._published = {} if published is None else published
 
     def __missing__(self, key: str):
-        raise ValueError(f"'{self.file_name}' lacks the key '{self.published(key)}'; the file is incomplete, download it again.")
+        raise ValueError(
+            f"'{printable(self.file_name)}' lacks the key '{printable(self.published(key))}'; the file is "
+            "incomplete, download it again."
+        )
 
     def renamed(self, new_name: Callable[[str], str | None]) -> FileShapes:
         """The same tensors under other names; keys for which new_name gives None are left out."""
@@ -63,6 +68,6 @@ def agreed_size(shapes: Mapping[str, tuple[int, ...]], places: Mapping[str, int]
     found = set(sizes.values())
     if len(found) != 1 or None in found:
         name = shapes.published if isinstance(shapes, FileShapes) else str
-        listed = ", ".join(f"'{name(key)}' {tuple(shapes[key])}" for key in places)
+        listed = ", ".join(f"'{printable(name(key))}' {tuple(shapes[key])}" for key in places)
         raise ValueError(f"the shapes of {listed} contradict each other; the file is damaged or of an unknown kind.")
     return found.pop()

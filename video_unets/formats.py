@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
+from ..foreign_text import printable
 from ..motion_modules.formats import describe_keys
 from . import lavie, modelscope, show1, svd, videocrafter
 from .file_shapes import FileShapes, published_name
@@ -55,11 +56,13 @@ def detect(shapes: FileShapes) -> VideoSystem:
         return claimed[0]
     if claimed:
         raise ValueError(
-            f"'{shapes.file_name}' was taken for {' and for '.join(system.title for system in claimed)}; "
+            f"'{printable(shapes.file_name)}' was taken for "
+            f"{' and for '.join(system.title for system in claimed)}; "
             f"please report this file, it must be one of them."
         )
     raise ValueError(
-        f"'{shapes.file_name}' is not a video network: expected one of {', '.join(VIDEO_UNETS)}; found {describe_file(shapes)}."
+        f"'{printable(shapes.file_name)}' is not a video network: expected one of {', '.join(VIDEO_UNETS)}; "
+        f"found {describe_file(shapes)}."
     )
 
 
@@ -93,20 +96,25 @@ def check_weights(
     missing = [key for key in expected if key not in weights]
     if missing:
         raise ValueError(
-            f"'{file_name}' looks like {system.title} but lacks {len(missing)} of its {len(expected)} keys, the first is "
-            f"'{published_name(missing[0], published)}'; the file is incomplete, download it again."
+            f"'{printable(file_name)}' looks like {system.title} but lacks {len(missing)} of its "
+            f"{len(expected)} keys, the first is "
+            f"'{printable(published_name(missing[0], published))}'; the file is incomplete, download it "
+            "again."
         )
     for key, want in expected.items():
         if weights[key].shape != want.shape:
             raise ValueError(
-                f"'{file_name}': '{published_name(key, published)}' has shape {tuple(weights[key].shape)} where {system.title} has "
+                f"'{printable(file_name)}': '{printable(published_name(key, published))}' has shape "
+                f"{tuple(weights[key].shape)} where {system.title} has "
                 f"{tuple(want.shape)}; the file is damaged or a variant that this node cannot run."
             )
     unknown = [key for key in weights if key not in expected]
     if unknown:
         raise ValueError(
-            f"'{file_name}' has {len(unknown)} keys that {system.title} does not have, the first is "
-            f"'{published_name(unknown[0], published)}'; it may be a variant that this node cannot run."
+            f"'{printable(file_name)}' has {len(unknown)} keys that {system.title} does not have, the first "
+            "is "
+            f"'{printable(published_name(unknown[0], published))}'; it may be a variant that this node "
+            "cannot run."
         )
 
 
@@ -124,5 +132,5 @@ def describe_file(shapes: FileShapes) -> str:
     for pattern, kind in _LOOKS_LIKE:
         for key in shapes:
             if re.search(pattern, key):
-                return f"keys of {kind}, e.g. '{key}'"
+                return f"keys of {kind}, e.g. '{printable(key)}'"
     return describe_keys(shapes)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 
+from ..foreign_text import printable
+
 # Which layers cloneofsimo's trainer changed, as parts of diffusers' names; a file does not say, its length and shapes do.
 LIST_TARGETS: dict[str, tuple[str, ...]] = {
     "the whole network": ("",),
@@ -83,7 +85,10 @@ def from_stable_lora(tensors: Mapping[str, torch.Tensor], names: LoraNames, file
         name = key.removesuffix(".lora_A")
         up = tensors.get(f"{name}.lora_B")
         if up is None:
-            raise ValueError(f"'{file_name}' has '{key}' but lacks '{name}.lora_B'; the file is incomplete, download it again.")
+            raise ValueError(
+                f"'{printable(file_name)}' has '{printable(key)}' but lacks '{printable(name)}.lora_B'; the file is "
+                "incomplete, download it again."
+            )
         shape = names.weights[module]
         up, down = up.flatten(1), down.flatten(1)
         if len(shape) == 5:
@@ -122,7 +127,8 @@ def from_list(content: Sequence[torch.Tensor], names: LoraNames, file_name: str)
                     for kind, matrix in (("up", up), ("down", down))
                 }
     raise ValueError(
-        f"'{file_name}' is a list of {len(content)} matrices, which fit the layers of this MODEL in no order that is known "
+        f"'{printable(file_name)}' is a list of {len(content)} matrices, which fit the layers of this MODEL "
+        "in no order that is known "
         f"({', '.join(LIST_TARGETS)}); it was trained on another network, or it is the text encoder's part."
     )
 
@@ -136,6 +142,7 @@ def _fits(up: torch.Tensor, down: torch.Tensor, shape: tuple[int, ...]) -> bool:
 def _check_size(up: torch.Tensor, down: torch.Tensor, size: int, key: str, file_name: str) -> None:
     if up.shape[1] != down.shape[0] or up.shape[0] * down.shape[1] != size:
         raise ValueError(
-            f"'{file_name}': '{key}' {tuple(down.shape)} and its lora_B {tuple(up.shape)} do not make a change of a layer with {size} "
+            f"'{printable(file_name)}': '{printable(key)}' {tuple(down.shape)} and its lora_B "
+            f"{tuple(up.shape)} do not make a change of a layer with {size} "
             f"weights; the LoRA was trained on another network."
         )

@@ -154,3 +154,45 @@ def test_ruff():
     command = [sys.executable, "-m", "ruff", "check", "--no-cache", str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+QUOTES = ("'", '"')
+FOREIGN = {"file_name", "error", "strerror", "filename_prefix"}
+"""Names of what a message shows without quotes and that comes from outside of the pack all the same."""
+
+
+def last_name(node):
+    """The name that an expression ends with: c of a.b.c, of c[0] and of c(x)."""
+    if isinstance(node, ast.Subscript | ast.Call):
+        return last_name(node.value if isinstance(node, ast.Subscript) else node.func)
+    return getattr(node, "attr", None) or getattr(node, "id", "")
+
+
+def unprintable_texts(source):
+    """Yields (line, expression) for what an f-string puts in quotes, or writes with !r, without `printable`.
+
+    What stands in quotes in a message is a text of others: a file name, a key, a choice. Names in CAPITALS are the pack's own.
+    """
+    for node in ast.walk(ast.parse(source)):
+        for i, value in enumerate(node.values if isinstance(node, ast.JoinedStr) else []):
+            if not isinstance(value, ast.FormattedValue):
+                continue
+            around = [node.values[k].value if 0 <= k < len(node.values) and isinstance(node.values[k], ast.Constant) else ""
+                      for k in (i - 1, i + 1)]  # fmt: skip
+            quoted = around[0].endswith(QUOTES) and around[1].startswith(around[0][-1])
+            name = last_name(value.value)
+            if (quoted or value.conversion == ord("r") or name in FOREIGN) and name != "printable" and not name.isupper():
+                yield value.lineno, ast.unparse(value.value)
+
+
+def test_messages_show_foreign_text_printable():
+    """ComfyUI prints messages with a strict encoding: see foreign_text.py."""
+    exempt = {"published_files.py"}  # its quoted names are the table's own
+    found = [f"{path.relative_to(ROOT)}:{line} {text}" for path in HOUSE if path.name not in exempt
+             for line, text in unprintable_texts(path.read_text(encoding="utf8"))]  # fmt: skip
+    assert found == []
+
+
+def test_the_rule_finds_foreign_text():
+    source = """raise ValueError(f"'{file.name}' is {kind}, '{printable(key)}' {x!r} '{AUTO}' ({error}) {name}=3")"""
+    assert [text for _, text in unprintable_texts(source)] == ["file.name", "x", "error"]
