@@ -146,8 +146,10 @@ class LoadFrames(ZoetropeNode):
             node_id="ZoetropeLoadFrames",
             display_name="Load Frames",
             category=CATEGORY,
-            description="Reads a folder of pictures or an animated WebP, GIF or APNG as frames, with the same options as Video to Frames.",
-            search_aliases=["load images", "vhs", "vhs load images", "image sequence", "image folder", "load gif", "load webp"],
+            description="Reads a folder of pictures or an animated WebP, GIF, APNG or AVIF as frames, with the same options as Video to "
+            "Frames.",
+            search_aliases=["load images", "vhs", "vhs load images", "image sequence", "image folder", "load gif", "load webp",
+                            "load apng", "load avif"],
             inputs=[
                 io.Combo.Input(
                     "source", options=list_picture_sources(),

@@ -14,6 +14,7 @@ from fractions import Fraction
 import av
 import torch
 
+from .decoding_memory import check_decoding_video
 from .facts import KeyFrame, Source, VideoFacts, facts_by_decoding, open_video, read_facts, video_stream
 from .frame_plan import FrameWish
 from .frame_window import DecodedVideo, FrameChunks, FrameWindow, SizeWish
@@ -71,7 +72,9 @@ def _decode(
     """A window with every frame in it that can be decoded; begun anew where the packets told a wrong number of frames."""
 
     def decode(facts: VideoFacts) -> tuple[FrameWindow, bool]:
-        with window_of(facts) as window:
+        window = window_of(facts)
+        check_decoding_video(facts, window.free_memory)
+        with window:
             reader = _Reader(source, facts, stop)
             for number, picture in reader.numbered(min(window.numbers), max(window.numbers)):
                 window.put(number, picture)

@@ -17,6 +17,7 @@ from ..foreign_text import printable
 from .even_times import MILLISECOND
 from .frame_plan import FrameWish, plan_span
 from .pictures import Pictures, decoder_with_alpha
+from .regular_files import check_regular
 
 Source = str | os.PathLike | BinaryIO
 
@@ -71,6 +72,8 @@ def open_video(source: Source, **options: str) -> av.container.InputContainer:
     if hasattr(source, "seek"):
         source.seek(0)
     name = "the video" if hasattr(source, "read") else f"'{printable(os.path.basename(os.fspath(source)))}'"
+    if not hasattr(source, "read"):
+        check_regular(source)
     try:
         return av.open(source, mode="r", options=_open_options() | options, metadata_errors="replace")
     except FileNotFoundError as error:
@@ -93,6 +96,8 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream:
         held = ", ".join(sorted({s.type for s in container.streams if s.type != "video"})) or "nothing"
         raise ValueError(f"the file has no pictures, only {held}{' and a cover' if container.streams.video else ''}; choose a video.")
     stream = next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0])
+    if stream.frames == 1 and stream.duration is None:  # the still picture that an animated AVIF has for programs without movement
+        stream = max(streams, key=lambda other: other.frames)
     if stream.codec_context is None:
         raise ValueError("the video is in a format that is not known here; convert it to H.264, for example.")
     return stream

@@ -53,3 +53,9 @@ def fit_size(width: int, height: int, aspect: float, want_width: int, want_heigh
     else:
         scaled = tuple(min(a, b) for a, b in zip(scaled, out, strict=True))
     return FrameSize(out, scaled, tuple((o - s) // 2 for o, s in zip(out, scaled, strict=True)))
+
+
+def is_same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes (width, height) are of one ratio but for rounding: scaled to the smaller one, within a pixel of it."""
+    small, large = sorted((one, other))
+    return all(abs(large[side] * small[1 - side] / large[1 - side] - small[side]) <= 1 for side in (0, 1))

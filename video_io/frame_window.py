@@ -19,7 +19,7 @@ from .display_matrix import Turn, turn_of
 from .even_times import exact_rate
 from .facts import VideoFacts
 from .frame_plan import FramePlan, FrameWish, plan_span
-from .frame_size import FrameSize, fit_size
+from .frame_size import FrameSize, fit_size, is_same_shape
 from .large_pages import in_large_pages
 from .rgb_writer import RgbWriter
 
@@ -69,6 +69,7 @@ class FrameWindow:
         self.writer = RgbWriter()
         self.frames = self.alpha = None
         self.turn: Turn | None = None  # of the first frame, and so of all: side data keeps a frame in memory until cycles are collected
+        self.first_shape: tuple[int, int] | None = None  # width and height of the first picture
         self.fits: dict[tuple, FrameSize] = {}  # size of a picture -> how it becomes a frame
         # A rotated file is decoded before it is known to be one; what both ways need is known now.
         fits = [fit_size(facts.width, facts.height, facts.aspect, *size), fit_size(facts.height, facts.width, 1 / facts.aspect, *size)]
@@ -85,12 +86,12 @@ class FrameWindow:
         """How many frames are in memory at once."""
         return len(self.numbers)
 
-    def put(self, number: int, picture: av.VideoFrame) -> None:
-        """Write a decoded frame wherever it is wanted."""
+    def put(self, number: int, picture: av.VideoFrame, shape: tuple[int, int] | None = None) -> None:
+        """Write a decoded frame wherever it is wanted. shape: the (width, height) of one that was decoded smaller than it is."""
         if number not in self.missing:
             return
         self.turn = turn_of(picture) if self.turn is None else self.turn
-        fit = self._fit(number, picture)
+        fit = self._fit(number, *(shape or (picture.width, picture.height)))
         self._write(picture, fit, self.missing.pop(number))
 
     def _write(self, picture: av.VideoFrame, fit: FrameSize, rows: list[int]) -> None:
@@ -105,9 +106,9 @@ class FrameWindow:
         targets = [(self.frames[row], None if self.alpha is None else self.alpha[row]) for row in rows]
         self.writer.write(picture, self.turn, fit, targets, tell)
 
-    def _fit(self, number: int, picture: av.VideoFrame) -> FrameSize:
+    def _fit(self, number: int, width: int, height: int) -> FrameSize:
         """How a picture becomes a frame; the first one decides how large all are."""
-        width, height, aspect = picture.width, picture.height, self.facts.aspect
+        aspect = self.facts.aspect
         if self.turn.transposed:
             width, height, aspect = height, width, 1 / aspect
         if (width, height) in self.fits:
@@ -115,9 +116,12 @@ class FrameWindow:
         if self.frames is None:
             fit = fit_size(width, height, aspect, *self.size)
             self._allocate(fit.out)
+            self.first_shape = (width, height)
         else:
             out = self.frames.shape[2], self.frames.shape[1]
             fit = fit_size(width, height, aspect, *out, self.size[2], self.size[3])
+            if fit.out != out and is_same_shape(self.first_shape, (width, height)):
+                fit = FrameSize(out, out, (0, 0))  # only the rounding of the sides differs
             if fit.out != out:
                 raise ValueError(
                     f"frame {number} of {width}x{height} has another shape than those before, which become {out[0]}x{out[1]}; "
@@ -158,12 +162,12 @@ class FrameChunks(FrameWindow):
     def _held(self) -> int:
         return min(self.chunk, len(self.numbers))
 
-    def put(self, number: int, picture: av.VideoFrame) -> None:
+    def put(self, number: int, picture: av.VideoFrame, shape: tuple[int, int] | None = None) -> None:
         """Write a decoded frame wherever it is wanted, and hand over the chunk when it is full."""
         if number not in self.missing or self.missing[number][0] != self.given:  # behind a gap, of which `finished` tells
             return
         self.turn = turn_of(picture) if self.turn is None else self.turn
-        fit = self._fit(number, picture)
+        fit = self._fit(number, *(shape or (picture.width, picture.height)))
         for _ in self.missing.pop(number):
             self._write(picture, fit, [self.filled])
             self.filled += 1

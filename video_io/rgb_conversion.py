@@ -1,9 +1,11 @@
 """A decoded picture of any pixel format as RGB and opacity, scaled, with as many levels as it has.
 
 Three things about FFmpeg's scaler (libswscale 9) decide how it is asked:
-- It writes past the end of a row where the row is no multiple of its vectors. One thread repairs that with the next
+- It writes past the end of a row where the row is no multiple of its vectors. One thread repairs that with
+  the next
   row; threads that share a picture leave it in the first row of the next one's part. So `threads=1`, always.
-- From YUV to RGBA the last columns are wrong at many widths, even on one thread. So colours and opacity are made apart.
+- From YUV to RGBA the last columns are wrong at many widths, even on one thread. So colours and opacity are
+  made apart.
 - It counts in 16 bits, where white is what a shift to the left makes of it and not 65535; see `_white`.
 Letters: H height, W width.
 """
@@ -24,7 +26,8 @@ PLANAR = "gbrp16le"  # RGB of 16 bits: the fastest of them, and of one scale for
 
 @dataclass(frozen=True)
 class Values:
-    """Numbers of which `white` stands for 1 (a little more may come) in arrays (H, W, c), which together have all channels."""
+    """Numbers of which `white` stands for 1 (a little more may come) in arrays (H, W, c), which together have
+    all channels."""
 
     parts: tuple[np.ndarray, ...]
     white: int
@@ -37,18 +40,23 @@ def is_deep(frame: av.VideoFrame) -> bool:
 
 
 class RgbConverter:
-    """Converts pictures, one at a time; keeps its tables from picture to picture and is no thing for two threads."""
+    """Converts pictures, one at a time; keeps its tables from picture to picture and is no thing for two
+    threads."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def convert(self, frame: av.VideoFrame, size: tuple[int, int], with_alpha: bool) -> tuple[Values, Values | None]:
+    def convert(
+        self, frame: av.VideoFrame, size: tuple[int, int], with_alpha: bool
+    ) -> tuple[Values, Values | None]:
         """R, G, B of a picture scaled to (width, height), and its opacity (one channel) if asked.
 
         Raises ValueError for colours that cannot be converted."""
         if is_deep(frame) and _is_rgb(frame):
             # Scaled, RGB takes a way through YUV that ends at another white; of 16 bits it does not.
-            frame = self._reformat(frame, (frame.width, frame.height), "rgba64le" if with_alpha else "rgb48le")
+            frame = self._reformat(
+                frame, (frame.width, frame.height), "rgba64le" if with_alpha else "rgb48le"
+            )
         if not with_alpha or _alpha_plane(frame) is not None or not _has_alpha(frame):
             return self._colours(frame, size), self._opacity(frame, size) if with_alpha else None
         picture = self._reformat(frame, size, "rgba64le" if is_deep(frame) else "rgba").to_ndarray()
@@ -70,7 +78,9 @@ class RgbConverter:
         alpha, bits = _plane(frame, index), frame.format.components[3].bits
         if size != (frame.width, frame.height):
             name = "gray" if bits == 8 else f"gray{bits}le"
-            plane = av.VideoFrame.from_ndarray(np.ascontiguousarray(alpha[..., 0], alpha.dtype.newbyteorder("<")), name)
+            plane = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(alpha[..., 0], alpha.dtype.newbyteorder("<")), name
+            )
             alpha = _plane(self._reformat(plane, size, name), 0)
         return Values((alpha,), 2**bits - 1)
 
@@ -84,8 +94,8 @@ class RgbConverter:
             )  # fmt: skip
         except av.error.FFmpegError as error:
             raise ValueError(
-                f"frames in the format {frame.format.name} with colour matrix {frame.colorspace} of ITU-T H.273 cannot be "
-                f"converted to RGB; convert the video to BT.709 (matrix 1) with a video tool."
+                f"frames in the format {frame.format.name} with colour matrix {frame.colorspace} of "
+                f"ITU-T H.273 cannot be converted to RGB; convert the video to BT.709 (matrix 1) with a video tool."
             ) from error
 
 
@@ -98,7 +108,8 @@ def _has_alpha(frame: av.VideoFrame) -> bool:
 
 
 def _alpha_plane(frame: av.VideoFrame) -> int | None:
-    """The plane that holds nothing but the opacity beside YUV; None where it is packed with the colours, or where none is."""
+    """The plane that holds nothing but the opacity beside YUV; None where it is packed with the colours, or
+    where none is."""
     planes = [component.plane for component in frame.format.components if component.is_alpha]
     return planes[0] if planes and planes[0] == 3 and not frame.format.is_rgb else None
 
@@ -113,7 +124,8 @@ def _plane(frame: av.VideoFrame, index: int) -> np.ndarray:
 
 
 def _white(frame: av.VideoFrame) -> int:
-    """What the scaler makes of white in 16 bits: full range is only shifted, so 1023 of 10 bits becomes 65472."""
+    """What the scaler makes of white in 16 bits: full range is only shifted, so 1023 of 10 bits becomes
+    65472."""
     if _is_rgb(frame):
         return 65535
     bits = max(component.bits for component in frame.format.components)

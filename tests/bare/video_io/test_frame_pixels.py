@@ -2,6 +2,7 @@
 
 The oracle is BT.709 computed here, and the ffmpeg command line reading a whole file.
 """
+
 import shutil
 import subprocess
 from fractions import Fraction
@@ -39,7 +40,9 @@ def planes_of(frame):
         together = sum(component.plane == index for component in layout.components)
         together += layout.name == "bgr0"  # whose fourth byte is nothing
         rows = rows[:, : plane.width * together]
-        numbers.append((rows if together == 1 else rows.reshape(plane.height, plane.width, together)).astype(int))
+        numbers.append(
+            (rows if together == 1 else rows.reshape(plane.height, plane.width, together)).astype(int)
+        )
     return numbers
 
 
@@ -52,7 +55,11 @@ def wanted_planes(layout):
         return [*yuv_by_hand(ORANGE, bits), OPACITY * top], 1.5 * 2 ** (bits - 8)
     if layout.startswith("gbr"):
         return [green, blue, red, OPACITY * top], 1
-    return [{"bgr0": (blue, green, red), "bgra": (blue, green, red, OPACITY * top)}.get(layout, (red, green, blue, OPACITY * top))], 1
+    return [
+        {"bgr0": (blue, green, red), "bgra": (blue, green, red, OPACITY * top)}.get(
+            layout, (red, green, blue, OPACITY * top)
+        )
+    ], 1
 
 
 @pytest.mark.parametrize("layout", PIX_FMTS)
@@ -82,7 +89,8 @@ def test_white_and_opaque_black_and_transparent_are_the_ends(layout, top):
 
 @pytest.mark.parametrize("layout", [name for name in PIX_FMTS if name.startswith("yuv")])
 def test_a_large_frame_has_no_wrong_pixels(layout):
-    """Threads of FFmpeg's scaler wrote into each other's rows by chance; in 60 frames it was seen every time."""
+    """Threads of FFmpeg's scaler wrote into each other's rows by chance; in 60 frames it was seen every
+    time."""
     (luma, _, _, _), room = wanted_planes(layout)
     packer = PixelPacker(1366, 258, layout, Fraction(8))
     frame, alpha = torch.tensor(ORANGE).expand(258, 1366, 3), torch.full((258, 1366), OPACITY)
@@ -98,7 +106,10 @@ def test_a_ramp_is_the_ramp(layout):
     (packed,) = PixelPacker(102, 18, layout, Fraction(8)).pack(ramp)
     luma = planes_of(packed)[0]
     assert np.abs(luma - yuv_by_hand(ramp.numpy(), bits)[0]).max() <= 1.5 * 2 ** (bits - 8)
-    assert (luma == luma[0]).all() and (luma[0, 0], luma[0, -1]) == (16 * 2 ** (bits - 8), 235 * 2 ** (bits - 8))
+    assert (luma == luma[0]).all() and (luma[0, 0], luma[0, -1]) == (
+        16 * 2 ** (bits - 8),
+        235 * 2 ** (bits - 8),
+    )
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with ffmpeg where it is installed")

@@ -21,12 +21,12 @@ def folder_of(tmp_path, numbers, suffix="png", **settings):
     return pictures_in(tmp_path)
 
 
-def numbers_of(found):
+def numbers_of(found, room=0.03):
     """The numbers drawn into the frames, checked with all the other cells."""
     grids = [read_cells(frame.numpy()) for frame in found.frames]
     numbers = [sum(1 << bit for bit in range(6) if grid[1, bit].mean() > 0.5) for grid in grids]
     for grid, number in zip(grids, numbers, strict=True):
-        np.testing.assert_allclose(grid, cells(number), atol=0.03)
+        np.testing.assert_allclose(grid, cells(number), atol=room)
     return numbers
 
 
@@ -64,6 +64,35 @@ def test_pictures_of_other_shapes_need_a_rule(tmp_path):
     padded = take_pictures(files, 8.0, FrameWish(), (0, 0, "pad", 1)).frames[3]
     assert padded.shape == (64, 96, 3) and float(padded[:, :30].max()) == 0 and float(padded[:, 34:62].min()) > 0.49
     assert float(take_pictures(files, 8.0, FrameWish(), (0, 0, "crop", 1)).frames[3].min()) > 0.49
+
+
+@pytest.mark.parametrize(("first", "others", "multiple", "out"), [
+    ((320, 180), [(640, 360), (1280, 720)], 8, (320, 176)), ((854, 480), [(1280, 720), (853, 480), (1920, 1080)], 8, (856, 480)),
+    ((1280, 720), [(854, 480), (853, 480), (320, 180)], 64, (1280, 704)), ((124, 68), [(62, 34), (248, 136)], 16, (128, 64)),
+])  # fmt: skip
+def test_pictures_of_one_ratio_become_the_size_of_the_first(tmp_path, first, others, multiple, out):
+    """One ratio but for rounding; turned ones are seen as they are shown."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sizes = [first, *others, others[0]]
+    for number, size in enumerate(sizes):
+        picture = paint(cells(number), *size[::-1])
+        if number == len(others) + 1:
+            image(np.rot90(picture)).save(tmp_path / f"Frame{number}.png", exif=exif)
+        else:
+            image(picture).save(tmp_path / f"Frame{number}.png")
+    found = take_pictures(pictures_in(tmp_path), 8.0, FrameWish(), (0, 0, "keep ratio", multiple))
+    assert found.frames.shape == (len(sizes), out[1], out[0], 3) and numbers_of(found, 0.07) == list(range(len(sizes)))
+    found = take_pictures(pictures_in(tmp_path), 8.0, FrameWish(), (*out, "keep ratio", multiple))
+    assert numbers_of(found, 0.07) == list(range(len(sizes)))
+
+
+@pytest.mark.parametrize("other", [(640, 368), (360, 640), (322, 180), (300, 180)])
+def test_pictures_of_another_ratio_are_still_refused(tmp_path, other):
+    for number, size in enumerate(((320, 180), other)):
+        image(paint(cells(number), *size[::-1])).save(tmp_path / f"Frame{number}.png")
+    with pytest.raises(ValueError, match=f"frame 1 of {other[0]}x{other[1]} has another shape"):
+        take_pictures(pictures_in(tmp_path), 8.0, FrameWish(), (0, 0, "keep ratio", 1))
 
 
 def test_opacity_of_one_picture_is_enough(tmp_path):
@@ -136,7 +165,7 @@ def test_what_is_damaged_is_named(tmp_path):
         take_pictures(files, 8.0, FrameWish(), OWN)
     assert numbers_of(take_pictures(files, 8.0, FrameWish(every_nth=2), OWN)) == [0, 2]
     files[1].write_text("no picture")
-    with pytest.raises(ValueError, match="'Frame1.png' cannot be read as a picture .*: remove it"):
+    with pytest.raises(ValueError, match="'Frame1.png' cannot be read as a picture: it is damaged or something else; remove it"):
         take_pictures(files, 8.0, FrameWish(), OWN)
     first, *others = [image(picture) for picture in pictures()]
     first.save(tmp_path / "x.webp", save_all=True, append_images=others, duration=100, lossless=True)

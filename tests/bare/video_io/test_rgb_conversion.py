@@ -1,7 +1,9 @@
-"""Every pixel format comes out as the numbers say: all levels, white and black, at every width, with its opacity.
+"""Every pixel format comes out as the numbers say: all levels, white and black, at every width, with its
+opacity.
 
 The oracle is ITU-R BT.709 and BT.601 computed here with float64.
 """
+
 import av
 import numpy as np
 import pytest
@@ -10,10 +12,27 @@ from zoetrope.video_io.rgb_conversion import RgbConverter
 WIDTHS = [*range(2, 24), 31, 33, 34, 36, 50, 52, 66, 68, 100, 137]
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114)}  # matrix of ITU-T H.273 -> red and blue part of the luma
 DEEP_YUV = {
-    "yuv420p9le": 9, "yuv420p10le": 10, "yuv422p10le": 10, "yuv440p10le": 10, "yuv444p10le": 10, "yuv420p12le": 12,
-    "yuv444p12le": 12, "yuv422p14le": 14, "yuv444p16le": 16, "yuv420p10be": 10, "p010le": 10, "p210le": 10,
-}  # fmt: skip
-DEEP_ALPHA = {"yuva420p10le": 10, "yuva422p12le": 12, "yuva444p10le": 10, "yuva444p12le": 12, "yuva444p16le": 16, "yuva444p10be": 10}
+    "yuv420p9le": 9,
+    "yuv420p10le": 10,
+    "yuv422p10le": 10,
+    "yuv440p10le": 10,
+    "yuv444p10le": 10,
+    "yuv420p12le": 12,
+    "yuv444p12le": 12,
+    "yuv422p14le": 14,
+    "yuv444p16le": 16,
+    "yuv420p10be": 10,
+    "p010le": 10,
+    "p210le": 10,
+}
+DEEP_ALPHA = {
+    "yuva420p10le": 10,
+    "yuva422p12le": 12,
+    "yuva444p10le": 10,
+    "yuva444p12le": 12,
+    "yuva444p16le": 16,
+    "yuva444p10be": 10,
+}
 
 
 def frame_of(layout, width, height, *planes, matrix=1, full=False):
@@ -33,7 +52,7 @@ def frame_of(layout, width, height, *planes, matrix=1, full=False):
 def rgb_by_hand(bits, y, u, v, matrix=1, full=False):
     """BT.709 or BT.601 in float64, cut to 0..1."""
     step = 2 ** (bits - 8)
-    y, u, v = ((y, u - 128 * step, v - 128 * step) if full else (y - 16 * step, u - 128 * step, v - 128 * step))
+    y, u, v = (y, u - 128 * step, v - 128 * step) if full else (y - 16 * step, u - 128 * step, v - 128 * step)
     top = (2**bits - 1, 2**bits - 1) if full else (219 * step, 224 * step)
     kr, kb = KR_KB[matrix]
     y, u, v = np.asarray(y) / top[0], u / top[1], v / top[1]
@@ -70,12 +89,17 @@ def test_colours_of_deep_video(layout, matrix):
     step = 2 ** (bits - 8)
     for full in (False, True):
         for y, u, v in ((81, 90, 240), (145, 54, 34), (41, 240, 110), (180, 128, 100), (60, 100, 160)):
-            rgb, _ = converted(frame_of(layout, 34, 6, y * step, u * step, v * step, matrix=matrix, full=full))
+            rgb, _ = converted(
+                frame_of(layout, 34, 6, y * step, u * step, v * step, matrix=matrix, full=full)
+            )
             wanted = rgb_by_hand(bits, y * step, u * step, v * step, matrix, full)
             np.testing.assert_allclose(rgb, np.broadcast_to(wanted, rgb.shape), atol=1e-3)
 
 
-@pytest.mark.parametrize(("layout", "bits"), [("gray10le", 10), ("gray12le", 12), ("gray16le", 16), ("gbrp10le", 10), ("gbrp12le", 12)])
+@pytest.mark.parametrize(
+    ("layout", "bits"),
+    [("gray10le", 10), ("gray12le", 12), ("gray16le", 16), ("gbrp10le", 10), ("gbrp12le", 12)],
+)
 def test_every_level_of_deep_grey_and_rgb(layout, bits):
     levels = np.linspace(0, 2**bits - 1, min(2**bits, 4096)).round().astype(int)
     planes = 3 if layout.startswith("gbr") else 1
@@ -86,8 +110,22 @@ def test_every_level_of_deep_grey_and_rgb(layout, bits):
         np.testing.assert_allclose(scaled, 1, atol=1e-4)
 
 
-@pytest.mark.parametrize("layout", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv444p12le",
-                                    "yuva420p", "yuva422p", "yuva444p", *DEEP_ALPHA])  # fmt: skip
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "yuv420p",
+        "yuv422p",
+        "yuv444p",
+        "yuv420p10le",
+        "yuv422p10le",
+        "yuv444p10le",
+        "yuv444p12le",
+        "yuva420p",
+        "yuva422p",
+        "yuva444p",
+        *DEEP_ALPHA,
+    ],
+)
 def test_every_column_of_one_colour_is_right(layout):
     """At every width and height, as it is and scaled, and so is its opacity."""
     bits = DEEP_YUV.get(layout) or DEEP_ALPHA.get(layout) or 8
@@ -101,9 +139,13 @@ def test_every_column_of_one_colour_is_right(layout):
             for size in ((width, height), (width + 3, 2 * height), (2 * width + 2, height)):
                 rgb, alpha = converted(frame, size, with_alpha)
                 assert rgb.shape == (size[1], size[0], 3)
-                np.testing.assert_allclose(rgb, np.broadcast_to(wanted, rgb.shape), atol=room, err_msg=f"{width}x{height} to {size}")
+                np.testing.assert_allclose(
+                    rgb, np.broadcast_to(wanted, rgb.shape), atol=room, err_msg=f"{width}x{height} to {size}"
+                )
                 if with_alpha:
-                    np.testing.assert_allclose(alpha, 200 * step / (2**bits - 1), atol=1e-4, err_msg=f"{width}x{height} to {size}")
+                    np.testing.assert_allclose(
+                        alpha, 200 * step / (2**bits - 1), atol=1e-4, err_msg=f"{width}x{height} to {size}"
+                    )
 
 
 @pytest.mark.parametrize("layout", ["rgba64le", "rgba64be", "gbrap16le", "ya16le", "gbrap10le"])

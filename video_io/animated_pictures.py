@@ -1,0 +1,144 @@
+"""Animated pictures as rows of frames with their durations: APNG by its own rules, the others as Pillow shows
+them.
+
+Letters: H height, W width, C channels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageSequence
+
+from ..foreign_text import printable
+from .apng import Canvas, frame_file, is_apng, read_apng
+from .regular_files import check_regular, is_regular
+from .still_pictures import DAMAGE, converted, decoding_bytes, has_alpha, load, open_picture, pixels_of
+
+ANIMATED = {".gif", ".webp", ".apng", ".png", ".avif", ".avifs"}
+SHORTEST = 10  # milliseconds: what is shown no longer than this is shown for USUAL, as browsers do
+USUAL = 100
+CheckMemory = Callable[[tuple[int, int], int], None]
+"""Told the (width, height) of an animation and the bytes that decoding it takes, before they are taken."""
+
+
+@dataclass(frozen=True)
+class Animation:
+    """What an animated picture holds; `frames()` begins anew and gives pixels (H, W, C) of 8 or 16 bits, C 3,
+    4 or 1 for grey."""
+
+    size: tuple[int, int]
+    milliseconds: list[float]
+    has_alpha: bool
+    deep: bool
+    codec: str
+    frames: Callable[[], Iterator[np.ndarray]]
+
+
+def is_animated(path: str | os.PathLike) -> bool:
+    """Whether a PNG or AVIF is animated, by its header alone; other files by their names. Nothing but files
+    is."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in ANIMATED or not is_regular(path):
+        return False
+    if suffix in (".png", ".apng"):
+        with open(path, "rb") as file:
+            return is_apng(file)
+    if suffix in (".avif", ".avifs"):
+        with open(path, "rb") as file:
+            size, kind = int.from_bytes(file.read(4), "big"), file.read(4)
+            brands = file.read(max(0, min(size, 256) - 8))
+        return kind == b"ftyp" and b"avis" in (
+            brands[:4],
+            *(brands[at : at + 4] for at in range(8, len(brands), 4)),
+        )
+    return True
+
+
+def open_animation(path: Path, check_memory: CheckMemory, stop: Callable[[], None]) -> Animation:
+    """What an animated picture holds. stop, which may raise, is called for every frame.
+
+    Raises ValueError for a file that is damaged or no picture."""
+    check_regular(path)
+    with _damage_named(path), open(path, "rb") as file:
+        animated = is_apng(file)
+    return _open_apng(path, check_memory, stop) if animated else _open_by_pillow(path, check_memory, stop)
+
+
+def _shown(milliseconds: float) -> float:
+    return milliseconds if milliseconds > SHORTEST else USUAL
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """A context in which errors of a damaged file become ValueErrors that name it."""
+    name = printable(path.name)
+    try:
+        yield
+    except DAMAGE as error:
+        if f"'{name}'" in str(error):
+            raise
+        raise ValueError(
+            f"'{name}' cannot be decoded to its end ({printable(error)}); the file is damaged: repair it."
+        ) from None
+
+
+def _open_apng(path: Path, check_memory: CheckMemory, stop: Callable[[], None]) -> Animation:
+    with _damage_named(path), open(path, "rb") as file:
+        apng = read_apng(file)
+    size = apng.width, apng.height
+    check_memory(size, size[0] * size[1] * (56 if apng.deep else 28))
+
+    def frames() -> Iterator[np.ndarray]:
+        canvas = Canvas(apng)
+        with _damage_named(path), open(path, "rb") as file:
+            for frame in apng.frames:
+                stop()
+                single = io.BytesIO(frame_file(file, apng, frame))
+                with Image.open(single) as picture:
+                    pixels, _ = pixels_of(picture, path, picture.size, single)
+                yield canvas.put(frame, _with_opacity(pixels, apng.deep))
+
+    milliseconds = [_shown(1000 * frame.seconds) for frame in apng.frames]
+    return Animation(size, milliseconds, apng.has_alpha, apng.deep, "PNG", frames)
+
+
+def _with_opacity(pixels: np.ndarray, deep: bool) -> np.ndarray:
+    """Pixels (H, W, C) as (H, W, 4) of 8 bits, or of 16."""
+    if deep and pixels.dtype == np.uint8:
+        pixels = pixels.astype(np.uint16) * 257
+    if pixels.shape[2] == 4:
+        return pixels
+    opaque = np.full((*pixels.shape[:2], 1), np.iinfo(pixels.dtype).max, pixels.dtype)
+    return np.concatenate([np.broadcast_to(pixels, (*pixels.shape[:2], 3)), opaque], -1)
+
+
+def _open_by_pillow(path: Path, check_memory: CheckMemory, stop: Callable[[], None]) -> Animation:
+    def opened_frames(picture: Image.Image) -> Iterator[Image.Image]:
+        for frame in ImageSequence.Iterator(picture):
+            stop()
+            load(frame, path)
+            yield frame
+
+    def frames() -> Iterator[np.ndarray]:
+        with _damage_named(path), open_picture(path) as picture:
+            if getattr(picture, "n_frames", 1) == 1:
+                yield pixels_of(picture, path, picture.size)[0]
+                return
+            for frame in opened_frames(picture):
+                yield np.asarray(converted(frame))
+
+    milliseconds, any_alpha = [], False
+    with _damage_named(path), open_picture(path) as picture:
+        size, codec = picture.size, picture.format or ""
+        check_memory(size, decoding_bytes(picture, size, size))
+        for frame in opened_frames(picture):
+            milliseconds.append(_shown(frame.info.get("duration") or 0))
+            any_alpha = any_alpha or has_alpha(frame)
+    return Animation(size, milliseconds, any_alpha, False, codec, frames)
