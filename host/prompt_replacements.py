@@ -1,11 +1,11 @@
-"""Exchanges the nodes of our list in a prompt before ComfyUI does, because its own exchange fails on prompts written by hand.
+"""Exchanges the nodes of our list in a prompt, before ComfyUI does, which fails on prompts written by hand.
 
-ComfyUI 0.30 (app/node_replace_manager.py) looks up `_meta` and every input of a node that it exchanges, and the old names of inputs
-behind a renumbered output. Where one of them is missing, the prompt gets HTTP 500. A prompt that was exchanged here holds nothing that
-ComfyUI would exchange for us; what an exchanged node lacks is named by ComfyUI's validation, as for every other node.
+ComfyUI 0.30 (app/node_replace_manager.py) looks up `_meta` and every input of a node that it exchanges, and
+the old names of inputs behind a renumbered output. Where one is missing, the prompt gets HTTP 500. A prompt
+exchanged here has nothing left for it; what an exchanged node lacks is named by ComfyUI's validation.
 
-Example: {"3": {"class_type": "VHS_DuplicateLatents", "inputs": {"latents": ["1", 0]}}} becomes
-{"3": {"class_type": "ZoetropeRepeatFrames", "inputs": {"frames": ["1", 0], "each_frame": False}}}, and is refused for want of `times`.
+Example: {"class_type": "VHS_DuplicateLatents", "inputs": {"latents": ["1", 0]}} becomes {"class_type":
+"ZoetropeRepeatFrames", "inputs": {"frames": ["1", 0], "each_frame": False}}, in which `times` is lacking.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ BY_OLD_NAME = {replacement.old: replacement for replacement in REPLACEMENTS}
 
 
 def exchange_nodes(prompt: dict[str, Any], installed: Container[str]) -> None:
-    """Exchanges, in place, the nodes of a prompt (node number -> node) whose type is on our list and not `installed`.
+    """Exchanges, in place, nodes of a prompt (number -> node) that are on our list and not installed.
 
-    Nodes of other types stay as they are, except for links to an exchanged node whose outputs have other numbers.
+    Other nodes stay as they are, except for their links to outputs that get another number.
     Whatever else a prompt may be made of is left for ComfyUI to judge.
     """
     found = {number: _replacement_of(node, installed) for number, node in prompt.items()}
@@ -56,8 +56,9 @@ def _renumber_links(node: Any, renumbered: dict[str, dict[int, int]]) -> None:
     if not isinstance(inputs, dict):
         return
     for name, value in inputs.items():
-        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], int | float):
-            inputs[name] = [value[0], renumbered.get(value[0], {}).get(value[1], value[1])]
+        match value:
+            case [str() as number, int() | float() as output] if number in renumbered:
+                inputs[name] = [number, renumbered[number].get(output, output)]
 
 
 def _on_prompt(request: Any) -> Any:

@@ -35,7 +35,6 @@ LINKS = {
 def register_template_links() -> None:
     """Lets the server answer to the names in links, before ComfyUI's own routes of the folder."""
     from aiohttp import web
-
     from server import PromptServer
 
     def answer(path: Path):

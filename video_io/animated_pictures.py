@@ -78,14 +78,14 @@ def _shown(milliseconds: float) -> float:
 @contextlib.contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
     """A context in which errors of a damaged file become ValueErrors that name it."""
-    name = printable(path.name)
     try:
         yield
     except DAMAGE as error:
-        if f"'{name}'" in str(error):
+        if f"'{printable(path.name)}'" in str(error):
             raise
         raise ValueError(
-            f"'{name}' cannot be decoded to its end ({printable(error)}); the file is damaged: repair it."
+            f"'{printable(path.name)}' cannot be decoded to its end ({printable(error)}); "
+            f"the file is damaged: repair it."
         ) from None
 
 

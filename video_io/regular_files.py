@@ -24,5 +24,7 @@ def check_regular(path: str | os.PathLike) -> None:
     except OSError:
         return  # whoever opens it says why that cannot be
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        name = printable(os.path.basename(os.fspath(path)))
-        raise ValueError(f"'{name}' is a pipe, socket or device, and only files are opened; choose a file.")
+        raise ValueError(
+            f"'{printable(os.path.basename(os.fspath(path)))}' is a pipe, socket or device, and only "
+            f"files are opened; choose a file."
+        )

@@ -34,19 +34,20 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombErr
 def open_picture(path: Path) -> Image.Image:
     """A picture file, its header read and nothing more. Raises ValueError for what cannot be read, or not
     faithfully."""
-    name = printable(path.name)
     check_regular(path)
     try:
         picture = Image.open(path)
     except Image.DecompressionBombError:
         raise ValueError(
-            f"'{name}' claims to be too large to be a picture (more than {2 * Image.MAX_IMAGE_PIXELS} "
-            f"pixels); choose another file."
+            f"'{printable(path.name)}' claims to be too large to be a picture (more than "
+            f"{2 * Image.MAX_IMAGE_PIXELS} pixels); choose another file."
         ) from None
     except DAMAGE as error:
-        raise ValueError(f"'{name}' cannot be read as a picture: {_why_not(path, error)}") from None
+        raise ValueError(
+            f"'{printable(path.name)}' cannot be read as a picture: {_why_not(path, error)}"
+        ) from None
     if picture.format == "TIFF":
-        _check_tiff(picture, name)
+        _check_tiff(picture, path)
     return picture
 
 
@@ -81,13 +82,12 @@ def pixels_of(
     It is turned as its EXIF says. scaled: the (width, height) it is wanted at. file: where it was read from,
     if not `path`.
     Raises ValueError for damage and for numbers that are no colours."""
-    name = printable(path.name)
-    pixels = _deep_pixels(picture, name, file or path) if _is_deep(picture) else None
+    pixels = _deep_pixels(picture, path, file or path) if _is_deep(picture) else None
     orientation = picture.getexif().get(ORIENTATION, 1) if pixels is not None else 1
     if pixels is None:
         load(picture, path)
         orientation = picture.getexif().get(ORIENTATION, 1)  # of TIFF Pillow has turned already
-        pixels = _grey(picture, name) if _is_grey(picture) else _colours(picture, scaled)
+        pixels = _grey(picture, path) if _is_grey(picture) else _colours(picture, scaled)
     return _turned(pixels, orientation), orientation in ON_ITS_SIDE
 
 
@@ -128,7 +128,7 @@ def _why_not(path: Path, error: Exception) -> str:
     return f"it is damaged or something else{said}; remove it."
 
 
-def _check_tiff(picture: Image.Image, name: str) -> None:
+def _check_tiff(picture: Image.Image, path: Path) -> None:
     """Raises ValueError for numbers without an agreed black and white."""
     kind, bits = (
         _number(picture, tag, default) for tag, default in ((SAMPLE_FORMAT, 1), (BITS_PER_SAMPLE, 1))
@@ -136,8 +136,8 @@ def _check_tiff(picture: Image.Image, name: str) -> None:
     if kind == SIGNED or picture.mode == "I":
         signed = "signed" if kind == SIGNED else "unsigned"
         raise ValueError(
-            f"'{name}' holds {signed} integers of {bits} bits, of which no value is white by agreement; save "
-            f"it with 8 or 16 bits, unsigned, or as floats of 0 to 1."
+            f"'{printable(path.name)}' holds {signed} integers of {bits} bits, of which no value is white "
+            f"by agreement; save it with 8 or 16 bits, unsigned, or as floats of 0 to 1."
         )
 
 
@@ -162,7 +162,7 @@ def _is_grey(picture: Image.Image) -> bool:
     return picture.mode == "F" or picture.mode.startswith("I")
 
 
-def _deep_pixels(picture: Image.Image, name: str, file: BinaryIO | Path) -> np.ndarray | None:
+def _deep_pixels(picture: Image.Image, path: Path, file: BinaryIO | Path) -> np.ndarray | None:
     """The 16 bits of a picture that Pillow would cut to 8, by FFmpeg; None where FFmpeg does not know the
     kind either."""
     try:
@@ -171,7 +171,7 @@ def _deep_pixels(picture: Image.Image, name: str, file: BinaryIO | Path) -> np.n
         layout = "rgba64le" if has_alpha(picture) else "rgb48le"
         return frame.reformat(format=layout, threads=1).to_ndarray()
     except (ValueError, StopIteration, av.error.FFmpegError) as error:
-        logging.warning("'%s' is read with 8 of its 16 bits (%s).", name, printable(error))
+        logging.warning("'%s' is read with 8 of its 16 bits (%s).", printable(path.name), printable(error))
         return None
 
 
@@ -182,7 +182,7 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels)
 
 
-def _grey(picture: Image.Image, name: str) -> np.ndarray:
+def _grey(picture: Image.Image, path: Path) -> np.ndarray:
     """Floats or integers of one channel as 16 bits (H, W, 1). Raises ValueError for floats that are not in
     0..1."""
     values = np.asarray(picture)
@@ -190,8 +190,8 @@ def _grey(picture: Image.Image, name: str) -> np.ndarray:
         low, high = float(values.min()), float(values.max())
         if not 0 <= low <= high <= 1:  # or one is no number
             raise ValueError(
-                f"'{name}' holds floats from {low:g} to {high:g}, and 0 (black) to 1 (white) are read; scale "
-                f"its values, or save it with 16 bits."
+                f"'{printable(path.name)}' holds floats from {low:g} to {high:g}, and 0 (black) to 1 "
+                f"(white) are read; scale its values, or save it with 16 bits."
             )
         values = np.rint(values * 65535)
     else:

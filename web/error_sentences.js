@@ -1,15 +1,16 @@
 // Puts what our nodes have to say into the message that ComfyUI shows when a run fails.
 //
-// That message names the node, "KSampler failed"; what went wrong and what to do stands two clicks away. Here an error
-// that this pack raised, in a node of its own or inside another one such as a sampler, is shown with its sentence, and
-// so is what our nodes find wrong before a run. Whatever else fails is left to ComfyUI.
+// That message names the node, "KSampler failed"; what went wrong and what to do stands two clicks away. Here
+// an error that this pack raised, in a node of its own or inside another one such as a sampler, is shown with
+// its sentence, and so is what our nodes find wrong before a run. Whatever else fails is left to ComfyUI.
 import { app } from '../../scripts/app.js';
 import { api } from '../../scripts/api.js';
 
 const OUR_FOLDER = decodeURIComponent(new URL(import.meta.url).pathname.split('/').at(-2));
 const OUR_NODES = 'Zoetrope';
 const LONGEST = 800; // characters
-const UNPRINTABLE = /(?!\n)[\p{Cc}\p{Cs}\u202A-\u202E\u2066-\u2069]/gu; // controls, halves of characters, reversed text
+// Controls, halves of characters, reversed text.
+const UNPRINTABLE = /(?!\n)[\p{Cc}\p{Cs}\u202A-\u202E\u2066-\u2069]/gu;
 const PLACE = '[data-testid="error-overlay-messages"] p'; // the text of ComfyUI's message
 const STYLE = '.zoetrope-sentence { -webkit-line-clamp: none; max-height: 40vh; overflow-y: auto; }';
 const FRAMES = 60; // for how many frames of the screen that message is waited for
@@ -18,11 +19,12 @@ let latest = 0; // grows with every sentence, and when one is taken away
 
 function printable(text) {
   const characters = [...String(text ?? '').trim().replace(UNPRINTABLE, '\uFFFD')];
-  return characters.length > LONGEST ? `${characters.slice(0, LONGEST - 1).join('')}…` : characters.join('');
+  if (characters.length > LONGEST) characters.splice(LONGEST - 1, Infinity, '…');
+  return characters.join('');
 }
 
-// The title that the node has on the canvas; "7:3" is node 3 in the subgraph of node 7. Another workflow may have been
-// opened since the run began: what it has under this number counts only if it is of the same type.
+// The title that the node has on the canvas; "7:3" is node 3 in the subgraph of node 7. Another workflow may
+// have been opened since the run began: what it has under this number counts only if it is of the same type.
 function titleOf(id, type) {
   let graph = app.rootGraph ?? app.graph;
   let node;
@@ -51,13 +53,18 @@ function putIntoMessage(place, title, text) {
 function addMessage(title, text) {
   const toast = app.extensionManager?.toast;
   const message = {
-    id: `zoetrope-${latest}`, severity: 'error', summary: title || OUR_NODES, detail: text, contentStyleClass: 'whitespace-pre-wrap',
+    id: `zoetrope-${latest}`,
+    severity: 'error',
+    summary: title || OUR_NODES,
+    detail: text,
+    contentStyleClass: 'whitespace-pre-wrap',
   };
   toast?.add?.(message);
   remove = () => toast?.remove?.(message);
 }
 
-// A front end without that message gets one of its own for the sentence. `title` is empty where the text names nodes.
+// A front end without that message gets one of its own for the sentence. `title` is empty where the text
+// names nodes.
 function show(title, text) {
   hide();
   // Where the panel of errors is switched off, ComfyUI opens a window that has the sentence.
@@ -90,8 +97,8 @@ function onExecutionError({ detail }) {
   if (detail && raisedByUs(detail)) show(titleOf(detail.node_id, detail.node_type), detail.exception_message);
 }
 
-// What our nodes found wrong before a run, each sentence once: what they say themselves, and of ComfyUI's own checks what
-// its message leaves out, which tells of one error but of several gives the number alone.
+// What our nodes found wrong before a run, each sentence once: what they say themselves, and of ComfyUI's own
+// checks what its message leaves out, which tells of one error but of several gives the number alone.
 function refusals(nodeErrors) {
   const several = Object.values(nodeErrors).flatMap(({ errors }) => errors).length > 1;
   const lines = new Set();

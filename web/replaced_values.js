@@ -1,21 +1,22 @@
 // Keeps the values of VideoHelperSuite's nodes when ComfyUI's "Replace" exchanges them for others.
 //
-// A workflow holds a node's values as a list, in the order of its widgets. VideoHelperSuite writes an object instead,
-// {"multiply_by": 3, "videopreview": {...}}. "Replace" reads values by their number, so it would find none and leave
-// the defaults of the new node, without a word. Here each value of such an object gets its number as a second name.
-// These names are not enumerable: no copy and no saved file has them, and a workflow that is saved without "Replace"
-// is the one that was opened.
+// A workflow holds a node's values as a list, in the order of its widgets. VideoHelperSuite writes an object
+// instead, {"multiply_by": 3, "videopreview": {...}}. "Replace" reads values by their number, so it would
+// find none and leave the defaults of the new node, without a word. Here each value of such an object gets
+// its number as a second name. These names are not enumerable: no copy and no saved file has them, and a
+// workflow that is saved without "Replace" is the one that was opened.
 import { app } from '../../scripts/app.js';
 import { api } from '../../scripts/api.js';
 
 const PLAIN = ['boolean', 'number', 'string'];
-let widgetNames = {}; // old type -> names of its widgets in order
+const widgetNames = {}; // old type -> names of its widgets in order
 
 // ComfyUI's list of what it can replace, of every pack; a server without one has nothing to replace.
 async function loadWidgetNames() {
   const answer = await api.fetchApi('/node_replacements');
   if (!answer.ok) return;
-  for (const [type, [first]] of Object.entries(await answer.json())) widgetNames[type] = first?.old_widget_ids ?? [];
+  const replacements = Object.entries(await answer.json());
+  for (const [type, [first]] of replacements) widgetNames[type] = first?.old_widget_ids ?? [];
 }
 
 function numberValues(values, names) {
@@ -25,13 +26,15 @@ function numberValues(values, names) {
   });
 }
 
-// Nodes of unknown types, in the graph and its subgraphs, hold what the file said of them in `last_serialization`.
+// Nodes of unknown types, in the graph and its subgraphs, hold what the file said of them in
+// `last_serialization`.
 function numberValuesOfMissingNodes() {
   const root = app.rootGraph ?? app.graph;
   for (const graph of [root, ...(root?.subgraphs?.values() ?? [])]) {
     for (const node of graph?.nodes ?? []) {
       const { type, widgets_values: values } = node.last_serialization ?? {};
-      if (values && typeof values === 'object' && !Array.isArray(values)) numberValues(values, widgetNames[type] ?? []);
+      const named = values && typeof values === 'object' && !Array.isArray(values);
+      if (named) numberValues(values, widgetNames[type] ?? []);
     }
   }
 }

@@ -1,4 +1,4 @@
-"""Prompts written by hand that hold nodes of packs which are not installed: run, or refused with a sentence, never an internal error."""
+"""Prompts written by hand with nodes of packs that are not installed run or are refused with a sentence."""
 
 import copy
 import json
@@ -37,13 +37,14 @@ def object_info(comfy_server):
 
 
 def test_a_prompt_without_meta_runs(comfy_server):
-    prompt = {"1": SOURCE, "2": node("VHS_DuplicateLatents", latents=["1", 0], multiply_by=3), "3": shown(["2", 1])}
+    repeat = node("VHS_DuplicateLatents", latents=["1", 0], multiply_by=3)
+    prompt = {"1": SOURCE, "2": repeat, "3": shown(["2", 1])}
     status, outputs = answer(comfy_server, prompt)
     assert status == 200 and outputs["3"]["text"] == ["15"]
 
 
 def test_split_frames_whose_outputs_have_other_numbers_lead_to_nodes_that_are_exchanged_too(comfy_server):
-    """Seven frames cut at the second: three times the second part are 15, and each output of the cut is right."""
+    """Seven frames cut at the second: three times the second part are 15."""
     prompt = {
         "1": node("EmptyLatentImage", width=56, height=40, batch_size=7),
         "2": node("VHS_SplitLatents", latents=["1", 0], split_index=2),
@@ -58,7 +59,7 @@ def test_split_frames_whose_outputs_have_other_numbers_lead_to_nodes_that_are_ex
 
 @pytest.mark.parametrize("meta", [None, "text", {}, {"title": "mine"}], ids=str)
 @pytest.mark.parametrize("replacement", REPLACEMENTS, ids=lambda replacement: replacement.old)
-def test_a_node_that_lacks_all_its_inputs_is_refused_by_their_names(replacement, meta, comfy_server, object_info):
+def test_a_node_without_inputs_is_refused_by_their_names(replacement, meta, comfy_server, object_info):
     prompt = {"1": {**node(replacement.old), "_meta": meta}, "2": shown(["1", 0])}
     status, said = answer(comfy_server, prompt)
     assert status == 400
@@ -70,7 +71,8 @@ def test_a_node_that_lacks_all_its_inputs_is_refused_by_their_names(replacement,
 
 def test_our_own_nodes_without_inputs_are_refused_by_their_names(comfy_server, object_info):
     """Also those that look for their file before a prompt is accepted."""
-    ours = [kind for kind, told in object_info.items() if kind.startswith("Zoetrope") and told["input"].get("required")]
+    asking = [kind for kind, told in object_info.items() if told["input"].get("required")]
+    ours = [kind for kind in asking if kind.startswith("Zoetrope")]
     assert len(ours) > 40
     for kind in ours:
         status, said = answer(comfy_server, {"1": node(kind), "2": shown(["1", 0])})
@@ -95,7 +97,7 @@ BROKEN = {
 
 
 def test_a_broken_node_of_the_list_gets_a_clean_answer(comfy_server):
-    """The same server refuses the same faults in nodes of its own with 400; the last type stops ComfyUI itself, list or not."""
+    """The last one stops ComfyUI itself, with or without our list."""
     statuses = {}
     for name, broken in BROKEN.items():
         prompt = {"1": SOURCE, "2": broken, "3": shown(["2", 0])}
@@ -107,7 +109,8 @@ def test_a_broken_node_of_the_list_gets_a_clean_answer(comfy_server):
 
 
 def test_a_node_without_a_type_beside_one_of_the_list_is_named(comfy_server):
-    prompt = {"1": SOURCE, "2": node("VHS_GetLatentCount", latents=["1", 0]), "3": shown(["2", 0]), "4": {"inputs": {}}}
+    count = node("VHS_GetLatentCount", latents=["1", 0])
+    prompt = {"1": SOURCE, "2": count, "3": shown(["2", 0]), "4": {"inputs": {}}}
     status, said = answer(comfy_server, prompt)
     assert status == 400 and "#4" in said["error"]["message"]
 
@@ -115,7 +118,7 @@ def test_a_node_without_a_type_beside_one_of_the_list_is_named(comfy_server):
 STRANGERS = {
     "core's nodes": {"1": SOURCE, "2": node("LatentFromBatch", samples=["1", 0], batch_index=0, length=1)},
     "a node that nobody knows": {"1": node("SomebodyElses", latents=["1", 0])},
-    "no graph": {"1": 3, "2": "VHS_GetLatentCount", "3": None, "4": ["VHS_GetLatentCount"], "5": {}, "6": {"class_type": None}},
+    "no graph": {"1": 3, "2": "VHS_Split", "3": None, "4": ["VHS_Split"], "5": {}, "6": {"class_type": 6}},
     "an installed one of the list": {"1": node("VHS_GetLatentCount", latents=["2", 0])},
 }
 
@@ -138,7 +141,8 @@ def test_a_node_stays_where_its_replacement_is_not_installed():
 
 def test_only_links_to_exchanged_outputs_change():
     strange = {"links": [["1", 1], ["1", 1, 1], [1, 1], [["1"], 1], ["1", [1]], ["2", 1], {"1": 1}]}
-    prompt = {"1": node("VHS_SplitMasks", mask=["2", 0], split_index=3), "2": node("Other", **strange, a=["1", 1], b=["1", 2], c=["2", 1])}
+    other = node("Other", **strange, a=["1", 1], b=["1", 2], c=["2", 1])
+    prompt = {"1": node("VHS_SplitMasks", mask=["2", 0], split_index=3), "2": other}
     exchange_nodes(prompt, OURS)
     assert prompt == {
         "1": node("ZoetropeSplitFrames", frames=["2", 0], position=3),

@@ -110,17 +110,21 @@ def test_what_looks_like_an_address_is_a_name_below_the_output_folder(comfy_base
     assert (folder / name).resolve().is_relative_to(output)
 
 
-def test_the_pack_registers_no_route():
-    """Files are served by ComfyUI's own routes alone: of the server, the pack uses its list of prompt handlers and nothing else."""
-    names, server_lines = set(), []
-    for part in ("__init__.py", "nodes", "host", "video_io"):
-        for path in [dev.ROOT / part] if part.endswith(".py") else (dev.ROOT / part).rglob("*.py"):
-            source = path.read_text(encoding="utf8")
-            server_lines += [line.strip() for line in source.splitlines() if "PromptServer" in line]
-            for node in ast.walk(ast.parse(source)):
-                names |= {getattr(node, "attr", None), getattr(node, "id", None), getattr(node, "module", None)}
-                names |= {alias.name for alias in getattr(node, "names", []) if isinstance(alias, ast.alias)}
-    assert not {"aiohttp", "routes", "add_routes", "app"} & names
-    imported, used = server_lines
-    assert imported.startswith("from server import PromptServer")
-    assert used == "PromptServer.instance.add_on_prompt_handler(_on_prompt)"
+def test_the_pack_registers_no_route_for_files_of_users():
+    """ComfyUI does. The server is touched in two places: one looks at prompts, one names example workflows."""
+    touching, routing = {}, set()
+    for path in [path for part in ("nodes", "host", "video_io") for path in (dev.ROOT / part).rglob("*.py")]:
+        source = path.read_text(encoding="utf8")
+        names = set()
+        for node in ast.walk(ast.parse(source)):
+            names |= {getattr(node, "attr", None), getattr(node, "id", None), getattr(node, "module", None)}
+            names |= {alias.name for alias in getattr(node, "names", []) if isinstance(alias, ast.alias)}
+        if "PromptServer" in names:
+            touching[path.name] = source
+        if {"aiohttp", "routes", "add_routes", "app", "router"} & names:
+            routing.add(path.name)
+    assert set(touching) == {"prompt_replacements.py", "template_links.py"} and routing == {"template_links.py"}
+    assert touching["prompt_replacements.py"].count("PromptServer.instance") == 1
+    assert "PromptServer.instance.add_on_prompt_handler(_on_prompt)" in touching["prompt_replacements.py"]
+    assert touching["template_links.py"].count(".router.") == 1
+    assert 'place = f"/api/workflow_templates/{PACK.name}/{link}.json"' in touching["template_links.py"]
