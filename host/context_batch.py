@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import comfy.model_management
-import comfy.patcher_extension
 import torch
 from comfy.context_windows import IndexListContextWindow
 from comfy.samplers import add_area_dims
 
 from .context_conds import BATCH_AXIS, window_conds
 from .context_controls import HintStore, control_chain, hint_count, hints_of_frames, selects_frames_itself
+from .context_patches import frame_numbers
 
 
 class BatchedContextWindow(IndexListContextWindow):
@@ -107,6 +107,8 @@ class WindowBatch:
             timestep = self.windows[0].get_tensor(timestep, dim=0)
         options = {**self.model_options, "transformer_options": {**self.model_options.get("transformer_options", {})}}
         options["transformer_options"]["context_window"] = self._shown_window(self.windows)
+        if len(self.windows) == 1:
+            options["transformer_options"]["ad_params"] = frame_numbers(self.windows[0])
         options["model_function_wrapper"] = self._call_model
         results = calc_cond_batch(self.model, conds, latents[0], timestep, options)
         kinds = len(self.conds)
@@ -180,12 +182,3 @@ class WindowBatch:
         if inner is None:
             return apply_model(x, args["timestep"], **c)
         return inner(apply_model, {"input": x, "timestep": args["timestep"], "c": c, "cond_or_uncond": options["cond_or_uncond"]})
-
-
-def can_be_batched(timestep: torch.Tensor, model_options: dict) -> bool:
-    """Whether several windows may share a call: not when frames differ in noise level, or when other code wraps the evaluation
-    of conds and so would see the conds of several windows at once."""
-    wrappers = comfy.patcher_extension.get_all_wrappers(
-        comfy.patcher_extension.WrappersMP.CALC_COND_BATCH, model_options, is_model_options=True
-    )
-    return not wrappers and bool((timestep == timestep[0]).all())

@@ -23,9 +23,10 @@ from ..samplers.context_fusion import FUSE_METHODS, FusionPlan, WindowFusion, fu
 from ..samplers.context_plan import check_cells, draw_plan
 from ..samplers.context_schedules import check_context, create_context_windows
 from ..samplers.noise import NOISE_TYPES, arrange_noise
-from .context_batch import WindowBatch, can_be_batched
+from .context_batch import WindowBatch
 from .context_conds import BATCH_AXIS, TIME_AXIS, window_conds
 from .context_controls import HintStore
+from .context_patches import refuse_recorders, unknown_parts
 
 KEY = "zoetrope_context_windows"
 CORE_KEYS = ("ContextWindows_prepare_sampling", "ContextWindows_sampler_sample")
@@ -77,9 +78,11 @@ class ContextSettings:
     def videos(self, shape: torch.Size | list[int]) -> tuple[int, int]:
         """How many videos lie one after another on the frame axis of latents of this shape, and the frames of each.
 
-        Raises ValueError when they are not a whole number.
+        Raises ValueError when they are not a whole number, and where there are none.
         """
         total = shape[self.axis(shape)]
+        if total == 0:
+            raise ValueError("the latents hold no frames, a video needs at least one; make batch_size of the latent at least 1.")
         frames = self.frames_per_video or total
         if total % frames:
             raise ValueError(
@@ -88,6 +91,11 @@ class ContextSettings:
             )
         return total // frames, frames
 
+    def needed(self, shape: torch.Size | list[int]) -> bool:
+        """Whether latents of this shape are more than one window. Raises ValueError as `videos` does."""
+        num_videos, num_frames = self.videos(shape)
+        return num_frames > self.context_length or num_videos > 1
+
 
 class ContextRun:
     """What one sampling run keeps between its steps: the tables of its windows and the prepared ControlNet hints."""
@@ -95,6 +103,7 @@ class ContextRun:
     def __init__(self):
         self.windows: dict[tuple, tuple[list[list[int]], FusionPlan]] = {}
         self.hints = HintStore()
+        self.parts_told: list[str] = []
 
 
 class ContextWindowHandler(ContextHandlerABC):
@@ -106,8 +115,7 @@ class ContextWindowHandler(ContextHandlerABC):
 
     def should_use_context(self, model, conds, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict) -> bool:
         """Whether x_in has more frames than one window. Raises ValueError on latents that this handler cannot divide."""
-        num_videos, num_frames = self.settings.videos(x_in.shape)
-        needed = num_frames > self.settings.context_length or num_videos > 1
+        needed = self.settings.needed(x_in.shape)
         _refuse_mixed_latents(conds, needed, self.settings.context_length)
         return needed
 
@@ -127,13 +135,21 @@ class ContextWindowHandler(ContextHandlerABC):
             for frames in frame_lists
         ]
         fusions = [WindowFusion(plan, x_in, axis) for _ in conds]
-        batched = can_be_batched(timestep, model_options)
+        batched = bool((timestep == timestep[0]).all()) and not self._unknown_parts(run, model, model_options)
         for group in self._groups(windows, batched):
             batch = WindowBatch(model, group, conds, x_in, timestep, model_options, run.hints)
             for results in batch.evaluate(calc_cond_batch):
                 for fusion, result in zip(fusions, results, strict=True):
                     fusion.add(result)
         return [fusion.result() for fusion in fusions]
+
+    def _unknown_parts(self, run: ContextRun, model, model_options: dict) -> list[str]:
+        """Other code that sees the calls of the network and is not known to treat every image by itself; told once in a run."""
+        parts = unknown_parts(model, model_options)
+        if parts and parts != run.parts_told:
+            run.parts_told = parts
+            logging.info(f"Context windows: one window in a call, because other code sees the calls: {', '.join(parts)}.")
+        return parts
 
     def _windows(self, run: ContextRun, x_in: torch.Tensor, step: int) -> tuple[list[list[int]], FusionPlan]:
         num_videos, num_frames = self.settings.videos(x_in.shape)
@@ -189,12 +205,15 @@ def _refuse_mixed_latents(conds, needed: bool, context_length: int) -> None:
             )
 
 
-def _outer_sample(executor, *args, **kwargs):
+def _outer_sample(executor, noise, *args, **kwargs):
     guider = executor.class_obj
     before = guider.model_options
+    handler = before.get("context_handler")
+    if isinstance(handler, ContextWindowHandler) and handler.settings.needed(noise.shape):
+        refuse_recorders(before)
     guider.model_options = {**before, KEY: ContextRun()}
     try:
-        return executor(*args, **kwargs)
+        return executor(noise, *args, **kwargs)
     finally:
         guider.model_options = before
 

@@ -56,32 +56,38 @@ def test_each_window_has_the_prompts_of_its_frames(model, windows_per_batch, cfg
     assert_same(result, fuse(WINDOWS, expected, noise, PYRAMID))
 
 
-def calls_of(model, **settings):
-    """A windowed MODEL and the list into which it writes the shape of each call of the network."""
-    calls = []
+@pytest.fixture
+def calls_of(model):
+    """A function that makes a windowed MODEL and a list; each call of the network writes into it the number of images and the
+    transformer_options. A hook on the network is not seen by Context Windows, as a wrapper would be."""
+    hooks = []
 
-    def count(apply_model, args):
-        options = args["c"]["transformer_options"]
-        calls.append((args["input"].shape[0], list(args["cond_or_uncond"]), options["cond_or_uncond"], options["context_window"]))
-        return apply_model(args["input"], args["timestep"], **args["c"])
+    def make(**settings):
+        calls = []
 
-    model = windowed(model, **settings)
-    model.set_model_unet_function_wrapper(count)
-    return model, calls
+        def count(network, args, kwargs):
+            calls.append((args[0].shape[0], kwargs["transformer_options"]))
+
+        hooks.append(model.model.diffusion_model.register_forward_pre_hook(count, with_kwargs=True))
+        return windowed(model, **settings), calls
+
+    yield make
+    for hook in hooks:
+        hook.remove()
 
 
-def test_windows_share_calls_up_to_the_number_asked_for(model):
+def test_windows_share_calls_up_to_the_number_asked_for(calls_of):
     noise = seeded(F, 4, H, W)
     for windows_per_batch, sizes in ((0, [18]), (1, [6, 6, 6]), (2, [12, 6])):
-        counting, calls = calls_of(model, windows_per_batch=windows_per_batch)
+        counting, calls = calls_of(windows_per_batch=windows_per_batch)
         evaluate(counting, noise, prompt(F), prompt(seed=3))
         assert [call[0] for call in calls] == sizes
-        for size, kinds, same_kinds, window in calls:
+        for size, options in calls:
+            kinds, window = options["cond_or_uncond"], options["context_window"]
             assert sorted(kinds) == [0] * (size // 6) + [1] * (size // 6)
-            assert kinds == same_kinds
             frames = [frame for one in getattr(window, "windows", [window] * len(kinds)) for frame in one.index_list]
             assert len(frames) == size
-    assert calls[-1][3].index_list == WINDOWS[2]
+    assert calls[-1][1]["context_window"].index_list == WINDOWS[2]
 
 
 def test_windows_of_different_length_work(model):
@@ -144,12 +150,12 @@ def test_frames_that_do_not_see_each_other_come_out_as_without_windows(model, sa
     assert_same(result, comfy.sample.sample(model, *arguments, seed=13, disable_pbar=True), 1e-4)
 
 
-def test_uniform_windows_move_with_the_step_and_stay_within_it(model):
-    counting, calls = calls_of(model, context_schedule="standard_uniform", windows_per_batch=1)
+def test_uniform_windows_move_with_the_step_and_stay_within_it(calls_of):
+    counting, calls = calls_of(context_schedule="standard_uniform", windows_per_batch=1)
     noise = seeded(F, 4, H, W)
     comfy.sample.sample(counting, noise, 3, 4.0, "heun", "normal", prompt(F), prompt(seed=3), torch.zeros_like(noise),
                         seed=13, disable_pbar=True)  # fmt: skip
-    starts = [call[3].index_list[0] for call in calls]
+    starts = [options["context_window"].index_list[0] for _, options in calls]
     # heun: the second evaluation of a step is at the noise level of the next one; the last step has one
     assert starts == [0, 2, 4] + [0, 1, 2, 4] * 2 + [0, 2, 4] * 2
 
@@ -162,10 +168,10 @@ def test_several_videos_in_a_batch_get_their_own_windows(model):
     assert_same(result, torch.cat(expected))
 
 
-def test_short_videos_in_a_batch_are_kept_apart(model):
-    separate, calls = calls_of(model, context_length=8, frames_per_video=3, windows_per_batch=1)
+def test_short_videos_in_a_batch_are_kept_apart(calls_of):
+    separate, calls = calls_of(context_length=8, frames_per_video=3, windows_per_batch=1)
     evaluate(separate, seeded(6, 4, H, W), prompt(3), prompt(seed=3))
-    assert [call[3].index_list for call in calls] == [[0, 1, 2], [3, 4, 5]]
+    assert [options["context_window"].index_list for _, options in calls] == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_freenoise_reaches_the_sampler_and_leaves_the_users_noise(model):
@@ -245,18 +251,12 @@ def test_other_codes_wrapper_of_the_conds_sees_one_window_at_a_time(model):
     assert_same(result, evaluate(windowed(model), noise, prompt(F), prompt(seed=3)))
 
 
-def test_an_identity_belongs_to_one_cond_of_one_window_at_every_step(model):
-    identities = []
-
-    def record(apply_model, args):
-        identities.append(tuple(args["c"]["transformer_options"]["uuids"]))
-        return apply_model(args["input"], args["timestep"], **args["c"])
-
-    recording = windowed(model, windows_per_batch=2)
-    recording.set_model_unet_function_wrapper(record)
+def test_an_identity_belongs_to_one_cond_of_one_window_at_every_step(calls_of):
+    recording, calls = calls_of(windows_per_batch=2)
     noise = seeded(F, 4, H, W)
     comfy.sample.sample(recording, noise, 2, 4.0, "euler", "normal", prompt(F), prompt(seed=3), torch.zeros_like(noise),
                         seed=13, disable_pbar=True)  # fmt: skip
+    identities = [tuple(options["uuids"]) for _, options in calls]
     assert identities[:2] == identities[2:]
     assert len({identity for call in identities[:2] for identity in call}) == 6
 
