@@ -82,7 +82,9 @@ class ContextSettings:
         """
         total = shape[self.axis(shape)]
         if total == 0:
-            raise ValueError("the latents hold no frames, a video needs at least one; make batch_size of the latent at least 1.")
+            raise ValueError(
+                "the latents hold no frames, a video needs at least one; raise batch_size of the latent."
+            )
         frames = self.frames_per_video or total
         if total % frames:
             raise ValueError(
@@ -144,11 +146,12 @@ class ContextWindowHandler(ContextHandlerABC):
         return [fusion.result() for fusion in fusions]
 
     def _unknown_parts(self, run: ContextRun, model, model_options: dict) -> list[str]:
-        """Other code that sees the calls of the network and is not known to treat every image by itself; told once in a run."""
+        """Other code that sees the calls of the network and may not see several windows; told once a run."""
         parts = unknown_parts(model, model_options)
         if parts and parts != run.parts_told:
             run.parts_told = parts
-            logging.info(f"Context windows: one window in a call, because other code sees the calls: {', '.join(parts)}.")
+            names = ", ".join(parts)
+            logging.info(f"Context windows: one window in a call, for other code sees the calls: {names}.")
         return parts
 
     def _windows(self, run: ContextRun, x_in: torch.Tensor, step: int) -> tuple[list[list[int]], FusionPlan]:

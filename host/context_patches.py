@@ -1,21 +1,24 @@
 """Other code that sees the calls of the network in context windows, and what it must not see.
 
-Patches and wrappers are written for calls that hold one chunk of each kind of cond (positive, negative, ...). Many look up "the"
-negative chunk, or hold a row for each frame. Several windows in one call have a chunk of each kind for each window, so that is
-done only where all code that sees the call is known to treat every image by itself. Everything else gets windows one by one, and
-is told which frames they are by the protocol that AnimateDiff-Evolved published: transformer_options["ad_params"].
+Patches and wrappers are written for calls that hold one chunk of each kind of cond (positive, negative, ...).
+Many look up "the" negative chunk, or hold a row for each frame. Several windows in one call have a chunk of
+each kind for each window, so that is done only where all code that sees the call is known to treat every
+image by itself. Everything else gets windows one by one, and is told which frames they are by the protocol
+that AnimateDiff-Evolved published: transformer_options["ad_params"].
 """
 
 from __future__ import annotations
 
 import dis
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import comfy.hooks
 import comfy.patcher_extension
 from comfy.context_windows import IndexListContextWindow
 from comfy.patcher_extension import WrappersMP
+
+from ..foreign_text import printable
+from .code_origin import module_name, plain
 
 # Their patches compute each image of a batch by itself, or belong to this pack.
 _SAFE_MODULES = (
@@ -34,31 +37,40 @@ _CFG_FUNCTIONS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_p
 
 
 def frame_numbers(window: IndexListContextWindow) -> dict[str, object]:
-    """What transformer_options["ad_params"] is in a window: its frames, and the number of frames of all windows together."""
+    """What transformer_options["ad_params"] is in a window: its frames, and the number of frames of all
+    windows together."""
     frames = list(window.index_list)
     return {"sub_idxs": frames, "full_length": window.total_frames, "context_length": len(frames)}
 
 
 def unknown_parts(model, model_options: dict) -> list[str]:
     """Names of the patches and wrappers of a MODEL that may only see one window in a call of the network."""
-    parts = (part for part in _parts(model, model_options) if not _module(part).startswith(_SAFE_MODULES))
-    return sorted({f"{_module(part)}.{getattr(_plain(part), '__qualname__', type(part).__qualname__)}" for part in parts})
+    parts = (part for part in _parts(model, model_options) if not module_name(part).startswith(_SAFE_MODULES))
+    return sorted(
+        {
+            printable(f"{module_name(part)}.{getattr(plain(part), '__qualname__', type(part).__qualname__)}")
+            for part in parts
+        }
+    )
 
 
 def refuse_recorders(model_options: dict) -> None:
-    """Raises ValueError where a guidance remembers the attention of one call and uses it on the frames of all windows.
+    """Raises ValueError where a guidance remembers the attention of one call and uses it on the frames of all
+    windows.
 
-    ComfyUI's Self-Attention Guidance does: an attention patch writes a variable that its function after the guidance reads.
+    ComfyUI's Self-Attention Guidance does: an attention patch writes a variable that its function after the
+    guidance reads.
     """
-    later = [_plain(f) for name in _CFG_FUNCTIONS for f in _listed(model_options.get(name))]
+    later = [plain(f) for name in _CFG_FUNCTIONS for f in _listed(model_options.get(name))]
     read = {id(cell) for function in later for cell in getattr(function, "__closure__", None) or ()}
-    for patch in map(_plain, _attention_patches(model_options.get("transformer_options", {}))):
+    for patch in map(plain, _attention_patches(model_options.get("transformer_options", {}))):
         if _written_cells(patch) & read:
-            node = _NODES.get(_module(patch), f"{patch.__qualname__} of {_module(patch)}")
+            node = _NODES.get(module_name(patch), printable(f"{patch.__qualname__} of {module_name(patch)}"))
             raise ValueError(
-                f"'{node}' remembers the attention of one call of the network and 'Context Windows' makes several for a video of more "
-                f"frames than context_length, so the two cannot work together; remove one of them, or raise context_length to the "
-                f"number of frames. Perturbed-Attention Guidance works in context windows."
+                f"'{node}' remembers the attention of one call of the network and 'Context Windows' makes "
+                "several for a video of more frames than context_length, so the two cannot work together; "
+                "remove one of them, or raise context_length to the number of frames. Perturbed-Attention "
+                "Guidance works in context windows."
             )
 
 
@@ -68,7 +80,9 @@ def _parts(model, model_options: dict) -> Iterator[Callable]:
     yield from _parts_of(options)
     if (wrapper := model_options.get("model_function_wrapper")) is not None:
         yield wrapper
-    yield from comfy.patcher_extension.get_all_wrappers(WrappersMP.CALC_COND_BATCH, model_options, is_model_options=True)
+    yield from comfy.patcher_extension.get_all_wrappers(
+        WrappersMP.CALC_COND_BATCH, model_options, is_model_options=True
+    )
     hooks = model_options.get("registered_hooks")
     for hook in () if hooks is None else hooks.get_type(comfy.hooks.EnumHookType.TransformerOptions):
         yield from _parts_of(hook.transformers_dict)
@@ -79,7 +93,9 @@ def _parts(model, model_options: dict) -> Iterator[Callable]:
 
 def _parts_of(options: dict) -> Iterator[Callable]:
     for entries in options.get("patches", {}).values():
-        yield from (entry[-1] if isinstance(entry, tuple) else entry for entry in entries)  # some are (layer types, patch)
+        yield from (
+            entry[-1] if isinstance(entry, tuple) else entry for entry in entries
+        )  # some are (layer types, patch)
     for blocks in options.get("patches_replace", {}).values():
         yield from blocks.values()
     if (override := options.get("optimized_attention_override")) is not None:
@@ -102,22 +118,14 @@ def _listed(functions: object) -> list:
     return functions if isinstance(functions, list) else [] if functions is None else [functions]
 
 
-def _plain(part: object) -> object:
-    """The function of a bound method or a partial, else the object itself."""
-    while isinstance(part, partial):
-        part = part.func
-    return getattr(part, "__func__", part)
-
-
-def _module(part: object) -> str:
-    part = _plain(part)
-    return (part.__module__ if hasattr(part, "__qualname__") else type(part).__module__) or ""
-
-
 def _written_cells(function: object) -> set[int]:
     """The variables of enclosing functions that a function writes, by identity."""
     code = getattr(function, "__code__", None)
     if code is None:
         return set()
     names = {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_DEREF"}
-    return {id(cell) for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True) if name in names}
+    return {
+        id(cell)
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
+        if name in names
+    }

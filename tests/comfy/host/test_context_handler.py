@@ -58,8 +58,10 @@ def test_each_window_has_the_prompts_of_its_frames(model, windows_per_batch, cfg
 
 @pytest.fixture
 def calls_of(model):
-    """A function that makes a windowed MODEL and a list; each call of the network writes into it the number of images and the
-    transformer_options. A hook on the network is not seen by Context Windows, as a wrapper would be."""
+    """A function that makes a windowed MODEL and a list of the network's calls: (images, transformer_options).
+
+    Context Windows does not see a hook on the network, as it would see a wrapper.
+    """
     hooks = []
 
     def make(**settings):

@@ -1,4 +1,4 @@
-"""Other code's patches in context windows: frames that do not see each other come out as without windows, whatever the patch does."""
+"""Other code's patches in context windows; the oracle is the same MODEL without windows."""
 
 import logging
 
@@ -44,7 +44,9 @@ def model():
 def sizes(model):
     """The number of images in each call of the network, as a hook on it sees them."""
     found = []
-    hook = model.model.diffusion_model.register_forward_pre_hook(lambda network, args: found.append(args[0].shape[0]))
+    hook = model.model.diffusion_model.register_forward_pre_hook(
+        lambda network, args: found.append(args[0].shape[0])
+    )
     yield found
     hook.remove()
 
@@ -61,7 +63,9 @@ CORE_NODES = {
     "HyperTile": lambda m: HyperTile.execute(m, 32, 1, 0, False)[0],
     "FreeU": lambda m: FreeU.execute(m, 1.3, 1.4, 0.9, 0.2)[0],
     "FreeU_V2": lambda m: FreeU_V2.execute(m, 1.3, 1.4, 0.9, 0.2)[0],
-    "PatchModelAddDownscale": lambda m: PatchModelAddDownscale.execute(m, 3, 2.0, 0.0, 1.0, True, "bicubic", "bicubic")[0],
+    "PatchModelAddDownscale": lambda m: PatchModelAddDownscale.execute(
+        m, 3, 2.0, 0.0, 1.0, True, "bicubic", "bicubic"
+    )[0],
     "TomePatchModel": lambda m: TomePatchModel.execute(m, 0.5)[0],
     "RescaleCFG": lambda m: RescaleCFG().patch(m, 0.7)[0],
 }
@@ -72,8 +76,12 @@ CORE_NODES = {
 def test_core_s_patches_act_as_without_windows(model, name, windows_per_batch):
     patched = CORE_NODES[name](model)
     whole = one(patched, size=LARGER)
-    if not (name == "TomePatchModel" and windows_per_batch):  # which pixels it merges is thrown anew in every call
-        assert_same(one(windowed(patched, windows_per_batch=windows_per_batch), size=LARGER), whole, TOLERANCE)
+    if not (
+        name == "TomePatchModel" and windows_per_batch
+    ):  # which pixels it merges is thrown anew in every call
+        assert_same(
+            one(windowed(patched, windows_per_batch=windows_per_batch), size=LARGER), whole, TOLERANCE
+        )
     assert (whole - one(model, size=LARGER)).abs().max() > 1e-3 * whole.std(), "the patch does nothing here"
 
 
@@ -118,7 +126,9 @@ def attend(q, k, v, options):
 def wrap_function(model, act):
     def wrapper(apply_model, args):
         assert args["cond_or_uncond"] == args["c"]["transformer_options"]["cond_or_uncond"]
-        return apply_model(act(args["input"], args["c"]["transformer_options"]), args["timestep"], **args["c"])
+        return apply_model(
+            act(args["input"], args["c"]["transformer_options"]), args["timestep"], **args["c"]
+        )
 
     model.set_model_unet_function_wrapper(wrapper)
 
@@ -154,8 +164,12 @@ PLACES = {
     "attn2_patch": lambda m, act: m.set_model_attn2_patch(lambda q, k, v, o: (act(q, o), k, v)),
     "attn1_output_patch": lambda m, act: m.set_model_attn1_output_patch(act),
     "attn2_output_patch": lambda m, act: m.set_model_attn2_output_patch(act),
-    "attn1_replace": lambda m, act: m.set_model_attn1_replace(lambda q, k, v, o: act(attend(q, k, v, o), o), "middle", 0),
-    "attn2_replace": lambda m, act: m.set_model_attn2_replace(lambda q, k, v, o: act(attend(q, k, v, o), o), "input", 1),
+    "attn1_replace": lambda m, act: m.set_model_attn1_replace(
+        lambda q, k, v, o: act(attend(q, k, v, o), o), "middle", 0
+    ),
+    "attn2_replace": lambda m, act: m.set_model_attn2_replace(
+        lambda q, k, v, o: act(attend(q, k, v, o), o), "input", 1
+    ),
     "input_block_patch": lambda m, act: m.set_model_input_block_patch(act),
     "output_block_patch": lambda m, act: m.set_model_output_block_patch(lambda h, skip, o: (act(h, o), skip)),
     "model_function_wrapper": wrap_function,
@@ -179,7 +193,9 @@ def test_a_patch_sees_one_window_and_its_frames(model, sizes, place, act):
 
 
 @pytest.mark.parametrize("act", [looks_up_a_chunk, has_a_row_for_each_frame])
-@pytest.mark.parametrize("scope", [comfy.hooks.EnumHookScope.AllConditioning, comfy.hooks.EnumHookScope.HookedOnly])
+@pytest.mark.parametrize(
+    "scope", [comfy.hooks.EnumHookScope.AllConditioning, comfy.hooks.EnumHookScope.HookedOnly]
+)
 def test_a_patch_that_a_hook_brings_sees_one_window(model, scope, act):
     hook = comfy.hooks.TransformerOptionsHook({"patches": {"attn1_output_patch": [act]}}, scope)
     group = comfy.hooks.HookGroup()
@@ -204,7 +220,9 @@ def test_rows_are_those_of_the_video_with_several_videos_in_a_batch(model):
     patched.set_model_attn1_output_patch(act)
     noise = seeded(2 * F, 4, H, W)
     whole = evaluate(patched, noise, prompt(F), prompt(seed=3))
-    assert_same(evaluate(windowed(patched, frames_per_video=F), noise, prompt(F), prompt(seed=3)), whole, TOLERANCE)
+    assert_same(
+        evaluate(windowed(patched, frames_per_video=F), noise, prompt(F), prompt(seed=3)), whole, TOLERANCE
+    )
 
 
 def test_the_log_says_why_windows_are_computed_one_by_one(model, sizes, caplog):

@@ -107,3 +107,26 @@ def test_a_plan_as_large_as_a_picture_is_drawn():
     image, words = context_handler.window_plan(Plain, 4096, 1)
     assert image.shape == (1, 4096, 4096, 3) and words.startswith("4096 frames: 4096.0 windows per step")
     assert torch.equal((image[0].amax(-1) > 0.25).nonzero()[:, 0], torch.arange(4096)), "each window has one frame, its own"
+
+
+PATCHES = {
+    "NAGuidance": ({"nag_scale": 5.0, "nag_alpha": 0.5, "nag_tau": 1.5}, True),
+    "FreeU_V2": ({"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}, False),
+    "SelfAttentionGuidance": ({"scale": 0.5, "blur_sigma": 2.0}, None),
+}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_core_s_patches_are_known_in_a_running_comfyui(comfy_server, name):
+    """There core's nodes are modules of other names than in a script that imports them."""
+    values, one_by_one = PATCHES[name]
+    prompt = graph(frames=5, extra=windows(context_length=3, context_overlap=1))
+    prompt["4"] = {"class_type": name, "inputs": {"model": ["1", 0], **values}}
+    before = len(comfy_server.log_text())
+    if one_by_one is None:
+        with pytest.raises(ComfyError, match="'Self-Attention Guidance' remembers the attention"):
+            comfy_server.prompt(prompt)
+    else:
+        comfy_server.prompt(prompt)
+        told = "one window in a call" in comfy_server.log_text()[before:]
+        assert told == one_by_one
