@@ -19,7 +19,7 @@ def plain(part: object) -> object:
 
 
 def module_name(part: object) -> str:
-    """The module of a function, a class or an object's class; that of a core node as "comfy_extras.nodes_...".
+    """The module of a function, a class or an object's class; of core's nodes "comfy_extras.nodes_...".
 
     A running ComfyUI loads core's nodes as "nodes_...", and other packs under the path of their folder.
     """

@@ -65,12 +65,12 @@ def refuse_recorders(model_options: dict) -> None:
     read = {id(cell) for function in later for cell in getattr(function, "__closure__", None) or ()}
     for patch in map(plain, _attention_patches(model_options.get("transformer_options", {}))):
         if _written_cells(patch) & read:
-            node = _NODES.get(module_name(patch), printable(f"{patch.__qualname__} of {module_name(patch)}"))
+            node = _NODES.get(module_name(patch), f"{patch.__qualname__} of {module_name(patch)}")
             raise ValueError(
-                f"'{node}' remembers the attention of one call of the network and 'Context Windows' makes "
-                "several for a video of more frames than context_length, so the two cannot work together; "
-                "remove one of them, or raise context_length to the number of frames. Perturbed-Attention "
-                "Guidance works in context windows."
+                f"'{printable(node)}' remembers the attention of one call of the network and 'Context "
+                "Windows' makes several for a video of more frames than context_length, so the two cannot "
+                "work together; remove one of them, or raise context_length to the number of frames. "
+                "Perturbed-Attention Guidance works in context windows."
             )
 
 

@@ -8,47 +8,29 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import comfy.ldm.modules.attention
 import comfy.model_patcher
-import comfy.model_sampling
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel, forward_timestep_embed
 from comfy.patcher_extension import WrappersMP
 
 from ..foreign_text import printable
-from ..motion_modules.beta_schedules import BETA_SCHEDULES, schedule_of_version
+from .motion_fit import blocks_without_transformer, unet_that_fits
 from .motion_models import MotionModule
+from .motion_run import EVERY_SIGMA, odd_in_run, refuse_latents, sigma_range
+from .motion_settings import GROUP_NORM_CHOICES, JOINT, JOINT_EVOLVED, PER_FRAME, MotionSettings
+from .node_notes import current_node, say
+from .trained_schedule import AUTO, BETA_SCHEDULE_CHOICES, USE_EXISTING, put_trained_schedule
+
+__all__ = [
+    "AUTO", "BETA_SCHEDULE_CHOICES", "GROUP_NORM_CHOICES", "JOINT", "JOINT_EVOLVED", "PER_FRAME",
+    "USE_EXISTING", "MotionInjection", "MotionSettings", "apply_motion_module",
+]  # fmt: skip
 
 KEY = "zoetrope_motion"
 PATCH = "forward_timestep_embed_patch"
-
-AUTO = "auto"
-USE_EXISTING = "use existing"
-BETA_SCHEDULE_CHOICES = [AUTO, USE_EXISTING, *BETA_SCHEDULES]
-
-PER_FRAME = "per frame"
-JOINT = "over all frames (AnimateDiff v1)"
-JOINT_EVOLVED = "over all frames (AnimateDiff-Evolved)"
-GROUP_NORM_CHOICES = [AUTO, PER_FRAME, JOINT, JOINT_EVOLVED]
-
-
-@dataclass(frozen=True)
-class MotionSettings:
-    """How a motion module acts on a MODEL. strength 0 = off, 1 = as trained; percents are 0..1 of the noise schedule.
-
-    frames_per_video: 0 when all images of the batch are one video, else the batch is a row of videos of that length.
-    """
-
-    strength: float = 1.0
-    start_percent: float = 0.0
-    end_percent: float = 1.0
-    beta_schedule: str = AUTO
-    group_norm: str = AUTO
-    frames_per_video: int = 0
-
 
 def apply_motion_module(
     model: comfy.model_patcher.ModelPatcher, motion_module: MotionModule, settings: MotionSettings
@@ -56,19 +38,21 @@ def apply_motion_module(
     """A clone of model whose frames know of each other; model itself is not changed.
 
     strength 0 returns a plain clone: the result is bit for bit that of the MODEL without a module.
-    Raises ValueError when the module does not fit the MODEL or a setting is out of range.
+    Raises ValueError when the module does not fit the MODEL.
     """
-    _check_settings(settings)
-    unet = _unet_that_fits(model, motion_module)
+    unet = unet_that_fits(model, motion_module)
     patched = model.clone()
     if settings.strength == 0:
+        say("Apply Motion Module is off: its strength is 0.", current_node())
         return patched
-    _patch_beta_schedule(patched, motion_module, settings.beta_schedule)
-    injection = MotionInjection(motion_module, settings, _sigma_range(patched, settings), _blocks_without_transformer(unet))
+    put_trained_schedule(patched, motion_module.config.version, settings.beta_schedule)
+    range_ = sigma_range(patched, settings)
+    injection = MotionInjection(motion_module, settings, range_, blocks_without_transformer(unet))
     patched.set_additional_models(KEY, [*patched.get_additional_models_with_key(KEY), motion_module.patcher.clone()])
     patches = patched.model_options["transformer_options"].setdefault("patches", {})
     # First in the list: core runs only the first entry that matches a layer; ours calls the following ones itself.
     patches[PATCH] = [((SpatialTransformer, ResBlock), injection), *patches.get(PATCH, [])]
+    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, injection.wrap_outer_sample)
     patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, injection.wrap_diffusion_model)
     _patch_group_norms(patched, unet, injection)
     return patched
@@ -83,15 +67,38 @@ class _Call:
 
 
 class MotionInjection:
-    """Runs one motion module inside the forward of a UNet. Holds settings only; what belongs to a call lives in a ContextVar."""
+    """Runs one motion module inside the forward of a UNet.
 
-    def __init__(self, module: MotionModule, settings: MotionSettings, sigma_range, blocks_without_transformer):
+    Holds settings only; what belongs to a sampling run or to a call of the network lives in a ContextVar.
+    """
+
+    def __init__(self, module: MotionModule, settings: MotionSettings, range_: tuple[float, float],
+                 without_transformer: frozenset[tuple[str, int]]):
         self.module = module
         self.settings = settings
-        self.sigma_range: tuple[float, float] | None = sigma_range
-        self.blocks_without_transformer: frozenset[tuple[str, int]] = blocks_without_transformer
+        self.sigma_range = range_
+        self.blocks_without_transformer = without_transformer
+        self.node_id = current_node()
         self.joint_module_norm = settings.group_norm == JOINT_EVOLVED
+        self._run_range: ContextVar[tuple | None] = ContextVar("zoetrope_motion_run", default=None)
         self._call: ContextVar[_Call | None] = ContextVar("zoetrope_motion_call", default=None)
+
+    def wrap_outer_sample(self, executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
+        """OUTER_SAMPLE wrapper: refuses latents that are no frames, says what is odd, finds the range.
+
+        The range is on the noise schedule of this run, which another node may have changed behind ours.
+        """
+        model = executor.class_obj.model_patcher
+        refuse_latents(model, noise.shape)
+        range_ = sigma_range(model, self.settings)
+        handler = model.model_options.get("context_handler")
+        for text in odd_in_run(self.settings, range_, noise.shape, sigmas, handler):
+            say(text, self.node_id)
+        token = self._run_range.set(range_)
+        try:
+            return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
+        finally:
+            self._run_range.reset(token)
 
     def wrap_diffusion_model(self, executor, x, timesteps=None, context=None, y=None, control=None,
                              transformer_options=None, **kwargs):
@@ -172,11 +179,8 @@ class MotionInjection:
         return frames
 
     def _acts_at(self, options: dict) -> bool:
-        if self.sigma_range is None:
-            return True
-        sigma = float(options["sigmas"].max())
-        high, low = self.sigma_range
-        return low <= sigma <= high
+        high, low = self._run_range.get() or self.sigma_range
+        return (high, low) == EVERY_SIGMA or low <= float(options["sigmas"].max()) <= high
 
 
 def _attention_with(transformer_options: dict):
@@ -186,101 +190,6 @@ def _attention_with(transformer_options: dict):
         return function(q, k, v, heads, transformer_options=transformer_options)
 
     return attention
-
-
-def _check_settings(settings: MotionSettings) -> None:
-    if not 0.0 <= settings.start_percent <= settings.end_percent <= 1.0:
-        raise ValueError(
-            f"start_percent={settings.start_percent} must not be larger than end_percent={settings.end_percent}, both between "
-            f"0 and 1; raise end_percent or lower start_percent."
-        )
-    if settings.strength < 0:
-        raise ValueError(f"strength={settings.strength} must be 0 (off) or larger; 1 is as trained.")
-    if settings.frames_per_video < 0:
-        raise ValueError(f"frames_per_video={settings.frames_per_video} must be 0 (all images are one video) or larger.")
-    for name, value, choices in (
-        ("beta_schedule", settings.beta_schedule, BETA_SCHEDULE_CHOICES),
-        ("group_norm", settings.group_norm, GROUP_NORM_CHOICES),
-    ):
-        if value not in choices:
-            raise ValueError(f"{name}='{printable(value)}' is not known; choose one of {', '.join(choices)}.")
-
-
-def _unet_that_fits(model, motion_module: MotionModule) -> UNetModel:
-    unet = model.get_model_object("diffusion_model")
-    if not isinstance(unet, UNetModel):
-        raise ValueError(
-            f"a motion module needs a Stable Diffusion UNet, this MODEL is a {type(unet).__name__}; load an SD1.x checkpoint "
-            f"(or SDXL for an SDXL module) with Load Checkpoint."
-        )
-    config = motion_module.config
-    levels = len(unet.channel_mult)
-    kinds = {3: "SDXL", 4: "SD1.x"}
-    wrong = None
-    if levels != config.num_levels:
-        wrong = (f"it was made for a UNet of {config.num_levels} levels ({kinds.get(config.num_levels, 'unknown')}), "
-                 f"this checkpoint has {levels} ({kinds.get(levels, 'unknown')})")
-    else:
-        blocks = _blocks(unet)
-        for block in motion_module.patcher.model.sites:
-            have = _out_channels(blocks.get(block))
-            need = motion_module.patcher.model.channels_at(block)
-            if have != need:
-                wrong = f"at {block[0]} block {block[1]} it has {need} channels, this checkpoint has {have or 'no such block'}"
-                break
-        if wrong is None and motion_module.config.has_mid and ("middle", 0) in _blocks_without_transformer(unet):
-            wrong = "it follows the spatial transformer of the middle block, this checkpoint has none there"
-    if wrong:
-        raise ValueError(
-            f"the motion module '{printable(motion_module.name)}' ({config.version}) does not fit this "
-            f"checkpoint: {wrong}. "
-            f"Use a motion module that was made for this kind of checkpoint."
-        )
-    return unet
-
-
-def _blocks(unet: UNetModel) -> dict[tuple[str, int], torch.nn.Module]:
-    blocks = {("input", i): b for i, b in enumerate(unet.input_blocks)}
-    blocks |= {("output", i): b for i, b in enumerate(unet.output_blocks)}
-    if unet.middle_block is not None:
-        blocks["middle", 0] = unet.middle_block
-    return blocks
-
-
-def _out_channels(block) -> int | None:
-    if block is None:
-        return None
-    return next((layer.out_channels for layer in block if isinstance(layer, ResBlock)), None)
-
-
-def _blocks_without_transformer(unet: UNetModel) -> frozenset[tuple[str, int]]:
-    return frozenset(
-        key for key, block in _blocks(unet).items() if not any(isinstance(layer, SpatialTransformer) for layer in block)
-    )
-
-
-def _sigma_range(model, settings: MotionSettings) -> tuple[float, float] | None:
-    """(highest, lowest) sigma at which the module acts, on the noise schedule of model; None for all of them."""
-    if settings.start_percent == 0.0 and settings.end_percent == 1.0:
-        return None
-    sampling = model.get_model_object("model_sampling")
-    return float(sampling.percent_to_sigma(settings.start_percent)), float(sampling.percent_to_sigma(settings.end_percent))
-
-
-def _patch_beta_schedule(patched, motion_module: MotionModule, choice: str) -> None:
-    if choice == USE_EXISTING:
-        return
-    name = schedule_of_version(motion_module.config.version) if choice == AUTO else choice
-    existing = patched.get_model_object("model_sampling")
-    if not isinstance(existing, comfy.model_sampling.ModelSamplingDiscrete):
-        raise ValueError(
-            f"beta_schedule='{printable(choice)}' needs a model with discrete noise levels, this MODEL "
-            "samples with "
-            f"{type(existing).__name__}; set beta_schedule to '{USE_EXISTING}'."
-        )
-    settings = dict(BETA_SCHEDULES[name], zsnr=getattr(existing, "zsnr", False))
-    # The class of the existing one keeps the prediction type (eps, v, lcm, ...).
-    patched.add_object_patch("model_sampling", type(existing)(SimpleNamespace(sampling_settings=settings)))
 
 
 def _patch_group_norms(patched, unet: UNetModel, injection: MotionInjection) -> None:

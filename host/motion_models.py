@@ -1,8 +1,11 @@
-"""Motion modules as ComfyUI models: loaded once, with memory managed by ComfyUI, never part of the checkpoint."""
+"""Motion modules as ComfyUI models: loaded once, their memory ComfyUI's business, never part of a checkpoint."""
 
 from __future__ import annotations
 
+import json
+import math
 import os
+import uuid
 from dataclasses import dataclass, replace
 
 import comfy.model_management
@@ -10,12 +13,14 @@ import comfy.model_patcher
 import comfy.ops
 import torch
 from comfy.weight_adapter.lora import LoRAAdapter
+from safetensors import safe_open
 
 from ..foreign_text import printable
 from ..motion_modules.animatediff import MotionConfig, MotionModel
 from ..motion_modules.formats import read_motion_module
-from ..motion_modules.motion_lora import read_motion_lora
+from ..motion_modules.motion_lora import LowRankChange, keys_outside_motion_modules, read_motion_lora
 from .model_files import MOTION_LORAS, MOTION_MODULES, find_model_file, read_tensors
+from .node_notes import current_node, say
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,12 @@ class MotionModule:
 
 
 def load_motion_module(name: str) -> MotionModule:
-    """Loads a file of the motion module folders. Raises ValueError when it is missing, damaged or something else."""
+    """Loads a file of the motion module folders. Raises ValueError when it is missing, damaged or another."""
     return motion_module_from_file(find_model_file(MOTION_MODULES, name))
 
 
 def motion_module_from_file(path: str) -> MotionModule:
-    """Loads a motion module by path: built without memory, the file's tensors assigned, in the dtype ComfyUI would choose."""
+    """Loads a motion module by path: the file's tensors are assigned, in the dtype ComfyUI would choose."""
     name = os.path.basename(path)
     config, state_dict = read_motion_module(read_tensors(path), name)
     device = comfy.model_management.get_torch_device()
@@ -41,49 +46,143 @@ def motion_module_from_file(path: str) -> MotionModule:
     dtype = comfy.model_management.unet_dtype(
         device=device, model_params=parameters, supported_dtypes=[torch.float16, torch.bfloat16, torch.float32]
     )
-    model = MotionModel(config, operations=comfy.ops.manual_cast, device="meta")
     # Position tables stay float32: they are small and their rounding is what the reference avoids.
     state_dict = {k: v.to(torch.float32 if k.endswith("pos_encoder.pe") else dtype) for k, v in state_dict.items()}
-    model.load_state_dict(state_dict, strict=True, assign=True)
-    model.requires_grad_(False).eval()
-    patcher = comfy.model_patcher.CoreModelPatcher(
-        model, load_device=device, offload_device=comfy.model_management.unet_offload_device()
-    )
+    model, offload_device = _network(config, state_dict), comfy.model_management.unet_offload_device()
+    patcher = comfy.model_patcher.CoreModelPatcher(model, load_device=device, offload_device=offload_device)
     return MotionModule(patcher, config, name)
 
 
 def add_motion_lora(module: MotionModule, name: str, strength: float) -> MotionModule:
-    """The motion module with a MotionLoRA file added by a factor (0 = off, 1 = as trained); module is not changed.
+    """A motion module with a MotionLoRA file added by a factor (0 = off, 1 = as trained); module stays as it is.
 
-    Weights that the module does not have (the middle block of v2 LoRAs on v1 and v3) are left out, as in the reference.
-    Raises ValueError when the file is missing, something else or its shapes do not fit.
+    Weights that the module does not have (the middle block of v2 LoRAs on v1 and v3) are left out, as in the
+    reference; the node and the log say so.
+    Raises ValueError when the file is missing, something else, damaged, or its shapes do not fit.
     """
     return add_motion_lora_from_file(module, find_model_file(MOTION_LORAS, name), strength)
 
 
 def add_motion_lora_from_file(module: MotionModule, path: str, strength: float) -> MotionModule:
     """`add_motion_lora` by path."""
+    if not math.isfinite(strength):
+        raise ValueError(f"strength={strength} must be a finite number; 1 is as trained, 0 is off.")
     name = os.path.basename(path)
-    changes = read_motion_lora(read_tensors(path), name)
+    content = read_tensors(path)
+    changes = read_motion_lora(content, name, _alpha_beside_the_tensors(path, name))
+    left_out = [c for c in changes if c.key.startswith("mid_block.") and not module.config.has_mid]
+    patches = _patches(module, [c for c in changes if c not in left_out], name)
+    _say_what_is_odd(module, name, strength, changes, left_out, keys_outside_motion_modules(content))
+    patcher = _with_a_network_of_its_own(module)
+    patcher.add_patches(patches, strength)
+    return replace(module, patcher=patcher, name=f"{module.name} + {name}")
+
+
+def _patches(module: MotionModule, changes: list[LowRankChange], name: str) -> dict:
+    """ComfyUI's patches of the module's weights."""
     weights = dict(module.patcher.model.named_parameters())
     patches = {}
     for change in changes:
         if change.key not in weights:
-            if change.key.startswith("mid_block.") and not module.config.has_mid:
-                continue
             raise ValueError(
                 f"the MotionLoRA '{printable(name)}' changes '{printable(change.key)}', which "
-                f"'{printable(module.name)}' does not have; use it with a motion module for the same kind of checkpoint."
+                f"'{printable(module.name)}' does not have; use it with a motion module for the same kind of "
+                "checkpoint."
             )
-        channels = weights[change.key].shape[1]
-        if change.up.shape[0] != channels or change.down.shape[-1] != channels:
+        rows, columns = weights[change.key].shape
+        rows = rows if change.part is None else rows // 3
+        if (change.up.shape[0], change.down.shape[1]) != (rows, columns):
             raise ValueError(
-                f"the MotionLoRA '{printable(name)}' is made for {change.up.shape[0]} channels at "
-                f"'{printable(change.key)}', '{printable(module.name)}' has {channels}; use it with a motion module for "
-                f"the same kind of checkpoint."
+                f"the MotionLoRA '{printable(name)}' is made for {change.down.shape[1]} channels (to "
+                f"{change.up.shape[0]}) at '{printable(change.key)}', '{printable(module.name)}' has "
+                f"{columns} (to {rows}); use it with a motion module for the same kind of checkpoint."
             )
-        target = change.key if change.part is None else (change.key, (0, change.part * channels, channels))
-        patches[target] = LoRAAdapter(set(), (change.up, change.down, None, None, None, None))
-    patcher = module.patcher.clone()
-    patcher.add_patches(patches, strength)
-    return replace(module, patcher=patcher, name=f"{module.name} + {name}")
+        target = change.key if change.part is None else (change.key, (0, change.part * rows, rows))
+        patches[target] = LoRAAdapter(set(), (change.up, change.down, change.alpha, None, None, None))
+    return patches
+
+
+def _with_a_network_of_its_own(module: MotionModule) -> comfy.model_patcher.ModelPatcher:
+    """A clone of the module's patcher around a network that no other patcher has.
+
+    ComfyUI keeps one set of patched weights for each network, so two modules with different MotionLoRAs on
+    one MODEL would both run with the first one's. The tensors are those of the module: memory is shared until
+    one of them is patched.
+    """
+    source = module.patcher
+    patched = {key: kept.weight for key, kept in source.backup.items()}  # as they are without the patches
+    weights = {k: patched.get(k, v).to(source.offload_device) for k, v in source.model.state_dict().items()}
+    patcher = source.clone(model_override=(_network(module.config, weights), ({}, {}, {}, set())))
+    patcher.hook_backup = {}
+    patcher.clone_base_uuid = uuid.uuid4()
+    return patcher
+
+
+def _network(config: MotionConfig, weights: dict[str, torch.Tensor]) -> MotionModel:
+    """A network around these tensors; nothing is copied."""
+    model = MotionModel(config, operations=comfy.ops.manual_cast, device="meta")
+    model.load_state_dict(weights, strict=True, assign=True)
+    return model.requires_grad_(False).eval()
+
+
+def _alpha_beside_the_tensors(path: str, name: str) -> float | None:
+    """The alpha of all pairs that diffusers writes into the head of a .safetensors file; None without one.
+
+    Source: diffusers, loaders/lora_base.py ("lora_adapter_metadata": PEFT's LoraConfig as JSON).
+    """
+    if not path.lower().endswith((".safetensors", ".sft")):
+        return None
+    with safe_open(path, "pt") as file:
+        text = (file.metadata() or {}).get("lora_adapter_metadata", "{}")
+    try:
+        settings = json.loads(text)
+        settings = {k.rpartition(".")[2]: v for k, v in settings.items() if not k.startswith("text_encoder")}
+        alpha = settings.get("lora_alpha")
+        alpha = None if alpha is None else float(alpha)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"the MotionLoRA '{printable(name)}' has settings that cannot be read ({printable(error)}); save it again."
+        ) from error
+    if alpha is not None and not math.isfinite(alpha):
+        raise ValueError(f"the MotionLoRA '{printable(name)}' has lora_alpha={alpha}, which is no number; save it again.")
+    if settings.get("alpha_pattern") or settings.get("use_rslora"):
+        raise ValueError(
+            f"the MotionLoRA '{printable(name)}' scales its layers by alpha_pattern or use_rslora, which "
+            "cannot be applied; save it with one lora_alpha for all layers."
+        )
+    return alpha
+
+
+def _say_what_is_odd(
+    module: MotionModule,
+    name: str,
+    strength: float,
+    changes: list[LowRankChange],
+    left_out: list[LowRankChange],
+    outside: list[str],
+) -> None:
+    version, sites = module.config.version, set(module.config.site_channels)
+    changed_sites = {change.key.split(".temporal_transformer.")[0] for change in changes}
+    without_middle = {site for site in sites if not site.startswith("mid_block.")}
+    if strength == 0:
+        say(f"The MotionLoRA '{printable(name)}' is off: its strength is 0.", current_node())
+    if left_out:
+        say(
+            f"The MotionLoRA '{printable(name)}' was made for v2 and '{printable(module.name)}' is "
+            f"{version}: {len(left_out)} of its {len(changes)} changes are for a middle block that "
+            f"{version} does not have. The movement may be weak or another; use a v2 module.",
+            current_node(),
+        )
+    elif module.config.has_mid and changed_sites == without_middle:
+        say(
+            f"The MotionLoRA '{printable(name)}' changes nothing in the middle block, "
+            f"'{printable(module.name)}' is {version} and has one: the file was made for a v1 or v3 module. "
+            "The movement may be weak or another.",
+            current_node(),
+        )
+    if outside:
+        say(
+            f"The MotionLoRA '{printable(name)}' has {len(outside)} tensors that are for the checkpoint, "
+            f"not for a motion module, e.g. '{printable(outside[0])}'. Load the file with Load LoRA too.",
+            current_node(),
+        )

@@ -89,6 +89,7 @@ def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[Moti
         if motion_format.matches(keys):
             original = {k: v for k, v in motion_format.to_original(tensors).items() if _SITE.match(k)}
             config = _config_from_shapes(original, file_name)
+            refuse_broken_numbers(original, file_name)
             return config, _to_model_names(original, config, file_name)
     raise ValueError(
         f"'{printable(file_name)}' is not a motion module: expected keys such as "
@@ -122,6 +123,20 @@ def plain_tensors(raw: Mapping) -> StateDict:
                 key = key.removeprefix(prefix)
             tensors[key] = value
     return tensors
+
+
+def refuse_broken_numbers(tensors: Mapping[str, torch.Tensor], file_name: str) -> None:
+    """Raises ValueError naming the first tensor that holds a NaN or an infinity; one pass without a copy."""
+    for key, value in tensors.items():
+        if not value.is_floating_point() or value.numel() == 0:
+            continue
+        # A NaN comes out of aminmax as NaN.
+        ends = (value if value.element_size() > 1 else value.float()).aminmax()
+        if not (ends.min.isfinite() and ends.max.isfinite()):
+            raise ValueError(
+                f"'{printable(file_name)}': '{printable(key)}' holds numbers that are not finite (NaN or infinity), so "
+                f"every frame would be lost; the file is damaged, download it again."
+            )
 
 
 def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
@@ -205,9 +220,9 @@ def _to_model_names(sd: StateDict, config: MotionConfig, file_name: str) -> Stat
     unknown = sorted(k for k in sd if k not in known)
     if unknown:
         raise ValueError(
-            f"'{printable(file_name)}' has {len(unknown)} keys that a plain motion module does not have, the "
-            f"first is '{printable(unknown[0])}'; "
-            f"it may be a variant (camera control, image input) that this node cannot run."
+            f"'{printable(file_name)}' has {len(unknown)} keys that a plain motion module does not have, the first is "
+            f"'{printable(unknown[0])}'; it may be a variant (camera control, image input) that this node "
+            f"cannot run."
         )
     return fuse_qkv(out)
 
@@ -230,7 +245,10 @@ def _take(sd: StateDict, key: str, shape: tuple[int, ...], file_name: str) -> to
 
 
 _LOOKS_LIKE: tuple[tuple[str, str], ...] = (
-    (r"processor\.to_\w+_lora\.|\.attention_blocks\.\d+\..*lora", "a MotionLoRA (use Load MotionLoRA with a motion module)"),
+    (
+        r"motion_modules[._]\d+.*[._](lora|hada|lokr|dora|alpha)",
+        "a MotionLoRA (use Load MotionLoRA with a motion module)",
+    ),
     (r"lora_up|lora_down|lora_A|lora_B|\.lora\.|hada_w1|lokr_w1", "a LoRA (use Load LoRA)"),
     (r"^model\.diffusion_model\.", "a whole checkpoint (use Load Checkpoint)"),
     (r"temporal_attentions\.", "a HotshotXL module (not supported)"),

@@ -36,8 +36,9 @@ TEMPORAL_SETTINGS = {
 class SVDUNet(VideoUNet):
     """Core's UNetModel with the blocks that it has for Stable Video Diffusion; the frame count comes from the batch.
 
-    small_norm_eps: of the norms in the resnets of every up level and of the down levels with attention; None = core's, as everywhere.
-    diffusers builds its blocks so: CrossAttnDownBlock, UpBlock and CrossAttnUpBlock with 1e-6, DownBlock and the middle with 1e-5.
+    small_norm_eps: of the norms in the resnets of every up level and of the down levels with attention; None
+    for core's. diffusers has 1e-6 in CrossAttnDownBlock, UpBlock and CrossAttnUpBlock, and 1e-5 in DownBlock
+    and the middle.
     """
 
     text_encoder = "the text encoder that these weights were trained with"
@@ -45,8 +46,9 @@ class SVDUNet(VideoUNet):
     def __init__(self, *, num_head_channels: int, small_norm_eps: float | None = None, **settings):
         super().__init__(num_heads=-1, num_head_channels=num_head_channels, **TEMPORAL_SETTINGS, **settings)
         if small_norm_eps is not None:
-            with_attention = [b for b in self.input_blocks if any(isinstance(layer, SpatialVideoTransformer) for layer in b)]
-            for block in (*with_attention, *self.output_blocks):
+            attention = SpatialVideoTransformer
+            downs = [b for b in self.input_blocks if any(isinstance(layer, attention) for layer in b)]
+            for block in (*downs, *self.output_blocks):
                 for norm in block[0].modules():
                     if isinstance(norm, torch.nn.GroupNorm):
                         norm.eps = small_norm_eps
@@ -72,7 +74,8 @@ def original_settings(shapes: Shapes) -> dict[str, Any]:
 def diffusers_settings(shapes: FileShapes) -> dict[str, Any]:
     """Constructor arguments of SVDUNet from shapes under diffusers' names."""
     names = SVDNames(shapes)
-    return original_settings(shapes.renamed(lambda key: names.core_name(key) or key)) | {"small_norm_eps": _DIFFUSERS_EPS}
+    settings = original_settings(shapes.renamed(lambda key: names.core_name(key) or key))
+    return settings | {"small_norm_eps": _DIFFUSERS_EPS}
 
 
 def diffusers_to_network(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

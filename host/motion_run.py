@@ -1,0 +1,68 @@
+"""What is looked at before the first step with a motion module: latents that cannot be, and odd settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+
+from .motion_settings import MotionSettings
+
+EVERY_SIGMA = (math.inf, 0.0)
+
+
+def sigma_range(model, settings: MotionSettings) -> tuple[float, float]:
+    """(highest, lowest) sigma at which the module acts, on the noise schedule of the MODEL."""
+    if settings.start_percent == 0.0 and settings.end_percent == 1.0:
+        return EVERY_SIGMA
+    sampling = model.get_model_object("model_sampling")
+    return float(sampling.percent_to_sigma(settings.start_percent)), float(
+        sampling.percent_to_sigma(settings.end_percent)
+    )
+
+
+def refuse_latents(model, shape: torch.Size) -> None:
+    """Raises ValueError for latents that are no batch of images (F, C, H, W) of this MODEL."""
+    remedy = "use Empty Latent Image with batch_size = frames, or VAE Encode with this checkpoint's VAE."
+    if len(shape) != 4:
+        raise ValueError(
+            "Apply Motion Module needs the latents of images, 4 dimensions (frames, channels, height, "
+            f"width); these have the shape {tuple(shape)}, "
+            f"{'as those of video models have' if len(shape) == 5 else 'which no checkpoint of images has'}; "
+            f"{remedy}"
+        )
+    channels = model.get_model_object("latent_format").latent_channels
+    if shape[1] != channels:
+        raise ValueError(
+            f"the latents have {shape[1]} channels, those of this checkpoint have {channels}; {remedy}"
+        )
+    if shape[0] == 0:
+        raise ValueError(f"the latents hold no frames, a video needs at least one; {remedy}")
+
+
+def odd_in_run(
+    settings: MotionSettings,
+    range_: tuple[float, float],
+    shape: torch.Size,
+    sigmas: torch.Tensor,
+    context_handler,
+) -> Iterator[str]:
+    """Sentences for the person about a run that works, but in which the motion module cannot do much."""
+    length = getattr(getattr(context_handler, "settings", context_handler), "context_length", shape[0])
+    several = settings.frames_per_video or getattr(
+        getattr(context_handler, "settings", None), "frames_per_video", 0
+    )
+    if min(several or shape[0], length) == 1:
+        yield (
+            "Apply Motion Module: the motion module sees one frame at a time, so nothing can move. Make "
+            "batch_size of the latent (with context windows: context_length) larger, 16 is usual."
+        )
+    high, low = range_
+    levels = sigmas[:-1]
+    if len(levels) and not any(low <= float(sigma) <= high for sigma in levels):
+        yield (
+            f"Apply Motion Module: none of the {len(levels)} steps of this run lies between "
+            f"start_percent={settings.start_percent:g} and end_percent={settings.end_percent:g} of the noise "
+            "schedule, so the module does not act. Widen the range."
+        )

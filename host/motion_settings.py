@@ -1,0 +1,54 @@
+"""How a motion module acts on a MODEL: what a person chooses in Apply Motion Module, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..foreign_text import printable
+from .trained_schedule import AUTO, BETA_SCHEDULE_CHOICES
+
+PER_FRAME = "per frame"
+JOINT = "over all frames (AnimateDiff v1)"
+JOINT_EVOLVED = "over all frames (AnimateDiff-Evolved)"
+GROUP_NORM_CHOICES = [AUTO, PER_FRAME, JOINT, JOINT_EVOLVED]
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """How a motion module acts on a MODEL. strength 0 = off, 1 = as trained; percents are 0..1 of the noise
+    schedule.
+
+    frames_per_video: 0 when all images of the batch are one video, else the batch is a row of videos of that
+    length.
+    Raises ValueError with rule, value and remedy on settings that make no sense.
+    """
+
+    strength: float = 1.0
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+    beta_schedule: str = AUTO
+    group_norm: str = AUTO
+    frames_per_video: int = 0
+
+    def __post_init__(self):
+        if not 0.0 <= self.start_percent <= self.end_percent <= 1.0:  # NaN compares as false
+            raise ValueError(
+                f"start_percent={self.start_percent} must not be larger than end_percent={self.end_percent}, "
+                "both between 0 and 1; raise end_percent or lower start_percent."
+            )
+        if not 0.0 <= self.strength < math.inf:
+            raise ValueError(
+                f"strength={self.strength} must be a finite number, 0 (off) or larger; 1 is as trained."
+            )
+        if self.frames_per_video < 0:
+            raise ValueError(
+                f"frames_per_video={self.frames_per_video} must be 0 (all images are one video) or larger."
+            )
+        for name, value, choices in (
+            ("beta_schedule", self.beta_schedule, BETA_SCHEDULE_CHOICES),
+            ("group_norm", self.group_norm, GROUP_NORM_CHOICES),
+        ):
+            if value not in choices:
+                known = ", ".join(choices)
+                raise ValueError(f"{name}='{printable(value)}' is not known; choose one of {known}.")
