@@ -153,9 +153,20 @@ def _refusal(path: str, name: str, size: int, error: Exception) -> str:
         return (
             f"'{printable(name)}' ({size} bytes) cannot be read: it is cut off, {missing}; download it again."
         )
+    if not _is_utf8(path):
+        return f"'{printable(name)}' cannot be opened: its name is not UTF-8; rename it."
     about = "" if "weights_only" in str(error) else f" ({printable(error, 100)})"
     return (
         f"'{printable(name)}' ({size} bytes) cannot be read: it is damaged, cut off or not a model "
         f"file{about}. Compare its size with the page you "
         f"downloaded it from and download it again."
     )
+
+
+def _is_utf8(path: str) -> bool:
+    """Whether a path can be given to libraries that take UTF-8 alone, as safetensors' does."""
+    try:
+        path.encode("utf8")
+    except UnicodeEncodeError:
+        return False
+    return True
