@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from comfy_api.latest import InputImpl, io, ui
 from ..foreign_text import printable
 from ..video_io.encode import EncodeSettings
 from ..video_io.file_metadata import to_text
+from ..video_io.file_names import problem_of
 from ..video_io.formats import AUTO, VideoFormat, available_formats, find_format
 from ..video_io.play_order import in_play_order, played_count
 from ..video_io.video_file import VideoFile
@@ -83,21 +85,24 @@ def save_video(frames: Frames, count: int, size: tuple[int, int], wish: SaveWish
 def next_name(filename_prefix: str, size: tuple[int, int]) -> tuple[Path, str, str]:
     """Folder, name without extension, and sub-folder of output/, as ComfyUI's own savers count them.
 
-    Raises ValueError for a prefix that leads out of output/ or that no file can have."""
-    if "\0" in filename_prefix:
-        raise ValueError(
-            f"filename_prefix='{printable(filename_prefix)}' holds a zero character, which no file name can "
-            "have; leave it out."
-        )
+    Makes the folder. Raises ValueError for a prefix that leads out of output/ or that no file can have, and
+    where its folder cannot be made."""
+    told = f"filename_prefix='{printable(filename_prefix, 60)}'"
+    if problem := problem_of(filename_prefix):
+        raise ValueError(f"{told} {problem}.")
+    prefix = os.path.normpath(filename_prefix)  # ComfyUI's counter starts anew where a slash ends the prefix
     try:
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, folder_paths.get_output_directory(), *size)
-    except OSError:
-        raise
+        found = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
+    except OSError as error:
+        raise ValueError(
+            f"{told}: its sub-folder cannot be used ({printable(error.strerror)}), because a file has that "
+            f"name, it is too long, or ComfyUI may not write there; choose another sub-folder."
+        ) from error
     except Exception as error:  # ComfyUI has no narrower one for it
         raise ValueError(
-            f"filename_prefix='{printable(filename_prefix)}' leads out of the output folder; give a name, or "
-            "a sub-folder and a name, as video/clip."
+            f"{told} leads out of the output folder; give a name, or a sub-folder and a name, as video/clip."
         ) from error
+    folder, name, counter, subfolder, _ = found
     return Path(folder), f"{name}_{counter:05}_", subfolder
 
 
@@ -105,7 +110,8 @@ def workflow_texts(hidden) -> dict[str, str]:
     """Prompt and workflow of the node that runs, as files keep them; nothing where ComfyUI was started with --disable-metadata."""
     if args.disable_metadata or hidden is None:
         return {}
-    found = {"prompt": hidden.prompt, **(hidden.extra_pnginfo or {})}
+    more = hidden.extra_pnginfo or {}
+    found = {"prompt": hidden.prompt, **(more if isinstance(more, dict) else {"extra_pnginfo": more})}
     return {name: to_text(value) for name, value in found.items() if value is not None}
 
 

@@ -10,6 +10,8 @@ Letters: F frames, H height, W width.
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,9 +20,10 @@ from typing import BinaryIO
 import av
 import torch
 
+from .file_metadata import storable
 from .formats import AUTO, VIDEO_FORMATS, VideoFormat, check_settings, choose_pix_fmt
 from .frame_pixels import PixelPacker
-from .sound_track import SoundTrack
+from .sound_track import begin_sound
 from .thread_priority import kept_priority
 
 BT709 = 1
@@ -57,7 +60,8 @@ class VideoEncoder:
     """Writes a video frame by frame to a path or buffer; what it holds in memory does not grow with the number of frames.
 
     Sides that a pixel format cannot have (odd ones with halved colour planes) are made even by repeating the last row or column.
-    audio: ComfyUI's AUDIO, {"waveform": (1, channels, samples) in -1..1, "sample_rate": Hz}; what is longer than the video is cut off.
+    audio: ComfyUI's AUDIO, {"waveform": (B, C, N) in -1..1, "sample_rate": Hz}, of which the first sound is
+    taken; what is longer than the video is cut off.
     metadata: texts by name for the container."""
 
     def __init__(
@@ -68,16 +72,29 @@ class VideoEncoder:
         self.format = settings.check(with_alpha, audio is not None)
         self.pix_fmt = choose_pix_fmt(settings.format, self.format, settings.pix_fmt, with_alpha)
         self.written = 0
+        self._own_file = open(target, "wb") if isinstance(target, str) else None  # noqa: SIM115, see abandon
+        try:
+            self._container = self._open(self._own_file or target)
+            self._container.metadata.update(storable(metadata or {}))
+            self._sound = None if audio is None else begin_sound(self._container, self.format.audio, audio)
+        except BaseException:
+            self._close_own_file()
+            raise
+        self._video = self._packer = None
+
+    def _open(self, file: BinaryIO) -> av.container.OutputContainer:
+        """The container. It writes through Python's file, which can be closed whatever happens: PyAV loses
+        the descriptor of a file that it opened itself when its beginning or end cannot be written."""
         options = dict(self.format.container_options)
-        if "movflags" in options and not isinstance(target, str):
-            # Moving the index to the front needs a file to read back from; what comes from a buffer is remuxed when it is saved.
+        again = {}
+        if isinstance(getattr(file, "name", None), str | os.PathLike):
+            # Moving the index to the front reads back what was written.
+            again["io_open"] = functools.partial(_read_back, file)
+        elif "movflags" in options:  # what comes from a buffer is remuxed when it is saved
             options["movflags"] = options["movflags"].replace("+faststart", "")
         if self.format.loop is not None:
-            options |= self.format.loop(settings.loops)
-        self._container = av.open(target, "w", format=self.format.container, options=options)
-        self._container.metadata.update(metadata or {})
-        self._video = self._packer = None
-        self._sound = SoundTrack(self._container, self.format.audio, audio) if audio is not None else None
+            options |= self.format.loop(self.settings.loops)
+        return av.open(file, "w", format=self.format.container, options=options, **again)
 
     def write(self, frame: torch.Tensor, alpha: torch.Tensor | None = None) -> None:
         """Adds a frame (H, W, 3), values 0..1, with its opacity (H, W), 1 = opaque. Raises ValueError when its size differs."""
@@ -97,11 +114,19 @@ class VideoEncoder:
             self._sound.write_until(float(self.written / self.settings.rate))
             self._sound.finish()
         self._container.close()
+        if self._own_file is not None:
+            self._own_file.close()
         return self.written
 
     def abandon(self) -> None:
         """Closes the file as it is. What is left of it cannot be played."""
+        self._close_own_file()
         self._container.close()
+
+    def _close_own_file(self) -> None:
+        if self._own_file is not None:
+            with contextlib.suppress(OSError):  # what a full disk did not take is thrown away
+                self._own_file.close()
 
     def _begin(self, frame: torch.Tensor) -> None:
         height, width = frame.shape[:2]
@@ -146,6 +171,12 @@ class VideoEncoder:
             if packet.dts is None or not 0 <= packet.pts - packet.dts <= LARGEST_DELAY:
                 packet.dts = packet.pts - 2
             self._container.mux(packet)
+
+
+def _read_back(file: BinaryIO, url: str, flags: int, options: dict) -> BinaryIO:
+    """What was written, to be read beside it."""
+    file.flush()
+    return open(file.name, "rb")  # PyAV closes it
 
 
 def encode_h264(

@@ -10,6 +10,7 @@ import json
 import re
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,16 +24,39 @@ VP8X_HAS_EXIF, VP8X_HAS_ALPHA = 0x08, 0x10
 
 def to_text(value: object) -> str:
     """JSON without braces inside its strings: the front end counts braces to find where a text in a WebM file ends."""
-    text = json.dumps(value)
+    text = json.dumps(value, default=str)
     return re.sub(r'"(?:[^"\\]|\\.)*"', lambda m: m[0].replace("{", "\\u007b").replace("}", "\\u007d"), text)
+
+
+def storable(texts: dict[str, str]) -> dict[str, str]:
+    """Texts that every format takes, by names that every format but WebP takes.
+
+    JSON's own escapes stand for what is not ASCII, and in names for what cannot be seen. Containers do not
+    tell small letters in names from capitals, and the last one counts: that is the front end's own."""
+    order = sorted(texts, key=lambda name: name in ("prompt", "workflow"))
+    return {_escaped(str(name), str.isprintable): _escaped(texts[name], _is_ascii) for name in order}
+
+
+def _is_ascii(character: str) -> bool:
+    return "\0" < character < "\x80"
+
+
+def _escaped(text: str, is_kept: Callable[[str], bool]) -> str:
+    """The text with JSON's escapes for what is not kept."""
+    return text if all(map(is_kept, text)) else "".join(c if is_kept(c) else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
 
 
 def add_texts(path: Path, extension: str, texts: dict[str, str]) -> None:
     """Adds texts to a finished file whose container took none while it was written (png, webp); for others it does nothing."""
     if texts and extension == "png":
-        _add_to_png(path, texts)
+        _add_to_png(path, storable(texts))
     elif texts and extension == "webp":
-        _add_to_webp(path, texts)
+        _add_to_webp(path, storable(texts))
 
 
 def write_picture(path: Path, picture: Image.Image, texts: dict[str, str]) -> None:
@@ -53,7 +77,7 @@ def _add_to_png(path: Path, texts: dict[str, str]) -> None:
             )
         file.seek(-12, io.SEEK_END)
         for name, text in texts.items():
-            content = b"comf" + name.encode("latin-1") + b"\0" + text.encode("latin-1")
+            content = b"comf" + name.encode("utf8") + b"\0" + text.encode("utf8")
             file.write(struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content)))
         file.write(end)
 
@@ -62,6 +86,7 @@ def _add_to_webp(path: Path, texts: dict[str, str]) -> None:
     exif = Image.Exif()
     tag = EXIF_MAKE
     for name, text in texts.items():
+        name = _escaped(name, lambda c: _is_ascii(c) and c != ":")  # EXIF holds ASCII; a colon ends the name
         if name == "prompt":
             exif[EXIF_MODEL] = f"{name}:{text}"
         else:

@@ -1,10 +1,11 @@
-"""A video file that is there only when it is whole: written under a temporary name and renamed at the end."""
+"""A video file that is there only when it is whole: until then it has the name of a part."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import uuid
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -13,30 +14,59 @@ from PIL import Image
 from ..foreign_text import printable
 from .encode import EncodeSettings, VideoEncoder
 from .file_metadata import add_texts, write_picture
+from .file_names import check_length, numbered
+from .part_file import PartFile, remove_left_over_parts
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class VideoFile:
     """Writes frames to `folder/stem.<extension of the format>`; a context manager.
 
-    When the block is left by an exception (a cancelled run, a full disk), nothing remains of the file. texts: name -> text, kept in the
-    file as the front end reads them; formats in which it looks for none get a PNG of the first frame beside them that carries the texts.
-    with_alpha: frames come with opacity. audio: as VideoEncoder takes it."""
+    No file is ever replaced: where that name is taken, or another run writes to it, it is counted on
+    (x_00001_ becomes x_00002_, x becomes x_00001_), so that `path` is final behind the block. When the block
+    is left by an exception (a cancelled run, a full disk), nothing remains of the file.
+    texts: name -> text, kept in the file as the front end reads them; formats in which it looks for none get
+    a PNG of the first frame beside them that carries the texts. with_alpha: frames come with opacity. audio:
+    as VideoEncoder takes it.
+    Raises ValueError for a name or folder that cannot be written to, before the first frame."""
 
     def __init__(
         self, folder: Path, stem: str, settings: EncodeSettings, with_alpha: bool = False, audio: dict | None = None,
         texts: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.format = settings.check(with_alpha, audio is not None)
-        self.path = Path(folder) / f"{stem}.{self.format.extension}"
-        self.sidecar = self.path.with_suffix(".png") if self.format.sidecar else None
+        self._folder = Path(folder)
         self._texts = texts or {}
-        self._part = self.path.with_name(f".{uuid.uuid4().hex}.part")
         self._picture = None
+        self._stems = numbered(stem)
+        with _explained(self._folder):
+            remove_left_over_parts(self._folder)
+            self._part = self._reserve()
+        self._further: list[PartFile] = []  # kept later, where another program took the first name
         try:
-            self._encoder = VideoEncoder(str(self._part), settings, with_alpha, audio, self._texts)
+            self._encoder = VideoEncoder(self._part.file, settings, with_alpha, audio, self._texts)
         except BaseException:
-            self._part.unlink(missing_ok=True)
+            self._part.discard()
             raise
+
+    def _reserve(self) -> PartFile:
+        """A part for the next name that is free; `path` and `sidecar` become what it will be called."""
+        while True:
+            stem = next(self._stems)
+            self.path = self._folder / f"{stem}.{self.format.extension}"
+            self.sidecar = self.path.with_name(f"{stem}.png") if self.format.sidecar else None
+            names = [path for path in (self.path, self.sidecar) if path is not None]
+            for path in names:
+                check_length(self._folder, path.name)
+            if any(map(os.path.lexists, names)):
+                continue
+            part = PartFile.reserve(self._folder, stem)
+            if part is None:
+                continue
+            if not any(map(os.path.lexists, names)):  # it may have been finished just before
+                return part
+            part.discard()
 
     def __enter__(self) -> VideoFile:
         return self
@@ -48,47 +78,73 @@ class VideoFile:
             parts = [frame[..., :3]] if alpha is None else [frame[..., :3], alpha[..., None]]
             pixels = torch.cat([part.detach().float().cpu() for part in parts], -1).nan_to_num().clamp(0, 1)
             self._picture = Image.fromarray((pixels * 255).round().byte().numpy())
-        with _full_disk_named(self.path):
+        with _explained(self._folder):
             self._encoder.write(frame, alpha)
 
     def __exit__(self, kind, error, trace) -> None:
         try:
             if error is None:
-                with _full_disk_named(self.path):
+                with _explained(self._folder):
                     self._finish()
         finally:
-            with contextlib.suppress(OSError):  # the file is thrown away, and a full disk cannot take its end
+            for part in (self._part, *self._further):
+                part.discard()
+            with contextlib.suppress(OSError):  # the file is gone, and the container cannot write its end
                 self._encoder.abandon()
-            self._part.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         self._encoder.finish()
-        add_texts(self._part, self.format.extension, self._texts)
-        if self.sidecar is not None:
-            part = self._part.with_suffix(".png")
-            try:
-                write_picture(part, self._picture, self._texts)
-                part.replace(self.sidecar)
-            finally:
-                part.unlink(missing_ok=True)
+        self._part.file.flush()
+        add_texts(self._part.path, self.format.extension, self._texts)
+        self._part.sync()
+        with self._sidecar_part() as sidecar:
+            while not self._publish(sidecar):  # another program has made a file of that name meanwhile
+                self._further.append(self._reserve())
+
+    @contextlib.contextmanager
+    def _sidecar_part(self) -> Iterator[PartFile | None]:
+        """The picture beside the file, written; None where the format has none."""
+        if self.sidecar is None:
+            yield None
+            return
+        part = PartFile.reserve(self._folder, self._part.path.name, ".png")
+        if part is None:
+            raise RuntimeError(f"the picture beside {self._part.path.name} is written by another process")
         try:
-            self._part.replace(self.path)
-        except OSError:
-            if self.sidecar is not None:
-                self.sidecar.unlink(missing_ok=True)
-            raise
+            write_picture(part.path, self._picture, self._texts)
+            part.sync()
+            yield part
+        finally:
+            part.discard()
+
+    def _publish(self, sidecar: PartFile | None) -> bool:
+        """Gives both files their names, or none."""
+        if sidecar is not None and not sidecar.publish(self.sidecar):
+            return False
+        done = False
+        try:
+            done = self._part.publish(self.path)
+        finally:
+            if sidecar is not None and not done:
+                sidecar.withdraw(self.sidecar)
+        return done
 
 
 @contextlib.contextmanager
-def _full_disk_named(path: Path):
-    """What the system says of a full disk, with what to do."""
+def _explained(folder: Path) -> Iterator[None]:
+    """What the system says of a folder or disk, with what to do: OSError for a full one, else ValueError."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in NO_ROOM:
             raise OSError(
-                error.errno, f"'{printable(path.name)}' could not be written whole, because there is no room left in "
-                f"'{printable(path.parent.name)}'; "
-                f"free some, write fewer frames, or choose a higher crf. Nothing remains of the file"
-            ) from error  # fmt: skip
+                error.errno,
+                f"the file could not be written whole, because there is no room left in "
+                f"'{printable(folder.name)}'; free some, write fewer frames, or choose a higher crf. Nothing remains of the file",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR):
+            raise ValueError(
+                f"the folder '{printable(folder.name)}' cannot be written to ({printable(error.strerror)}); "
+                f"choose another one in filename_prefix, or let ComfyUI write there."
+            ) from error
         raise

@@ -77,7 +77,7 @@ def test_audio_is_muxed_and_cut_to_the_video():
 
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"frames": []}, "at least one frame"), ({"fps": 0}, "fps=0"), ({"crf": 60}, "crf=60"), ({"crf": 0}, "crf=0"),
-    ({"audio": {"waveform": torch.zeros(1, 3, 800), "sample_rate": 8000}}, "3 channels"),
+    ({"audio": {"waveform": torch.zeros(1, 9, 800), "sample_rate": 8000}}, "9 channels"),
 ])
 def test_bad_input_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):

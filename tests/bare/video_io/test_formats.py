@@ -170,7 +170,7 @@ def test_crf_changes_the_size(tmp_path):
     ("H.264 (mp4)", {"alpha": torch.ones(HEIGHT, WIDTH)}, "keeps no transparency; disconnect the mask or choose VP9"),
     ("ProRes (mov)", {"alpha": torch.ones(HEIGHT, WIDTH), "pix_fmt": "yuv444p10le"}, "pix_fmt=yuv444p10le keeps no transparency"),
     ("WebP", {"audio": tone(1, 1)}, "WebP has no sound; disconnect the audio or choose H.264"),
-    ("H.264 (mp4)", {"audio": tone(3, 1)}, "audio has 3 channels"),
+    ("H.264 (mp4)", {"audio": tone(9, 1)}, "audio has 9 channels"),
     ("APNG", {"loops": -1}, "loop_count=-1"),
 ])
 def test_what_a_format_lacks_is_refused_with_what_to_do(name, arguments, message, tmp_path):

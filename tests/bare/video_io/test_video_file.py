@@ -1,21 +1,26 @@
 """A written file is whole or not there, has the workflow in it, and a name may be anything that a file system takes."""
 
+import gc
 import json
+import os
 import resource
 import signal
 import struct
+from pathlib import Path
 
 import av
 import pytest
 import torch
 from PIL import Image
-from zoetrope.video_io.encode import EncodeSettings
+from zoetrope.video_io.encode import EncodeSettings, VideoEncoder
 from zoetrope.video_io.file_metadata import add_texts, to_text
 from zoetrope.video_io.formats import available_formats
 from zoetrope.video_io.play_order import in_play_order, played_count
 from zoetrope.video_io.video_file import VideoFile
 
 FORMATS = available_formats()
+CONTAINERS = {entry.container: name for name, entry in reversed(FORMATS.items())}.values()
+"""One format of each container."""
 WORKFLOW = {"nodes": [{"text": "an open { and \\\" \"}} 猫 é"}], "extra": {}}
 TEXTS = {"prompt": to_text({"1": {}}), "workflow": to_text(WORKFLOW)}
 FRAMES = list(torch.linspace(0, 1, 5)[:, None, None, None].expand(5, 66, 70, 3))
@@ -143,6 +148,127 @@ def test_a_finished_file_stays_when_its_successor_fails(tmp_path):
     with pytest.raises(ValueError, match="at least one frame"):
         write(tmp_path, "FFV1 (mkv)", [])
     assert (tmp_path / "x.mkv").read_bytes() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.mkv", "x.png"]
+
+
+def no_frames():
+    yield from ()
+
+
+def frames_that_break_off(number, error):
+    yield from FRAMES[:number]
+    raise error
+
+
+FAILURES = {
+    "no frame": no_frames,
+    "cancelled": lambda: frames_that_break_off(3, KeyboardInterrupt()),
+    "at the first": lambda: frames_that_break_off(0, ValueError()),
+    "another size": lambda: iter([FRAMES[0], torch.zeros(8, 8, 3)]),
+    "too large": lambda: iter([torch.zeros(16400, 1, 3)]),
+    "full disk": lambda: iter(list(torch.rand(30, 66, 170, 3))),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors where Linux lists them")
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_save_that_fails_keeps_no_descriptor_and_disturbs_no_other(name, failure, tmp_path, request):
+    write(tmp_path, name)  # what stays open for good, as the encoders' own files, is open now
+    if failure == "full disk":
+        request.getfixturevalue("small_disk")
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises((ValueError, OSError, KeyboardInterrupt)):
+            write(tmp_path, name, FAILURES[failure](), stem="y")
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert [path.name for path in tmp_path.iterdir() if path.name[0] in ".y"] == []
+    assert write(tmp_path, name, FRAMES[:1], stem="z").path.exists()
+
+
+def test_a_save_that_cannot_begin_keeps_no_descriptor(tmp_path):
+    audio = {"waveform": torch.zeros(1, 9, 10), "sample_rate": 8000}
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(ValueError, match="9 channels"):
+            VideoFile(tmp_path, "x", EncodeSettings("H.264 (mp4)", 8), audio=audio)
+    assert len(os.listdir("/proc/self/fd")) == before and list(tmp_path.iterdir()) == []
+
+
+def test_a_path_given_to_the_encoder_is_closed_too(tmp_path, small_disk):
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        encoder = VideoEncoder(str(tmp_path / "x.mp4"), EncodeSettings("H.264 (mp4)", 8))
+        try:
+            with pytest.raises(OSError, match="too large|File"):
+                for frame in torch.rand(60, 66, 170, 3):
+                    encoder.write(frame)
+                encoder.finish()
+        finally:
+            encoder.abandon()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+ODD_NAMES = ["工作流", "é", "😀", "half \ud83d", "zero\0", "a:b", "new\nline", "", "Workflow", "a" * 300]
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+@pytest.mark.parametrize("odd", ODD_NAMES, ids=[ascii(name)[:20] for name in ODD_NAMES])
+def test_any_name_beside_the_workflow_is_written_and_the_workflow_is_found(name, odd, tmp_path):
+    other = to_text({"猫": "é😀\0"})
+    texts = {"workflow": to_text(WORKFLOW), odd: other, "prompt": "{}"}
+    file = write(tmp_path, name, FRAMES[:1], texts=texts)
+    found = texts_of(file.sidecar or file.path)
+    assert json.loads(found["workflow"]) == WORKFLOW and found["prompt"] == "{}"
+    if odd.strip("\0") == odd and odd.lower() not in found and odd:
+        kept = [text for key, text in found.items() if key not in ("workflow", "prompt")]
+        assert other in kept
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_any_text_is_read_back(name, tmp_path):
+    """Also one that is no ASCII: JSON has escapes for it."""
+    workflow = {"text": "猫 é 😀 \ud83d half, zero \0 { and }"}
+    raw = json.dumps(workflow, ensure_ascii=False)
+    for text in (to_text(workflow), raw):
+        file = write(tmp_path, name, FRAMES[:1], texts={"workflow": text})
+        assert json.loads(texts_of(file.sidecar or file.path)["workflow"]) == workflow
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("H.264 (mp4)", "工作流"), ("FFV1 (mkv)", "工作流"), ("WebP", "\\u5de5\\u4f5c\\u6d41"),
+])  # fmt: skip
+def test_names_are_readable_where_the_format_takes_them(name, expected, tmp_path):
+    file = write(tmp_path, name, FRAMES[:1], texts={"工作流": "1"})
+    assert texts_of(file.sidecar or file.path)[expected] == "1"
+
+
+@pytest.fixture
+def ordinary_user():
+    """Root may write everywhere: the rights of another user, where that can be."""
+    if not hasattr(os, "seteuid") or os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_frame(tmp_path, request):
+    (tmp_path / "file").write_bytes(b"")
+    for folder, why in ((tmp_path / "none", "No such file"), (tmp_path / "file", "Not a directory")):
+        message = rf"'{folder.name}' cannot be written to \({why}.*\); choose another one in filename_prefix"
+        with pytest.raises(ValueError, match=message):
+            VideoFile(folder, "x", EncodeSettings("GIF", 8))
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    for place in (tmp_path, *tmp_path.parents):  # that the other user comes so far
+        if str(place).startswith(str(tmp_path.parents[2])):
+            place.chmod(place.stat().st_mode | 0o055)
+    request.getfixturevalue("ordinary_user")
+    with pytest.raises(ValueError, match=r"'closed' cannot be written to \(Permission denied\)"):
+        VideoFile(closed, "x", EncodeSettings("GIF", 8))
 
 
 @pytest.mark.parametrize(("count", "ping_pong", "repeats", "expected"), [

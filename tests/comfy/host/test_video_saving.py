@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from zoetrope.host import video_saving
-from zoetrope.host.video_saving import FORMAT_NAMES, SaveWish, next_name, save_images, workflow_texts
+from zoetrope.host.video_saving import FORMAT_NAMES, SaveWish, next_name, save_images, save_video, workflow_texts
 
 HIDDEN = SimpleNamespace(prompt={"1": {}}, extra_pnginfo={"workflow": {"nodes": []}})
 LEVELS = (0.1, 0.3, 0.5, 0.7)
@@ -40,6 +40,48 @@ def test_names_count_on_and_take_sub_folders_and_any_letters(output):
     assert [path.relative_to(output).as_posix() for path in names] == [f"视频/a b $(x) é_0000{i}_.mkv" for i in (1, 2)]
 
 
+@pytest.mark.parametrize("prefix", ["t1/x/", "t1/x//", "t1/./x", "t1/y/../x/"])
+def test_a_slash_at_the_end_is_no_name_of_its_own(prefix, output):
+    names = [save_images(images((0.2 + n / 10,)), None, None, wish(prefix=prefix)).path for n in range(3)]
+    assert [path.relative_to(output).as_posix() for path in names] == [f"t1/x_0000{n}_.mkv" for n in (1, 2, 3)]
+    assert [levels_of(path) for path in names] == [[0.2], [0.3], [0.4]]
+
+
+def test_names_are_those_of_comfyui(output):
+    """Its own savers count every file of the prefix, and know the date and size."""
+    for name in ("x_00007_.png", "x_00003_.mkv", "other_00050_.mkv"):
+        (output / name).write_bytes(b"")
+    mine = save_images(images(), None, None, wish(prefix="x")).path
+    assert mine.name == "x_00008_.mkv" and folder_paths.get_save_image_path("x", str(output))[2] == 9
+    year = folder_paths.get_save_image_path("%year%", str(output))[1]
+    assert save_images(images(), None, None, wish(prefix="%year%/%width%x%height%")).path == (
+        output / year / "64x64_00001_.mkv"
+    )
+    assert save_images(images(), None, None, wish(prefix="%date:yyyy%/x")).path.parent.name == "%date:yyyy%"
+
+
+def test_a_name_that_is_too_long_is_refused_before_the_first_frame(output):
+    message = "the file name .a+.* has 311 bytes, .*make the filename_prefix 56 bytes shorter"
+    with pytest.raises(ValueError, match=message):
+        save_video(frames_of_nobody, 1, (8, 8), wish("H.264 (mp4)", "a" * 300))
+    message = "its sub-folder cannot be used .File name too long.*choose another sub-folder"
+    with pytest.raises(ValueError, match=message):
+        save_video(frames_of_nobody, 1, (8, 8), wish("H.264 (mp4)", "视" * 100 + "/x"))
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("prefix", ["file/x", "file/deep/x", "file/x/"])
+def test_a_sub_folder_that_is_a_file_is_refused_before_the_first_frame(prefix, output):
+    (output / "file").write_bytes(b"theirs")
+    with pytest.raises(ValueError, match="its sub-folder cannot be used .*because a file has that name"):
+        save_video(frames_of_nobody, 1, (8, 8), wish(prefix=prefix))
+    assert (output / "file").read_bytes() == b"theirs"
+
+
+def frames_of_nobody(backward):
+    raise AssertionError("a frame was asked for")
+
+
 @pytest.mark.parametrize("prefix", ["../x", "a/../../x", "{root}x", "link/x"])
 def test_names_that_leave_the_output_folder_are_refused(prefix, output, tmp_path_factory):
     (output / "link").symlink_to(tmp_path_factory.mktemp("elsewhere"))
@@ -49,8 +91,10 @@ def test_names_that_leave_the_output_folder_are_refused(prefix, output, tmp_path
 
 
 def test_names_that_no_file_system_takes_are_refused(output):
-    with pytest.raises(ValueError, match="holds a zero character"):
-        save_images(images(), None, None, wish(prefix="a\0b/x"))
+    for prefix, message in (("a\0b/x", "zero character"), ("a\ud800", "half a character"), ("", "names no file")):
+        with pytest.raises(ValueError, match=f"filename_prefix='.*' .*{message}.*; ") as refused:
+            save_images(images(), None, None, wish(prefix=prefix))
+        assert str(refused.value).isprintable()
     assert list(output.iterdir()) == []
 
 
@@ -105,6 +149,13 @@ def test_what_makes_no_video_is_refused(arguments, message, output):
     with pytest.raises(ValueError, match=message):
         save_images(*arguments, None, wish())
     assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [["a list"], "text", {"名 😀 \ud83d": {"\0": "猫"}}, {"odd": {1, 2}}, None])
+def test_whatever_is_told_beside_the_prompt_is_written(more):
+    hidden = SimpleNamespace(prompt={"1": {}}, extra_pnginfo=more)
+    saved = save_images(images(), None, None, SaveWish("x", 8, "APNG", hidden=hidden))
+    assert b"comfprompt\0{\"1\": {}}" in saved.path.read_bytes()
 
 
 def test_disable_metadata_is_respected(monkeypatch):
