@@ -20,7 +20,6 @@ from .even_times import exact_rate
 from .facts import VideoFacts
 from .frame_plan import FramePlan, FrameWish, plan_span
 from .frame_size import FrameSize, fit_size, is_same_shape
-from .large_pages import in_large_pages
 from .rgb_writer import RgbWriter
 
 FreeMemory = Callable[[], int]
@@ -133,8 +132,8 @@ class FrameWindow:
     def _allocate(self, out: tuple[int, int]) -> None:
         shape = (self._held(), out[1], out[0])
         check_memory(shape, self.facts.has_alpha, self.free_memory)
-        self.frames = in_large_pages(torch.empty(*shape, 3))
-        self.alpha = in_large_pages(torch.empty(*shape)) if self.facts.has_alpha else None
+        self.frames = torch.empty(*shape, 3)
+        self.alpha = torch.empty(shape) if self.facts.has_alpha else None
 
     def finished(self) -> DecodedVideo:
         """The frames. Raises ValueError where some could not be decoded."""

@@ -21,6 +21,7 @@ from av.video.reformatter import VideoReformatter
 from .hdr import is_wider
 
 LIMITED_WHITE = 65283  # what the scaler makes of 235 of 8 bits, of 940 of 10 bits and so on
+ROOM = 2**16  # bytes: glibc puts no aligned block where an equally large one was
 PLANAR = "gbrp16le"  # RGB of 16 bits: the fastest of them, and of one scale for every YUV format
 
 
@@ -65,7 +66,8 @@ class RgbConverter:
 
     def _colours(self, frame: av.VideoFrame, size: tuple[int, int]) -> Values:
         if not is_deep(frame):
-            return Values((self._reformat(frame, size, "rgb24").to_ndarray(),), 255)
+            np.empty(3 * size[0] * size[1] + ROOM, np.uint8)  # leaves a place where the next one fits
+            return Values((_packed(self._reformat(frame, size, "rgb24")),), 255)
         if _is_rgb(frame):
             return Values((self._reformat(frame, size, "rgb48le").to_ndarray(),), 65535)
         picture = self._reformat(frame, size, PLANAR)
@@ -121,6 +123,12 @@ def _plane(frame: av.VideoFrame, index: int) -> np.ndarray:
     kind = np.dtype(">u2" if frame.format.name.endswith("be") else "<u2") if deep else np.dtype(np.uint8)
     rows = np.frombuffer(plane, kind).reshape(plane.height, plane.line_size // kind.itemsize)
     return rows[:, : plane.width, None]
+
+
+def _packed(frame: av.VideoFrame) -> np.ndarray:
+    """A picture of 8-bit RGB as (H, W, 3), a view."""
+    plane = frame.planes[0]
+    return np.ndarray((frame.height, frame.width, 3), np.uint8, plane, strides=(plane.line_size, 3, 1))
 
 
 def _white(frame: av.VideoFrame) -> int:
