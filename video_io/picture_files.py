@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -16,8 +17,9 @@ import numpy as np
 from ..foreign_text import printable
 from .animated_pictures import ANIMATED, is_animated, open_animation
 from .decoding_memory import check_decoding
+from .even_times import MILLISECOND
 from .facts import VideoFacts
-from .frame_plan import FrameWish
+from .frame_plan import FrameWish, plan_span
 from .frame_size import fit_size
 from .frame_window import DecodedVideo, FrameWindow, FreeMemory, Progress, SizeWish
 from .regular_files import is_regular
@@ -125,8 +127,10 @@ def take_animation(
     ends = np.cumsum(found.milliseconds) / 1000
     times, end = (0.0, *ends[:-1].tolist()), float(ends[-1])
     bits = 16 if found.deep else 8
+    tick = Fraction(1, 100) if found.codec == "GIF" else MILLISECOND
+    fps = plan_span(times, FrameWish(), end, tick).fps
     facts = VideoFacts(
-        *found.size, 1.0, len(times) / end, times, end, bits, found.has_alpha, False, found.codec
+        *found.size, 1.0, fps, times, end, bits, found.has_alpha, False, found.codec, tick=tick
     )
     with FrameWindow(facts, wish, size, free_memory, progress) as window:
         last = max(window.missing)

@@ -131,6 +131,28 @@ def test_animations_are_shown_as_long_as_they_say(tmp_path, suffix, settings, to
     assert numbers_of(take_animation(path, FrameWish(skip_first_frames=4, cap=2), OWN)) == [4, 5]
 
 
+@pytest.mark.parametrize(("name", "settings", "durations", "fps"), [
+    ("x.gif", {}, [30, 30, 40] * 4, 30), ("x.webp", {"lossless": True}, [42, 41, 42] * 4, 24), ("x.png", {}, [137] * 12, 1000 / 137),
+])  # fmt: skip
+def test_durations_that_are_rounded_are_a_constant_rate(tmp_path, name, settings, durations, fps):
+    first, *others = [image(paint(cells(n))) for n in range(12)]
+    first.save(tmp_path / name, save_all=True, append_images=others, duration=durations, **settings)
+    for wish, of in ({}, 1), ({"cap": 4}, 1), ({"every_nth": 2}, 2):
+        found = take_animation(tmp_path / name, FrameWish(**wish), OWN)
+        assert found.fps == pytest.approx(fps / of, abs=1e-6) and not found.plan.varies
+    assert found.facts.fps == pytest.approx(fps, abs=1e-6)
+    even = take_animation(tmp_path / name, FrameWish(force_rate=fps / 2), OWN)
+    assert even.numbers == [0, 2, 4, 6, 8, 10]
+
+
+def test_frames_of_unequal_durations_keep_theirs_whatever_is_taken(tmp_path):
+    first, *others = [image(paint(cells(n))) for n in range(7)]
+    first.save(tmp_path / "x.webp", save_all=True, append_images=others, duration=DURATIONS, lossless=True)
+    part = take_animation(tmp_path / "x.webp", FrameWish(skip_first_frames=1, cap=2), OWN)
+    assert part.plan.varies and part.fps == pytest.approx(2 / 0.5)
+    assert take_animation(tmp_path / "x.webp", FrameWish(cap=1, skip_first_frames=2), OWN).fps == pytest.approx(1 / 0.3)
+
+
 def test_opacity_of_animations(tmp_path):
     first, *others = [image(picture) for picture in with_alpha()]
     for name, settings in {"x.webp": {"lossless": True, "exact": True}, "x.png": {}}.items():
