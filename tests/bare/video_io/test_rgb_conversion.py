@@ -7,6 +7,7 @@ The oracle is ITU-R BT.709 and BT.601 computed here with float64.
 import av
 import numpy as np
 import pytest
+from zoetrope.video_io.decode import decode_window
 from zoetrope.video_io.rgb_conversion import RgbConverter
 
 WIDTHS = [*range(2, 24), 31, 33, 34, 36, 50, 52, 66, 68, 100, 137]
@@ -176,3 +177,30 @@ def test_an_edge_of_opacity_stays_where_it_is():
     steps = np.repeat([0, 1023], 17)
     _, alpha = converted(frame_of("yuva444p10le", 34, 6, 500, 512, 512, steps), with_alpha=True)
     assert (alpha == steps / 1023).all()
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(("layout", "full"), [
+    ("yuv420p10le", False), ("yuv420p10le", True), ("yuv422p10le", False), ("yuv444p12le", False),
+    ("gray10le", True),
+])  # fmt: skip
+def test_every_level_of_a_file_comes_into_the_frames(tmp_path, layout, full, scaled):
+    """A ramp through FFV1, which loses nothing; as it is, and at twice its height."""
+    bits = 12 if "12" in layout else 10
+    step = 2 ** (bits - 8)
+    levels = np.arange(0, 2**bits) if full else np.arange(16 * step, 235 * step + 1)
+    levels = levels[: len(levels) // 2 * 2]
+    frame = frame_of(
+        layout, len(levels), 4, levels, *[128 * step] * (0 if layout.startswith("gray") else 2), full=full
+    )
+    frame.pts = 0
+    with av.open(str(tmp_path / "x.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=8)
+        stream.width, stream.height, stream.pix_fmt = len(levels), 4, layout
+        stream.codec_context.color_range = frame.color_range
+        container.mux(stream.encode(frame) + stream.encode(None))
+    found = decode_window(tmp_path / "x.mkv", width=len(levels), height=8 if scaled else 0, resize="stretch")
+    row = found.frames[0, 2, :, 1].numpy()
+    top, bottom = (2**bits - 1, 0) if full else (235 * step, 16 * step)
+    assert len(np.unique(row)) == len(levels) and row.max() <= 1
+    np.testing.assert_allclose(row, (levels - bottom) / (top - bottom), atol=2e-4)
