@@ -74,7 +74,7 @@ def video_frames(video, options: FrameOptions) -> VideoFrames:
     found = decode_window(source, wish, *options.size, free_memory, comfy.utils.ProgressBar(1).update_absolute, stop)
     if not found.facts.has_audio:
         return packed(found)
-    return packed(found, read_sound(source, found.plan.begin, found.plan.end, stop, found.facts.retimed))
+    return packed(found, read_sound(source, found.plan.begin, found.plan.end, stop, found.facts.retimed, free_memory))
 
 
 def packed(found: DecodedVideo, audio: dict | None = None) -> VideoFrames:

@@ -47,7 +47,7 @@ def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int 
     wish = within_trim(options.wish, *video.get_active_trim_window())
     parts, done = decode_in_chunks(source, wish, options.size, chunk, encode, free_memory, encode.tell, stop)
     plan, facts = done.plan, done.facts
-    audio = read_sound(source, plan.begin, plan.end, stop, facts.retimed) if facts.has_audio else None
+    audio = read_sound(source, plan.begin, plan.end, stop, facts.retimed, free_memory) if facts.has_audio else None
     samples = torch.cat(parts)
     return VideoLatents(samples, audio, done.fps, describe_taken("latents", samples, done))
 

@@ -13,15 +13,22 @@ from .sound_timeline import Timeline, placed, runs
 
 
 def read_sound(
-    source: Source, start: float, end: float, stop: Callable[[], None] = int, retimed: bool = False
+    source: Source,
+    start: float,
+    end: float,
+    stop: Callable[[], None] = int,
+    retimed: bool = False,
+    free_memory: Callable[[], int] | None = None,
 ) -> dict | None:
     """What a player plays from start to end: {"waveform": (1, C, N) float32, "sample_rate": Hz}.
 
     None for a file without sound that can be decoded. Values are mostly in -1..1, as the file has them. Every
     piece stands at its own time; where there is none, or it is damaged, there is silence. Rate and layout are
     those of the first piece of the span; what differs later is converted. stop, which may raise, is called
-    for every packet. retimed: as VideoFacts has it."""
-    track = read_track(source, Span(start, end, retimed), stop)
+    for every packet. retimed: as VideoFacts has it. free_memory: bytes that may be taken.
+
+    Raises ValueError where the sound needs more memory than is free."""
+    track = read_track(source, Span(start, end, retimed), stop, free_memory)
     if track is None:
         return None
     places = [p for p in placed(track.pieces, track.begin) if p.begin < end and p.end > start]

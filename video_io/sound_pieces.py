@@ -10,12 +10,14 @@ Source: RFC 7845, section 4.6 (Opus, pre-roll); ISO/IEC 11172-3, 2.4.2.7 (MP3, m
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import av
 import numpy as np
 
+from ..memory import check_memory
 from .facts import Source, open_video, video_stream
 
 PREROLL = 1.0
@@ -78,11 +80,16 @@ class Track:
         return bool(self.pieces) or (self.rate > 0 and not self.damaged)
 
 
-def read_track(source: Source, span: Span, stop: Callable[[], None]) -> Track | None:
-    """The track that a player takes, from some time before the span to some behind it; None where nothing can
-    be decoded."""
+def read_track(
+    source: Source, span: Span, stop: Callable[[], None], free_memory: Callable[[], int] | None = None
+) -> Track | None:
+    """The track that a player takes, from some time before the span to some behind it.
+
+    None where nothing can be decoded. Raises ValueError where the sound needs more bytes than are free."""
     with open_video(source) as container:
         ranked = ranked_tracks(container)
+        for index in ranked[:1]:
+            _check_memory(container.streams[index].codec_context, span, free_memory)
     for index in ranked:
         # Where a seek lands is up to the container: the next one goes further back, at last to the beginning.
         for back in [None] if span.retimed else [PREROLL, 10 * PREROLL, None]:
@@ -100,6 +107,13 @@ def ranked_tracks(container: av.container.InputContainer) -> list[int]:
     default = av.stream.Disposition.default
     tracks.sort(key=lambda s: (bool(s.disposition & LESSER), not s.disposition & default, s.index))
     return [s.index for s in tracks]
+
+
+def _check_memory(context: av.AudioCodecContext, span: Span, free_memory: Callable[[], int] | None) -> None:
+    """Pieces and result are there at once, and of retimed files the pieces from the beginning on."""
+    seconds = span.end - span.start + (span.end if span.retimed else span.end - span.start)
+    needed = math.ceil(seconds * (context.sample_rate or 0) * context.channels * np.dtype(np.float32).itemsize)
+    check_memory(needed, f"{span.end - span.start:.0f} seconds of sound", "take a shorter span", free_memory)
 
 
 def _read_from(

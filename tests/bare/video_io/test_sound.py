@@ -137,6 +137,15 @@ def test_parts_whose_times_begin_anew_follow_each_other(tmp_path):
     assert onsets(read_sound(path, 3.5, 6, retimed=True)) == near([0.5, 1.5], 0.05)
 
 
+def test_memory_is_asked_before_it_is_taken(tmp_path):
+    path = write(tmp_path / "a.mkv", 2, [Sound(beeps(2, 2))])
+    needed = 2 * 2 * 2 * RATE * 4  # twice: pieces and result
+    assert read_sound(path, 0, 2, free_memory=lambda: needed)["waveform"].shape == (1, 2, 2 * RATE)
+    for end, free in ((2, needed - 1), (1e7, 10**12)):
+        with pytest.raises(ValueError, match="seconds of sound need .* GiB are free; take a shorter span"):
+            read_sound(path, 0, end, free_memory=lambda free=free: free)
+
+
 def silence(seconds=3):
     return np.zeros((1, seconds * RATE), np.float32)
 
