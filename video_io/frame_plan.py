@@ -12,6 +12,8 @@ from fractions import Fraction
 
 from .even_times import MILLISECOND, EvenGrid, exact_rate, find_grid
 
+FEW_MISSING = 2  # frames of a constant rate that cutting or capturing may have lost, at most one in fifty
+
 
 @dataclass(frozen=True)
 class FrameWish:
@@ -109,7 +111,7 @@ class _Shown:
     end: float
     slack: float  # times no further apart count as equal
     grid: EvenGrid | None = None  # that the times lie on
-    is_constant: bool = False  # whether every frame is shown equally long
+    is_constant: bool = False  # whether every frame is shown equally long, but for a few
 
     @classmethod
     def of(
@@ -122,7 +124,8 @@ class _Shown:
             return cls(times, end, min(float(MILLISECOND), step / 4))
         place = max(int(grid.places[-1]) + 1, round((end - times[0]) * grid.rate))
         exact = [times[0] + past for past in grid.seconds([*grid.places, place]).tolist()]
-        return cls(exact[:-1], exact[-1], 1e-6, grid, place - int(grid.places[0]) == len(times))
+        missing = place - int(grid.places[0]) - len(times)
+        return cls(exact[:-1], exact[-1], 1e-6, grid, missing <= min(FEW_MISSING, len(times) // 50))
 
 
 def _in_span(shown: _Shown, begin: float, stop: float) -> list[int]:

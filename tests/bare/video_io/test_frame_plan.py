@@ -148,6 +148,16 @@ def test_a_constant_rate_is_exact_whatever_is_taken(rate, tick):
         assert plan.end - plan.begin == pytest.approx(len(plan.numbers) * of / rate)
 
 
+@pytest.mark.parametrize("lost", [[97], [1], [40, 41]])
+def test_a_frame_that_a_cut_lost_does_not_change_the_rate(lost):
+    """Copied parts of a file lack a frame here and there; the sound is at most these two frames off either way."""
+    times = [n / 25 for n in range(211) if n not in lost]
+    plan = plan_span(times, FrameWish(), 211 / 25)
+    assert plan.fps == 25 and not plan.varies and plan.end == pytest.approx((211 - len(lost)) / 25)
+    many = [n / 25 for n in range(211) if n not in (30, 60, 90)]
+    assert plan_span(many, FrameWish(), 211 / 25).fps == pytest.approx(208 / 211 * 25)
+
+
 def test_a_last_frame_that_stays_is_counted():
     plan = plan_span([0.0, 0.04, 0.08], FrameWish(), 2.08)
     assert plan.varies and plan.fps == pytest.approx(3 / 2.08)
