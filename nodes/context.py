@@ -22,7 +22,9 @@ class ApplyContextWindows(ZoetropeNode):
             category=CATEGORY,
             description="Samples videos longer than a network was trained for, in overlapping windows that are fused at every step.",
             search_aliases=[
-                "context options", "sliding window", "uniform context options", "long video", "freenoise", "animatediff", "ADE",
+                "context options", "sliding window", "uniform context options", "long video", "freenoise",
+                "animatediff", "ADE", "looped uniform", "closed loop", "standard static", "长视频", "上下文",
+                "滑动窗口", "循环", "动画",
             ],
             inputs=[
                 io.Model.Input("model", tooltip="Any MODEL; for AnimateDiff the one from Apply Motion Module."),
@@ -96,7 +98,9 @@ class ShowContextWindows(ZoetropeNode):
             display_name="Show Context Windows",
             category=CATEGORY,
             description="Draws which frames are computed together at each step: a column for each frame, a row for each window.",
-            search_aliases=["visualize context options", "window plan", "context schedule", "ADE"],
+            search_aliases=[
+                "visualize context options", "window plan", "context schedule", "ADE", "上下文", "窗口",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="A MODEL from Context Windows."),
                 io.Int.Input("num_frames", default=32, min=1, max=4096, tooltip="Frames of the video (frames of latents)."),

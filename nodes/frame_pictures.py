@@ -29,8 +29,10 @@ class CompareClips(ZoetropeNode):
             display_name="Compare Clips",
             category=CATEGORY,
             description="Shows clips side by side or in a grid, with a label above each.",
-            search_aliases=["side by side", "grid", "image grid", "video grid", "labelled", "before and after", "stitch", "xy plot",
-                            "comparison"],
+            search_aliases=[
+                "side by side", "grid", "image grid", "video grid", "labelled", "before and after",
+                "stitch", "xy plot", "comparison", "对比", "并排", "网格",
+            ],
             inputs=[
                 _clips("Clips to compare, up to 16; a new socket appears as you wire one."),
                 _labels("One line of text for each clip, in their order; any script. Empty = no labels."),
@@ -64,7 +66,10 @@ class MakeContactSheet(ZoetropeNode):
             display_name="Contact Sheet",
             category=CATEGORY,
             description="Puts the frames of a clip on one picture, each with its number.",
-            search_aliases=["contact sheet", "film strip", "filmstrip", "thumbnails", "image grid", "sprite sheet", "storyboard"],
+            search_aliases=[
+                "contact sheet", "film strip", "filmstrip", "thumbnails", "image grid", "sprite sheet",
+                "storyboard", "缩略图", "网格", "故事板",
+            ],
             inputs=[
                 io.MultiType.Input("frames", [io.Image, io.Mask], tooltip="IMAGE or MASK: the clip."),
                 io.Int.Input(
@@ -97,7 +102,10 @@ class DrawOpticalFlow(ZoetropeNode):
             display_name="Draw Optical Flow",
             category=CATEGORY,
             description="Shows in colours where everything moves from each frame to the next, and how far.",
-            search_aliases=["optical flow", "motion vectors", "raft", "lucas kanade", "farneback", "movement", "flow visualization"],
+            search_aliases=[
+                "optical flow", "motion vectors", "raft", "lucas kanade", "farneback", "movement",
+                "flow visualization", "光流", "运动矢量",
+            ],
             inputs=[
                 io.Image.Input("images", tooltip="The frames, at least 2."),
                 io.Float.Input(
@@ -129,7 +137,10 @@ class PlotFrameDifferences(ZoetropeNode):
             display_name="Plot Frame Differences",
             category=CATEGORY,
             description="Draws how much each frame differs from the one before, a curve for each clip.",
-            search_aliases=["frame difference", "flicker meter", "temporal consistency", "seam", "jump", "scene change", "graph", "curve"],
+            search_aliases=[
+                "frame difference", "flicker meter", "temporal consistency", "seam", "jump", "scene change",
+                "graph", "curve", "帧差", "曲线",
+            ],
             inputs=[
                 _clips("Clips of at least 2 frames, up to 16; a new socket appears as you wire one."),
                 _labels("One line of text for each clip, in their order. Empty = clip 1, clip 2 and so on."),

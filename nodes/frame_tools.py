@@ -27,8 +27,8 @@ class SelectFrames(ZoetropeNode):
             category=CATEGORY,
             description="Picks frames out of images, latents or masks by an expression such as 0:16:2,-1.",
             search_aliases=[
-                "vhs", "select every nth", "select latents", "select images", "select masks", "pick frames", "index string", "get frame",
-                "last frame", "slice batch",
+                "vhs", "select every nth", "select latents", "select images", "select masks", "pick frames",
+                "index string", "get frame", "last frame", "slice batch", "抽帧", "取帧", "最后一帧",
             ],
             inputs=[
                 io.MatchType.Input("frames", template=kind, tooltip=f"{FRAMES}: the batch to pick from."),
@@ -59,7 +59,10 @@ class SplitFrames(ZoetropeNode):
             display_name="Split Frames",
             category=CATEGORY,
             description="Cuts a batch of images, latents or masks in two.",
-            search_aliases=["vhs", "split batch", "split images", "split latents", "split masks", "cut clip"],
+            search_aliases=[
+                "vhs", "split batch", "split images", "split latents", "split masks", "cut clip", "拆分",
+                "分割", "剪切",
+            ],
             inputs=[
                 io.MatchType.Input("frames", template=kind, tooltip=f"{FRAMES}: the batch to cut."),
                 io.Int.Input(
@@ -93,8 +96,10 @@ class MergeFrames(ZoetropeNode):
             display_name="Merge Frames",
             category=CATEGORY,
             description="Puts one clip after the other, with a cross-fade between them if wanted.",
-            search_aliases=["vhs", "merge images", "merge latents", "merge masks", "crossfade", "cross-fade", "transition", "join clips",
-                            "concatenate", "append"],
+            search_aliases=[
+                "vhs", "merge images", "merge latents", "merge masks", "crossfade", "cross-fade",
+                "transition", "join clips", "concatenate", "append", "combine clips", "合并", "拼接", "转场",
+            ],
             inputs=[
                 io.MatchType.Input("first", template=kind, tooltip=f"{FRAMES}: what comes first."),
                 io.MatchType.Input("second", template=kind, tooltip="What comes after it; the same kind and size."),
@@ -125,7 +130,10 @@ class ReverseFrames(ZoetropeNode):
             display_name="Reverse Frames",
             category=CATEGORY,
             description="Turns the order of the frames round, so that a clip runs backwards.",
-            search_aliases=["reverse images", "reverse latents", "reverse batch", "backwards", "flip time", "rewind"],
+            search_aliases=[
+                "reverse images", "reverse latents", "reverse batch", "backwards", "flip time", "rewind",
+                "倒放", "反转",
+            ],
             inputs=[io.MatchType.Input("frames", template=kind, tooltip=f"{FRAMES}: the clip.")],
             outputs=[io.MatchType.Output(kind, display_name="frames", tooltip="The same frames, the last one first.")],
         )
@@ -144,7 +152,10 @@ class PingPongFrames(ZoetropeNode):
             display_name="Ping-Pong Frames",
             category=CATEGORY,
             description="Makes a clip run forwards and then backwards, so that it loops without a jump.",
-            search_aliases=["pingpong", "boomerang", "bounce", "loop", "vhs", "forward and backward", "seamless loop"],
+            search_aliases=[
+                "pingpong", "boomerang", "bounce", "loop", "vhs", "forward and backward", "seamless loop",
+                "循环", "来回播放", "无缝循环",
+            ],
             inputs=[
                 io.MatchType.Input("frames", template=kind, tooltip=f"{FRAMES}: the clip."),
                 io.Boolean.Input(
@@ -174,7 +185,10 @@ class RepeatFrames(ZoetropeNode):
             display_name="Repeat Frames",
             category=CATEGORY,
             description="Repeats a clip, or every frame of it, for images, latents and masks.",
-            search_aliases=["vhs", "duplicate images", "duplicate latents", "duplicate masks", "loop clip", "hold frames", "slow motion"],
+            search_aliases=[
+                "vhs", "duplicate images", "duplicate latents", "duplicate masks", "loop clip",
+                "hold frames", "slow motion", "循环", "重复", "慢动作",
+            ],
             inputs=[
                 io.MatchType.Input("frames", template=kind, tooltip=f"{FRAMES}: the clip."),
                 io.Int.Input("times", default=2, min=1, max=10000, tooltip="How many times: 1 = as it is."),
@@ -204,7 +218,10 @@ class InterleaveFrames(ZoetropeNode):
             display_name="Interleave Frames",
             category=CATEGORY,
             description="Takes a frame of one clip and a frame of the other in turn.",
-            search_aliases=["interleave images", "interleave latents", "alternate", "zip frames", "merge every other", "weave"],
+            search_aliases=[
+                "interleave images", "interleave latents", "alternate", "zip frames", "merge every other",
+                "weave", "交错", "交替",
+            ],
             inputs=[
                 io.MatchType.Input("first", template=kind, tooltip=f"{FRAMES}: gives frames 0, 2, 4 and so on."),
                 io.MatchType.Input("second", template=kind, tooltip="Gives frames 1, 3, 5 and so on; the same kind and size."),
@@ -230,7 +247,10 @@ class CountFrames(ZoetropeNode):
             category=CATEGORY,
             description="Says how many frames images, latents or masks have, and how large they are.",
             is_output_node=True,
-            search_aliases=["vhs", "get image count", "get latent count", "get mask count", "frame count", "batch size", "video length"],
+            search_aliases=[
+                "vhs", "get image count", "get latent count", "get mask count", "frame count", "batch size",
+                "video length", "video info", "帧数",
+            ],
             inputs=[io.MultiType.Input("frames", [io.Image, io.Latent, io.Mask], tooltip=f"{FRAMES}: what is counted.")],
             outputs=[
                 io.Int.Output("num_frames", display_name="num_frames", tooltip="How many frames; of latents, frames of latents."),
@@ -253,7 +273,10 @@ class RemoveFlicker(ZoetropeNode):
             display_name="Remove Flicker",
             category=CATEGORY,
             description="Evens out brightness, contrast and colour from frame to frame.",
-            search_aliases=["deflicker", "de-flicker", "flicker", "color match", "colour match", "stabilize colors", "brightness"],
+            search_aliases=[
+                "deflicker", "de-flicker", "flicker", "color match", "colour match", "stabilize colors",
+                "brightness", "去闪烁", "闪烁", "颜色匹配",
+            ],
             inputs=[
                 io.Image.Input("images", tooltip="The frames."),
                 io.Combo.Input(

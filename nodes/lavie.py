@@ -19,7 +19,10 @@ class ConditionKeyFrames(ZoetropeNode):
             category=CATEGORY,
             description="Gives the frames of a video to LaVie's or Show-1's interpolation network, which makes three frames between "
             "each two.",
-            search_aliases=["lavie interpolation", "show-1 interpolation", "frame interpolation", "in-between", "61 frames"],
+            search_aliases=[
+                "lavie interpolation", "show-1 interpolation", "frame interpolation", "in-between",
+                "61 frames", "关键帧", "补帧", "插帧",
+            ],
             inputs=[
                 io.Conditioning.Input("positive", tooltip="What the video shows, the prompt it was made with."),
                 io.Conditioning.Input("negative", tooltip="What it does not show."),

@@ -21,7 +21,10 @@ class LoadMotionModule(ZoetropeNode):
             display_name="Load Motion Module",
             category=CATEGORY,
             description="Loads an AnimateDiff motion module: the part that lets an image checkpoint make moving pictures.",
-            search_aliases=["animatediff", "load animatediff model", "motion model", "mm_sd_v15_v2", "v3_sd15_mm", "ADE"],
+            search_aliases=[
+                "animatediff", "load animatediff model", "motion model", "mm_sd_v15_v2", "v3_sd15_mm",
+                "ADE", "gen1", "gen2", "animatediff loader", "动画", "动画模型", "运动模型",
+            ],
             inputs=[
                 io.Combo.Input(
                     "motion_module",
@@ -51,7 +54,10 @@ class LoadMotionLora(ZoetropeNode):
             display_name="Load MotionLoRA",
             category=CATEGORY,
             description="Adds a MotionLoRA, for example a camera movement, to a motion module; chain several for a mix.",
-            search_aliases=["animatediff lora", "motion lora", "camera", "v2_lora_ZoomIn", "pan", "zoom", "ADE"],
+            search_aliases=[
+                "animatediff lora", "motion lora", "camera", "v2_lora_ZoomIn", "pan", "zoom", "ADE",
+                "camera motion", "镜头", "运镜", "运动 LoRA",
+            ],
             inputs=[
                 MotionModuleType.Input("motion_module", tooltip="From Load Motion Module or another Load MotionLoRA."),
                 io.Combo.Input(
@@ -83,7 +89,10 @@ class ApplyMotionModule(ZoetropeNode):
             display_name="Apply Motion Module",
             category=CATEGORY,
             description="Makes the frames of a latent batch one moving picture; the checkpoint itself is not changed.",
-            search_aliases=["animatediff", "use evolved sampling", "apply animatediff model", "motion", "video", "ADE"],
+            search_aliases=[
+                "animatediff", "use evolved sampling", "apply animatediff model", "motion", "video", "ADE",
+                "gen1", "gen2", "animation", "动画", "运动", "文生视频",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.x checkpoint (SDXL for an SDXL module), LoRAs included."),
                 MotionModuleType.Input("motion_module", tooltip="From Load Motion Module or Load MotionLoRA."),

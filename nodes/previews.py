@@ -16,7 +16,10 @@ class PreviewClip(ZoetropeNode):
             display_name="Preview Whole Clip",
             category="Zoetrope/Sampling",
             description="Shows all frames moving while they are sampled, instead of the first one standing still.",
-            search_aliases=["animated preview", "vhs preview", "latent preview", "live preview", "video preview", "taesd"],
+            search_aliases=[
+                "animated preview", "vhs preview", "latent preview", "live preview", "video preview",
+                "taesd", "preview", "预览", "动画预览",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="Any MODEL whose latents are frames; motion modules and Context Windows may come before or "
                                "after."),

@@ -20,7 +20,9 @@ class EncodeShow1Text(ZoetropeNode):
             display_name="Encode Text (Show-1)",
             category=CATEGORY,
             description="Encodes a prompt as Show-1's pixel networks were trained with it: 77 states of T5-XXL in lower case.",
-            search_aliases=["t5", "t5xxl", "show-1 prompt", "deepfloyd", "clip text encode"],
+            search_aliases=[
+                "t5", "t5xxl", "show-1 prompt", "deepfloyd", "clip text encode", "prompt", "提示词", "文本编码",
+            ],
             inputs=[
                 io.Clip.Input("clip", tooltip="A T5-XXL, for example t5xxl_fp16.safetensors, from Load CLIP with type mochi."),
                 io.String.Input(
@@ -44,7 +46,10 @@ class ConditionLowResolution(ZoetropeNode):
             display_name="Condition On Low Resolution (Show-1)",
             category=CATEGORY,
             description="Gives a small video to Show-1's first super-resolution network, which makes it four times as wide and high.",
-            search_aliases=["show-1 sr1", "super resolution", "upscale video", "deepfloyd if-ii", "x4"],
+            search_aliases=[
+                "show-1 sr1", "super resolution", "upscale video", "deepfloyd if-ii", "x4", "upscale", "放大",
+                "视频放大", "超分辨率",
+            ],
             inputs=[
                 io.Conditioning.Input("positive", tooltip="What the video shows, from Encode Text (Show-1)."),
                 io.Conditioning.Input("negative", tooltip="What it does not show, from Encode Text (Show-1)."),
@@ -80,7 +85,10 @@ class SampleInTurns(ZoetropeNode):
             display_name="Sample In Turns",
             category=CATEGORY,
             description="Lets a sampler work through a video window by window, each continuing from the last frame of the one before.",
-            search_aliases=["show-1 sr1", "windows", "autoregressive", "continue video", "long video"],
+            search_aliases=[
+                "show-1 sr1", "windows", "autoregressive", "continue video", "long video", "extend video",
+                "长视频", "延长视频",
+            ],
             inputs=[
                 io.Sampler.Input("sampler", tooltip="The SAMPLER that is run on every window, from KSamplerSelect."),
                 io.Int.Input("length", default=8, min=2, max=4096, tooltip="Frames of a window; Show-1's network was trained with 8."),

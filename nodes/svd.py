@@ -71,7 +71,10 @@ class AnimateImageSVD(ZoetropeNode):
             display_name="Animate Image (SVD)",
             category=CATEGORY,
             description="Makes a video that begins with an image, with Stable Video Diffusion.",
-            search_aliases=["svd", "stable video diffusion", "svd_img2vid", "image to video", "i2v", "img2vid", "motion bucket"],
+            search_aliases=[
+                "svd", "stable video diffusion", "svd_img2vid", "image to video", "i2v", "img2vid",
+                "motion bucket", "animate", "图生视频", "图片转视频", "动画",
+            ],
             inputs=[
                 *_encoders(),
                 io.Image.Input("start_image", tooltip="The first frame; its middle is cut out and resized to width x height."),
@@ -99,7 +102,10 @@ class InterpolateImagesSVD(ZoetropeNode):
             display_name="Interpolate Images (SVD)",
             category=CATEGORY,
             description="Makes the frames between two images, with Stable Video Diffusion weights that were trained for it.",
-            search_aliases=["svd", "interpolation", "first and last frame", "start end", "tween", "in between", "keyframes"],
+            search_aliases=[
+                "svd", "interpolation", "first and last frame", "start end", "tween", "in between",
+                "keyframes", "frame interpolation", "首尾帧", "补帧", "插帧",
+            ],
             inputs=[
                 *_encoders(),
                 io.Image.Input("start_image", tooltip="The first frame; its middle is cut out and resized to width x height."),
@@ -128,7 +134,7 @@ class AnimateTextSVD(ZoetropeNode):
             display_name="Animate Text (SVD)",
             category=CATEGORY,
             description="Makes a video of a prompt, with Stable Video Diffusion weights that were trained with text.",
-            search_aliases=["svd", "text to video", "t2v", "stable video diffusion", "prompt"],
+            search_aliases=["svd", "text to video", "t2v", "stable video diffusion", "prompt", "文生视频", "提示词"],
             inputs=[
                 io.Conditioning.Input("positive", tooltip="What the video shows, from CLIP Text Encode; SVD's width is OpenCLIP ViT-H's."),
                 io.Conditioning.Input("negative", tooltip="What it does not show, from CLIP Text Encode; usually an empty prompt."),
@@ -151,7 +157,10 @@ class SetOrbit(ZoetropeNode):
             display_name="Set Orbit (SV3D)",
             category=CATEGORY,
             description="Makes views all around the thing in an image, with SV3D_u or along a camera path with SV3D_p.",
-            search_aliases=["sv3d", "sv3d_conditioning", "orbit", "multi-view", "3d", "turntable", "camera", "zero123"],
+            search_aliases=[
+                "sv3d", "sv3d_conditioning", "orbit", "multi-view", "3d", "turntable", "camera", "zero123",
+                "环绕", "多视角", "转台",
+            ],
             inputs=[
                 *_encoders(),
                 io.Image.Input("image", tooltip="The thing on white; its middle is cut out and resized to width x height."),
@@ -194,7 +203,10 @@ class SetFrameGuidance(ZoetropeNode):
             display_name="Guidance over Frames",
             category="Zoetrope/Sampling",
             description="Guides every frame of a video by another cfg, between a least value and the sampler's.",
-            search_aliases=["svd", "linear cfg", "triangle cfg", "trapezoid", "videolinearcfgguidance", "videotrianglecfgguidance", "cfg"],
+            search_aliases=[
+                "svd", "linear cfg", "triangle cfg", "trapezoid", "videolinearcfgguidance",
+                "videotrianglecfgguidance", "cfg", "逐帧引导",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="Any MODEL whose frames are the batch or the time axis, such as Stable Video Diffusion."),
                 io.Combo.Input(

@@ -21,7 +21,10 @@ class CreateVideo(ZoetropeNode):
             display_name="Create Video (true colours)",
             category=CATEGORY,
             description="Makes a VIDEO of frames whose colours look the same in the browser as in the graph; goes into Save Video.",
-            search_aliases=["video combine", "vhs", "frames to video", "images to video", "save video", "mp4", "bt709"],
+            search_aliases=[
+                "video combine", "vhs", "frames to video", "images to video", "save video", "mp4", "bt709",
+                "创建视频", "图片合成视频",
+            ],
             inputs=[
                 io.Image.Input("images", tooltip="The frames, in order."),
                 io.Float.Input("fps", default=8.0, min=0.01, max=240.0, step=0.01, tooltip="Frames per second; 8 for AnimateDiff."),
@@ -114,7 +117,11 @@ class TakeFrames(ZoetropeNode):
             display_name="Video to Frames",
             category=CATEGORY,
             description="Decodes the part of a VIDEO that is wanted, at the size that is wanted, straight into its frames.",
-            search_aliases=["load video", "vhs", "vhs load video", "force rate", "select every nth", "get video components", "frame cap"],
+            search_aliases=[
+                "load video", "vhs", "vhs load video", "force rate", "select every nth",
+                "get video components", "frame cap", "video info", "extract frames", "加载视频", "读取视频", "抽帧",
+                "视频转图片",
+            ],
             inputs=[
                 io.Video.Input("video", tooltip="From Load Video, or any other VIDEO; a trim of it is kept."),
                 *frame_options(),
@@ -148,8 +155,10 @@ class LoadFrames(ZoetropeNode):
             category=CATEGORY,
             description="Reads a folder of pictures or an animated WebP, GIF, APNG or AVIF as frames, with the same options as Video to "
             "Frames.",
-            search_aliases=["load images", "vhs", "vhs load images", "image sequence", "image folder", "load gif", "load webp",
-                            "load apng", "load avif"],
+            search_aliases=[
+                "load images", "vhs", "vhs load images", "image sequence", "image folder", "load gif",
+                "load webp", "load apng", "load avif", "加载图片", "图片序列", "动图",
+            ],
             inputs=[
                 io.Combo.Input(
                     "source", options=list_picture_sources(),

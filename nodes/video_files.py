@@ -57,7 +57,10 @@ class SaveFrames(ZoetropeNode):
             display_name="Save Frames as Video",
             category=CATEGORY,
             description="Writes frames, their transparency and sound to a video file or animated picture that has the workflow in it.",
-            search_aliases=[*SEARCHED, "vhs video combine", "images to video", "animated webp"],
+            search_aliases=[
+                *SEARCHED, "vhs video combine", "images to video", "animated webp", "combine", "保存视频",
+                "合成视频", "合并", "导出视频", "动图",
+            ],
             inputs=[
                 io.Image.Input("images", tooltip="The frames, in order."),
                 *file_inputs(),
@@ -85,7 +88,10 @@ class SaveLatents(ZoetropeNode):
             category=CATEGORY,
             description="Decodes latents a few at a time and writes each frame to a video file at once, so that the frames are never all "
             "in memory.",
-            search_aliases=[*SEARCHED, "vae decode", "vae decode batched", "vae decode tiled", "long video", "svd"],
+            search_aliases=[
+                *SEARCHED, "vae decode", "vae decode batched", "vae decode tiled", "long video", "svd",
+                "batch manager", "保存视频", "长视频", "解码", "潜空间",
+            ],
             inputs=[
                 io.Latent.Input("samples", tooltip="The latents of the frames, or of a video model."),
                 io.Vae.Input("vae", tooltip="Decodes them; the VAE of the model that made them."),
@@ -127,7 +133,10 @@ class EncodeVideo(ZoetropeNode):
             display_name="Video to Latents",
             category=CATEGORY,
             description="Encodes a VIDEO a few frames at a time while it is decoded, so that its frames are never all in memory.",
-            search_aliases=["vae encode", "vae encode batched", "vhs", "load video", "video to video", "long video", "vid2vid"],
+            search_aliases=[
+                "vae encode", "vae encode batched", "vhs", "load video", "video to video", "long video",
+                "vid2vid", "batch manager", "加载视频", "视频转视频", "长视频", "编码", "潜空间",
+            ],
             inputs=[
                 io.Video.Input("video", tooltip="From Load Video, or any other VIDEO; a trim of it is kept."),
                 io.Vae.Input("vae", tooltip="Encodes the frames: the VAE of the checkpoint that samples them."),

@@ -23,8 +23,9 @@ class LoadVideoModel(ZoetropeNode):
             category=CATEGORY,
             description="Loads an open text-to-video or image-to-video network as an ordinary MODEL and says which one it found.",
             search_aliases=[
-                "text to video", "t2v", "i2v", "modelscope", "zeroscope", "videocrafter", "dynamicrafter", "lavie", "show-1", "potat1",
-                "animov", "svd", "stable video diffusion", "sv3d",
+                "text to video", "t2v", "i2v", "modelscope", "zeroscope", "videocrafter", "dynamicrafter",
+                "lavie", "show-1", "potat1", "animov", "svd", "stable video diffusion", "sv3d",
+                "image to video", "upscale video", "video super resolution", "文生视频", "图生视频", "视频模型", "视频放大",
             ],
             inputs=[
                 io.Combo.Input(
@@ -61,7 +62,10 @@ class LoadVideoVAE(ZoetropeNode):
             display_name="Load Video VAE",
             category=CATEGORY,
             description="Loads the VAE out of the files that video networks are published with.",
-            search_aliases=["vae", "vqgan", "modelscope vae", "first_stage_model", "svd vae", "temporal decoder"],
+            search_aliases=[
+                "vae", "vqgan", "modelscope vae", "first_stage_model", "svd vae", "temporal decoder",
+                "视频 VAE",
+            ],
             inputs=[
                 io.Combo.Input(
                     "vae_name", options=listed_files(VIDEO_VAES), extra_dict=links(VIDEO_VAE_FILES),
@@ -88,7 +92,10 @@ class LoadVideoLora(ZoetropeNode):
             display_name="Load Video LoRA",
             category=CATEGORY,
             description="Adds a LoRA to a video network, also one with temporal layers or in the layouts of video trainers.",
-            search_aliases=["lora", "stable lora", "cloneofsimo", "text to video lora", "temporal lora", "modelscope lora", "svd lora"],
+            search_aliases=[
+                "lora", "stable lora", "cloneofsimo", "text to video lora", "temporal lora",
+                "modelscope lora", "svd lora", "视频 LoRA",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="From Load Video Model or another Load Video LoRA."),
                 io.Combo.Input(
@@ -121,7 +128,7 @@ class MakeReferenceNoise(ZoetropeNode):
             display_name="Reference Noise",
             category="Zoetrope/Sampling",
             description="Start noise in the order in which the published code of video networks draws it.",
-            search_aliases=["random noise", "noise", "seed", "reproduce", "reference seed"],
+            search_aliases=["random noise", "noise", "seed", "reproduce", "reference seed", "噪声", "种子"],
             inputs=[
                 io.Int.Input(
                     "noise_seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,

@@ -58,7 +58,9 @@ class SetFrameRate(ZoetropeNode):
             display_name="Set Frame Rate (VideoCrafter)",
             category=CATEGORY,
             description="Tells VideoCrafter's text-to-video networks for how many frames per second they make the video.",
-            search_aliases=["videocrafter", "fps", "frame rate", "frame stride", "text to video", "motion speed"],
+            search_aliases=[
+                "videocrafter", "fps", "frame rate", "frame stride", "text to video", "motion speed", "帧率",
+            ],
             inputs=[
                 *_prompts(),
                 io.Float.Input(
@@ -83,7 +85,10 @@ class AnimateImage(ZoetropeNode):
             display_name="Animate Image (DynamiCrafter, VideoCrafter)",
             category=CATEGORY,
             description="Makes a video that begins with an image, with DynamiCrafter or VideoCrafter1 image to video.",
-            search_aliases=["dynamicrafter", "videocrafter", "image to video", "i2v", "start image", "loop", "first frame"],
+            search_aliases=[
+                "dynamicrafter", "videocrafter", "image to video", "i2v", "start image", "loop",
+                "first frame", "animate", "img2vid", "图生视频", "图片转视频", "动画", "循环",
+            ],
             inputs=[
                 *_prompts(),
                 *_encoders(),
@@ -114,7 +119,10 @@ class InterpolateImages(ZoetropeNode):
             display_name="Interpolate Images (DynamiCrafter)",
             category=CATEGORY,
             description="Makes a video that leads from one image to another, with DynamiCrafter 512 interpolation.",
-            search_aliases=["dynamicrafter", "interpolation", "first and last frame", "start end", "tween", "morph", "keyframes"],
+            search_aliases=[
+                "dynamicrafter", "interpolation", "first and last frame", "start end", "tween", "morph",
+                "keyframes", "frame interpolation", "首尾帧", "补帧", "插帧", "过渡",
+            ],
             inputs=[
                 *_prompts(),
                 *_encoders(),
@@ -140,7 +148,10 @@ class CreateDDIMSampler(ZoetropeNode):
             display_name="DDIM Sampler (exact)",
             category=CATEGORY,
             description="DDIM with eta as VideoCrafter and DynamiCrafter are sampled, exact for their scaled noise schedules.",
-            search_aliases=["ddim", "eta", "videocrafter sampler", "dynamicrafter sampler", "ancestral", "samplercustom"],
+            search_aliases=[
+                "ddim", "eta", "videocrafter sampler", "dynamicrafter sampler", "ancestral",
+                "samplercustom", "采样器",
+            ],
             inputs=[
                 io.Float.Input(
                     "eta", default=1.0, min=0.0, max=1.0, step=0.01,
@@ -168,7 +179,10 @@ class CreateDDIMSigmas(ZoetropeNode):
             display_name="DDIM Sigmas",
             category=CATEGORY,
             description="The noise levels at which VideoCrafter and DynamiCrafter are sampled in the published code.",
-            search_aliases=["ddim timesteps", "uniform_trailing", "trailing", "timestep spacing", "scheduler", "sigmas"],
+            search_aliases=[
+                "ddim timesteps", "uniform_trailing", "trailing", "timestep spacing", "scheduler", "sigmas",
+                "调度器",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="The MODEL that will be sampled; its noise schedule decides."),
                 io.Combo.Input(
@@ -198,7 +212,10 @@ class RescaleGuidance(ZoetropeNode):
             display_name="Rescale Guidance (video)",
             category=CATEGORY,
             description="Takes back part of the contrast that a high cfg adds, measured over all frames together.",
-            search_aliases=["guidance rescale", "rescale cfg", "RescaleCFG", "dynamicrafter", "overexposed", "zero terminal snr"],
+            search_aliases=[
+                "guidance rescale", "rescale cfg", "RescaleCFG", "dynamicrafter", "overexposed",
+                "zero terminal snr", "引导重缩放", "过曝",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="A video MODEL, for example DynamiCrafter."),
                 io.Float.Input(
@@ -222,7 +239,10 @@ class SetNoiseScale(ZoetropeNode):
             display_name="Set Noise Scale (VideoCrafter)",
             category=CATEGORY,
             description="Sets the scale that VideoCrafter's and DynamiCrafter's noise schedules fall to, for files that lost it.",
-            search_aliases=["scale_arr", "base_scale", "dynamic rescale", "use_scale", "dynamicrafter", "videocrafter", "pruned"],
+            search_aliases=[
+                "scale_arr", "base_scale", "dynamic rescale", "use_scale", "dynamicrafter", "videocrafter",
+                "pruned", "噪声缩放",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="A VideoCrafter or DynamiCrafter MODEL from Load Video Model."),
                 io.Float.Input(

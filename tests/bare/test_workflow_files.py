@@ -323,6 +323,7 @@ OF_WORKFLOW = {
     "AnimateDiff Text to Video": "03 Text to video (AnimateDiff)",
     "AnimateDiff Long Video with Context Windows": "06 Long video (AnimateDiff)",
     "AnimateDiff Video to Video with ControlNet": "05 Video to video (AnimateDiff, ControlNet)",
+    "Image to Video (SVD)": "15 Image to video (SVD)",
 }
 
 
@@ -341,7 +342,7 @@ def test_a_blueprint_is_its_workflow_in_one_node(blueprint):
     assert subgraph["category"].startswith("Zoetrope/")
     assert subgraph["description"] == content["extra"]["BlueprintDescription"] and subgraph["description"].endswith(".")
     assert content["extra"]["BlueprintSearchAliases"]
-    outside = EDITOR_ONLY | {"LoadVideo", "SaveVideo", "PreviewImage"}
+    outside = EDITOR_ONLY | {"LoadImage", "LoadVideo", "SaveVideo", "PreviewImage"}
     essence = [(n["id"], n["type"], n["widgets_values"], n["properties"]) for n in workflow["nodes"] if n["type"] not in outside]
     assert [(n["id"], n["type"], n["widgets_values"], n["properties"]) for n in subgraph["nodes"]] == essence
 
