@@ -18,7 +18,8 @@ import av
 import numpy as np
 
 from ..memory import check_memory
-from .facts import Source, open_video, video_stream
+from .facts import Source, open_video
+from .joined_parts import PartShifts, part_shifts
 
 PREROLL = 1.0
 """Seconds that are decoded before a span."""
@@ -91,9 +92,10 @@ def read_track(
         for index in ranked[:1]:
             _check_memory(container.streams[index].codec_context, span, free_memory)
     for index in ranked:
+        shifts = part_shifts(source, index, stop) or [0.0] if span.retimed else [0.0]
         # Where a seek lands is up to the container: the next one goes further back, at last to the beginning.
         for back in [None] if span.retimed else [PREROLL, 10 * PREROLL, None]:
-            track = _read_from(source, index, span, back, stop)
+            track = _read_from(source, index, span, back, shifts, stop)
             if track is not None:
                 break
         if track.is_known:
@@ -112,23 +114,25 @@ def ranked_tracks(container: av.container.InputContainer) -> list[int]:
 def _check_memory(context: av.AudioCodecContext, span: Span, free_memory: Callable[[], int] | None) -> None:
     """Pieces and result are there at once, and of retimed files the pieces from the beginning on."""
     seconds = span.end - span.start + (span.end if span.retimed else span.end - span.start)
-    needed = math.ceil(seconds * (context.sample_rate or 0) * context.channels * np.dtype(np.float32).itemsize)
+    needed = math.ceil(
+        seconds * (context.sample_rate or 0) * context.channels * np.dtype(np.float32).itemsize
+    )
     check_memory(needed, f"{span.end - span.start:.0f} seconds of sound", "take a shorter span", free_memory)
 
 
 def _read_from(
-    source: Source, index: int, span: Span, back: float | None, stop: Callable[[], None]
+    source: Source, index: int, span: Span, back: float | None, shifts: list[float], stop: Callable[[], None]
 ) -> Track | None:
     """The track, read from `back` seconds before the span (None = from the file's beginning).
 
-    None when that was not early enough."""
+    shifts: of each part, see part_shifts. None when that was not early enough."""
     pieces: list[Piece] = []
     failures: list[Failure] = []
     with open_video(source) as container:
         stream = container.streams[index]
         first = (container.start_time or 0) / av.time_base
         sought = back is not None and span.start - back > first and _seek(container, span.start - back)
-        for piece in _decode(container, stream, span, failures, stop):
+        for piece in _decode(container, stream, span, shifts, failures, stop):
             if sought and not pieces and (piece.time is None or piece.time > span.start - NEEDED):
                 return None
             pieces.append(piece)
@@ -137,19 +141,8 @@ def _read_from(
         context = stream.codec_context
         layout = context.layout.name if context.channels else "mono"
         _tell_failures(failures, span.start)
-        track = Track(pieces, _begin(stream), context.sample_rate or 0, layout, len(failures))
-        return _counted_from(video_stream(container), track) if span.retimed else track
-
-
-def _begin(stream: av.AudioStream | av.VideoStream) -> float:
-    return float((stream.start_time or 0) * stream.time_base)
-
-
-def _counted_from(video: av.VideoStream, track: Track) -> Track:
-    """The track with times that count from the first frame of the video on."""
-    first = _begin(video)
-    pieces = [replace(p, time=None if p.time is None else p.time - first) for p in track.pieces]
-    return replace(track, pieces=pieces, begin=track.begin - first)
+        begin = float((stream.start_time or 0) * stream.time_base) + shifts[0]
+        return Track(pieces, begin, context.sample_rate or 0, layout, len(failures))
 
 
 def _seek(container, seconds: float) -> bool:
@@ -160,10 +153,12 @@ def _seek(container, seconds: float) -> bool:
     return True
 
 
-def _decode(container, stream, span: Span, failures: list[Failure], stop) -> Iterator[Piece]:
+def _decode(
+    container, stream, span: Span, shifts: list[float], failures: list[Failure], stop
+) -> Iterator[Piece]:
     """The pieces from PREROLL before the span to its end; what cannot be decoded is put into `failures`."""
     beyond, seconds, expected = 0, 0.0, None
-    to_array = FrameReader()
+    to_array, shift_of = FrameReader(), PartShifts(shifts)
     for packet in _packets(container, failures):
         stop()
         if packet.stream.index != stream.index:
@@ -176,6 +171,7 @@ def _decode(container, stream, span: Span, failures: list[Failure], stop) -> Ite
             beyond = beyond + 1 if time >= span.end else 0
         if beyond > PACKETS_BEYOND or (span.retimed and seconds > span.end + PREROLL):
             break
+        shift = shift_of(packet)
         if None not in (time, expected) and time - expected > GAP:
             yield from _emptied(stream, to_array, failures)
             stream.codec_context.flush_buffers()  # else the end of what was before sounds into what comes now
@@ -183,7 +179,7 @@ def _decode(container, stream, span: Span, failures: list[Failure], stop) -> Ite
         for piece in _decoded(packet.decode, time, to_array, failures):
             seconds += piece.seconds
             expected = None if expected is None else expected + piece.seconds
-            yield piece
+            yield replace(piece, time=None if piece.time is None else piece.time + shift)
     yield from _emptied(stream, to_array, failures)
 
 

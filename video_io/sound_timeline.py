@@ -1,8 +1,8 @@
 """Puts pieces of sound where their times say. Times are in seconds; C channels, N samples.
 
 Stamps are rounded (Matroska and FLV to 1 ms) and jitter in recordings, so that pieces follow each other
-without a seam as long as their stamps stay near. Stamps that stay away are a gap (silence), an overlap (cut),
-or begin anew as in joined transport streams.
+without a seam as long as their stamps stay near. Stamps that stay away are a gap (silence), an overlap (the later
+counts), or begin anew as in joined transport streams.
 """
 
 from __future__ import annotations
@@ -84,16 +84,14 @@ def _lasts(pieces: Sequence[Piece], number: int, end: float, shift: float) -> bo
 
 
 class Timeline:
-    """Sound (C, N) that begins at `start`, silent where nothing is put."""
+    """Sound (C, N) that begins at `start`, silent where nothing is put; what is put later replaces."""
 
     def __init__(self, start: float, samples: int, rate: int, layout: str) -> None:
         self.start, self.rate, self.layout = start, rate, layout
         self.sound = np.zeros((av.AudioLayout(layout).nb_channels, samples), np.float32)
-        self._filled = 0
 
     def put(self, places: Sequence[Placed]) -> None:
-        """Pieces in one rate and layout that follow each other without a seam; what lies below sound that is
-        there is cut."""
+        """Pieces in one rate and layout that follow each other without a seam."""
         index = round((places[0].begin - self.start) * self.rate)
         piece = places[0].piece
         if (piece.rate, piece.layout) == (self.rate, self.layout):
@@ -113,11 +111,10 @@ class Timeline:
             return self.sound[:, :0]
 
     def _write(self, index: int, samples: np.ndarray) -> None:
-        begin = max(index, self._filled)
+        begin = max(index, 0)
         end = min(index + samples.shape[1], self.sound.shape[1])
         if begin < end:
             self.sound[:, begin:end] = samples[:, begin - index : end - index]
-            self._filled = end
 
 
 def runs(places: Sequence[Placed]) -> Iterator[list[Placed]]:

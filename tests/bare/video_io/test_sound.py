@@ -33,7 +33,7 @@ VIDEO = {"a.ts": "mpeg2video", "a.flv": "flv"}
 
 @pytest.mark.parametrize(("name", "codec"), CODECS)
 def test_a_gap_is_silent_and_what_is_behind_it_comes_in_time(name, codec, tmp_path):
-    """From 2.05 to 3.6 s there is nothing: the beep at 3 s is missing, no other one moves or is heard again."""
+    """From 2.05 to 3.6 s there is nothing: the beep at 3 s is missing, no other moves or is heard again."""
     rate = 44100 if name == "a.flv" else RATE
     track, video = [Sound(beeps(6, 1, rate), rate, codec)], VIDEO.get(name, "mpeg4")
     whole = onsets(read_sound(write(tmp_path / f"w{name}", 6, track, codec=video), 0, 6))
@@ -125,16 +125,26 @@ def test_joined_parts_get_the_first_ones_layout_and_rate(codec, one, two, tmp_pa
     )
 
 
-def test_parts_whose_times_begin_anew_follow_each_other(tmp_path):
-    """As `cat a.ts a.ts`: the pictures are counted at their rate, and the sound goes with them."""
-    write(tmp_path / "a.ts", 3, [Sound(beeps(3), codec="mp2")], codec="mpeg2video")
+@pytest.mark.parametrize(("seconds", "heard"), [(3, 3), (3, 2.95), (3, 3.09)])
+def test_parts_whose_times_begin_anew_follow_each_other(seconds, heard, tmp_path):
+    """As `cat a.ts a.ts`: the pictures are counted at their rate, and each part's sound goes with its own."""
+    sound = Sound(beeps(heard), codec="mp2", late=1.4)
+    write(tmp_path / "a.ts", seconds, [sound], codec="mpeg2video", late=1.4)
     path = tmp_path / "joined.ts"
-    path.write_bytes((tmp_path / "a.ts").read_bytes() * 2)
+    path.write_bytes((tmp_path / "a.ts").read_bytes() * 4)
     facts = read_facts(path)
-    assert facts.retimed and (facts.times[0], facts.end) == (0, 6)
-    sound = read_sound(path, 0, 6, retimed=True)
-    assert onsets(sound) == near([0, 1, 2, 3, 4, 5], 0.05)
-    assert onsets(read_sound(path, 3.5, 6, retimed=True)) == near([0.5, 1.5], 0.05)
+    assert facts.retimed and (facts.times[0], facts.end) == (0, 12)
+    sound = read_sound(path, 0, 12, retimed=True)
+    assert onsets(sound) == near(list(range(12)), 0.015)  # the encoder's own delay is 10 ms
+    assert onsets(read_sound(path, 6.5, 8.8, retimed=True)) == near([0.5, 1.5], 0.015)
+
+
+def test_sound_of_other_parts_than_the_pictures_follows_without_them(tmp_path):
+    write(tmp_path / "a.ts", 6, [Sound(beeps(3), codec="mp2", late=1.4)], codec="mpeg2video", late=1.4)
+    write(tmp_path / "b.ts", 1, [Sound(beeps(3), codec="mp2", late=1.4)], codec="mpeg2video", late=8)
+    path = tmp_path / "joined.ts"
+    path.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    assert onsets(read_sound(path, 0, 6, retimed=True)) == near([0, 1, 2, 3, 4, 5], 0.05)
 
 
 def test_memory_is_asked_before_it_is_taken(tmp_path):
