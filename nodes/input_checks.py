@@ -138,7 +138,8 @@ def _check_image(name: str, value: Any, entry: io.Input | None) -> torch.Tensor:
             f"{name} has shape {tuple(value.shape)}; an IMAGE (F, H, W, C) has 1, 3 or 4 channels at the end, these are "
             f"{value.shape[-1]}. Wire an IMAGE."
         )
-    return value
+    is_grey_picture = entry is not None and value.shape[-1] == 1  # of several kinds, frames stay as they are
+    return value.expand(*value.shape[:3], 3) if is_grey_picture else value
 
 
 def _check_mask(name: str, value: Any, entry: io.Input | None) -> torch.Tensor:
@@ -230,6 +231,7 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "VAE": _check_part("first_stage_model", "Load VAE"),
     "CLIP": _check_part("tokenize", "Load CLIP"),
     "CLIP_VISION": _check_part("encode_image", "Load CLIP Vision"),
+    "OPTICAL_FLOW": _check_part("load_device", "Load Optical Flow Model"),
     "SAMPLER": _check_part("sample", "KSamplerSelect"),
     "MOTION_MODULE": _check_part("patcher", "Load Motion Module"),
 }  # fmt: skip

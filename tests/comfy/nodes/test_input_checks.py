@@ -7,7 +7,10 @@ import pytest
 import torch
 from comfy_api.latest import io
 from zoetrope.nodes import ZoetropeExtension
+from zoetrope.nodes.frame_pictures import CompareClips, DrawOpticalFlow, PlotFrameDifferences
+from zoetrope.nodes.frame_tools import RemoveFlicker, ReverseFrames
 from zoetrope.nodes.input_checks import check_inputs
+from zoetrope.nodes.video import CreateVideo
 from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS
 
 import nodes as core
@@ -126,7 +129,7 @@ def test_sound_of_no_kind(audio):
     refused(SCHEMAS["ZoetropeSaveFrames"], "audio", audio)
 
 
-LINKS = sorted({entry.get_io_type() for schema in SCHEMAS.values() for entry in schema.inputs} - {"OPTICAL_FLOW", "NOISE", "SIGMAS"})
+LINKS = sorted({entry.get_io_type() for schema in SCHEMAS.values() for entry in schema.inputs})
 
 
 @pytest.mark.parametrize("io_type", LINKS)
@@ -145,3 +148,17 @@ def test_every_node_is_guarded():
         for name in ("execute", "validate_inputs", "fingerprint_inputs", "check_lazy_status"):
             if name in node.__dict__:
                 assert hasattr(node.__dict__[name].__func__, "_zoetrope_guarded"), (node, name)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pictures_of_one_to_four_channels_run_through_every_tool(channels):
+    grey = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 48, 64, channels) / 4
+    colour = grey[..., :1].expand(-1, -1, -1, 3)
+    video = CreateVideo.execute(grey, 8.0, 18.0)[0].get_components()
+    torch.testing.assert_close(video.images, colour, atol=3 / 255, rtol=0)
+    assert torch.equal(CompareClips.execute({"clip0": grey}, "", 0, "longest", 24)[0], colour)
+    even = RemoveFlicker.execute(grey, "reference frame", 4.0, 1.0, 0)[0]
+    assert even.shape[-1] == max(3, channels) and torch.equal(even[..., :3], colour[:1].expand(3, -1, -1, -1))
+    assert DrawOpticalFlow.execute(grey, 0.0)[0].shape == (2, 48, 64, 3)
+    assert "mean 63.75" in PlotFrameDifferences.execute({"clip0": grey}, "", 256, 160)[1]
+    assert ReverseFrames.execute(grey)[0].shape[-1] == channels
