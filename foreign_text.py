@@ -1,6 +1,7 @@
-"""Foreign text made fit for a message: file names, prompts, labels, tags, and what other libraries say in their errors.
+"""Foreign text made fit for a message: file names, prompts, labels, tags, and errors of other libraries.
 
-ComfyUI prints messages with a strict encoding, and a character that it cannot encode ends the thread that runs prompts.
+ComfyUI prints messages with a strict encoding, and a character that it cannot encode ends the thread that
+runs prompts.
 """
 
 from __future__ import annotations
@@ -8,13 +9,15 @@ from __future__ import annotations
 import sys
 
 LONGEST = 200  # characters of a foreign text in a message
-_SPELLING = "\u200c\u200d\u00a0\u202f\u3000"  # joiners of Persian, Hindi and emoji; spaces in names that macOS and Chinese users give
+# Joiners of Persian, Hindi and emoji; spaces in names that macOS and Chinese users give.
+_SPELLING = "\u200c\u200d\u00a0\u202f\u3000"
 
 
 def printable(value: object, longest: int = LONGEST) -> str:
-    """A foreign text in one line of at most `longest` characters: what is no letter or sign is written as an escape such as \\n.
+    """A foreign text in one line of at most `longest` characters; what cannot be seen is an escape such as \\n.
 
-    What the console's encoding lacks is an escape as well; other Chinese names and emoji stay as they are. Of a longer text
+    What the console's encoding lacks is an escape as well; other Chinese names and emoji stay as they are.
+    Of a longer text
     the middle is left out. Of an error its first line is taken, or its type where it says nothing.
     """
     text = _as_text(value)
@@ -35,13 +38,20 @@ def printable_lines(text: str, most: int = 40, longest: int = 1000) -> str:
 
 def is_printable(text: str) -> bool:
     """Whether ComfyUI can print a text of several lines as it is."""
-    return text.isascii() and text.isprintable() or all(
-        character in "\n\t" or visible(character, _console_encodings()) == character for character in set(text)
+    return (
+        text.isascii()
+        and text.isprintable()
+        or all(
+            character in "\n\t" or visible(character, _console_encodings()) == character
+            for character in set(text)
+        )
     )
 
 
 def visible(text: str, encodings: tuple[str, ...] = ()) -> str:
-    """The text with an escape for every character that cannot be seen (control, direction, half an emoji) or encoded."""
+    """The text with an escape for every character that cannot be seen (control, direction, half an emoji) or
+    encoded.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(character if _is_seen(character, encodings) else _escape(character) for character in text)

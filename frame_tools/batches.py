@@ -47,11 +47,15 @@ def frame_size(frames: Frames) -> tuple[int, int]:
 
 
 def check_frames(frames: torch.Tensor, what: str) -> None:
-    """Raises ValueError for frames (F, H, W, C) or (F, H, W) of which there are none, or that have no pixels."""
+    """Raises ValueError for frames (F, H, W, C) or (F, H, W) of which there are none, or that have no
+    pixels.
+    """
     if len(frames) == 0:
         raise ValueError(f"{what} has no frames; wire one that has at least one.")
     if 0 in frames.shape:
-        raise ValueError(f"{what} has shape {tuple(frames.shape)}, frames without pixels; wire one with pixels.")
+        raise ValueError(
+            f"{what} has shape {tuple(frames.shape)}, frames without pixels; wire one with pixels."
+        )
 
 
 def take_frames(frames: Frames, numbers: list[int], same_noise: bool = True) -> Frames:
@@ -148,7 +152,8 @@ def _join(first: torch.Tensor, second: torch.Tensor, axis: int, crossfade: int) 
 def _check_memory(tensor: torch.Tensor, count: int, axis: int, copies: int = 1) -> None:
     """Raises ValueError where `count` frames like those on the tensor's axis do not fit into memory."""
     size = tensor.element_size() * tensor.numel() // max(1, tensor.shape[axis])
-    check_memory(copies * count * size, f"{count} frames of {size / 2**20:.2f} MiB", "take fewer or smaller frames")
+    what = f"{count} frames of {size / 2**20:.2f} MiB"
+    check_memory(copies * count * size, what, "take fewer or smaller frames")
 
 
 def _number_noise(taken: dict, noise_numbers: list[int] | None, numbers: list[int], same_noise: bool) -> None:

@@ -27,7 +27,8 @@ def even_colours(frames: torch.Tensor, radius: float, strength: float, reference
     check_frames(frames, "the clip")
     _check(len(frames), radius, strength, reference)
     needed = frames.element_size() * frames.numel() + (4 * 4 * len(frames) ** 2 if reference is None else 0)
-    check_memory(needed, f"{len(frames)} frames and their weights for each other", "take fewer or smaller frames")
+    what = f"{len(frames)} frames and their weights for each other"
+    check_memory(needed, what, "take fewer or smaller frames")
     means, spreads = colour_statistics(frames)
     if reference is None:
         weights = _gaussian_rows(len(frames), radius)

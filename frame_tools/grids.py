@@ -120,7 +120,8 @@ def _canvas(num_frames: int, size: tuple[int, int]) -> torch.Tensor:
         raise ValueError(
             f"the picture would have {width}x{height} pixels, at most {LARGEST_SIDE} a side are made; take fewer or smaller frames."
         )
-    what = f"{num_frames} frames of {width}x{height}" if num_frames > 1 else f"a picture of {width}x{height} would"
+    what = f"{num_frames} frames" if num_frames > 1 else "a picture"
+    what += f" of {width}x{height}" + " would" * (num_frames == 1)
     check_memory(num_frames * height * width * 12, what, "take fewer or smaller frames")
     return torch.zeros(num_frames, height, width, 3)
 
@@ -133,4 +134,6 @@ def _check_clips(clips: list[torch.Tensor], labels: list[str], length: str) -> N
     if len(labels) > len(clips):
         raise ValueError(f"{len(labels)} labels for {len(clips)} clips; write one line for each clip, in their order.")
     if length not in LENGTHS:
-        raise ValueError(f"length='{printable(length)}' must be one of {', '.join(LENGTHS)}; choose one of these.")
+        raise ValueError(
+            f"length='{printable(length)}' must be one of {', '.join(LENGTHS)}; choose one of these."
+        )

@@ -47,7 +47,9 @@ def font_of(character: str, size: int):
 
 @functools.lru_cache(maxsize=256)
 def _runs(text: str, size: int) -> list[tuple[str, object]]:
-    """Pieces of a text with the font that each is written in; a character that no font has is written plainly."""
+    """Pieces of a text with the font that each is written in; a character that no font has is written
+    plainly.
+    """
     pieces: list[tuple[str, object]] = []
     missing = ""
     for character in text:
@@ -61,16 +63,20 @@ def _runs(text: str, size: int) -> list[tuple[str, object]]:
             pieces.append((character, font))
     if missing:
         logging.warning(
-            f"Zoetrope: no font of this system has the character{'s' * (len(missing) > 1)} '{printable(missing)}'; written plainly."
+            f"Zoetrope: no font of this system has the character{'s' * (len(missing) > 1)} "
+            f"'{printable(missing)}'; written plainly."
         )
     return pieces
 
 
 def _plainly(character: str) -> str:
-    """What stands for a character that no font has: o for ö, nothing for what only changes the one before, else [U+4E2D]."""
+    """What stands for a character that no font has: o for ö, nothing for what only changes the one before,
+    else [U+4E2D].
+    """
     if unicodedata.category(character) in ("Mn", "Cf"):
         return ""
-    return unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode() or f"[U+{ord(character):04X}]"
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return plain or f"[U+{ord(character):04X}]"
 
 
 def text_width(text: str, size: int) -> int:
@@ -87,7 +93,9 @@ def write(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, size
 
 
 def shortened(text: str, size: int, width: int) -> str:
-    """The text, or as much of its beginning as fits into `width` pixels, with an ellipsis. What cannot be seen is an escape."""
+    """The text, or as much of its beginning as fits into `width` pixels, with an ellipsis. What cannot be
+    seen is an escape.
+    """
     whole, text = text, visible(text[: max(0, width) + 1])  # a sign is a pixel wide at least
     if len(text) >= len(whole) and text_width(text, size) <= width:
         return text

@@ -50,7 +50,8 @@ def flow_frames(frames: torch.Tensor, find: Callable[[torch.Tensor, torch.Tensor
     check_frames(frames, "the clip")
     steps, (height, width) = len(frames) - 1, frames.shape[1:3]
     needed = steps * height * width * 4 * (2 + 3)  # the flows, and their pictures later
-    check_memory(needed, f"the flows of {steps} steps of {width}x{height} and their pictures", "take fewer or smaller frames")
+    what = f"the flows of {steps} steps of {width}x{height} and their pictures"
+    check_memory(needed, what, "take fewer or smaller frames")
     flows = torch.empty(steps, 2, height, width)
     for flow, first, second in zip(flows, frames[:-1], frames[1:], strict=True):
         flow.copy_(find(first, second))

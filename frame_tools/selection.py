@@ -25,8 +25,10 @@ def select_frames(expression: str, num_frames: int) -> list[int]:
             numbers += _frames_of_part(re.sub(r"\s*:\s*", ":", part), expression, num_frames)
             _check_number(len(numbers))
     if not numbers:
-        told = f'frames="{printable(expression)}" names none of the {num_frames} frames (numbers 0 to {num_frames - 1})'
-        raise ValueError(f"{told}; {HOW_TO}.")
+        raise ValueError(
+            f'frames="{printable(expression)}" names none of the {num_frames} frames (numbers 0 to '
+            f"{num_frames - 1}); {HOW_TO}."
+        )
     return numbers
 
 
@@ -34,7 +36,8 @@ def _frames_of_part(part: str, expression: str, num_frames: int) -> list[int]:
     found = PART.fullmatch(part) if len(part) < LONGEST_PART else None
     if not found:
         raise ValueError(
-            f'frames="{printable(expression)}": "{printable(part)}" is neither a frame number nor a range; {HOW_TO}.'
+            f'frames="{printable(expression)}": "{printable(part)}" is neither a frame number nor a range; '
+            f'{HOW_TO}.'
         )
     single, *ends = (None if text is None else int(text) for text in found.groups())
     if single is None:

@@ -1,4 +1,4 @@
-"""What a file really is that lies under a model's name: told by its first bytes, before anything tries to read it as a model.
+"""What a file really is that lies under a model's name: told by its first bytes, before it is read as a model.
 
 Source of the marks: the file formats' own descriptions, as collected in the manual of `file` (magic(5)).
 """
@@ -17,10 +17,11 @@ _HEAD = 4096  # bytes that are looked at
 _LARGEST_HEADER = 100_000_000  # of a .safetensors file; the format's own limit
 _LARGEST_PICKLE = 64 * 2**20  # bytes that are looked through
 _AGAIN = "download the model itself"
+_WEIGHTS = "download the .safetensors or .ckpt version"
 _UNPACK = "unpack it and put the model that is in it here"
 
 _MARKS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"GGUF", "a GGUF file, whose weights are packed for llama.cpp", "download the .safetensors or .ckpt version"),
+    (0, b"GGUF", "a GGUF file, whose weights are packed for llama.cpp", _WEIGHTS),
     (0, b"\x89PNG\r\n\x1a\n", "a PNG picture", _AGAIN),
     (0, b"\xff\xd8\xff", "a JPEG picture", _AGAIN),
     (0, b"GIF8", "a GIF picture", _AGAIN),
@@ -44,21 +45,26 @@ _MARKS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
     (0, b"Rar!", "a RAR archive", _UNPACK),
     (0, b"\x28\xb5\x2f\xfd", "a zstd archive", _UNPACK),
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes them", "download the PyTorch or .safetensors version"),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes them", _WEIGHTS),
     (0, b"\x93NUMPY", "a NumPy array", _AGAIN),
-    (4, b"TFL3", "a TensorFlow Lite model", "download the PyTorch or .safetensors version"),
+    (4, b"TFL3", "a TensorFlow Lite model", _WEIGHTS),
     (0, b"MZ", "a program for Windows", _AGAIN),
     (0, b"\x7fELF", "a program for Linux", _AGAIN),
 )
 """Place of the mark, mark, what the file is, what to do; more exact ones first."""
 
-_ONNX = re.compile(rb"\x08[\x01-\x20](\x12[\x01-\x40][\w.\- ]|\x1a[\x00-\x20]|\x3a|\x42)", re.DOTALL)  # ir_version, then a field
-_WEB_PAGE = re.compile(rb"\s*<(!doctype html|html|head|body|script|\?xml[^>]*>\s*<(!doctype html|html))", re.IGNORECASE)
+# The field ir_version, then another one.
+_ONNX = re.compile(rb"\x08[\x01-\x20](\x12[\x01-\x40][\w.\- ]|\x1a[\x00-\x20]|\x3a|\x42)", re.DOTALL)
+_WEB_PAGE = re.compile(
+    rb"\s*<(!doctype html|html|head|body|script|\?xml[^>]*>\s*<(!doctype html|html))", re.IGNORECASE
+)
 _XML = re.compile(rb"\s*<(\?xml|[A-Za-z]+[\s>/])")
 
 
 def other_kind(path: str) -> str:
-    """What a file is that its name does not say, and what to do: "a web page saved as a file; ...". Empty where it may be a model."""
+    """What a file is that its name does not say, and what to do: "a web page saved as a file; ...". Empty
+    where it may be a model.
+    """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         head = file.read(_HEAD)
@@ -76,7 +82,9 @@ def other_kind(path: str) -> str:
 
 
 def cut_off(path: str) -> str:
-    """What is missing of a model file whose download broke off; empty where nothing is, or where that cannot be known."""
+    """What is missing of a model file whose download broke off; empty where nothing is, or where that cannot
+    be known.
+    """
     if path.lower().endswith((".safetensors", ".sft")):
         lacking = _missing_bytes(path)
         return f"at least {lacking} bytes are missing" if lacking else ""
@@ -94,14 +102,18 @@ def _missing_bytes(path: str) -> int:
             return 0
         header = file.read(length)
     try:
-        ends = [entry["data_offsets"][1] for key, entry in json.loads(header).items() if key != "__metadata__"]
+        ends = [
+            entry["data_offsets"][1] for key, entry in json.loads(header).items() if key != "__metadata__"
+        ]
         return max(0, 8 + length + max(ends, default=0) - size)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return max(0, 8 + length - size)
 
 
 def runs_code(path: str) -> bool:
-    """Whether a PyTorch file holds a whole pickle; where torch refuses to read one, it holds more than tensors."""
+    """Whether a PyTorch file holds a whole pickle; where torch refuses to read one, it holds more than
+    tensors.
+    """
     if not zipfile.is_zipfile(path):
         with open(path, "rb") as file:
             return _is_whole_pickle(file.read(_LARGEST_PICKLE))
@@ -150,7 +162,7 @@ def _by_marks(head: bytes) -> str:
         if head[place : place + len(mark)] == mark:
             return f"{what}; {remedy}"
     if _ONNX.match(head) and len(head) > 64:
-        return "an ONNX model; download the PyTorch or .safetensors version"
+        return f"an ONNX model; {_WEIGHTS}"
     if len(head) >= 64 and not any(head):
         return "a file of zeros, a download that was never finished; download it again"
     return ""
@@ -171,9 +183,15 @@ def _text(head: bytes) -> str:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         head = head.decode("utf-16", "replace").encode()
     if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, the address of the file instead of the file; run git lfs pull, or download it from its page"
+        return (
+            "a Git LFS pointer, the address of the file instead of the file; run git lfs pull, or "
+            "download it from its page"
+        )
     if _WEB_PAGE.match(head) or re.search(rb"<html[\s>]", head[:1024], re.IGNORECASE):
-        return "a web page saved as a file; download the model from that page with its download button, logged in if it asks for that"
+        return (
+            "a web page saved as a file; download the model from that page with its download button, logged in if "
+            "it asks for that"
+        )
     if any(byte < 32 and byte not in b"\t\n\r\f" for byte in head):
         return ""
     text = head.decode("utf8", "ignore").strip()

@@ -17,9 +17,14 @@ from .vae_cancelling import cancelled_between_layers
 SMALLEST_TILE = 64  # pixels
 
 def check_tile_size(tile_size: int) -> None:
-    """Raises ValueError for tiles (pixels) that are smaller than what a VAE's layers look at; 0 = whole frames."""
+    """Raises ValueError for tiles (pixels) that are smaller than what a VAE's layers look at; 0 = whole
+    frames.
+    """
     if tile_size and tile_size < SMALLEST_TILE:
-        raise ValueError(f"tile_size={tile_size} must be 0 (whole frames) or at least {SMALLEST_TILE} pixels; 512 is usual.")
+        raise ValueError(
+            f"tile_size={tile_size} must be 0 (whole frames) or at least {SMALLEST_TILE} pixels; 512 is "
+            "usual."
+        )
 
 
 @dataclass(frozen=True)

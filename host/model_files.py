@@ -46,7 +46,9 @@ def missing_file_message(key: str, name: str | None, files: Iterable[PublishedFi
     if name is None or folder_paths.get_full_path(key, name) is not None:
         return ""
     folders = " or ".join(map(printable, folder_paths.get_folder_paths(key)))
-    missing = f"the model file '{printable(name)}' was not found; put it into {folders} and press R to refresh the lists."
+    missing = (
+        f"the model file '{printable(name)}' was not found; put it into {folders} and press R to refresh the lists."
+    )
     return missing + download_hint(name, files)
 
 
@@ -66,7 +68,9 @@ def listed_files(keys: Iterable[str], files: Iterable[PublishedFile] = ()) -> li
 
 
 def missing_from_all_message(keys: Iterable[str], name: str | None, files: Iterable[PublishedFile] = ()) -> str:
-    """`missing_file_message` for a file that may lie under any of several folder keys, also as it was downloaded."""
+    """`missing_file_message` for a file that may lie under any of several folder keys, also as it was
+    downloaded.
+    """
     if name is not None and as_downloaded(name, listed_files(keys), files):
         return ""
     messages = [missing_file_message(key, name, files) for key in keys]
@@ -90,7 +94,8 @@ def read_tensors(path: str, mapped: bool = False) -> Mapping:
     content = read_content(path, mapped)
     if not isinstance(content, Mapping):
         raise ValueError(
-            f"'{printable(os.path.basename(path))}' holds a {type(content).__name__}, not a set of named tensors; it is not a model file."
+            f"'{printable(os.path.basename(path))}' holds a {type(content).__name__}, not a set of named "
+            "tensors; it is not a model file."
         )
     return content
 
@@ -106,7 +111,8 @@ def read_content(path: str, mapped: bool = False) -> Any:
     """The content of a .safetensors, .ckpt, .pth, .pt or .bin file; pickles are read as plain tensors only.
 
     mapped: pickles stay in the file too, where their format allows it, and are read when they are used (.safetensors always are).
-    Raises ValueError for empty, truncated and unreadable files, for other kinds of files and for pickles that contain code.
+    Raises ValueError for empty, truncated and unreadable files, for other kinds of files and for pickles
+    that contain code.
     """
     name = os.path.basename(path)
     try:
@@ -127,7 +133,7 @@ def read_content(path: str, mapped: bool = False) -> Any:
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        # Not chained: ComfyUI would print the raw path, and torch's advice to read pickles without its protection.
+        # Not chained: ComfyUI would print the raw path, and torch's advice to read pickles unprotected.
         raise ValueError(_refusal(path, name, size, error)) from None
 
 

@@ -14,7 +14,9 @@ CHANNELS = 4
 
 
 def check_sizes(width: int, height: int, num_frames: int, multiple: int, least_frames: int = 1, trained: int = 16) -> None:
-    """Raises ValueError for a width or height (pixels) that is no multiple, for fewer frames than `least_frames`, and for more than fit."""
+    """Raises ValueError for a width or height (pixels) that is no multiple, for fewer frames than
+    `least_frames`, and for more than fit.
+    """
     for name, size in (("width", width), ("height", height)):
         if size < multiple or size % multiple:
             raise ValueError(f"{name}={size} must be a multiple of {multiple} pixels; change it to {max(1, size // multiple) * multiple}.")
@@ -23,7 +25,8 @@ def check_sizes(width: int, height: int, num_frames: int, multiple: int, least_f
     latents = num_frames * CHANNELS * (height // LATENT_PIXELS) * (width // LATENT_PIXELS) * 4
     images = 3 * width * height * 4
     # The empty latents, and those of the images for the positive and the negative side.
-    check_memory(3 * latents + 2 * images, f"{num_frames} frames of {width}x{height}", "make fewer or smaller frames")
+    what = f"{num_frames} frames of {width}x{height}"
+    check_memory(3 * latents + 2 * images, what, "make fewer or smaller frames")
 
 
 def fitted_image(image: torch.Tensor, name: str, width: int, height: int) -> torch.Tensor:

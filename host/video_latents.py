@@ -53,7 +53,9 @@ def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int 
 
 
 class _Encoder:
-    """Encodes chunks of frames; with the first one it asks whether the latents of all frames fit into memory."""
+    """Encodes chunks of frames; with the first one it asks whether the latents of all frames fit into
+    memory.
+    """
 
     def __init__(self, vae, tile_size: int) -> None:
         self.vae, self.tile_size = vae, tile_size
@@ -77,6 +79,8 @@ class _Encoder:
                 latents = self.vae.encode(frames)
         if not self.asked:
             self.asked = True
-            needed = 2 * self.total * latents[0].numel() * latents.element_size()  # the chunks', and all of them in one
-            check_memory(needed, f"the latents of {self.total} frames", "take fewer frames or a smaller size", free_memory)
+            # Those of the chunks, and all of them in one.
+            needed = 2 * self.total * latents[0].numel() * latents.element_size()
+            what, remedy = f"the latents of {self.total} frames", "take fewer frames or a smaller size"
+            check_memory(needed, what, remedy, free_memory)
         return latents

@@ -263,7 +263,9 @@ class _LatentCheck:
 
 
 class MissingPartError(AttributeError, ValueError):
-    """A ValueError for who uses a part that is not there, an AttributeError for who only asks (`hasattr`) what it can do."""
+    """A ValueError for who uses a part that is not there, an AttributeError for who only asks (`hasattr`)
+    what it can do.
+    """
 
 
 class MissingPart:

@@ -20,12 +20,18 @@ CHANNELS = (1, 3, 4)
 WITH_ARTICLE = {"IMAGE": "an IMAGE", "MASK": "a MASK", "LATENT": "a LATENT"}
 
 
-def check_inputs(schema: io.Schema, given: Mapping[str, Any], unlisted: set[str] = frozenset()) -> dict[str, Any]:
-    """The inputs with numbers in the schema's types. Raises ValueError with the input's name, rule, value and remedy.
+def check_inputs(
+    schema: io.Schema, given: Mapping[str, Any], unlisted: set[str] = frozenset()
+) -> dict[str, Any]:
+    """The inputs, numbers in the schema's types. Raises ValueError with the input's name, rule, value and remedy.
 
-    unlisted: choices that the node checks itself, because its list (of files) is another now than when the schema was made.
+    unlisted: choices that the node checks itself, because its list (of files) has changed since the schema was made.
     """
-    entries = {entry.id: entry for entry in schema.inputs if not (entry.id in unlisted and isinstance(entry, io.Combo.Input))}
+    entries = {
+        entry.id: entry
+        for entry in schema.inputs
+        if not (entry.id in unlisted and isinstance(entry, io.Combo.Input))
+    }
     return {
         name: _check_entry(name, entries[name], value, schema.is_input_list) if name in entries else value
         for name, value in given.items()
@@ -40,13 +46,18 @@ def _check_entry(name: str, entry: io.Input, value: Any, is_list: bool = False) 
     if value is None:
         if entry.optional:
             return None
-        raise ValueError(f"{name} got nothing: what is wired to it has no such output now; wire something else or enable that node.")
+        raise ValueError(
+            f"{name} got nothing: what is wired to it has no such output now; wire something else or enable "
+            "that node."
+        )
     return _checker(entry)(name, value, entry)
 
 
 def _checker(entry: io.Input) -> Callable[[str, Any, io.Input], Any]:
     if isinstance(entry, io.MatchType.Input):
-        return lambda name, value, _: _check_any(name, value, [kind.io_type for kind in entry.template.allowed_types])
+        return lambda name, value, _: _check_any(
+            name, value, [kind.io_type for kind in entry.template.allowed_types]
+        )
     if isinstance(entry, io.MultiType.Input):
         return lambda name, value, _: _check_any(name, value, [kind.io_type for kind in entry.io_types])
     return CHECKS.get(entry.get_io_type(), _check_nothing)
@@ -91,7 +102,9 @@ def _number(name: str, value: Any) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{name}={_short(value)} must be a finite number; correct it or what is wired to it.")
+        raise ValueError(
+            f"{name}={_short(value)} must be a finite number; correct it or what is wired to it."
+        )
     return number
 
 
@@ -99,8 +112,12 @@ def _in_range(name: str, number: float, entry: io.Int.Input | io.Float.Input) ->
     least = -math.inf if entry.min is None else entry.min
     most = math.inf if entry.max is None else entry.max
     if not least <= number <= most:
-        bounds = " to ".join(str(bound) if isinstance(bound, int) else f"{bound:g}" for bound in (least, most))
-        raise ValueError(f"{name}={_short(number)} must be {bounds}; {'raise' if number < least else 'lower'} it.")
+        bounds = " to ".join(
+            str(bound) if isinstance(bound, int) else f"{bound:g}" for bound in (least, most)
+        )
+        raise ValueError(
+            f"{name}={_short(number)} must be {bounds}; {'raise' if number < least else 'lower'} it."
+        )
     return number
 
 
@@ -117,7 +134,8 @@ def _check_string(name: str, value: Any, entry: io.Input) -> str:
         value.encode("utf8")
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{name} holds half a character ({printable(value[error.start])}) at place {error.start}, which no text can have; "
+            f"{name} holds half a character ({printable(value[error.start])}) at place {error.start}, which "
+            "no text can have; "
             f"write it anew: '{printable(value)}'."
         ) from None
     return value
@@ -135,7 +153,8 @@ def _check_image(name: str, value: Any, entry: io.Input | None) -> torch.Tensor:
     _check_tensor(name, value, "an IMAGE (F, H, W, C)", (4,))
     if value.shape[-1] not in CHANNELS:
         raise ValueError(
-            f"{name} has shape {tuple(value.shape)}; an IMAGE (F, H, W, C) has 1, 3 or 4 channels at the end, these are "
+            f"{name} has shape {tuple(value.shape)}; an IMAGE (F, H, W, C) has 1, 3 or 4 channels at the "
+            "end, these are "
             f"{value.shape[-1]}. Wire an IMAGE."
         )
     is_grey_picture = entry is not None and value.shape[-1] == 1  # of several kinds, frames stay as they are
@@ -152,10 +171,15 @@ def _check_latent(name: str, value: Any, entry: io.Input | None) -> Mapping:
         raise ValueError(f"{name} must be a LATENT, this is {_kind(value)}; wire latents.")
     samples = value["samples"]
     if getattr(samples, "is_nested", False):
-        raise ValueError(f"{name} holds several tensors, as latents of video with sound do; separate the video from the sound before.")
+        raise ValueError(
+            f"{name} holds several tensors, as latents of video with sound do; separate the video from the "
+            "sound before."
+        )
     _check_tensor(name, samples, "a LATENT (F, C, H, W) or (B, C, F, H, W)", (4, 5))
     if value.get("noise_mask") is not None:
-        _check_tensor(f"the noise mask of {name}", value["noise_mask"], "a MASK", (2, 3, 4, 5), may_be_bool=True)
+        _check_tensor(
+            f"the noise mask of {name}", value["noise_mask"], "a MASK", (2, 3, 4, 5), may_be_bool=True
+        )
     return value
 
 
@@ -164,9 +188,15 @@ def _check_audio(name: str, value: Any, entry: io.Input) -> Mapping:
         raise ValueError(f"{name} must be AUDIO, this is {_kind(value)}; wire sound.")
     waveform, rate = value["waveform"], value["sample_rate"]
     if not isinstance(waveform, torch.Tensor) or waveform.ndim != 3:
-        raise ValueError(f"{name} must hold sound of shape (batch, channels, samples), this is {_kind(waveform)}; wire AUDIO.")
+        raise ValueError(
+            f"{name} must hold sound of shape (batch, channels, samples), this is {_kind(waveform)}; wire "
+            "AUDIO."
+        )
     if _number(f"the sample rate of {name}", rate) < 1:
-        raise ValueError(f"{name} has sample_rate={_short(rate)}; it must be 1 or more, 44100 is usual. Load the sound again.")
+        raise ValueError(
+            f"{name} has sample_rate={_short(rate)}; it must be 1 or more, 44100 is usual. Load the sound "
+            "again."
+        )
     return value
 
 
@@ -188,21 +218,31 @@ def _check_part(needed: str, advice: str) -> Callable[[str, Any, io.Input], Any]
     def check(name: str, value: Any, entry: io.Input) -> Any:
         # What stands for a part that a file lacks may come in; it says what to load when the node uses it.
         if not hasattr(value, needed) and not isinstance(value, MissingPart):
-            raise ValueError(f"{name} must be a {entry.get_io_type()}, this is {_kind(value)}; wire {advice}.")
+            raise ValueError(
+                f"{name} must be a {entry.get_io_type()}, this is {_kind(value)}; wire {advice}."
+            )
         return value
 
     return check
 
 
-def _check_tensor(name: str, value: Any, what: str, dimensions: tuple[int, ...], may_be_bool: bool = False) -> None:
+def _check_tensor(
+    name: str, value: Any, what: str, dimensions: tuple[int, ...], may_be_bool: bool = False
+) -> None:
     if not isinstance(value, torch.Tensor):
         raise ValueError(f"{name} must be {what}, this is {_kind(value)}; wire one.")
     if value.ndim not in dimensions:
         raise ValueError(f"{name} has shape {tuple(value.shape)}, which is not {what}; wire one.")
     if 0 in value.shape:
-        raise ValueError(f"{name} has shape {tuple(value.shape)}, so that nothing is in it; wire {what} with something in it.")
+        raise ValueError(
+            f"{name} has shape {tuple(value.shape)}, so that nothing is in it; wire {what} with something in "
+            "it."
+        )
     if not value.is_floating_point() and not (may_be_bool and value.dtype == torch.bool):
-        raise ValueError(f"{name} holds {str(value.dtype).removeprefix('torch.')} where {what} has floating-point numbers; convert it.")
+        raise ValueError(
+            f"{name} holds {str(value.dtype).removeprefix('torch.')} where {what} has floating-point "
+            "numbers; convert it."
+        )
 
 
 def _kind(value: Any) -> str:
@@ -224,8 +264,9 @@ def _short(number: Any) -> str:
 
 
 CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
-    "INT": _check_int, "FLOAT": _check_float, "BOOLEAN": _check_boolean, "STRING": _check_string, "COMBO": _check_combo,
-    "IMAGE": _check_image, "MASK": _check_mask, "LATENT": _check_latent, "AUDIO": _check_audio, "VIDEO": _check_video,
+    "INT": _check_int, "FLOAT": _check_float, "BOOLEAN": _check_boolean, "STRING": _check_string,
+    "COMBO": _check_combo, "VIDEO": _check_video, "AUDIO": _check_audio,
+    "IMAGE": _check_image, "MASK": _check_mask, "LATENT": _check_latent,
     "CONDITIONING": _check_conditioning,
     "MODEL": _check_part("model_options", "a model loader"),
     "VAE": _check_part("first_stage_model", "Load VAE"),

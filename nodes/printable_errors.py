@@ -1,4 +1,6 @@
-"""Errors that ComfyUI can print: it prints the whole chain with a strict encoding, and one bad name in it ends its prompt thread."""
+"""Errors that ComfyUI can print: it prints the whole chain with a strict encoding, and one bad name in it
+ends its prompt thread.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from ..foreign_text import is_printable, printable_lines
 
 @contextmanager
 def printable_errors() -> Iterator[None]:
-    """Lets errors through that can be printed with their chain and notes; of others one that says the same in printable words.
+    """Lets errors through that can be printed with their chain and notes, and says others in printable words.
 
-    That one has the same type where a text is enough to make it (else ValueError or RuntimeError), the same traceback, no chain.
+    Those have the same type where a text makes one (else ValueError or RuntimeError), the traceback, and no chain.
     """
     try:
         yield

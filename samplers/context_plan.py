@@ -37,17 +37,22 @@ def shares(windows: Sequence[Sequence[int]], weights: Sequence[Sequence[float]],
 
 
 def check_cells(num_windows: int, num_frames: int, done: int, steps: int) -> None:
-    """Raises ValueError where the plan gets more cells than a picture has pixels; known after `done` of its steps."""
+    """Raises ValueError where the plan gets more cells than a picture has pixels; known after `done` of its
+    steps.
+    """
     cells = num_frames * num_windows
     if cells > MOST_PIXELS:
         raise ValueError(
-            f"a plan of {steps} steps over num_frames={num_frames} has {cells * steps // done} cells, a picture holds "
+            f"a plan of {steps} steps over num_frames={num_frames} has {cells * steps // done} cells, a "
+            "picture holds "
             f"{MOST_PIXELS}; lower steps or num_frames."
         )
 
 
 def cell_size(steps: Sequence[tuple], num_frames: int) -> int:
-    """Pixels of a cell, as large as a picture of MOST_PIXELS allows; ValueError where not even one pixel is left."""
+    """Pixels of a cell, as large as a picture of MOST_PIXELS allows; ValueError where not even one pixel is
+    left.
+    """
     num_windows = sum(len(windows) for windows, _ in steps)
     check_cells(num_windows, num_frames, len(steps), len(steps))
     return min(LARGEST_CELL, math.isqrt(MOST_PIXELS // (num_frames * num_windows)))

@@ -16,7 +16,7 @@ from ..foreign_text import printable
 from ..memory import check_memory
 
 FEW_NUMBERS = 1_000_000  # frame numbers for which there is always memory
-BYTES_OF_A_NUMBER = 84  # a frame number and its weight as Python's objects, and both in the tables of the fusion
+BYTES_OF_A_NUMBER = 84  # a frame number and its weight as Python's objects, and both in the fusion's tables
 
 ContextSchedule = Callable[[int, int, int, int, bool, int], list[list[int]]]
 
@@ -119,7 +119,9 @@ def check_context(context_schedule: str, context_length: int, context_overlap: i
     """Raises ValueError with rule, value and remedy when the settings of a schedule make no sense."""
     if context_schedule not in CONTEXT_SCHEDULES:
         listed = ", ".join(CONTEXT_SCHEDULES)
-        raise ValueError(f"context_schedule='{printable(context_schedule)}' must be one of {listed}; choose one of these.")
+        raise ValueError(
+            f"context_schedule='{printable(context_schedule)}' must be one of {listed}; choose one of these."
+        )
     if context_length < 1:
         raise ValueError(f"context_length={context_length} must be at least 1 frame; raise it (16 for AnimateDiff).")
     if context_overlap < 0:
@@ -156,11 +158,14 @@ def create_context_windows(
 
 
 def _check_memory(num_frames: int, context_length: int, context_overlap: int, context_stride: int) -> None:
-    """Raises ValueError where the windows and their weights do not fit; at most as many as with all strides."""
+    """Raises ValueError where the windows and their weights do not fit; at most as many as with all
+    strides.
+    """
     if num_frames <= context_length:
         return
     strides = window_strides(num_frames, context_length, context_stride)
     count = sum(num_frames // (context_length * stride - context_overlap) + 2 for stride in strides)
     if count * context_length > FEW_NUMBERS:
         what = f"{count} context windows of {context_length} frames"
-        check_memory(count * context_length * BYTES_OF_A_NUMBER, what, "lower context_overlap or context_stride, or take fewer frames")
+        remedy = "lower context_overlap or context_stride, or take fewer frames"
+        check_memory(count * context_length * BYTES_OF_A_NUMBER, what, remedy)

@@ -67,7 +67,10 @@ def arrange_noise(
     Raises ValueError on an unknown type, on lengths that make no sense, and on a frame axis that is not a whole number of videos.
     """
     if noise_type not in NOISE_TYPES:
-        raise ValueError(f"noise_type='{printable(noise_type)}' must be one of {', '.join(NOISE_TYPES)}; choose one of these.")
+        raise ValueError(
+            f"noise_type='{printable(noise_type)}' must be one of {', '.join(NOISE_TYPES)}; choose one of "
+            "these."
+        )
     if not 0 <= context_overlap < context_length:
         raise ValueError(
             f"context_overlap={context_overlap} must be at least 0 and smaller than context_length={context_length}; "
@@ -77,7 +80,8 @@ def arrange_noise(
     if num_videos < 1 or total % num_videos:
         raise ValueError(f"{total} frames must be a whole number of num_videos={num_videos} videos; change the batch or the number.")
     num_frames = total // num_videos
-    check_memory(noise.numel() * noise.element_size(), f"the noise of {total} frames", "take fewer or smaller frames")
+    needed = noise.numel() * noise.element_size()
+    check_memory(needed, f"the noise of {total} frames", "take fewer or smaller frames")
     order = NOISE_TYPES[noise_type](num_frames, context_length, context_overlap, seed)
     index = [video * num_frames + frame for video in range(num_videos) for frame in order]
     return noise.index_select(frame_axis, torch.tensor(index, dtype=torch.long, device=noise.device))

@@ -1,4 +1,7 @@
-"""Whatever a file is called and whatever a prompt holds: a message about it can be printed, and stays short."""
+"""Whatever a file is called and whatever a prompt holds: a message about it can be printed, and stays
+short.
+"""
+
 import io
 import sys
 
@@ -48,7 +51,10 @@ def test_an_error_is_its_first_line_or_its_type():
     assert printable(MemoryError()) == "MemoryError"
 
 
-@pytest.mark.parametrize("encoding, wanted", [("ascii", "\\u4e2d\\u6587 \\U0001f3ac"), ("gbk", "中文 \\U0001f3ac"), ("utf8", "中文 🎬")])
+@pytest.mark.parametrize(
+    "encoding, wanted",
+    [("ascii", "\\u4e2d\\u6587 \\U0001f3ac"), ("gbk", "中文 \\U0001f3ac"), ("utf8", "中文 🎬")],
+)
 def test_a_console_that_lacks_a_character_gets_an_escape(monkeypatch, encoding, wanted):
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
     told = printable("中文 🎬")

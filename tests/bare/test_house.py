@@ -18,7 +18,7 @@ COMFYUI = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_path
 LIBRARY = {"shapes", "motion_modules", "video_unets", "samplers", "video_io", "frame_tools"}
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
-EVERYWHERE = {"foreign_text", "memory"}  # parts that import nothing of the pack, and that every part may import
+EVERYWHERE = {"foreign_text", "memory"}  # import nothing of the pack; every part may import them
 
 # folder: (parts of this repository it may import besides itself, packages of others)
 MAY_IMPORT = {
@@ -168,20 +168,26 @@ def last_name(node):
     return getattr(node, "attr", None) or getattr(node, "id", "")
 
 
+def literal(parts):
+    """The text of a part of an f-string, if there is one and it is no placeholder."""
+    return parts[0].value if parts and isinstance(parts[0], ast.Constant) else ""
+
+
 def unprintable_texts(source):
     """Yields (line, expression) for what an f-string puts in quotes, or writes with !r, without `printable`.
 
-    What stands in quotes in a message is a text of others: a file name, a key, a choice. Names in CAPITALS are the pack's own.
+    What stands in quotes in a message is a text of others: a file name, a key, a choice. Names in CAPITALS
+    are the pack's own.
     """
     for node in ast.walk(ast.parse(source)):
         for i, value in enumerate(node.values if isinstance(node, ast.JoinedStr) else []):
             if not isinstance(value, ast.FormattedValue):
                 continue
-            around = [node.values[k].value if 0 <= k < len(node.values) and isinstance(node.values[k], ast.Constant) else ""
-                      for k in (i - 1, i + 1)]  # fmt: skip
-            quoted = around[0].endswith(QUOTES) and around[1].startswith(around[0][-1])
+            before, after = literal(node.values[i - 1 : i]), literal(node.values[i + 1 : i + 2])
+            quoted = before.endswith(QUOTES) and after.startswith(before[-1])
             name = last_name(value.value)
-            if (quoted or value.conversion == ord("r") or name in FOREIGN) and name != "printable" and not name.isupper():
+            shown = quoted or value.conversion == ord("r") or name in FOREIGN
+            if shown and name != "printable" and not name.isupper():
                 yield value.lineno, ast.unparse(value.value)
 
 

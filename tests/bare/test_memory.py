@@ -1,4 +1,5 @@
 """What is free, in a container too: files as the kernel writes them, numbers counted by hand."""
+
 import sys
 
 import psutil
@@ -24,7 +25,12 @@ def test_version_2(tmp_path):
     stat = f"anon {260 * MIB}\nfile {50 * MIB}\ninactive_file {30 * MIB}\nactive_file {10 * MIB}\nshmem 0"
     fs = tmp_path / "fs"
     group(fs / "a.slice" / "b", memory_max=700 * MIB, memory_current=300 * MIB, memory_stat=stat)
-    group(fs / "a.slice", memory_max=1000 * MIB, memory_current=900 * MIB, memory_stat="inactive_file 0\nactive_file 0")
+    group(
+        fs / "a.slice",
+        memory_max=1000 * MIB,
+        memory_current=900 * MIB,
+        memory_stat="inactive_file 0\nactive_file 0",
+    )
     group(fs, memory_max="max", memory_current=0, memory_stat="anon 0")
     assert left(tmp_path, ["0::/a.slice/b"]) == [440 * MIB, 100 * MIB]
 

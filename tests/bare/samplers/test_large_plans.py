@@ -1,4 +1,5 @@
 """Tables of windows and noise that do not fit into memory are refused before they are made."""
+
 import pytest
 import torch
 from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_context_windows
@@ -8,8 +9,12 @@ LARGE = torch.zeros(1, 1, 1, 1).expand(500_000, 4, 4096, 4096)  # a view of one 
 
 
 def test_windows_that_share_nearly_all_frames_are_counted_first():
-    """10 000 000 frames in windows of 4096 that move by one frame: 4096 * (10 000 000 + 2) numbers of 84 bytes."""
-    with pytest.raises(ValueError, match="10000002 context windows of 4096 frames need 3204.35 GiB .*lower context_overlap"):
+    """10 000 000 frames in windows of 4096 that move by one frame: 4096 * (10 000 000 + 2) numbers of 84
+    bytes.
+    """
+    with pytest.raises(
+        ValueError, match="10000002 context windows of 4096 frames need 3204.35 GiB .*lower context_overlap"
+    ):
         create_context_windows("standard_uniform", 10_000_000, 4096, 4095)
 
 

@@ -1,4 +1,7 @@
-"""A file under a model's name that is something else is called what it is; files are made by the programs that make them."""
+"""A file under a model's name that is something else is called what it is; files are made by the programs
+that make them.
+"""
+
 import bz2
 import gzip
 import io
@@ -34,7 +37,9 @@ def video(kind, codec):
         stream = container.add_stream(codec, rate=8)
         stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
         for _ in range(3):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((16, 32, 3), np.uint8), format="rgb24")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.zeros((16, 32, 3), np.uint8), format="rgb24"))
+            )
         container.mux(stream.encode())
     return buffer.getvalue()
 
@@ -67,7 +72,10 @@ def script():
 
 OTHERS = {
     "web page": (lambda: PAGE.encode(), "is a web page saved as a file; download the model"),
-    "web page of another programme": (lambda: b"\xef\xbb\xbf\r\n  <HTML>\n<body>404</body>", "is a web page saved as a file"),
+    "web page of another programme": (
+        lambda: b"\xef\xbb\xbf\r\n  <HTML>\n<body>404</body>",
+        "is a web page saved as a file",
+    ),
     "web page in UTF-16": (lambda: PAGE.encode("utf-16"), "is a web page saved as a file"),
     "comment before the page": (lambda: b"<!-- saved -->\n" + PAGE.encode(), "is a web page saved as a file"),
     "Git LFS pointer": (lambda: POINTER.encode(), "is a Git LFS pointer.*git lfs pull"),
@@ -75,9 +83,18 @@ OTHERS = {
     "list in JSON": (lambda: b'[\n "down_blocks"]', "is a JSON text"),
     "error of a server": (lambda: S3.encode(), "is an XML text, mostly the error of a server.*AccessDenied"),
     "words": (lambda: "Entry not found, 文件".encode(), "is a text .'Entry not found, 文件'"),
-    "hostile words": (lambda: b"Not found \x7f " + "\u202e".encode() + b"x" * 5000, r"is a text .'Not found \\x7f \\u202exx.*\.\.\."),
-    "GGUF": (lambda: b"GGUF\3\0\0\0" + bytes(range(90)), "is a GGUF file.*download the .safetensors or .ckpt version"),
-    "ONNX": (lambda: b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:\x90\x01" + bytes(range(128)), "is an ONNX model"),
+    "hostile words": (
+        lambda: b"Not found \x7f " + "\u202e".encode() + b"x" * 5000,
+        r"is a text .'Not found \\x7f \\u202exx.*\.\.\.",
+    ),
+    "GGUF": (
+        lambda: b"GGUF\3\0\0\0" + bytes(range(90)),
+        "is a GGUF file.*download the .safetensors or .ckpt version",
+    ),
+    "ONNX": (
+        lambda: b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:\x90\x01" + bytes(range(128)),
+        "is an ONNX model",
+    ),
     "tar": (tar, "is a tar archive; unpack it"),
     "tar.gz": (lambda: gzip.compress(tar()), "is a gzip archive; unpack it"),
     "bz2": (lambda: bz2.compress(b"x" * 99), "is a bzip2 archive"),
@@ -102,7 +119,9 @@ def refused(tmp_path, name, content):
     told = str(error.value)
     whole = "".join(traceback.format_exception(error.value))
     assert told.startswith(f"'{name}' ") and len(told) < 400
-    assert "weights_only" not in whole and "trusted" not in whole, "torch's advice is not for people who fetch models"
+    assert "weights_only" not in whole and "trusted" not in whole, (
+        "torch's advice is not for people who fetch models"
+    )
     return told
 
 
@@ -129,7 +148,11 @@ def test_models_under_the_other_ending_say_which_it_is(tmp_path):
 @pytest.mark.parametrize("zipped_file", [True, False])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
 def test_a_pickle_that_is_cut_off_is_no_code(tmp_path, zipped_file, share):
-    torch.save({"weight": torch.randn(53, 7), "bias": torch.randn(7)}, tmp_path / "w.ckpt", _use_new_zipfile_serialization=zipped_file)
+    torch.save(
+        {"weight": torch.randn(53, 7), "bias": torch.randn(7)},
+        tmp_path / "w.ckpt",
+        _use_new_zipfile_serialization=zipped_file,
+    )
     content = (tmp_path / "w.ckpt").read_bytes()
     told = refused(tmp_path, "x.ckpt", content[: int(len(content) * share)])
     assert "cannot be read" in told and "cut off" in told and "code" not in told

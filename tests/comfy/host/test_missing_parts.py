@@ -1,4 +1,7 @@
-"""A VAE, CLIP or CLIP_VISION that a video model's file does not carry: whatever is done with it, it says what to load instead."""
+"""A VAE, CLIP or CLIP_VISION that a video model's file does not carry: whatever is done with it, it says
+what to load instead.
+"""
+
 import copy
 
 import comfy.clip_vision
@@ -64,6 +67,10 @@ def test_our_nodes_say_it(part, tmp_path):
     formats = next(entry.options for entry in SCHEMAS["ZoetropeSaveLatents"].inputs if entry.id == "format")
     with pytest.raises(ValueError, match=TOLD):
         SaveLatents.execute(LATENT, part, **SETTINGS | {"format": formats[0]})
-    defaults = {entry.id: entry.default for entry in SCHEMAS["ZoetropeEncodeVideo"].inputs if hasattr(entry, "default")}
+    defaults = {
+        entry.id: entry.default
+        for entry in SCHEMAS["ZoetropeEncodeVideo"].inputs
+        if hasattr(entry, "default")
+    }
     with pytest.raises(ValueError, match=TOLD):
         EncodeVideo.execute(InputImpl.VideoFromFile(str(tmp_path / "none.mp4")), part, **defaults)

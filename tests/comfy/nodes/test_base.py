@@ -1,4 +1,7 @@
-"""The base class of the nodes, through ComfyUI's own machinery: clones, async, lists, hidden inputs, and errors it can print."""
+"""The base class of the nodes, through ComfyUI's own machinery: clones, async, lists, hidden inputs, and
+errors it can print.
+"""
+
 import asyncio
 import inspect
 import traceback
@@ -16,7 +19,12 @@ BAD = b"bad\xff\n.ckpt".decode("utf8", "surrogateescape")
 
 
 def schema(**options):
-    return io.Schema(node_id="ZoetropeTest", inputs=[io.Int.Input("times", min=1, max=7)], outputs=[io.Int.Output()], **options)
+    return io.Schema(
+        node_id="ZoetropeTest",
+        inputs=[io.Int.Input("times", min=1, max=7)],
+        outputs=[io.Int.Output()],
+        **options,
+    )
 
 
 class Doubling(ZoetropeNode):
@@ -87,7 +95,10 @@ def test_comfyui_sees_the_names_that_a_method_has():
     for node, names in ((LoadMotionModule, ["cls", "motion_module"]), (Doubling, ["cls", "times"])):
         spec = inspect.getfullargspec(first_real_override(node, "validate_inputs"))
         assert (spec.args, spec.varkw) == (names, None)
-    assert first_real_override(Later, "validate_inputs") is None and first_real_override(Later, "check_lazy_status") is None
+    assert (
+        first_real_override(Later, "validate_inputs") is None
+        and first_real_override(Later, "check_lazy_status") is None
+    )
     assert Later.FUNCTION == "EXECUTE_NORMALIZED_ASYNC"
     with pytest.raises(TypeError, match="times"):
         Doubling.execute()
@@ -148,7 +159,11 @@ def test_only_what_cannot_be_printed_is_changed():
     noted = ValueError("fine")
     noted.add_note(BAD)
     assert str(raised_by(chained(noted, cause))) == "fine"
-    for error, kind in ((TwoTexts(BAD, ""), ValueError), (UnicodeError(BAD), UnicodeError), (ArithmeticError(BAD), ArithmeticError)):
+    for error, kind in (
+        (TwoTexts(BAD, ""), ValueError),
+        (UnicodeError(BAD), UnicodeError),
+        (ArithmeticError(BAD), ArithmeticError),
+    ):
         told = raised_by(chained(error, OSError(BAD)))
         assert type(told) is kind and "bad\\udcff" in str(told)
         assert "".join(traceback.format_exception(told)).encode("utf8")

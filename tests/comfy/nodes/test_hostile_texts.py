@@ -1,8 +1,10 @@
 """Names, prompts, labels and tags that are no proper text, in a running ComfyUI whose console takes UTF-8 or ASCII alone.
 
-ComfyUI prints every error with its chain. A character that its console cannot encode would end the thread that runs prompts:
+ComfyUI prints every error with its chain. A character that its console cannot encode would end the thread
+that runs prompts:
 nothing would run until a restart. So after every case the next prompt must run, on the same server.
 """
+
 import json
 import struct
 import sys
@@ -18,7 +20,13 @@ if sys.platform != "linux":
     pytest.skip("other systems have no file names that are not UTF-8", allow_module_level=True)
 
 CHECKPOINT, MODULE = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
-STEMS = {"not UTF-8": "bad\udcff", "Chinese": "视频\u3000文件", "emoji": "\U0001f3ac", "lines": "a\nb\r", "turned": "x\u202egpj"}
+STEMS = {
+    "not UTF-8": "bad\udcff",
+    "Chinese": "视频\u3000文件",
+    "emoji": "\U0001f3ac",
+    "lines": "a\nb\r",
+    "turned": "x\u202egpj",
+}
 LIMITS = {"fps": 8.0, "crf": -1.0, "pix_fmt": "auto", "ping_pong": False, "loop_count": 0}
 
 
@@ -48,7 +56,9 @@ CONTENTS = {
     "damaged.safetensors": damaged, "page.ckpt": page, "keys.ckpt": odd_keys, "other.safetensors": no_weights, "code.pth": code
 }  # fmt: skip
 FOLDERS = ("animatediff_models", "animatediff_motion_lora", "diffusion_models", "vae", "loras")
-CASES = [f"bad\udcff_{content}" for content in CONTENTS] + [f"{stem}_damaged.safetensors" for stem in STEMS.values()]
+CASES = [f"bad\udcff_{content}" for content in CONTENTS] + [
+    f"{stem}_damaged.safetensors" for stem in STEMS.values()
+]
 
 
 @pytest.fixture(scope="module", params=["utf8", "ascii"])
@@ -60,7 +70,9 @@ def server(request, tmp_path_factory):
         for stem in STEMS.values():
             for content, write in CONTENTS.items():
                 write(base / "models" / folder / f"{stem}_{content}")
-        (base / "models" / folder / "good\udcff.safetensors").write_bytes((base / "models/animatediff_models" / MODULE).read_bytes())
+        (base / "models" / folder / "good\udcff.safetensors").write_bytes(
+            (base / "models/animatediff_models" / MODULE).read_bytes()
+        )
     for stem in STEMS.values():
         (base / "input" / f"{stem}.mp4").write_bytes(b"\0\0\0\x18ftypisom" + b"\xff" * 99)
         (base / "input" / f"{stem}.gif").write_bytes(b"GIF89a" + b"\xff" * 99)
@@ -88,7 +100,10 @@ def refused(server, graph, *told):
     answer = json.dumps(error.value.details)
     for words in told:
         assert words in answer
-    probe = {"1": node("EmptyImage", width=8, height=8, batch_size=1, color=7), "2": node("PreviewImage", images=["1", 0])}
+    probe = {
+        "1": node("EmptyImage", width=8, height=8, batch_size=1, color=7),
+        "2": node("PreviewImage", images=["1", 0]),
+    }
     picture = server.prompt(probe, patience=120)
     assert picture["outputs"]["2"]["images"]
     return answer
@@ -117,7 +132,9 @@ def test_files_of_every_loader(server, folder):
 
 
 def test_a_good_file_whose_name_is_not_utf8_is_to_be_renamed(server):
-    graph = LOADERS["animatediff_models"]("good\udcff.safetensors") | {"2": node("PreviewAny", source=["1", 0])}
+    graph = LOADERS["animatediff_models"]("good\udcff.safetensors") | {
+        "2": node("PreviewAny", source=["1", 0])
+    }
     assert "its name is not UTF-8; rename it" in refused(server, graph)
 
 
@@ -127,7 +144,10 @@ def test_pictures_and_videos(server, stem):
     for source in (f"{name}/", f"{name}.gif", f"{name} is missing.gif", f"{name} is missing/"):
         load = node("ZoetropeLoadFrames", source=source, folder_fps=8.0, **DEFAULTS)
         refused(server, {"1": load, "2": node("PreviewImage", images=["1", 0])})
-    video = {"0": node("LoadVideo", file=f"{name}.mp4"), "1": node("ZoetropeTakeFrames", video=["0", 0], **DEFAULTS)}
+    video = {
+        "0": node("LoadVideo", file=f"{name}.mp4"),
+        "1": node("ZoetropeTakeFrames", video=["0", 0], **DEFAULTS),
+    }
     refused(server, video | {"2": node("PreviewImage", images=["1", 0])})
 
 
@@ -137,14 +157,28 @@ HALF = "a\ud83d\U0001f3ac\0\n\u202eb"
 def test_texts_that_are_typed(server):
     image = {"0": node("EmptyImage", width=64, height=64, batch_size=2, color=7)}
     for prefix in (HALF, "\udcff/x", "中文/\ud800"):
-        save = node("ZoetropeSaveFrames", images=["0", 0], filename_prefix=prefix, format="H.264 (mp4)", **LIMITS)
+        save = node(
+            "ZoetropeSaveFrames", images=["0", 0], filename_prefix=prefix, format="H.264 (mp4)", **LIMITS
+        )
         refused(server, image | {"1": save}, "half a character")
     clips = {"clips.clip0": ["0", 0], "columns": 0, "length": "longest", "label_height": 24}
     show = {"2": node("PreviewAny", source=["1", 0])}
-    refused(server, image | show | {"1": node("ZoetropeCompareClips", labels=HALF, **clips)}, "labels holds half a character")
-    refused(server, image | show | {"1": node("ZoetropeSelectFrames", frames=["0", 0], selection="第一\U0001f3ac")}, "neither a frame")
+    refused(
+        server,
+        image | show | {"1": node("ZoetropeCompareClips", labels=HALF, **clips)},
+        "labels holds half a character",
+    )
+    refused(
+        server,
+        image | show | {"1": node("ZoetropeSelectFrames", frames=["0", 0], selection="第一\U0001f3ac")},
+        "neither a frame",
+    )
     model = {"0": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)}
-    refused(server, model | show | {"1": node("ZoetropeEncodeShow1Text", clip=["0", 1], text=HALF)}, "text holds half a character")
+    refused(
+        server,
+        model | show | {"1": node("ZoetropeEncodeShow1Text", clip=["0", 1], text=HALF)},
+        "text holds half a character",
+    )
     guided = node("ZoetropeSetFrameGuidance", model=["0", 0], shape="multi_period", min_cfg=1.0, edge=0.1, periods="一\U0001f3ac",
                   period_fusing="mean")  # fmt: skip
     refused(server, model | show | {"1": guided})
@@ -161,11 +195,17 @@ def test_labels_in_any_script_are_drawn(server):
 
 
 def test_numbers_over_links_and_in_json(server):
-    image = {"0": node("EmptyImage", width=8, height=8, batch_size=2, color=7), "n": node("PrimitiveInt", value=100001)}
+    image = {
+        "0": node("EmptyImage", width=8, height=8, batch_size=2, color=7),
+        "n": node("PrimitiveInt", value=100001),
+    }
     show = {"2": node("PreviewAny", source=["1", 0])}
     repeat = node("ZoetropeRepeatFrames", frames=["0", 0], times=["n", 0], each_frame=False)
     refused(server, image | show | {"1": repeat}, "times=100001 must be 1 to 10000; lower it")
-    number = {"m": node("ZoetropeLoadMotionModule", motion_module=MODULE), "c": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)}
+    number = {
+        "m": node("ZoetropeLoadMotionModule", motion_module=MODULE),
+        "c": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
+    }
     apply = {"strength": float("nan"), "start_percent": 0.0, "end_percent": 1.0, "beta_schedule": "auto", "group_norm": "auto",
              "frames_per_video": 0}  # fmt: skip
     motion = node("ZoetropeApplyMotionModule", model=["c", 0], motion_module=["m", 0], **apply)
@@ -173,13 +213,22 @@ def test_numbers_over_links_and_in_json(server):
 
 
 def test_a_sampler_says_it_too(server):
-    """Errors that are raised while core samples do not pass our nodes: a module of a hostile name that knows 24 frames gets 40."""
+    """Errors that are raised while core samples do not pass our nodes: a module of a hostile name that knows
+    24 frames gets 40.
+    """
     folder = server.base / "models" / "animatediff_models"
     name = "模块\U0001f3ac\udcff.ckpt"  # safetensors' own reader opens no such names
     torch.save(load_file(folder / MODULE), folder / name)
     apply = {"strength": 1.0, "start_percent": 0.0, "end_percent": 1.0, "beta_schedule": "auto", "group_norm": "auto",
              "frames_per_video": 0}  # fmt: skip
-    sample = {"seed": 3, "steps": 1, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+    sample = {
+        "seed": 3,
+        "steps": 1,
+        "cfg": 1.0,
+        "sampler_name": "euler",
+        "scheduler": "normal",
+        "denoise": 1.0,
+    }
     graph = {
         "1": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT), "2": node("ZoetropeLoadMotionModule", motion_module=name),
         "4": node("ZoetropeApplyMotionModule", model=["1", 0], motion_module=["2", 0], **apply),

@@ -1,4 +1,7 @@
-"""Numbers, choices, texts and shapes that come over a link are checked as those that are typed in: one rule for every node."""
+"""Numbers, choices, texts and shapes that come over a link are checked as those that are typed in: one rule
+for every node.
+"""
+
 import asyncio
 import math
 
@@ -16,14 +19,24 @@ from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS
 import nodes as core
 
 NUMBERS = [
-    (schema, entry) for schema in SCHEMAS.values() for entry in schema.inputs if isinstance(entry, io.Int.Input | io.Float.Input)
+    (schema, entry)
+    for schema in SCHEMAS.values()
+    for entry in schema.inputs
+    if isinstance(entry, io.Int.Input | io.Float.Input)
 ]
-every_number = pytest.mark.parametrize("schema, entry", NUMBERS, ids=[f"{s.node_id}.{e.id}" for s, e in NUMBERS])
+every_number = pytest.mark.parametrize(
+    "schema, entry", NUMBERS, ids=[f"{s.node_id}.{e.id}" for s, e in NUMBERS]
+)
 
 
 def of_type(io_type):
     """An input of that type somewhere in the pack, with its schema."""
-    return next((schema, entry.id) for schema in SCHEMAS.values() for entry in schema.inputs if entry.get_io_type() == io_type)
+    return next(
+        (schema, entry.id)
+        for schema in SCHEMAS.values()
+        for entry in schema.inputs
+        if entry.get_io_type() == io_type
+    )
 
 
 def refused(schema, name, value):
@@ -89,7 +102,10 @@ def test_images_of_no_shape(shape):
         check_inputs(SCHEMAS["ZoetropeCompareClips"], {"clips": clips})
 
 
-@pytest.mark.parametrize("value", [None, "x", 3, [torch.zeros(1, 4, 5, 3)], {}, {"samples": torch.zeros(3, 5)}, torch.zeros(4), object()])
+@pytest.mark.parametrize(
+    "value",
+    [None, "x", 3, [torch.zeros(1, 4, 5, 3)], {}, {"samples": torch.zeros(3, 5)}, torch.zeros(4), object()],
+)
 def test_what_is_no_frames_at_all(value):
     for node in ("ZoetropeReverseFrames", "ZoetropeCountFrames", "ZoetropeMakeContactSheet"):
         refused(SCHEMAS[node], "frames", value)
@@ -97,7 +113,11 @@ def test_what_is_no_frames_at_all(value):
 
 @pytest.mark.parametrize("shape", [(0, 4, 5), (3, 4, 0), (3, 0, 5), (0, 5), (4,)])
 def test_masks_of_no_shape(shape):
-    for node, name in (("ZoetropeMakeContactSheet", "frames"), ("ZoetropeCountFrames", "frames"), ("ZoetropeSaveFrames", "mask")):
+    for node, name in (
+        ("ZoetropeMakeContactSheet", "frames"),
+        ("ZoetropeCountFrames", "frames"),
+        ("ZoetropeSaveFrames", "mask"),
+    ):
         refused(SCHEMAS[node], name, torch.zeros(shape))
 
 
@@ -108,7 +128,9 @@ def test_latents_of_no_shape(samples):
     for node, name in (("ZoetropeSaveLatents", "samples"), ("ZoetropeReverseFrames", "frames")):
         refused(SCHEMAS[node], name, {"samples": samples})
     good = torch.zeros(2, 4, 8, 8)
-    assert "noise mask" in refused(SCHEMAS["ZoetropeReverseFrames"], "frames", {"samples": good, "noise_mask": torch.zeros(2, 0, 3)})
+    assert "noise mask" in refused(
+        SCHEMAS["ZoetropeReverseFrames"], "frames", {"samples": good, "noise_mask": torch.zeros(2, 0, 3)}
+    )
 
 
 def test_what_nodes_really_give_comes_through():
@@ -118,7 +140,10 @@ def test_what_nodes_really_give_comes_through():
     for value in (image, latent, image[..., 0], image[0, ..., 0], image[..., :1], with_opacity, image.half()):
         assert check_inputs(SCHEMAS["ZoetropeReverseFrames"], {"frames": value})["frames"] is value
     audio = {"waveform": torch.zeros(1, 2, 5), "sample_rate": 44100}
-    assert check_inputs(SCHEMAS["ZoetropeSaveFrames"], {"audio": audio, "mask": None}) == {"audio": audio, "mask": None}
+    assert check_inputs(SCHEMAS["ZoetropeSaveFrames"], {"audio": audio, "mask": None}) == {
+        "audio": audio,
+        "mask": None,
+    }
 
 
 @pytest.mark.parametrize("audio", [
