@@ -92,9 +92,7 @@ def test_the_smallest_tiles_are_encoded(tmp_path, tile_size):
 
 @torch.inference_mode()
 def test_the_latents_of_all_frames_are_counted_with_the_first_chunk(tmp_path, monkeypatch):
-    """5 frames of 64x48 are 5 * 4 * 8 * 6 numbers of 4 bytes, twice: 7680 bytes. A chunk of 2 frames is
-    73728 bytes.
-    """
+    """5 frames of 64x48 are 5 * 4 * 8 * 6 numbers of 4 bytes, twice: 7680 bytes."""
     from zoetrope.host import video_latents as module
 
     video, seen = encoded(tmp_path, 5), []
