@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from ..host.motion_models import MotionModule, motion_module_from_file
-from ..motion_modules.animatediff import MotionConfig, MotionModel, animatediff_sites, sinusoidal_table
-from ..motion_modules.formats import to_original_names
+from ..motion_modules.animatediff.files import to_original_names
+from ..motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites, sinusoidal_table
 
 SD15_CHANNELS = (320, 640, 1280, 1280)
 

@@ -28,14 +28,15 @@ PROMPTS = (
 
 
 @torch.no_grad()
-def sample(unet, cond: torch.Tensor, uncond: torch.Tensor, noise: torch.Tensor, schedule: int, steps: int = 20,
-           guidance: float = 4.0, patches: dict | None = None) -> torch.Tensor:  # fmt: skip
+def sample(
+    unet, cond: torch.Tensor, uncond: torch.Tensor, noise: torch.Tensor, schedule: int, steps: int = 20, guidance: float = 4.0
+) -> torch.Tensor:
     """Deterministic sampling (DDIM) of latents (N, 4, h, w) from unit noise; conditionings (N, 77, C)."""
     kept = noise_levels()[schedule].to(noise.device)
     times = torch.linspace(999, 0, steps + 1).round().long()[:-1].to(noise.device)
     context, x = torch.cat([cond, uncond]), noise
     for i, t in enumerate(times):
-        both = stages.denoise(unet, torch.cat([x, x]), t.expand(2 * len(x)), context, patches)
+        both = stages.denoise(unet, torch.cat([x, x]), t.expand(2 * len(x)), context)
         with_text, without = both.chunk(2)
         eps = without + guidance * (with_text - without)
         clean = (x - (1 - kept[t]).sqrt() * eps) / kept[t].sqrt()

@@ -9,17 +9,17 @@ h, w latent size.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
-from comfy.ldm.modules.attention import SpatialTransformer
-from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from torch import nn
 
-from ..host.injection import PATCH, MotionInjection, MotionSettings
-from ..host.motion_models import MotionModule
-from ..motion_modules.animatediff import MotionModel
+from ..host.injection.apply import attention_with
+from ..host.injection.places import places_of
+from ..motion_modules.animatediff.layers import MotionModel, motion_acts
+from ..motion_modules.call import Call
+from ..motion_modules.points import inject
 from . import networks, world
 from .batches import Batch
 from .dusk import at_dusk
@@ -73,7 +73,8 @@ def base_loss(text, unet, probe: MotionProbe, motion: MotionModel, pictures: Bat
     loss = noise_loss(unet, networks.encode(pictures.frames()), pictures, text(pictures.rows))
     loss = loss + PROBE_WEIGHT * probe.loss(pictures.motions)
     context = clips.each_frame(text(clips.rows))
-    loss = loss + noise_loss(unet, networks.encode(clips.frames()), clips, context, motion_patches(motion, clips.num_frames))
+    with moving(unet, motion, clips.num_frames):
+        loss = loss + noise_loss(unet, networks.encode(clips.frames()), clips, context)
     probe.features.clear()
     return loss
 
@@ -83,7 +84,8 @@ def motion_loss(text, unet, motion: MotionModel, clips: Batch) -> torch.Tensor:
     with torch.no_grad():
         latents = networks.encode(clips.frames())
         context = clips.each_frame(text(clips.rows))
-    return noise_loss(unet, latents, clips, context, motion_patches(motion, clips.num_frames))
+    with moving(unet, motion, clips.num_frames):
+        return noise_loss(unet, latents, clips, context)
 
 
 def dusk_loss(text, unet, pictures: Batch) -> torch.Tensor:
@@ -102,12 +104,13 @@ def control_loss(text, unet, controlnet: nn.Module, motion: MotionModel, batch: 
     def control(x: torch.Tensor, t: torch.Tensor, context: torch.Tensor) -> dict:
         return controlnet(x, outlines, t.float(), context)
 
-    patches = motion_patches(motion, batch.num_frames) if batch.num_frames > 1 else None
-    return noise_loss(unet, latents, batch, context, patches, control)
+    with moving(unet, motion, batch.num_frames) if batch.num_frames > 1 else nullcontext():
+        return noise_loss(unet, latents, batch, context, control)
 
 
-def noise_loss(unet, latents: torch.Tensor, batch: Batch, context: torch.Tensor, patches: dict | None = None,
-               control: Control | None = None) -> torch.Tensor:  # fmt: skip
+def noise_loss(
+    unet, latents: torch.Tensor, batch: Batch, context: torch.Tensor, control: Control | None = None
+) -> torch.Tensor:
     """Squared error of the predicted noise, weighted by 1 / kept = 1 + sigma^2: latents (N, 4, h, w), context (N, 77, C).
 
     A plain noise loss all but ignores the levels at which it is decided what is where: the base never learns left from right."""
@@ -115,7 +118,7 @@ def noise_loss(unet, latents: torch.Tensor, batch: Batch, context: torch.Tensor,
     noise = torch.randn(latents.shape, generator=generator, device=latents.device)
     kept = batch.each_frame(batch.kept).view(-1, 1, 1, 1)
     noisy = kept.sqrt() * latents + (1 - kept).sqrt() * noise
-    predicted = denoise(unet, noisy, batch.each_frame(batch.times), context, patches, control)
+    predicted = denoise(unet, noisy, batch.each_frame(batch.times), context, control)
     return ((predicted - noise) ** 2 / kept).mean()
 
 
@@ -123,18 +126,19 @@ Control = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], dict]
 """control(noisy, t, context) -> what core's UNet takes from a ControlNet."""
 
 
-def denoise(unet, noisy: torch.Tensor, t: torch.Tensor, context: torch.Tensor, patches: dict | None = None,
-            control: Control | None = None) -> torch.Tensor:  # fmt: skip
+def denoise(
+    unet, noisy: torch.Tensor, t: torch.Tensor, context: torch.Tensor, control: Control | None = None
+) -> torch.Tensor:
     """The UNet's noise prediction (N, 4, h, w) float32, computed in the UNet's own type."""
     kind = next(unet.parameters()).dtype
-    options = {"patches": patches or {}}
+    options = {"patches": {}}
     x = noisy.to(kind)
     if x.device.type == "cpu":
         options["optimized_attention_override"] = networks.plain_attention
         x = x.contiguous(memory_format=torch.channels_last)
     context = context.to(kind)
     if control is not None:
-        options["patches"] = options["patches"] | {"output_block_patch": [added_control(control(x, t, context))]}
+        options["patches"]["output_block_patch"] = [added_control(control(x, t, context))]
     return unet(x, t.float(), context=context, transformer_options=options).float()
 
 
@@ -149,13 +153,13 @@ def added_control(told: dict) -> Callable:
     return patch
 
 
-def motion_patches(motion: MotionModel, num_frames: int) -> dict:
-    """Patches with which core's UNet runs the module behind its blocks, by the pack's own injection, on clips of F frames."""
-    module = MotionModule(SimpleNamespace(model=motion), motion.config, "in training")
-    settings = MotionSettings(frames_per_video=num_frames)
-    innermost = frozenset([("input", 10), ("input", 11), ("output", 0), ("output", 1), ("output", 2)])
-    injection = MotionInjection(module, settings, sigma_range=None, blocks_without_transformer=innermost)
-    return {PATCH: [((SpatialTransformer, ResBlock), injection)]}
+def moving(unet: nn.Module, motion: MotionModel, num_frames: int) -> AbstractContextManager:
+    """Inside, core's UNet runs with the module behind its blocks, as the pack's own nodes put it there, on clips of F frames."""
+
+    def resolve(forward):
+        return Call(forward, num_frames, attention=attention_with(forward.options))
+
+    return inject(unet, motion_acts(motion, places_of(unet)), resolve)
 
 
 def decoder_loss(decoder, pictures: Batch) -> torch.Tensor:

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..motion_modules.formats import read_motion_module, to_original_names
+from ..motion_modules.animatediff.files import read_motion_module, to_original_names
 from . import networks, sheets, stages, train_adapters, world
 from .batches import Batch, Drawer
 from .files import FILES, FOLDER

@@ -9,8 +9,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from ..motion_modules.animatediff import MotionModel
-from ..motion_modules.motion_lora import read_motion_lora
+from ..motion_modules.animatediff.layers import MotionModel
+from ..motion_modules.animatediff.motion_lora import read_motion_lora
 from . import low_rank, networks, stages, training
 from .batches import Batch, Drawer
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ..motion_modules.animatediff import MotionConfig, MotionModel, animatediff_sites
+from ..motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites
 from . import networks, sheets
 from .batches import Batch, in_order
 from .fast_norm import speed_up

@@ -7,6 +7,7 @@ import math
 import os
 import uuid
 from dataclasses import dataclass, replace
+from typing import Any
 
 import comfy.model_management
 import comfy.model_patcher
@@ -14,11 +15,14 @@ import comfy.ops
 import torch
 from comfy.weight_adapter.lora import LoRAAdapter
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from ..foreign_text import printable
-from ..motion_modules.animatediff import MotionConfig, MotionModel
-from ..motion_modules.formats import read_motion_module
-from ..motion_modules.motion_lora import LowRankChange, keys_outside_motion_modules, read_motion_lora
+from ..motion_modules.animatediff.motion_lora import LowRankChange, keys_outside_motion_modules, read_motion_lora
+from ..motion_modules.file_tensors import plain_tensors
+from ..motion_modules.method import TemporalMethod, claimed_by
+from ..motion_modules.methods import METHODS
+from ..motion_modules.unet_places import UNetPlaces
 from .model_files import MOTION_LORAS, MOTION_MODULES, find_model_file, read_tensors
 from .node_notes import current_node, say
 
@@ -28,8 +32,14 @@ class MotionModule:
     """What travels on a MOTION_MODULE link: a patcher that owns the weights, and where they came from."""
 
     patcher: comfy.model_patcher.ModelPatcher
-    config: MotionConfig
+    method: TemporalMethod
+    config: Any
     name: str
+
+    @property
+    def title(self) -> str:
+        """What kind of module it is, for a person."""
+        return self.method.title(self.config)
 
 
 def load_motion_module(name: str) -> MotionModule:
@@ -40,17 +50,39 @@ def load_motion_module(name: str) -> MotionModule:
 def motion_module_from_file(path: str) -> MotionModule:
     """Loads a motion module by path: the file's tensors are assigned, in the dtype ComfyUI would choose."""
     name = os.path.basename(path)
-    config, state_dict = read_motion_module(read_tensors(path), name)
+    tensors = plain_tensors(read_tensors(path))
+    # A file that no method claims is refused by AnimateDiff's, which most files are meant for.
+    method = claimed_by(METHODS, tensors) or METHODS["AnimateDiff"]
+    config, weights = method.read(tensors, name)
     device = comfy.model_management.get_torch_device()
-    parameters = sum(v.numel() for v in state_dict.values())
+    parameters = sum(v.numel() for v in weights.values())
     dtype = comfy.model_management.unet_dtype(
         device=device, model_params=parameters, supported_dtypes=[torch.float16, torch.bfloat16, torch.float32]
     )
-    # Position tables stay float32: they are small and their rounding is what the reference avoids.
-    state_dict = {k: v.to(torch.float32 if k.endswith("pos_encoder.pe") else dtype) for k, v in state_dict.items()}
-    model, offload_device = _network(config, state_dict), comfy.model_management.unet_offload_device()
-    patcher = comfy.model_patcher.CoreModelPatcher(model, load_device=device, offload_device=offload_device)
-    return MotionModule(patcher, config, name)
+    weights = {k: v.to(torch.float32 if method.keeps_float32(k) else dtype) for k, v in weights.items()}
+    return _module_of(_network(method, config, weights), method, config, name)
+
+
+def new_motion_module(method: TemporalMethod, places: UNetPlaces) -> MotionModule:
+    """An untrained module for a UNet, which changes nothing yet: where training begins."""
+    config = method.new(places)
+    network = method.build(config, operations=comfy.ops.manual_cast).requires_grad_(False).eval()
+    return _module_of(network, method, config, f"new {method.name}")
+
+
+def save_motion_module(module: MotionModule, path: str) -> None:
+    """Writes a module to a .safetensors file under the method's published names."""
+    tensors = {k: v.detach().contiguous() for k, v in module.method.to_file(module.patcher.model).items()}
+    save_file(tensors, path, {"method": module.method.name})
+
+
+def _module_of(network: torch.nn.Module, method: TemporalMethod, config: Any, name: str) -> MotionModule:
+    patcher = comfy.model_patcher.CoreModelPatcher(
+        network,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
+    )
+    return MotionModule(patcher, method, config, name)
 
 
 def add_motion_lora(module: MotionModule, name: str, strength: float) -> MotionModule:
@@ -68,6 +100,11 @@ def add_motion_lora_from_file(module: MotionModule, path: str, strength: float) 
     if not math.isfinite(strength):
         raise ValueError(f"strength={strength} must be a finite number; 1 is as trained, 0 is off.")
     name = os.path.basename(path)
+    if module.method.name != "AnimateDiff":
+        raise ValueError(
+            f"the MotionLoRA '{printable(name)}' is for AnimateDiff's modules, '{printable(module.name)}' is a module of "
+            f"{printable(module.method.name)}; use it with an AnimateDiff module."
+        )
     content = read_tensors(path)
     changes = read_motion_lora(content, name, _alpha_beside_the_tensors(path, name))
     left_out = [c for c in changes if c.key.startswith("mid_block.") and not module.config.has_mid]
@@ -112,17 +149,17 @@ def _with_a_network_of_its_own(module: MotionModule) -> comfy.model_patcher.Mode
     source = module.patcher
     patched = {key: kept.weight for key, kept in source.backup.items()}  # as they are without the patches
     weights = {k: patched.get(k, v).to(source.offload_device) for k, v in source.model.state_dict().items()}
-    patcher = source.clone(model_override=(_network(module.config, weights), ({}, {}, {}, set())))
+    patcher = source.clone(model_override=(_network(module.method, module.config, weights), ({}, {}, {}, set())))
     patcher.hook_backup = {}
     patcher.clone_base_uuid = uuid.uuid4()
     return patcher
 
 
-def _network(config: MotionConfig, weights: dict[str, torch.Tensor]) -> MotionModel:
+def _network(method: TemporalMethod, config: Any, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
     """A network around these tensors; nothing is copied."""
-    model = MotionModel(config, operations=comfy.ops.manual_cast, device="meta")
-    model.load_state_dict(weights, strict=True, assign=True)
-    return model.requires_grad_(False).eval()
+    network = method.build(config, operations=comfy.ops.manual_cast, device="meta")
+    network.load_state_dict(weights, strict=True, assign=True)
+    return network.requires_grad_(False).eval()
 
 
 def _alpha_beside_the_tensors(path: str, name: str) -> float | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import torch
 
 from ..foreign_text import printable
-from ..motion_modules.formats import describe_keys
+from ..motion_modules.file_tensors import describe_keys
 from . import lavie, modelscope, show1, svd, videocrafter
 from .file_shapes import FileShapes, published_name
 from .systems import VideoSystem

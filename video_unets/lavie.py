@@ -7,13 +7,11 @@ Letters: B videos, F frames of a video in this call, N = B*F images, C channels,
 
 from __future__ import annotations
 
-import torch
 from comfy.ldm.modules.attention import CrossAttention, SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, TimestepEmbedSequential
 from torch import nn
 
 from .lavie_layers import (
-    FRAMES,
     FrameAttention,
     FramesAndFeedForward,
     SparseCausalAttention,
@@ -23,7 +21,7 @@ from .lavie_layers import (
 )
 from .lavie_names import saved_names, settings_from_shapes, to_network
 from .systems import Sampling, Shapes, VideoSystem
-from .temporal_layers import VideoUNet, frames_in_call
+from .temporal_layers import VideoUNet
 
 
 class LavieUNet(VideoUNet):
@@ -84,14 +82,6 @@ class LavieUNet(VideoUNet):
         self.middle_block = TimestepEmbedSequential(modules[-1], *self.middle_block, middle)
         for level, width in enumerate(reversed(widths), 1):
             self.output_blocks[level * per_level - 1].append(TemporalModule(width, self.model_channels * 4, **self.made_with))
-
-    def _forward(self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs) -> torch.Tensor:
-        """x (N, C, H, W), timesteps (N,), context (N, T, D), y (N,) noise levels of the upscaler -> (N, 4, H, W)."""
-        frames = FRAMES.set(frames_in_call(x.shape[0], transformer_options or {}))
-        try:
-            return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)
-        finally:
-            FRAMES.reset(frames)
 
 
 BETAS = {"beta_schedule": "sqrt_linear", "linear_start": 1e-4, "linear_end": 0.02}

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-from contextvars import ContextVar
 
 import comfy.ops
 import torch
@@ -19,15 +18,13 @@ from comfy.ldm.modules.attention import CrossAttention, FeedForward, optimized_a
 from comfy.ldm.modules.diffusionmodules.openaimodel import TimestepBlock
 from torch import nn
 
+from ..motion_modules.call import running_frames
 from ..shapes import fold_frames, unfold_frames
 
 OPERATIONS = comfy.ops.disable_weight_init
 ROTATED = 32
 """How many of a head's channels carry rotary positions, whatever the head's size."""
 BUCKETS, FARTHEST = 32, 32
-
-FRAMES: ContextVar[int] = ContextVar("frames of the LaVie forward that is running")
-"""F of the running forward: norms and feed-forwards need it, and core's layers hand them nothing but their input."""
 
 
 @functools.cache
@@ -37,7 +34,7 @@ def joint_norm_class(group_norm: type) -> type:
     class JointGroupNorm(group_norm):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             """images (N, C, H, W) -> the same shape."""
-            return fold_frames(super().forward(unfold_frames(images, FRAMES.get())))
+            return fold_frames(super().forward(unfold_frames(images, running_frames())))
 
     return JointGroupNorm
 
@@ -118,7 +115,7 @@ class SparseCausalAttention(CrossAttention):
     @staticmethod
     def _first_and_previous(tokens: torch.Tensor) -> torch.Tensor:
         """tokens (N, T, C) -> (N, 2*T, C)."""
-        num_frames = FRAMES.get()
+        num_frames = running_frames()
         video = tokens.view(-1, num_frames, *tokens.shape[1:])
         before = torch.arange(-1, num_frames - 1, device=tokens.device).clamp(min=0)
         return torch.cat((video[:, :1].expand_as(video), video[:, before]), dim=2).flatten(0, 1)
@@ -141,7 +138,7 @@ class FramesAndFeedForward(FeedForward):
 
     def _over_frames(self, x: torch.Tensor) -> torch.Tensor:
         n, tokens, c = x.shape
-        f = FRAMES.get()
+        f = running_frames()
         video = self.norm_temp(x).view(n // f, f, tokens, c).transpose(1, 2).reshape(-1, f, c)
         return self.attn_temp(video).view(n // f, tokens, f, c).transpose(1, 2).reshape(n, tokens, c)
 
@@ -178,7 +175,7 @@ class VideoResidual(nn.Module):
 
     @staticmethod
     def _convolve(conv, norm, images: torch.Tensor) -> torch.Tensor:
-        video = nn.functional.silu(norm(unfold_frames(images, FRAMES.get())))
+        video = nn.functional.silu(norm(unfold_frames(images, running_frames())))
         return fold_frames(conv(video)) if conv.weight.ndim == 5 else conv(fold_frames(video))
 
 

@@ -18,11 +18,12 @@ from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
 from torch import nn
 from torch.nn.functional import gelu
 
+from ..motion_modules.call import in_forward
 from . import show1_blocks
 from .file_shapes import agreed_size
 from .show1_blocks import EmbeddingLayers, Level, TextTimeEmbedding
 from .systems import Sampling, Shapes, VideoSystem
-from .temporal_layers import OPERATIONS, frames_in_call
+from .temporal_layers import OPERATIONS
 
 RGB = 3
 SR_OUTPUT_SCALE = 1 / 0.7071
@@ -80,26 +81,29 @@ class Show1UNet(UNetModel):
         """
         options = {} if transformer_options is None else transformer_options
         self._check(x, context, control)
-        num_frames = frames_in_call(x.shape[0], options)
         emb = self._embedding(timesteps, context, y, x.dtype)
-        context = self.encoder_hid_proj(context)
-        h = self.conv_in(x)
+        with in_forward(self, x.shape[0], options):
+            h = self._through_levels(self.conv_in(x), emb, self.encoder_hid_proj(context), options)
+        return self.conv_out(gelu(self.conv_norm_out(h)))[:, :RGB]
+
+    def _through_levels(self, h: torch.Tensor, emb: torch.Tensor, context: torch.Tensor, options: dict) -> torch.Tensor:
+        """h (N, C, H, W), emb (N, E), context (N, T, D) -> (N, C, H, W)."""
         skips = [h]
         for level in self.down_blocks:
             for i in range(len(level.resnets)):
-                h = level.layer(i, h, emb, context, num_frames, options)
+                h = level.layer(i, h, emb, context, options)
                 skips.append(h)
             for sampler in level.downsamplers:
                 h = sampler(h, emb)
                 skips.append(h)
         for i in range(len(self.mid_block.resnets)):
-            h = self.mid_block.layer(i, h, emb, context, num_frames, options)
+            h = self.mid_block.layer(i, h, emb, context, options)
         for level in self.up_blocks:
             for i in range(len(level.resnets)):
-                h = level.layer(i, torch.cat((h, skips.pop()), dim=1), emb, context, num_frames, options)
+                h = level.layer(i, torch.cat((h, skips.pop()), dim=1), emb, context, options)
             for sampler in level.upsamplers:
                 h = sampler(h, emb)
-        return self.conv_out(gelu(self.conv_norm_out(h)))[:, :RGB]
+        return h
 
     def _embedding(self, timesteps, context, y, dtype) -> torch.Tensor:
         """Timestep, noise level and text in one vector per image, (N, E)."""

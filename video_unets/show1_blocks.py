@@ -17,6 +17,7 @@ from comfy.ldm.modules.attention import optimized_attention
 from torch import nn
 from torch.nn.functional import avg_pool2d, gelu, interpolate
 
+from ..motion_modules.call import running_frames
 from ..shapes import fold_frames, unfold_frames
 from .temporal_layers import OPERATIONS, TemporalConv, TemporalTransformer
 
@@ -152,11 +153,11 @@ class Level(nn.Module):
         self.downsamplers = nn.ModuleList(samplers if resample == "down" else [])
         self.upsamplers = nn.ModuleList(samplers if resample == "up" else [])
 
-    def layer(self, index: int, x: torch.Tensor, emb: torch.Tensor, context: torch.Tensor, num_frames: int, options: dict) -> torch.Tensor:
+    def layer(self, index: int, x: torch.Tensor, emb: torch.Tensor, context: torch.Tensor, options: dict) -> torch.Tensor:
         """Layer `index`: x (N, C, H, W), emb (N, E), context (N, T, D) -> (N, C', H, W)."""
         x = self.resnets[index](x, emb)
-        x = fold_frames(self.temp_convs[index](unfold_frames(x, num_frames)))
+        x = fold_frames(self.temp_convs[index](unfold_frames(x, running_frames())))
         if index < len(self.attentions):
             x = self.attentions[index](x, context, options)
-            x = self.temp_attentions[index](x, timesteps=num_frames)
+            x = self.temp_attentions[index](x)
         return x

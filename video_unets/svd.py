@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from comfy.ldm.modules.attention import SpatialVideoTransformer
 
+from ..motion_modules.call import frames_in_call
 from .file_shapes import FileShapes, agreed_size
 from .modelscope import block_settings
 from .svd_names import SVDNames, svd_modules
@@ -52,6 +53,12 @@ class SVDUNet(VideoUNet):
                 for norm in block[0].modules():
                     if isinstance(norm, torch.nn.GroupNorm):
                         norm.eps = small_norm_eps
+
+
+    def _forward(self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs):
+        """As VideoUNet; core's own temporal blocks are handed the number of frames."""
+        kwargs["num_video_frames"] = frames_in_call(x.shape[0], transformer_options or {})
+        return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)
 
 
 def _network() -> type:

@@ -10,32 +10,19 @@ Letters: B videos, F frames of a video in this call, N = B*F images, C channels,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import comfy.ops
 import torch
-from comfy.ldm.modules.attention import BasicTransformerBlock, CrossAttention, SpatialTransformer, SpatialVideoTransformer
-from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, TimestepEmbedSequential, UNetModel, VideoResBlock
+from comfy.ldm.modules.attention import BasicTransformerBlock, CrossAttention, SpatialTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, TimestepEmbedSequential, UNetModel
+from einops import rearrange
 from torch import nn
 
+from ..motion_modules.call import in_forward, running_frames
 from ..shapes import fold_frames, unfold_frames
 
 OPERATIONS = comfy.ops.disable_weight_init
-
-
-def frames_in_call(batch_size: int, transformer_options: Mapping) -> int:
-    """F of this call: the images of the batch divided by its conditioning chunks (positive, negative, ...), one video each.
-
-    A stored number would be wrong in context windows, whose length differs from the latent's.
-    Raises ValueError when the batch is not a whole number of chunks.
-    """
-    chunks = max(1, len(transformer_options.get("cond_or_uncond", (0,))))
-    if batch_size % chunks:
-        raise ValueError(
-            f"a batch of {batch_size} images cannot be {chunks} conditionings of one video each; "
-            f"remove the node that changes the batch between the sampler and the model."
-        )
-    return batch_size // chunks
 
 
 class TemporalConv(nn.Module):
@@ -56,12 +43,12 @@ class TemporalConv(nn.Module):
         return video + self.conv4(self.conv3(self.conv2(self.conv1(video))))
 
 
-class TemporalConvResBlock(VideoResBlock):
-    """Core's ResBlock with a temporal convolution behind it; a VideoResBlock only so that core hands it the number of frames."""
+class TemporalConvResBlock(ResBlock):
+    """Core's ResBlock with a temporal convolution behind it."""
 
     def __init__(self, channels: int, emb_channels: int, out_channels: int, dtype=None, device=None, operations=OPERATIONS):
         made = {"dtype": dtype, "device": device, "operations": operations}
-        ResBlock.__init__(self, channels, emb_channels, 0, out_channels=out_channels, **made)
+        super().__init__(channels, emb_channels, 0, out_channels=out_channels, **made)
         self.temopral_conv = TemporalConv(out_channels, **made)
 
     @classmethod
@@ -69,9 +56,9 @@ class TemporalConvResBlock(VideoResBlock):
         """A block of the same sizes as an image UNet's, weights not set."""
         return cls(block.channels, block.emb_channels, block.out_channels, dtype=dtype, device=device, operations=operations)
 
-    def forward(self, x: torch.Tensor, emb: torch.Tensor, num_video_frames: int, image_only_indicator=None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, emb: torch.Tensor) -> torch.Tensor:
         """x (N, C, H, W), emb (N, E) -> (N, C', H, W)."""
-        return fold_frames(self.temopral_conv(unfold_frames(ResBlock.forward(self, x, emb), num_video_frames)))
+        return fold_frames(self.temopral_conv(unfold_frames(super().forward(x, emb), running_frames())))
 
 
 class RelativePositions(nn.Module):
@@ -108,17 +95,16 @@ class RelativePositionAttention(CrossAttention):
         return self.to_out(out.transpose(1, 2).reshape(n, num_frames, self.heads * self.dim_head))
 
 
-class TemporalTransformer(SpatialVideoTransformer):
+class TemporalTransformer(nn.Module):
     """Self-attention over the frames of every pixel: GroupNorm over all frames of a video, projection, one transformer block.
 
-    A SpatialVideoTransformer only so that core hands it the number of frames. Both attentions of the block look at frames,
-    none at the text. linear: Linear projections as in VideoCrafter instead of the Conv1d of ModelScope. max_distance: of the relative
-    positions, 0 = none.
+    No SpatialTransformer, because patches count those. Both attentions of the block look at frames, none at the text.
+    linear: Linear projections as in VideoCrafter instead of the Conv1d of ModelScope. max_distance: of the relative positions, 0 = none.
     """
 
     def __init__(self, channels: int, heads: int, head_dim: int, linear: bool = False, max_distance: int = 0, dtype=None, device=None,
                  operations=OPERATIONS):
-        nn.Module.__init__(self)
+        super().__init__()
         made = {"dtype": dtype, "device": device}
         inner = heads * head_dim
         self.in_channels = channels
@@ -138,37 +124,24 @@ class TemporalTransformer(SpatialVideoTransformer):
         block = spatial.transformer_blocks[0]
         return cls(spatial.in_channels, block.n_heads, block.d_head, **kwargs)
 
-    def forward(self, x, context=None, time_context=None, timesteps=None, image_only_indicator=None, transformer_options=None):
-        """x (N, C, H, W), timesteps = F -> (N, C, H, W)."""
-        hide_from_transformer_index(transformer_options)
-        n, c, h, w = x.shape
-        b = n // timesteps
-        video = self.norm(unfold_frames(x, timesteps))
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x (N, C, H, W) -> (N, C, H, W)."""
+        h, w = x.shape[2:]
+        video = self.norm(unfold_frames(x, running_frames()))
         if self.use_linear:
-            tokens = self.proj_in(video.permute(0, 3, 4, 2, 1).reshape(b * h * w, timesteps, c))
+            tokens = self.proj_in(rearrange(video, "b c f h w -> (b h w) f c"))
         else:
-            tokens = self.proj_in(video.permute(0, 3, 4, 1, 2).reshape(b * h * w, c, timesteps)).transpose(1, 2)
+            tokens = self.proj_in(rearrange(video, "b c f h w -> (b h w) c f")).transpose(1, 2)
         for block in self.transformer_blocks:
             # Empty options: patches made for spatial tokens (IPAdapter, attention couple) must not meet temporal ones.
             tokens = block(tokens, transformer_options={})
         if self.use_linear:
-            frames = self.proj_out(tokens).view(b, h, w, timesteps, c).permute(0, 3, 4, 1, 2)
-        else:
-            frames = self.proj_out(tokens.transpose(1, 2)).view(b, h, w, c, timesteps).permute(0, 4, 3, 1, 2)
-        return x + frames.reshape(n, c, h, w)
-
-
-def hide_from_transformer_index(transformer_options: dict | None) -> None:
-    """Takes back in advance the one that core adds to `transformer_index` after every SpatialVideoTransformer.
-
-    Patches count by it (spatial transformers of an image UNet), so a layer that comes on top must not be counted.
-    """
-    if transformer_options and "transformer_index" in transformer_options:
-        transformer_options["transformer_index"] -= 1
+            return x + rearrange(self.proj_out(tokens), "(b h w) f c -> (b f) c h w", h=h, w=w)
+        return x + rearrange(self.proj_out(tokens.transpose(1, 2)), "(b h w) c f -> (b f) c h w", h=h, w=w)
 
 
 class VideoUNet(UNetModel):
-    """Core's UNet for batches that are videos: tells its layers the number of frames and checks the text's width.
+    """Core's UNet for batches that are videos: opens the forward in which its layers read their frames, checks the text's width.
 
     Subclasses add their layers after `super().__init__` with `replace_layers`, and make them with `**self.made_with`.
     """
@@ -197,5 +170,5 @@ class VideoUNet(UNetModel):
                 f"this video network reads text of width {self.context_dim}, the conditioning has width {context.shape[-1]}: "
                 f"it comes from the wrong text encoder; wire {self.text_encoder} into CLIP Text Encode."
             )
-        kwargs["num_video_frames"] = frames_in_call(x.shape[0], transformer_options)
-        return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)
+        with in_forward(self, x.shape[0], transformer_options):
+            return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)

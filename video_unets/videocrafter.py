@@ -21,10 +21,11 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, TimestepEmb
 from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
 from torch import nn
 
+from ..motion_modules.call import frames_in_call
 from .file_shapes import FileShapes, agreed_size
 from .modelscope import MEMORY, original_settings
 from .systems import Sampling, Shapes, VideoSystem
-from .temporal_layers import OPERATIONS, TemporalConvResBlock, TemporalTransformer, VideoUNet, frames_in_call
+from .temporal_layers import OPERATIONS, TemporalConvResBlock, TemporalTransformer, VideoUNet
 
 IMAGE_TOKENS = "zoetrope_image_tokens"
 """Where image tokens (N, T, D) are in transformer_options during a call."""

@@ -20,8 +20,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from zoetrope.demo import networks
 from zoetrope.demo.workflow_api import every_node
-from zoetrope.motion_modules.animatediff import MotionConfig, MotionModel
-from zoetrope.motion_modules.formats import to_original_names
+from zoetrope.motion_modules.animatediff.files import to_original_names
+from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel
 
 from ..gold_weights import fill, gold_tensor
 

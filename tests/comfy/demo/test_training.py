@@ -6,8 +6,8 @@ import safetensors.torch
 import torch
 from zoetrope.demo import batches, networks, optimiser, stages, train, train_adapters, training, world
 from zoetrope.demo.files import FILES, FOLDER
-from zoetrope.motion_modules.formats import to_original_names
-from zoetrope.motion_modules.motion_lora import read_motion_lora
+from zoetrope.motion_modules.animatediff.files import to_original_names
+from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
 
 
 def weight_of(value, steps):

@@ -11,8 +11,10 @@ from comfy.ldm.modules.attention import SpatialTransformer
 from safetensors.torch import load_file, save_file
 from zoetrope.host import injection, motion_models
 from zoetrope.host.injection import MotionSettings, apply_motion_module
-from zoetrope.motion_modules.animatediff import MotionConfig, MotionModel, animatediff_sites
-from zoetrope.motion_modules.formats import to_original_names
+from zoetrope.host.injection.places import places_of
+from zoetrope.motion_modules.animatediff.files import to_original_names
+from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites
+from zoetrope.motion_modules.joint_norm import joint_norm_acts
 from zoetrope.tests.comfy.golden_unet import (
     animatediff_shapes,
     forward,
@@ -255,9 +257,8 @@ def test_evolved_norm_mode_differs_from_the_reference_mode(plain, modules, gold)
         for mode in (injection.PER_FRAME, injection.JOINT, injection.JOINT_EVOLVED)
     ]
     assert all((a - b).abs().max() > 0.01 for i, a in enumerate(results) for b in results[:i])
-    unet = plain.model.diffusion_model
-    assert len(injection._joint_norm_paths(unet, False)) == 45
-    assert len(injection._joint_norm_paths(unet, True)) == 61
+    places = places_of(plain.model.diffusion_model)
+    assert [len(joint_norm_acts(places, with_transformers)) for with_transformers in (False, True)] == [45, 61]
 
 
 @pytest.mark.parametrize(("settings", "message"), [

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from zoetrope.motion_modules.call import in_forward, running_forward
 from zoetrope.shapes import fold_frames
 from zoetrope.tests.comfy.video_unets.golden_case import build, forward, hollow, load_case, manifest
 from zoetrope.tests.gold_weights import fill, gold_input
 from zoetrope.video_unets.lavie import SYSTEMS
-from zoetrope.video_unets.lavie_layers import FRAMES, SparseCausalAttention, joint_norm_class, relative_buckets, rotate
+from zoetrope.video_unets.lavie_layers import SparseCausalAttention, joint_norm_class, relative_buckets, rotate
 
 LAVIE = {system.name: system for system in SYSTEMS}
 CASES = {"lavie/base_w64": "lavie_base", "lavie/interpolation_w64": "lavie_interpolation", "lavie/vsr_w64": "lavie_vsr"}
@@ -95,8 +96,7 @@ def test_text_of_another_encoder_is_refused():
         network, io = golden_network(case)
         with pytest.raises(ValueError, match=f"width 48, the conditioning has width 47.*{encoder}"):
             run(network, io, y=io["y"][..., :47])
-        with pytest.raises(LookupError):
-            FRAMES.get()  # nothing of the failed call stays behind
+        assert running_forward() is None  # nothing of the failed call stays behind
 
 
 def test_patches_of_other_packs_run_in_the_transformers():
@@ -117,11 +117,8 @@ def test_patches_of_other_packs_run_in_the_transformers():
 def test_norms_take_their_statistics_over_all_frames():
     norm = fill(joint_norm_class(torch.nn.GroupNorm)(2, 6))
     video = gold_input("video", (2, 6, 5, 3, 7))
-    token = FRAMES.set(5)
-    try:
+    with in_forward(norm, 10, {"cond_or_uncond": [0, 1]}):
         images = norm(fold_frames(video))
-    finally:
-        FRAMES.reset(token)
     torch.testing.assert_close(images, fold_frames(torch.nn.GroupNorm.forward(norm, video)))
 
 
@@ -132,12 +129,8 @@ def test_sparse_causal_attention_looks_at_the_first_and_the_previous_frame():
     other[2] = gold_input("another frame", (3, 8))
     first = x.clone()
     first[0] = gold_input("another frame", (3, 8))
-    token = FRAMES.set(5)
-    try:
-        with torch.no_grad():
-            before, after, of_first = attention(x), attention(other), attention(first)
-    finally:
-        FRAMES.reset(token)
+    with torch.no_grad(), in_forward(attention, 10, {"cond_or_uncond": [0, 1]}):
+        before, after, of_first = attention(x), attention(other), attention(first)
     assert [i for i in range(10) if not torch.equal(before[i], after[i])] == [2, 3]
     assert [i for i in range(10) if not torch.equal(before[i], of_first[i])] == [0, 1, 2, 3, 4]
 

@@ -1,32 +1,33 @@
 """The temporal layers that several networks share."""
 
 import torch
+from comfy.ldm.modules.diffusionmodules.openaimodel import forward_timestep_embed
+from zoetrope.motion_modules.call import in_forward
 from zoetrope.tests.gold_weights import fill, gold_input
 from zoetrope.video_unets.temporal_layers import (
     RelativePositionAttention,
     RelativePositions,
     TemporalTransformer,
-    frames_in_call,
 )
 
 
-def test_frames_are_counted_from_the_conditioning_chunks():
-    assert frames_in_call(21, {"cond_or_uncond": [0, 1, 0]}) == 7
-    assert frames_in_call(5, {}) == 5
-
-
 def test_temporal_transformer_is_not_counted_as_a_spatial_one():
+    """Patches count spatial transformers by core's transformer_index, and must not meet the tokens of frames."""
     layer = fill(TemporalTransformer(32, 2, 16))
     options = {"transformer_index": 3, "patches": {"attn1_patch": [lambda *args: 1 / 0]}}
-    layer(gold_input("x", (5, 32, 3, 2)), timesteps=5, transformer_options=options)
-    assert options["transformer_index"] == 2  # core adds one after every SpatialVideoTransformer
+    x = gold_input("x", (5, 32, 3, 2))
+    with in_forward(layer, 5, options):
+        out = forward_timestep_embed((layer,), x, None, None, options)
+    assert out.shape == x.shape and not torch.equal(out, x)
+    assert options["transformer_index"] == 3
 
 
 def test_linear_and_convolution_projections_are_the_same_layer():
     conv, linear = fill(TemporalTransformer(32, 2, 24)), TemporalTransformer(32, 2, 24, linear=True)
     linear.load_state_dict({key: value.squeeze(-1) if "proj_" in key else value for key, value in conv.state_dict().items()})
     x = gold_input("x", (10, 32, 3, 2))
-    torch.testing.assert_close(conv(x, timesteps=5), linear(x, timesteps=5), atol=1e-5, rtol=0)
+    with in_forward(conv, 10, {"cond_or_uncond": [0, 1]}):
+        torch.testing.assert_close(conv(x), linear(x), atol=1e-5, rtol=0)
 
 
 def test_relative_positions_are_those_of_the_distance():

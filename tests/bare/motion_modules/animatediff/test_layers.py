@@ -1,7 +1,8 @@
 import pytest
 import torch
 from safetensors.torch import load_file
-from zoetrope.motion_modules.animatediff import (
+from zoetrope.motion_modules.animatediff.files import fuse_qkv
+from zoetrope.motion_modules.animatediff.layers import (
     MotionConfig,
     MotionModel,
     TemporalTransformer,
@@ -10,7 +11,6 @@ from zoetrope.motion_modules.animatediff import (
     sinusoidal_table,
     unet_block_of_site,
 )
-from zoetrope.motion_modules.formats import fuse_qkv
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.places import GOLDENS

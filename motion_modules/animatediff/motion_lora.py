@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ..foreign_text import printable
-from .formats import describe_keys, plain_tensors, refuse_broken_numbers
+from ...foreign_text import printable
+from ..file_tensors import describe_keys, plain_tensors, refuse_broken_numbers
 
 # A dot, or the underscore that kohya's scripts put in its place.
 _KEY = re.compile(

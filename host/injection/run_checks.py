@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from .motion_settings import MotionSettings
+from .settings import MotionSettings
 
 EVERY_SIGMA = (math.inf, 0.0)
 

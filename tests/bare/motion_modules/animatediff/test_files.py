@@ -1,8 +1,8 @@
 import pytest
 import torch
-from zoetrope.motion_modules.animatediff import MotionConfig, MotionModel, animatediff_sites
-from zoetrope.motion_modules.formats import MOTION_FORMATS, read_motion_module, to_original_names
-from zoetrope.motion_modules.motion_lora import read_motion_lora
+from zoetrope.motion_modules.animatediff.files import MOTION_FORMATS, read_motion_module, to_original_names
+from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites
+from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
 
 CHANNELS = {4: (32, 64, 96, 96), 3: (32, 64, 96)}
 

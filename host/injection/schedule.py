@@ -15,10 +15,10 @@ import torch
 from comfy.model_sampling import ModelSamplingDiscrete
 from comfy.patcher_extension import WrappersMP
 
-from ..foreign_text import printable
-from ..motion_modules.beta_schedules import BETA_SCHEDULES, schedule_of_version
-from .code_origin import module_name
-from .node_notes import current_node, say
+from ...foreign_text import printable
+from ...motion_modules.beta_schedules import BETA_SCHEDULES
+from ..code_origin import module_name
+from ..node_notes import current_node, say
 
 AUTO = "auto"
 USE_EXISTING = "use existing"
@@ -46,15 +46,15 @@ class _PatchesWithTrainedBetas(dict):
         return type(self)(self, self.schedule, self.own_settings)
 
 
-def put_trained_schedule(patched, version: str, choice: str) -> None:
-    """Gives a MODEL the schedule that modules of this version were trained with, or the chosen one; it keeps
-    its prediction type.
+def put_trained_schedule(patched, trained: str | None, choice: str) -> None:
+    """Gives a MODEL the schedule that a module was trained with (None = the checkpoint's own), or the chosen
+    one; it keeps its prediction type.
 
     Raises ValueError for a MODEL without discrete noise levels.
     """
-    if choice == USE_EXISTING:
+    schedule = trained if choice == AUTO else choice
+    if choice == USE_EXISTING or schedule is None:
         return
-    schedule = schedule_of_version(version) if choice == AUTO else choice
     existing = patched.get_model_object(PATCH)
     if not isinstance(existing, ModelSamplingDiscrete):
         raise ValueError(

@@ -6,23 +6,23 @@ eight heads, zero-initialised proj_out.
 
 Letters: B videos, F frames, N = B*F images, C channels, H height, W width.
 Module and parameter names are those of the published files, except that to_q, to_k, to_v are stored as one `to_qkv`
-(motion_modules.formats converts both ways).
+(motion_modules.animatediff.files converts both ways).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..shapes import videos_in_batch
-
-Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor]
-"""attention(q, k, v, heads) -> out, all (batch, F, C)."""
+from ...shapes import videos_in_batch
+from ..call import Attention, Call
+from ..points import Act, Acts
+from ..unet_places import UNetPlaces
 
 
 def sdpa_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> torch.Tensor:
@@ -214,6 +214,44 @@ class MotionModel(nn.Module):
 
     def channels_at(self, block: tuple[str, int]) -> int:
         return self.config.site_channels[self.sites[block]]
+
+
+def motion_acts(model: MotionModel, places: UNetPlaces) -> Acts:
+    """What a motion module does in a UNet: a temporal transformer behind each of its blocks."""
+    return {places.blocks[block].last: _behind(model.at(block)) for block in model.sites}
+
+
+def _behind(temporal: TemporalTransformer) -> Act:
+    def add_motion(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
+        x = inner(x, *args, **kwargs)
+        return call.add(x, temporal(x, call.num_frames, call.attention, call.join_norms))
+
+    return add_motion
+
+
+def misfit(model: MotionModel, places: UNetPlaces) -> str:
+    """Why a motion module does not fit a UNet; empty when it does."""
+    config, kinds = model.config, {3: "SDXL", 4: "SD1.x"}
+    if places.num_levels != config.num_levels:
+        return (
+            f"it was made for a UNet of {config.num_levels} levels ({kinds.get(config.num_levels, 'unknown')}), "
+            f"this checkpoint has {places.num_levels} ({kinds.get(places.num_levels, 'unknown')})"
+        )
+    for block in model.sites:
+        have, need = places.channels_at(block), model.channels_at(block)
+        if have != need:
+            return f"at {block[0]} block {block[1]} it has {need} channels, this checkpoint has {have or 'no such block'}"
+    if config.has_mid and not places.blocks["middle", 0].transformers:
+        return "it follows the spatial transformer of the middle block, this checkpoint has none there"
+    return ""
+
+
+def config_for(places: UNetPlaces) -> MotionConfig:
+    """The config of a new module for a UNet: v3 without a middle block, 32 frames."""
+    per_level = sum(1 for kind, _ in places.blocks if kind == "output") // places.num_levels - 1
+    names = animatediff_sites((0,) * places.num_levels, with_mid=False, modules_per_down_level=per_level)
+    sites = {site: places.channels_at(unet_block_of_site(site, per_level)) for site in names}
+    return MotionConfig("sdxl" if places.num_levels == 3 else "v3", sites)
 
 
 def unet_block_of_site(site: str, modules_per_down_level: int = 2) -> tuple[str, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..foreign_text import printable
-from .trained_schedule import AUTO, BETA_SCHEDULE_CHOICES
+from ...foreign_text import printable
+from .schedule import AUTO, BETA_SCHEDULE_CHOICES
 
 PER_FRAME = "per frame"
 JOINT = "over all frames (AnimateDiff v1)"

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..foreign_text import printable
-from .animatediff import MotionConfig, MotionModel, sinusoidal_table
-
-StateDict = dict[str, torch.Tensor]
+from ...foreign_text import printable
+from ..file_tensors import StateDict, describe_keys, plain_tensors, refuse_broken_numbers
+from .layers import MotionConfig, MotionModel, sinusoidal_table
 
 _SITE = re.compile(r"^((?:down_blocks|up_blocks)\.\d+\.motion_modules\.\d+|mid_block\.motion_modules\.\d+)\.")
 _QKV = ("to_q", "to_k", "to_v")
@@ -75,6 +74,11 @@ MOTION_FORMATS: dict[str, MotionFormat] = {
 }
 
 
+def is_motion_module(keys: frozenset[str]) -> bool:
+    """Whether a file with these keys holds AnimateDiff's layers, under any of the published names."""
+    return any(motion_format.matches(keys) for motion_format in MOTION_FORMATS.values())
+
+
 def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[MotionConfig, StateDict]:
     """What a motion module file holds: its config and a state dict with the names of `MotionModel`.
 
@@ -109,34 +113,6 @@ def to_original_names(model: MotionModel) -> StateDict:
         else:
             out[key] = value
     return out
-
-
-def plain_tensors(raw: Mapping) -> StateDict:
-    """The tensors of a file by key, freed of "state_dict" or "controlnet" nesting and of "module." and "unet." prefixes."""
-    for wrapping in ("state_dict", "controlnet"):
-        if isinstance(raw.get(wrapping), Mapping):
-            raw = raw[wrapping]
-    tensors = {}
-    for key, value in raw.items():
-        if isinstance(key, str) and isinstance(value, torch.Tensor):
-            for prefix in ("module.", "unet."):
-                key = key.removeprefix(prefix)
-            tensors[key] = value
-    return tensors
-
-
-def refuse_broken_numbers(tensors: Mapping[str, torch.Tensor], file_name: str) -> None:
-    """Raises ValueError naming the first tensor that holds a NaN or an infinity; one pass without a copy."""
-    for key, value in tensors.items():
-        if not value.is_floating_point() or value.numel() == 0:
-            continue
-        # A NaN comes out of aminmax as NaN.
-        ends = (value if value.element_size() > 1 else value.float()).aminmax()
-        if not (ends.min.isfinite() and ends.max.isfinite()):
-            raise ValueError(
-                f"'{printable(file_name)}': '{printable(key)}' holds numbers that are not finite (NaN or infinity), so "
-                f"every frame would be lost; the file is damaged, download it again."
-            )
 
 
 def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
@@ -242,28 +218,3 @@ def _take(sd: StateDict, key: str, shape: tuple[int, ...], file_name: str) -> to
             "needed; the file is damaged or of an unknown kind."
         )
     return value
-
-
-_LOOKS_LIKE: tuple[tuple[str, str], ...] = (
-    (
-        r"motion_modules[._]\d+.*[._](lora|hada|lokr|dora|alpha)",
-        "a MotionLoRA (use Load MotionLoRA with a motion module)",
-    ),
-    (r"lora_up|lora_down|lora_A|lora_B|\.lora\.|hada_w1|lokr_w1", "a LoRA (use Load LoRA)"),
-    (r"^model\.diffusion_model\.", "a whole checkpoint (use Load Checkpoint)"),
-    (r"temporal_attentions\.", "a HotshotXL module (not supported)"),
-    (r"^control_model\.|controlnet_cond_embedding|controlnet_down_blocks", "a ControlNet (use Load ControlNet Model)"),
-    (r"^(first_stage_model\.)?(encoder|decoder)\.(down|up|mid|conv_in)", "a VAE (use Load VAE)"),
-    (r"text_model\.|^transformer\.|token_embedding", "a text encoder (use Load CLIP)"),
-    (r"^(input_blocks|down_blocks)\.", "a UNet without motion modules (use Load Diffusion Model)"),
-)
-
-
-def describe_keys(tensors: Mapping) -> str:
-    """What a state dict that was refused looks like, for the error message."""
-    if not tensors:
-        return "no tensors at all"
-    for pattern, kind in _LOOKS_LIKE:
-        if any(re.search(pattern, k) for k in tensors):
-            return f"keys of {kind}, e.g. '{printable(next(k for k in tensors if re.search(pattern, k)))}'"
-    return f"{len(tensors)} other keys, e.g. '{printable(next(iter(tensors)))}'"

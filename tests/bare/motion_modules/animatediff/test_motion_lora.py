@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from zoetrope.motion_modules.formats import read_motion_module
-from zoetrope.motion_modules.motion_lora import keys_outside_motion_modules, read_motion_lora
+from zoetrope.motion_modules.animatediff.files import read_motion_module
+from zoetrope.motion_modules.animatediff.motion_lora import keys_outside_motion_modules, read_motion_lora
 
 C, RANK = 32, 3
 SITE = "up_blocks.3.motion_modules.2.temporal_transformer."

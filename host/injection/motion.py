@@ -1,0 +1,134 @@
+"""Apply Motion Module: a temporal method's module on a MODEL, with its settings, its noise schedule and its checks."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+import comfy.model_patcher
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from comfy.patcher_extension import WrappersMP
+
+from ...foreign_text import printable
+from ...motion_modules.call import Call, Forward
+from ...motion_modules.joint_norm import joint_norm_acts
+from ...motion_modules.unet_places import UNetPlaces
+from ..motion_models import MotionModule
+from ..node_notes import current_node, say
+from .apply import KEY, apply_method, attention_with
+from .places import places_of
+from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, sigma_range
+from .schedule import AUTO, put_trained_schedule
+from .settings import JOINT, JOINT_EVOLVED, PER_FRAME, MotionSettings
+
+
+def apply_motion_module(
+    model: comfy.model_patcher.ModelPatcher, motion_module: MotionModule, settings: MotionSettings
+) -> comfy.model_patcher.ModelPatcher:
+    """A clone of model whose frames know of each other; model itself is not changed.
+
+    strength 0 returns a plain clone: the result is bit for bit that of the MODEL without a module.
+    Raises ValueError when the module does not fit the MODEL.
+    """
+    places = places_that_fit(model, motion_module)
+    scheduled = model.clone()
+    if settings.strength == 0:
+        say("Apply Motion Module is off: its strength is 0.", current_node())
+        return scheduled
+    method, patcher = motion_module.method, motion_module.patcher.clone()
+    put_trained_schedule(scheduled, method.beta_schedule(motion_module.config), settings.beta_schedule)
+    calls = MotionCalls(motion_module, settings, sigma_range(scheduled, settings))
+    acts = {**_joint_norms(motion_module, places, settings.group_norm), **method.acts(patcher.model, places)}
+    patched = apply_method(scheduled, acts, calls, [patcher])
+    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, calls.wrap_outer_sample)
+    return patched
+
+
+class MotionCalls:
+    """What a motion module makes of each forward: the frames of a video, and whether it acts at this noise level.
+
+    Holds settings only; what belongs to a sampling run lives in a ContextVar."""
+
+    def __init__(self, module: MotionModule, settings: MotionSettings, range_: tuple[float, float]):
+        self.module, self.settings, self.sigma_range = module, settings, range_
+        self.node_id = current_node()
+        self._run_range: ContextVar[tuple[float, float] | None] = ContextVar("zoetrope_motion_run", default=None)
+
+    def wrap_outer_sample(self, executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
+        """OUTER_SAMPLE wrapper: refuses latents that are no frames, says what is odd, finds the percent range.
+
+        The range is on the noise schedule of this run, which another node may have changed behind ours.
+        """
+        model = executor.class_obj.model_patcher
+        refuse_latents(model, noise.shape)
+        range_ = sigma_range(model, self.settings)
+        handler = model.model_options.get("context_handler")
+        for text in odd_in_run(self.settings, range_, noise.shape, sigmas, handler):
+            say(text, self.node_id)
+        token = self._run_range.set(range_)
+        try:
+            return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
+        finally:
+            self._run_range.reset(token)
+
+    def __call__(self, forward: Forward) -> Call | None:
+        frames = self._frames_of_video(forward)
+        high, low = self._run_range.get() or self.sigma_range
+        if (high, low) != EVERY_SIGMA and not low <= forward.sigma <= high:
+            return None
+        join = self.settings.group_norm == JOINT_EVOLVED
+        return Call(forward, frames, self.settings.strength, attention_with(forward.options), join)
+
+    def _frames_of_video(self, forward: Forward) -> int:
+        frames = self.settings.frames_per_video or forward.num_frames
+        if self.settings.frames_per_video and forward.is_windowed:
+            raise ValueError(
+                f"frames_per_video={frames} of Apply Motion Module cannot be combined with context windows; set it to 0 "
+                f"there and set frames_per_video of the node 'Context Windows' to {frames}."
+            )
+        if forward.num_frames % frames:
+            raise ValueError(
+                f"the batch of {forward.num_frames} images is not a whole number of videos of frames_per_video={frames}; "
+                f"make the latent batch a multiple of {frames} or set frames_per_video to 0 (the whole batch is one video)."
+            )
+        self._check_length(frames, forward.is_windowed)
+        return frames
+
+    def _check_length(self, frames: int, windowed: bool) -> None:
+        longest = self.module.method.longest(self.module.config)
+        if longest is None or frames <= longest:
+            return
+        known = f"the {longest} that the motion module '{printable(self.module.name)}' knows"
+        if windowed:
+            raise ValueError(
+                f"windows of {frames} frames are more than {known}; lower context_length of the context windows to at "
+                f"most {longest} (16 is usual)."
+            )
+        raise ValueError(
+            f"{frames} frames are more than {known}; add the node 'Context Windows' (for example context_length=16) "
+            f"behind 'Apply Motion Module', or make at most {longest} frames."
+        )
+
+
+def places_that_fit(model, motion_module: MotionModule) -> UNetPlaces:
+    """Where the layers of a MODEL's UNet lie. Raises ValueError saying why the motion module does not fit it."""
+    unet = model.get_model_object("diffusion_model")
+    if not isinstance(unet, UNetModel):
+        raise ValueError(
+            f"a motion module needs a Stable Diffusion UNet, this MODEL is a {type(unet).__name__}; load an SD1.x "
+            "checkpoint (or SDXL for an SDXL module) with Load Checkpoint."
+        )
+    places = places_of(unet)
+    if wrong := motion_module.method.misfit(motion_module.patcher.model, places):
+        raise ValueError(
+            f"the motion module '{printable(motion_module.name)}' ({motion_module.title}) does not fit this "
+            f"checkpoint: {wrong}. "
+            "Use a motion module that was made for this kind of checkpoint."
+        )
+    return places
+
+
+def _joint_norms(motion_module: MotionModule, places: UNetPlaces, choice: str) -> dict:
+    """The UNet's norms that see all frames of a video, by the choice of a person or as the module was trained."""
+    if choice == AUTO:
+        choice = JOINT if motion_module.method.joint_norms(motion_module.config) else PER_FRAME
+    return {} if choice == PER_FRAME else joint_norm_acts(places, with_transformers=choice == JOINT_EVOLVED)

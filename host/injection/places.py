@@ -1,0 +1,32 @@
+"""Core's UNets described for the temporal methods, which do not know core's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
+
+from ...motion_modules.unet_places import Block, BlockPlaces, UNetPlaces
+
+
+def places_of(unet: UNetModel) -> UNetPlaces:
+    """Where the layers of a UNet lie."""
+    blocks = {block: _block_places(path, layers) for block, path, layers in _blocks(unet)}
+    return UNetPlaces(blocks, len(unet.channel_mult), "out.0")
+
+
+def _blocks(unet: UNetModel) -> Iterator[tuple[Block, str, object]]:
+    for kind, layers in (("input", unet.input_blocks), ("output", unet.output_blocks)):
+        for index, block in enumerate(layers):
+            yield (kind, index), f"{kind}_blocks.{index}", block
+    if unet.middle_block is not None:
+        yield ("middle", 0), "middle_block", unet.middle_block
+
+
+def _block_places(path: str, layers) -> BlockPlaces:
+    """Down- and upsamplers that are ResBlocks themselves count as such: their norms are."""
+    resblocks = [(f"{path}.{i}", layer) for i, layer in enumerate(layers) if isinstance(layer, ResBlock)]
+    transformers = tuple(f"{path}.{i}" for i, layer in enumerate(layers) if isinstance(layer, SpatialTransformer))
+    channels = resblocks[0][1].out_channels if resblocks else None
+    return BlockPlaces(tuple(name for name, _ in resblocks), transformers, channels)

@@ -1,0 +1,145 @@
+"""One forward of an image network, as layers that add time see it: how many frames, at which noise level, which part of the video.
+
+A batch of images is read as videos here and nowhere else. Core stacks the chunks of a call (positive, negative, windows), each
+holds whole videos, and the frames of a video are adjacent:
+
+    batch of 12 images, cond_or_uncond [0, 1]       2 chunks of 6 images
+    frames_per_video 3                              2 videos of 3 frames in each chunk: num_videos 4, num_frames 3
+
+Letters: N images of the batch, B videos, F frames of a video in this call, N = B*F.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import torch
+
+Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor]
+"""attention(q, k, v, heads) -> out, all (batch, F, C)."""
+
+
+def frames_in_call(batch_size: int, transformer_options: Mapping) -> int:
+    """Images of a batch that belong to one chunk of it: the frames of one video, or of several of equal length.
+
+    A stored number would be wrong in context windows, whose length differs from the latent's.
+    Raises ValueError when the batch is empty or not a whole number of chunks.
+    """
+    chunks = max(1, len(transformer_options.get("cond_or_uncond", (0,))))
+    if batch_size == 0 or batch_size % chunks:
+        raise ValueError(
+            f"a batch of {batch_size} images cannot be {chunks} conditionings of equally many frames; give at least one "
+            f"frame, and remove the node that changes the batch between the sampler and the model."
+        )
+    return batch_size // chunks
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What is the same for every method in one forward of a network.
+
+    num_frames: images of a chunk. options: core's transformer_options of this forward, the same dict that core writes to.
+    """
+
+    network: torch.nn.Module
+    num_images: int
+    num_frames: int
+    options: dict
+    calls: dict = field(default_factory=dict, compare=False)
+    """What each method has made of this forward: made once, read at every point."""
+
+    @property
+    def sigma(self) -> float | None:
+        """The highest noise level of the batch, or None where none is told."""
+        sigmas = self.options.get("sigmas")
+        return None if sigmas is None else float(sigmas.max())
+
+    @property
+    def is_windowed(self) -> bool:
+        return self.options.get("context_window") is not None
+
+    def frame_numbers(self) -> list[int]:
+        """The place of every image (N,) among the frames of its latent: 0, 1, 2, ... without context windows.
+
+        Two windows of one call, frames 0-3 and 2-5, with two kinds of conditioning each -> 0123 0123 2345 2345, as core stacks them.
+        """
+        window = self.options.get("context_window")
+        chunks = self.num_images // self.num_frames
+        windows = getattr(window, "windows", None) or [window] * chunks
+        numbers = [list(range(self.num_frames)) if w is None else list(w.index_list) for w in windows]
+        return [number for frames in numbers for number in frames]
+
+
+_RUNNING: ContextVar[Forward | None] = ContextVar("zoetrope_forward", default=None)
+_TRAINED: list[Forward] = []
+"""The newest forward that records gradients: gradient checkpointing runs its layers again in the backward pass, where no wrapper
+of ours stands and which is another thread on a GPU. Empty again with the next forward that records none."""
+
+
+def running_forward() -> Forward | None:
+    """The forward that is running on this thread, or None outside of one."""
+    forward = _RUNNING.get()
+    if forward is None and _TRAINED and torch._C._current_graph_task_id() != -1:
+        return _TRAINED[-1]
+    return forward
+
+
+def running_frames() -> int:
+    """F of the forward that is running, for layers to which core hands nothing but their input.
+
+    Raises RuntimeError outside of one."""
+    forward = running_forward()
+    if forward is None:
+        raise RuntimeError("a layer over frames ran outside of its network's forward; call the network itself.")
+    return forward.num_frames
+
+
+@contextlib.contextmanager
+def in_forward(network: torch.nn.Module, batch_size: int, options: dict) -> Iterator[Forward]:
+    """Everything inside is one forward of `network` on a batch of N images with core's transformer_options.
+
+    Raises ValueError as frames_in_call does."""
+    forward = Forward(network, batch_size, frames_in_call(batch_size, options), options)
+    _TRAINED[:] = [forward] if torch.is_grad_enabled() else []
+    token = _RUNNING.set(forward)
+    try:
+        yield forward
+    finally:
+        _RUNNING.reset(token)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One forward as one method sees it.
+
+    num_frames: F of one video. strength: a number, or one for each image (N, 1, 1, 1). attention: of this forward.
+    join_norms: whether the method's own norms see all frames of a video.
+    """
+
+    forward: Forward
+    num_frames: int
+    strength: float | torch.Tensor = 1.0
+    attention: Attention | None = None
+    join_norms: bool = False
+
+    @property
+    def num_videos(self) -> int:
+        return self.forward.num_images // self.num_frames
+
+    def add(self, x: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+        """x plus strength times change, both (N, C, H, W)."""
+        if isinstance(self.strength, torch.Tensor):
+            return torch.addcmul(x, change, self.strength.to(x))
+        return torch.add(x, change, alpha=self.strength)
+
+
+def strength_over_frames(values: torch.Tensor, forward: Forward) -> torch.Tensor:
+    """The strength of every image (N, 1, 1, 1) of a forward out of one for each frame of the video (F of the whole video,).
+
+    A video that is longer than the values keeps the last one."""
+    numbers = torch.tensor(forward.frame_numbers()).clamp(max=len(values) - 1)
+    return values[numbers].view(-1, 1, 1, 1)
+

@@ -1,0 +1,65 @@
+"""The tensors of a file, whatever a trainer has wrapped them in, and what to say of a file that is another kind of thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+
+from ..foreign_text import printable
+
+StateDict = dict[str, torch.Tensor]
+
+
+def plain_tensors(raw: Mapping) -> StateDict:
+    """The tensors of a file by key, freed of "state_dict" or "controlnet" nesting and of "module." and "unet." prefixes."""
+    for wrapping in ("state_dict", "controlnet"):
+        if isinstance(raw.get(wrapping), Mapping):
+            raw = raw[wrapping]
+    tensors = {}
+    for key, value in raw.items():
+        if isinstance(key, str) and isinstance(value, torch.Tensor):
+            for prefix in ("module.", "unet."):
+                key = key.removeprefix(prefix)
+            tensors[key] = value
+    return tensors
+
+
+def refuse_broken_numbers(tensors: Mapping[str, torch.Tensor], file_name: str) -> None:
+    """Raises ValueError naming the first tensor that holds a NaN or an infinity; one pass without a copy."""
+    for key, value in tensors.items():
+        if not value.is_floating_point() or value.numel() == 0:
+            continue
+        # A NaN comes out of aminmax as NaN.
+        ends = (value if value.element_size() > 1 else value.float()).aminmax()
+        if not (ends.min.isfinite() and ends.max.isfinite()):
+            raise ValueError(
+                f"'{printable(file_name)}': '{printable(key)}' holds numbers that are not finite (NaN or infinity), so "
+                f"every frame would be lost; the file is damaged, download it again."
+            )
+
+
+_LOOKS_LIKE: tuple[tuple[str, str], ...] = (
+    (
+        r"motion_modules[._]\d+.*[._](lora|hada|lokr|dora|alpha)",
+        "a MotionLoRA (use Load MotionLoRA with a motion module)",
+    ),
+    (r"lora_up|lora_down|lora_A|lora_B|\.lora\.|hada_w1|lokr_w1", "a LoRA (use Load LoRA)"),
+    (r"^model\.diffusion_model\.", "a whole checkpoint (use Load Checkpoint)"),
+    (r"temporal_attentions\.", "a HotshotXL module (not supported)"),
+    (r"^control_model\.|controlnet_cond_embedding|controlnet_down_blocks", "a ControlNet (use Load ControlNet Model)"),
+    (r"^(first_stage_model\.)?(encoder|decoder)\.(down|up|mid|conv_in)", "a VAE (use Load VAE)"),
+    (r"text_model\.|^transformer\.|token_embedding", "a text encoder (use Load CLIP)"),
+    (r"^(input_blocks|down_blocks)\.", "a UNet without motion modules (use Load Diffusion Model)"),
+)
+
+
+def describe_keys(tensors: Mapping) -> str:
+    """What a state dict that was refused looks like, for the error message."""
+    if not tensors:
+        return "no tensors at all"
+    for pattern, kind in _LOOKS_LIKE:
+        if any(re.search(pattern, k) for k in tensors):
+            return f"keys of {kind}, e.g. '{printable(next(k for k in tensors if re.search(pattern, k)))}'"
+    return f"{len(tensors)} other keys, e.g. '{printable(next(iter(tensors)))}'"

@@ -1,0 +1,63 @@
+"""What a temporal method is: the one description that loading, applying, training, saving and the tests' rules go by.
+
+A new method is one file that ends in `METHOD = TemporalMethod(...)` and one line in motion_modules/methods.py.
+
+Letters: N images of a batch, F frames of a video, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from .file_tensors import StateDict
+from .points import Acts
+from .unet_places import UNetPlaces
+
+
+@dataclass(frozen=True)
+class TemporalMethod:
+    """One way to let the frames of an image UNet know of each other.
+
+    The first four fields are needed; the others have an answer that is right for a method that has no such thing.
+    """
+
+    name: str
+    """What people call it, and the key of METHODS."""
+    claims: Callable[[frozenset[str]], bool]
+    """Whether a file with these keys is of this method. Exactly one method claims a file."""
+    read: Callable[[StateDict, str], tuple[Any, StateDict]]
+    """(tensors of a file, its name) -> config and weights under the names of `build`'s network. Raises ValueError for a damaged one."""
+    build: Callable[..., nn.Module]
+    """build(config, operations=, device=, dtype=) -> the layers. Made on a real device it changes nothing until it is trained."""
+    acts: Callable[[nn.Module, UNetPlaces], Acts]
+    """(network, where a UNet's layers lie) -> what the method's layers do, and where."""
+    new: Callable[[UNetPlaces], Any]
+    """The config of a new network for a UNet: where training begins."""
+    to_file: Callable[[nn.Module], StateDict] = lambda network: dict(network.state_dict())
+    """A network's weights under the published names: what is saved and shared."""
+    misfit: Callable[[nn.Module, UNetPlaces], str] = lambda network, places: ""
+    """Why a network does not fit a UNet; empty when it does."""
+    is_trained: Callable[[str], bool] = lambda name: True
+    """Whether training changes the parameter of this name."""
+    keeps_float32: Callable[[str], bool] = lambda name: False
+    """Whether the parameter of this name stays float32 in a half-precision network."""
+    title: Callable[[Any], str] = lambda config: "temporal module"
+    """What a person is told that a module of this config is."""
+    longest: Callable[[Any], int | None] = lambda config: None
+    """Most frames of one video; None without a limit."""
+    beta_schedule: Callable[[Any], str | None] = lambda config: None
+    """The entry of BETA_SCHEDULES that it was trained with; None = the checkpoint's own."""
+    joint_norms: Callable[[Any], bool] = lambda config: False
+    """Whether the UNet's norms saw all frames of a video when it was trained."""
+
+
+def claimed_by(methods: Mapping[str, TemporalMethod], tensors: StateDict) -> TemporalMethod | None:
+    """The method that a file is of, or None. Two that claim one file are our bug."""
+    keys = frozenset(tensors)
+    claims = [method for method in methods.values() if method.claims(keys)]
+    assert len(claims) < 2, [method.name for method in claims]
+    return claims[0] if claims else None

@@ -1,0 +1,14 @@
+"""The temporal methods of this pack. A new one is a line here."""
+
+from __future__ import annotations
+
+from . import animatediff
+from .method import TemporalMethod
+
+METHODS: dict[str, TemporalMethod] = {
+    method.name: method
+    for method in (
+        animatediff.METHOD,
+    )
+}
+"""Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""
