@@ -8,13 +8,18 @@ import comfy.supported_models
 import pytest
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer
+from comfy_api.torch_helpers import set_torch_compile_wrapper
+from comfy_extras import nodes_train
 from safetensors.torch import load_file, save_file
 from zoetrope.host import injection, motion_models
 from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.host.injection.apply import attention_with
 from zoetrope.host.injection.places import places_of
 from zoetrope.motion_modules.animatediff.files import to_original_names
-from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites
+from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites, motion_acts
+from zoetrope.motion_modules.call import Call
 from zoetrope.motion_modules.joint_norm import joint_norm_acts
+from zoetrope.motion_modules.points import inject
 from zoetrope.tests.comfy.golden_unet import (
     animatediff_shapes,
     forward,
@@ -213,6 +218,54 @@ def test_another_pack_s_layer_patch_keeps_working_before_and_after_ours(plain, m
     assert not torch.allclose(before, other_only, atol=1e-3)
     assert not torch.allclose(before, only_ours, atol=1e-3)
     assert torch.equal(before, after)
+
+
+def test_clones_of_one_checkpoint_with_different_modules_take_turns(plain, modules):
+    clones = {
+        "plain": plain,
+        "v1": apply_motion_module(plain, modules["v1"], MotionSettings()),
+        "v3": apply_motion_module(plain, modules["v3"], MotionSettings()),
+        "both": apply_motion_module(apply_motion_module(plain, modules["v2"], MotionSettings()), modules["v1"], MotionSettings()),
+    }
+    alone = {name: sample(model, steps=1) for name, model in clones.items()}
+    assert len({float(result.sum()) for result in alone.values()}) == len(clones)
+    for name in ("v3", "plain", "v1", "both", "v1", "plain", "v3"):
+        assert torch.equal(sample(clones[name], steps=1), alone[name]), name
+
+
+def test_the_layers_train_the_same_with_core_s_gradient_checkpointing(plain, gold):
+    """Core's trainer runs whole blocks again in the backward pass, where no wrapper stands around the forward."""
+    module = motion_module("v1", 24)
+    trained = module.patcher.model.requires_grad_(True)
+    unet = plain.model.diffusion_model
+    acts = {**joint_norm_acts(places_of(unet)), **motion_acts(trained, places_of(unet))}
+    inputs = gold["x24"][0].transpose(0, 1), gold["t24"].float().expand(24), gold["ctx"][:1].expand(24, -1, -1)
+    blocks = [*unet.input_blocks[1:], unet.middle_block, *unet.output_blocks]
+    gradients = []
+    for checkpointed in (False, True):
+        with inject(unet, acts, lambda forward: Call(forward, 24, attention=attention_with(forward.options))):
+            for block in blocks if checkpointed else ():
+                nodes_train.patch(block)
+            try:
+                with torch.enable_grad():
+                    unet(inputs[0], inputs[1], context=inputs[2]).square().mean().backward()
+            finally:
+                for block in blocks if checkpointed else ():
+                    nodes_train.unpatch(block)
+        gradients.append({name: p.grad.clone() for name, p in trained.named_parameters() if p.grad is not None})
+        trained.zero_grad(set_to_none=True)
+    plain_gradients, again = gradients
+    assert plain_gradients.keys() == again.keys() and len(again) > 200
+    for name, gradient in plain_gradients.items():
+        torch.testing.assert_close(again[name], gradient, atol=1e-6 * float(gradient.abs().max()), rtol=1e-4)
+
+
+def test_a_compiled_model_gives_the_same_and_leaves_the_plain_one_alone(plain, modules):
+    want, moving = sample(plain, steps=1), apply_motion_module(plain, modules["v1"], MotionSettings())
+    compiled = moving.clone()
+    set_torch_compile_wrapper(compiled, backend="eager")
+    torch.testing.assert_close(sample(compiled, steps=1), sample(moving, steps=1), atol=1e-4, rtol=1e-4)
+    assert torch.equal(sample(plain, steps=1), want)
 
 
 def test_core_lora_hooks_apply_under_the_module(plain, modules):
