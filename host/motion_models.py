@@ -66,8 +66,8 @@ def motion_module_from_file(path: str) -> MotionModule:
 def new_motion_module(method: TemporalMethod, places: UNetPlaces) -> MotionModule:
     """An untrained module for a UNet, which changes nothing yet: where training begins."""
     config = method.new(places)
-    network = method.build(config, operations=comfy.ops.manual_cast).requires_grad_(False).eval()
-    return _module_of(network, method, config, f"new {method.name}")
+    weights = method.build(config).state_dict()  # torch's layers fill theirs, core's do not
+    return _module_of(_network(method, config, weights), method, config, f"new {method.name}")
 
 
 def save_motion_module(module: MotionModule, path: str) -> None:
