@@ -18,6 +18,7 @@ from typing import Any
 
 from torch import nn
 
+from ..foreign_text import printable
 from .call import Call, Forward, in_forward, running_forward
 
 Act = Callable[..., Any]
@@ -110,5 +111,5 @@ def module_of(network: nn.Module, path: str) -> nn.Module:
         return network.get_submodule(path)
     except AttributeError as error:
         raise ValueError(
-            f"this network ({type(network).__name__}) has no layer '{path}'; use a method that was made for this kind of network."
+            f"this network ({type(network).__name__}) has no layer '{printable(path)}'; use a method that was made for this kind of network."
         ) from error
