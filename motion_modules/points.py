@@ -111,5 +111,6 @@ def module_of(network: nn.Module, path: str) -> nn.Module:
         return network.get_submodule(path)
     except AttributeError as error:
         raise ValueError(
-            f"this network ({type(network).__name__}) has no layer '{printable(path)}'; use a method that was made for this kind of network."
+            f"this network ({type(network).__name__}) has no layer '{printable(path)}'; use a method that was made for "
+            "this kind of network."
         ) from error
