@@ -15,6 +15,7 @@ COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 1
 """Okabe and Ito's colours, which people with colour blindness tell apart, brightest first for the dark ground."""
 GROUND, LINES = (24, 24, 24), (70, 70, 70)
 TEXT = 14
+DIFFERENCES = "Difference to the frame before (mean of 0..255)"
 
 
 def frame_differences(frames: torch.Tensor, progress: Callable[[], None] = lambda: None) -> list[float]:
@@ -38,7 +39,9 @@ def describe(values: list[float], label: str) -> str:
     return f"{label}: mean {sum(values) / len(values):.2f}, largest {values[largest]:.2f} at frame {largest + 1}"
 
 
-def plot_differences(series: list[list[float]], labels: list[str], width: int = 768, height: int = 384) -> torch.Tensor:
+def plot_differences(
+    series: list[list[float]], labels: list[str], width: int = 768, height: int = 384, title: str = DIFFERENCES
+) -> torch.Tensor:
     """Curves over frame numbers, one for each clip, as a picture (1, height, width, 3), values 0..1. No series may be empty."""
     picture = Image.new("RGB", (width, height), GROUND)
     draw = ImageDraw.Draw(picture)
@@ -55,7 +58,7 @@ def plot_differences(series: list[list[float]], labels: list[str], width: int = 
         if len(points) <= (area[2] - area[0]) / 12:
             for x, y in points:
                 draw.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill=colour)
-    _legend(draw, labels, width)
+    _legend(draw, title, labels, width)
     return to_tensor(picture)[None]
 
 
@@ -85,8 +88,8 @@ def _axes(draw: ImageDraw.ImageDraw, area: tuple, heights: list[float], last: in
     draw.rectangle(area, outline=GREY)
 
 
-def _legend(draw: ImageDraw.ImageDraw, labels: list[str], width: int) -> None:
-    write(draw, (10, TEXT + 4), shortened("Difference to the frame before (mean of 0..255)", TEXT, width - 20), TEXT, WHITE)
+def _legend(draw: ImageDraw.ImageDraw, title: str, labels: list[str], width: int) -> None:
+    write(draw, (10, TEXT + 4), shortened(title, TEXT, width - 20), TEXT, WHITE)
     x, room = 10, max(30, (width - 20) // max(1, len(labels)) - 30)
     for i, label in enumerate(labels):
         draw.rectangle((x, TEXT + 14, x + 12, TEXT + 22), fill=COLOURS[i % len(COLOURS)])

@@ -1,0 +1,126 @@
+"""Makes the pictures of the help pages with the pack's own code: plans of windows, curves, and frame tools on the demo's world.
+
+    python dev.py run demo.help_pictures
+
+Each lies in the folder of its page in web/docs.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import random
+
+import torch
+import torch.nn.functional as F
+
+from ..frame_tools.grids import compare_clips, contact_sheet
+from ..frame_tools.labels import label_bar, to_picture
+from ..frame_tools.optical_flow import draw_flow, far_movement, flow_frames
+from ..frame_tools.plots import frame_differences, plot_differences
+from ..samplers.context_fusion import fuse_weights
+from ..samplers.context_plan import draw_plan
+from ..samplers.context_schedules import create_context_windows
+from ..samplers.frame_guidance import ShapeSettings, guidance_of_frames
+from . import world
+
+FOLDER = pathlib.Path(__file__).parents[1] / "web" / "docs"
+WIDTH = 560  # pixels: twice the width of the panel
+BAR = 26  # pixels of a line of text
+SCHEDULES = ("standard_static", "standard_uniform", "looped_uniform", "batched")
+FUSE_METHODS = ("pyramid", "relative", "flat", "overlap-linear")
+PLANNED = {"num_frames": 28, "context_length": 12, "context_overlap": 4}
+
+
+def plan_of(schedule: str, steps: range, cell: int) -> torch.Tensor:
+    """The plan of a few steps (H, W, 3), fused with pyramid."""
+    frames, length, overlap = PLANNED.values()
+    bands = []
+    for step in steps:
+        windows = create_context_windows(schedule, frames, length, overlap, step=step)
+        bands.append((windows, [fuse_weights("pyramid", window, frames, overlap) for window in windows]))
+    return draw_plan(bands, frames, cell)
+
+
+def schedules() -> torch.Tensor:
+    """Two steps of every schedule, one below the other under their names."""
+    cell = WIDTH // PLANNED["num_frames"]
+    parts = []
+    for schedule in SCHEDULES:
+        plan = plan_of(schedule, range(1, 3), cell)
+        parts += [label_bar(schedule, plan.shape[1], BAR), plan]
+    return torch.cat(parts)
+
+
+def weights() -> torch.Tensor:
+    """How much each frame of a window counts, as parts of the most, by every fuse method."""
+    curves = [fuse_weights(method, range(6, 22), 28, 4) for method in FUSE_METHODS]
+    parts = [[weight / max(curve) for weight in curve] for curve in curves]
+    return plot_differences(parts, list(FUSE_METHODS), WIDTH, 300, "Weight of a frame in its window, as a part of the largest")[0]
+
+
+def guidance() -> torch.Tensor:
+    """The guidance of every frame of 25, from 1 to 3, by shape."""
+    shapes = ("linear", "triangle", "trapezoid", "multi_period")
+    curves = [guidance_of_frames(shape, 25, 1.0, 3.0, ShapeSettings()).flatten().tolist() for shape in shapes]
+    return plot_differences(curves, list(shapes), WIDTH, 300, "cfg of a frame: min 1, max 3")[0]
+
+
+def clip(seed: int, motion: str, num_frames: int = 16, **things: str) -> torch.Tensor:
+    """A clip of the world (F, H, W, 3)."""
+    return world.render_clip(world.random_scene(random.Random(seed), motion=motion, **things), num_frames).movedim(1, -1)
+
+
+def compared() -> torch.Tensor:
+    """The middle frame of two clips beside each other."""
+    clips = [clip(2, "bounce", shape="ball", colour=colour, background="meadow", size="big") for colour in ("red", "purple")]
+    return compare_clips(clips, ["a red ball", "a purple ball"])[8]
+
+
+def sheet() -> torch.Tensor:
+    frames = clip(5, "orbit", shape="ring", colour="purple", background="desert", size="big")
+    return contact_sheet(frames, 8, 4, 128, fps=8.0)[0]
+
+
+def flow() -> torch.Tensor:
+    """A frame, and where its parts move."""
+    frames = clip(5, "right", 3, shape="square", colour="red", background="gray", size="big")
+    flows = flow_frames(frames)
+    return torch.cat([frames[1], draw_flow(flows, far_movement(flows))[1]], 1)
+
+
+def differences() -> torch.Tensor:
+    """A clip that moves evenly, and the same with a frame lost."""
+    even = clip(3, "right", 24, shape="ball", colour="orange", background="blue", size="small")
+    jumping = torch.cat([even[:11], even[13:]])
+    series = [frame_differences(frames) for frames in (even, jumping)]
+    return plot_differences(series, ["even", "two frames are missing"], WIDTH, 300)[0]
+
+
+PICTURES = {
+    "ZoetropeApplyContextWindows/schedules.png": schedules,
+    "ZoetropeApplyContextWindows/weights.png": weights,
+    "ZoetropeShowContextWindows/plan.png": lambda: plan_of("standard_uniform", range(4), WIDTH // PLANNED["num_frames"]),
+    "ZoetropeSetFrameGuidance/curves.png": guidance,
+    "ZoetropeCompareClips/compared.png": compared,
+    "ZoetropeMakeContactSheet/sheet.png": sheet,
+    "ZoetropeDrawOpticalFlow/flow.png": flow,
+    "ZoetropePlotFrameDifferences/differences.png": differences,
+}
+
+
+def fitting(picture: torch.Tensor) -> torch.Tensor:
+    """A picture (H, W, 3) in its size, or made smaller so that it is no wider than WIDTH."""
+    if picture.shape[1] <= WIDTH:
+        return picture
+    size = (round(picture.shape[0] * WIDTH / picture.shape[1]), WIDTH)
+    return F.interpolate(picture.movedim(-1, 0)[None], size, mode="bicubic", antialias=True)[0].movedim(0, -1)
+
+
+def main() -> None:
+    for name, make in PICTURES.items():
+        to_picture(fitting(make())).quantize(128).save(FOLDER / name, optimize=True)
+        print(f"{name}: {(FOLDER / name).stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
