@@ -34,18 +34,21 @@ LINKS = {
 
 def register_template_links() -> None:
     """Lets the server answer to the names in links, before ComfyUI's own routes of the folder."""
-    from aiohttp import web
     from server import PromptServer
-
-    def answer(path: Path):
-        async def send(request: web.Request) -> web.FileResponse:
-            return web.FileResponse(path)
-
-        return send
 
     server = getattr(PromptServer, "instance", None)
     if server is None:  # nodes are used without a server
         return
     for link, name in LINKS.items():
         place = f"/api/workflow_templates/{PACK.name}/{link}.json"
-        server.app.router.add_get(place, answer(PACK / "example_workflows" / f"{name}.json"))
+        server.app.router.add_get(place, _answer(PACK / "example_workflows" / f"{name}.json"))
+
+
+def _answer(path: Path):
+    """A handler that sends a file."""
+    from aiohttp import web
+
+    async def send(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(path)
+
+    return send

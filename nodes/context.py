@@ -67,7 +67,7 @@ class ApplyContextWindows(ZoetropeNode):
                     "noise in shuffled order, which keeps the content together. repeated: the first window's noise over and over.",
                 ),
                 io.Int.Input(
-                    "windows_per_batch", default=0, min=0, max=1024, advanced=True,
+                    "windows_per_batch", display_name="windows_per_batch (0 = auto)", default=0, min=0, max=1024, advanced=True,
                     tooltip="Most windows that are computed in one call of the network. 0 = as many as memory allows, 1 = one "
                     "after another. The result is the same but for rounding.",
                 ),
@@ -77,7 +77,7 @@ class ApplyContextWindows(ZoetropeNode):
                     "of 5 dimensions; auto looks at the latents.",
                 ),
                 io.Int.Input(
-                    "frames_per_video", default=0, min=0, max=4096, advanced=True,
+                    "frames_per_video", display_name="frames_per_video (0 = all)", default=0, min=0, max=4096, advanced=True,
                     tooltip="Frames of one video when the latents hold several videos one after another; 0 = all frames are one "
                     "video. Each video gets its own windows; leave Apply Motion Module's at 0.",
                 ),

@@ -37,7 +37,7 @@ class CompareClips(ZoetropeNode):
                 _clips("Clips to compare, up to 16; a new socket appears as you wire one."),
                 _labels("One line of text for each clip, in their order; any script. Empty = no labels."),
                 io.Int.Input(
-                    "columns", default=0, min=0, max=16,
+                    "columns", display_name="columns (0 = auto)", default=0, min=0, max=16,
                     tooltip="Clips in a row: 0 = up to three side by side, more in a square; 1 = below each other.",
                 ),
                 io.Combo.Input(
@@ -73,15 +73,18 @@ class MakeContactSheet(ZoetropeNode):
             inputs=[
                 io.MultiType.Input("frames", [io.Image, io.Mask], tooltip="IMAGE or MASK: the clip."),
                 io.Int.Input(
-                    "count", default=16, min=0, max=10000,
+                    "count", display_name="count (0 = all)", default=16, min=0, max=10000,
                     tooltip="How many frames are shown, evenly spread from the first to the last: 0 = all.",
                 ),
-                io.Int.Input("columns", default=0, min=0, max=1000, tooltip="Frames in a row: 0 = so that the sheet is about 4:3."),
+                io.Int.Input(
+                    "columns", display_name="columns (0 = auto)", default=0, min=0, max=1000,
+                    tooltip="Frames in a row: 0 = so that the sheet is about 4:3.",
+                ),
                 io.Int.Input(
                     "cell_width", default=256, min=16, max=4096, tooltip="Width of a small frame in pixels, at most that of the frames."
                 ),
                 io.Float.Input(
-                    "fps", default=0.0, min=0.0, max=240.0, step=0.01,
+                    "fps", display_name="fps (0 = no time)", default=0.0, min=0.0, max=240.0, step=0.01,
                     tooltip="Frames per second, to write the time in seconds beside the number: 0 = only the number.",
                 ),
                 io.Boolean.Input("numbers", default=True, tooltip="Whether each frame has its number on it; on = yes, counted from 0."),
@@ -109,7 +112,7 @@ class DrawOpticalFlow(ZoetropeNode):
             inputs=[
                 io.Image.Input("images", tooltip="The frames, at least 2."),
                 io.Float.Input(
-                    "full_colour", default=0.0, min=0.0, max=10000.0, step=0.1,
+                    "full_colour", display_name="full_colour (0 = auto)", default=0.0, min=0.0, max=10000.0, step=0.1,
                     tooltip="Movement in pixels a frame that is drawn in full colour: 0 = what 99 of 100 pixels stay below. Set it to "
                     "compare clips.",
                 ),

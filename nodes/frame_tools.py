@@ -294,7 +294,7 @@ class RemoveFlicker(ZoetropeNode):
                     tooltip="How much of the difference is taken away, a factor: 1 = all, 0 = off.",
                 ),
                 io.Int.Input(
-                    "reference_frame", default=0, min=-1000000, max=1000000,
+                    "reference_frame", display_name="reference_frame (-1 = last)", default=0, min=-1000000, max=1000000,
                     tooltip="For reference frame: its number, 0 = the first, -1 = the last.",
                 ),
             ],

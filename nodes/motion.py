@@ -120,7 +120,7 @@ class ApplyMotionModule(ZoetropeNode):
                     "module's norms over all frames, as that pack does for v1, SDXL and AnimateLCM modules.",
                 ),
                 io.Int.Input(
-                    "frames_per_video", default=0, min=0, max=4096, advanced=True,
+                    "frames_per_video", display_name="frames_per_video (0 = all)", default=0, min=0, max=4096, advanced=True,
                     tooltip="Frames of one video when the latent batch holds several videos one after another; 0 = the whole "
                     "batch is one video.",
                 ),

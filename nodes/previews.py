@@ -25,8 +25,7 @@ class PreviewClip(ZoetropeNode):
                                "after."),
                 io.Combo.Input(
                     "mode", options=list(MODES), default=MODES[0],
-                    tooltip="animation = the clip moves, in Nodes 2.0; the classic canvas shows its first frame. contact sheet = all "
-                    "frames beside each other, in both.",
+                    tooltip="animation = the clip moves. contact sheet = all frames beside each other.",
                 ),
                 io.Combo.Input(
                     "method", options=list(METHODS), default=METHODS[0],

@@ -50,11 +50,11 @@ def frame_options() -> list[io.Input]:
             tooltip="Where to start, in seconds from the beginning: 0 = at the beginning.",
         ),
         io.Float.Input(
-            "duration_seconds", default=0.0, min=0.0, max=360000.0, step=0.01,
+            "duration_seconds", display_name="duration_seconds (0 = to the end)", default=0.0, min=0.0, max=360000.0, step=0.01,
             tooltip="How much to take, in seconds: 0 = to the end.",
         ),
         io.Float.Input(
-            "force_rate", default=0.0, min=0.0, max=240.0, step=0.01,
+            "force_rate", display_name="force_rate (0 = as it is)", default=0.0, min=0.0, max=240.0, step=0.01,
             tooltip="Frames per second to resample to, repeating or leaving out frames: 0 = the frames as they are; 8 suits "
             "AnimateDiff.",
         ),
@@ -63,17 +63,22 @@ def frame_options() -> list[io.Input]:
             tooltip="Frames to leave out at the start, counted at the forced rate: 0 = none.",
         ),
         io.Int.Input("select_every_nth", default=1, min=1, max=10000, tooltip="Takes one frame of so many: 1 = every frame."),
-        io.Int.Input("frame_cap", default=0, min=0, max=1000000, tooltip="Takes at most so many frames: 0 = all."),
+        io.Int.Input(
+            "frame_cap", display_name="frame_cap (0 = all)", default=0, min=0, max=1000000,
+            tooltip="Takes at most so many frames: 0 = all.",
+        ),
         io.Combo.Input(
             "length", options=list(LENGTH_RULES), default="any",
             tooltip="What a model wants the number of frames to be; the rest is left out. any = whatever there is, 4n+1 for Wan "
             "and HunyuanVideo, 8n+1 for LTX-Video, 16n for AnimateDiff.",
         ),
         io.Int.Input(
-            "width", default=0, min=0, max=16384, tooltip="Width of the frames in pixels: 0 = from the height, or as they are."
+            "width", display_name="width (0 = auto)", default=0, min=0, max=16384,
+            tooltip="Width of the frames in pixels: 0 = from the height, or as they are.",
         ),
         io.Int.Input(
-            "height", default=0, min=0, max=16384, tooltip="Height of the frames in pixels: 0 = from the width, or as they are."
+            "height", display_name="height (0 = auto)", default=0, min=0, max=16384,
+            tooltip="Height of the frames in pixels: 0 = from the width, or as they are.",
         ),
         io.Combo.Input(
             "resize", options=list(RESIZE_MODES), default="keep ratio",

@@ -28,7 +28,7 @@ def file_inputs(fps: float = 8.0) -> list[io.Input]:
             "APNG lose nothing.",
         ),
         io.Float.Input(
-            "crf", default=USUAL_CRF, min=USUAL_CRF, max=100.0, step=1.0,
+            "crf", display_name="crf (-1 = auto)", default=USUAL_CRF, min=USUAL_CRF, max=100.0, step=1.0,
             tooltip="Quality: lower is better and larger; -1 = what is usual for the format (H.264 18, H.265 20, AV1 and VP9 28, WebP 10). "
             "ProRes, FFV1, GIF and APNG have no such setting.",
         ),
@@ -39,7 +39,7 @@ def file_inputs(fps: float = 8.0) -> list[io.Input]:
         ),
         io.Boolean.Input("ping_pong", default=False, tooltip="Plays there and back, so that the video ends where it began; off = once."),
         io.Int.Input(
-            "loop_count", default=0, min=0, max=10000,
+            "loop_count", display_name="loop_count (0 = auto)", default=0, min=0, max=10000,
             tooltip="GIF, WebP and APNG store how often they play: 0 = for ever. In other files the frames are written as often: 0 = once.",
         ),
     ]  # fmt: skip
@@ -106,7 +106,7 @@ class SaveLatents(ZoetropeNode):
                     "video models; others do not need them. 0 = none, with seams there.",
                 ),
                 io.Int.Input(
-                    "tile_size", default=0, min=0, max=4096, step=64, advanced=True,
+                    "tile_size", display_name="tile_size (0 = off)", default=0, min=0, max=4096, step=64, advanced=True,
                     tooltip="Decodes every frame in tiles of so many pixels, for large frames: 0 = whole frames.",
                 ),
                 AUDIO,
@@ -147,7 +147,7 @@ class EncodeVideo(ZoetropeNode):
                     tooltip="Frames decoded and encoded at once: fewer need less memory.",
                 ),
                 io.Int.Input(
-                    "tile_size", default=0, min=0, max=4096, step=64, advanced=True,
+                    "tile_size", display_name="tile_size (0 = off)", default=0, min=0, max=4096, step=64, advanced=True,
                     tooltip="Encodes every frame in tiles of so many pixels, for large frames: 0 = whole frames.",
                 ),
             ],

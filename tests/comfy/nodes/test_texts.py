@@ -6,6 +6,7 @@ import re
 import sys
 
 import pytest
+from comfy_api.latest import io
 from zoetrope.host.model_files import register_model_folders
 from zoetrope.nodes import ZoetropeExtension
 from zoetrope.samplers.context_fusion import fuse_weights
@@ -14,6 +15,8 @@ from zoetrope.samplers.context_schedules import create_context_windows
 dev = sys.modules["zoetrope_dev"]
 LANGUAGES = ("en", "zh")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
+NEUTRAL_VALUE = re.compile(r" ?[(（]-?\d = [^)）]+[)）]$")
+PLAIN_ZERO = ("none", "off", "at the beginning", "from the first step", "level with", "not at all", "a cut", "the first")
 VUE_I18N_SYNTAX = "@{}|%"  # what vue-i18n would interpret in names and descriptions; tooltips are shown as they are
 
 
@@ -117,6 +120,21 @@ def test_chinese_texts_are_chinese(schema):
 
 
 @every_language
+@every_node
+def test_labels_say_what_a_special_number_means(schema, language):
+    """0 and -1 stand for "all" or "automatic" in some inputs: one sees that without a tooltip. Where 0 is just nothing, one need not."""
+    names = read_json(language, "nodeDefs")[schema.node_id]["inputs"]
+    silent = {}
+    for entry in schema.inputs:
+        if isinstance(entry, io.Int.Input | io.Float.Input):
+            for value, meaning in re.findall(r"(?<![\w.-])(0|-1)(?:\.0)? = ([^.,;:]+)", entry.tooltip):
+                label = names[entry.id.replace(".", "_")]["name"]
+                if not meaning.startswith(PLAIN_ZERO) and f"{value} = " not in label:
+                    silent[entry.id] = label, f"{value} = {meaning}"
+    assert silent == {}
+
+
+@every_language
 def test_names_and_descriptions_have_no_vue_i18n_syntax(language):
     compiled = [read_json(language, "main")]
     for texts in read_json(language, "nodeDefs").values():
@@ -153,7 +171,9 @@ def test_help_pages_name_every_input(schema, language):
     items = dict(re.findall(r"^- \*\*`(\w+)`\*\*([^:：]*)[:：]", text, flags=re.MULTILINE))
     assert list(items) == [i.id for i in schema.inputs], "the list of inputs has one item for each, in order"
     if language != "en":
-        assert items == {name: f"（{texts['name']}）" for name, texts in names["inputs"].items()}
+        # Without what a label says about a special value: the sentence behind it says that at length.
+        labels = {name: NEUTRAL_VALUE.sub("", texts["name"]) for name, texts in names["inputs"].items()}
+        assert items == {name: f"（{label}）" for name, label in labels.items()}
 
 
 @every_node
