@@ -1,4 +1,4 @@
-"""While a sampler runs, the whole clip is seen: moving in Nodes 2.0, as a sheet in the classic canvas."""
+"""While a sampler runs, the whole clip is seen: moving, or as a sheet, in both canvases."""
 
 import json
 import sys
@@ -22,6 +22,7 @@ LISTEN = """(() => {
   });
 })()"""
 PREVIEW_SHOWN = """[...document.querySelectorAll('img[src^="blob:"]')].some(image => image.naturalWidth && image.width)"""
+MOVING_PICTURE = """[...document.querySelectorAll('.dom-widget img[src^="blob:"]')].some(image => image.naturalWidth)"""
 # One preview over the whole page: whatever then changes in a screenshot is that clip, not the progress of the run.
 COVER = """(async () => {
   const cover = document.createElement('img');
@@ -81,6 +82,17 @@ def test_the_clip_moves_in_nodes_2(page, tmp_path):
         if len(pictures) > 1:
             break
     assert len(pictures) > 1
+
+
+def test_the_clip_moves_in_the_classic_canvas(page, tmp_path):
+    """As a picture of the page, which the browser moves; on the canvas it would be its first frame."""
+    start(page, "animation", tmp_path)
+    assert previews(page)[0]["frames"] == 5
+    assert page.becomes(code=MOVING_PICTURE, seconds=120)
+    page.screenshot(file=str(ARTEFACTS / "clip_preview" / "classic.png"))
+    page.evaluate(code="window.app.api.interrupt(null)")
+    assert page.becomes(code=f"!({MOVING_PICTURE})", seconds=120)
+    assert page.becomes(code="!app.graph.nodes.some(node => node.animatedImages)")
 
 
 def test_the_sheet_is_seen_in_the_classic_canvas(page, tmp_path):
