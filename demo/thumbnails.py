@@ -1,8 +1,11 @@
-"""Makes the pictures beside the example workflows: frames that the tiny family makes when it goes the way of each workflow.
+"""Makes the moving pictures beside the example workflows, which the template browser shows.
 
     python dev.py run demo.thumbnails [--only NAME] [--to FOLDER]
 
-A picture is a sheet of frames in reading order; that of the ControlNet workflow has below every frame what its ControlNet was told.
+Where the tiny family can go the way of a workflow, its videos are seen; the others are drawn (drawn_thumbnails.py). Each says which.
+The files are animated WebP: ComfyUI looks for the ending .jpg and browsers for the content.
+
+Letters: F frames; clips are (F, 3, H, W) in 0..1.
 """
 
 from __future__ import annotations
@@ -10,42 +13,52 @@ from __future__ import annotations
 import argparse
 import pathlib
 import random
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
+from ..frame_tools.grids import compare_clips
+from ..frame_tools.labels import label_bar, to_picture
 from . import play, world
+from .drawn_thumbnails import DRAWINGS
 
 FOLDER = pathlib.Path(__file__).parents[1] / "example_workflows"
-LARGEST_SIDE, LARGEST_FILE = 512, 60_000
-GAP = 4  # pixels between frames
-PAPER = 0.13  # grey of the gaps
+SIDE = 384  # pixels of a thumbnail
+LABEL, FOOT, GAP = 24, 20, 4  # pixels: bars of text above each clip and at the bottom, space between clips
+LARGEST_FILE = 180_000  # bytes
+FPS, DRAWN_FPS = 8, 12
+MADE, DRAWN = "made by the tiny demo models", "drawn, to show the idea"
+
+Panels = tuple[list[torch.Tensor], list[str], int]
+"""Clips, their labels, and the number of columns."""
 
 
-def text_to_video(family: play.Family) -> torch.Tensor:
-    return play.clip_of(family, play.moving(family), "a big orange ball bounces in the desert", seed=2)
+def text_to_video(family: play.Family) -> Panels:
+    clip = play.clip_of(family, play.moving(family), "a big orange ball bounces in the desert", seed=2)
+    return [clip], ["a big orange ball bounces in the desert"], 1
 
 
-def demo(family: play.Family) -> torch.Tensor:
-    """Four prompts, a row of four frames each."""
-    texts = (
-        "a red ball drifts right on a blue background",
-        "a small yellow square grows on a black background",
-        "a white ring bounces in the meadow",
-        "a blue triangle drifts up on a pink background",
-    )
-    return torch.cat([play.clip_of(family, play.moving(family), text, seed=2)[::5] for text in texts])
+def demo(family: play.Family) -> Panels:
+    """Four prompts."""
+    texts = {
+        "ball drifts right": "a red ball drifts right on a blue background",
+        "square grows": "a small yellow square grows on a black background",
+        "ring bounces": "a white ring bounces in the meadow",
+        "triangle drifts up": "a blue triangle drifts up on a pink background",
+    }
+    return [play.clip_of(family, play.moving(family), text, seed=2) for text in texts.values()], list(texts), 2
 
 
-def long_video(family: play.Family) -> torch.Tensor:
+def long_video(family: play.Family) -> Panels:
     model = play.in_windows(play.moving(family), context_overlap=4)
-    return play.clip_of(family, model, "a red ball bounces in the meadow", seed=2, num_frames=25)
+    clip = play.clip_of(family, model, "a red ball bounces in the meadow", seed=2, num_frames=32)
+    return [clip], ["32 frames in windows of 16"], 1
 
 
 @torch.inference_mode()
-def image_to_video(family: play.Family) -> torch.Tensor:
-    """The picture it starts from comes first, then every second of 16 frames."""
+def image_to_video(family: play.Family) -> Panels:
+    """The picture it starts from, and the 16 frames."""
     import comfy.sample
 
     text = "a big red ball on a white background"
@@ -58,26 +71,25 @@ def image_to_video(family: play.Family) -> torch.Tensor:
         play.moving(family), noise, 20, play.GUIDANCE, play.SAMPLER, play.SCHEDULER, play.encode(family, [text] * 16),
         play.encode(family, [""]), latents, denoise=0.85, seed=11, disable_pbar=True,
     )  # fmt: skip
-    frames = family.vae.decode(samples).movedim(-1, 1)
-    return torch.cat([picture, frames[::2]])
+    return [picture, family.vae.decode(samples).movedim(-1, 1)], ["picture", "16 frames"], 2
 
 
-def controlnet_video(family: play.Family) -> torch.Tensor:
-    """Four frames of a video above the outlines that it follows, twice."""
-    rows = []
+def controlnet_video(family: play.Family) -> Panels:
+    """Two videos above the outlines that they follow."""
+    videos, outlines = [], []
     for shape, colour, background, seed in (("ring", "purple", "meadow", 5), ("triangle", "blue", "desert", 8)):
         things = {"shape": shape, "colour": colour, "background": background, "size": "big"}
         scene = world.random_scene(random.Random(seed), motion="orbit", **things)
         told = world.hints([scene], 16, [0.0])[0]
         text = f"a big {colour} {shape} orbits in the {background}"
-        frames = play.clip_of(family, play.moving(family), text, seed, hints=told)
-        rows += [frames[::5], told[::5]]
-    return torch.cat(rows)
+        videos.append(play.clip_of(family, play.moving(family), text, seed, hints=told))
+        outlines.append(told)
+    return videos + outlines, ["video", "video", "its edges", "its edges"], 2
 
 
 @torch.inference_mode()
-def video_to_video(family: play.Family) -> torch.Tensor:
-    """Eight of 32 frames of a video, and below them the same frames of what the windows made of it."""
+def video_to_video(family: play.Family) -> Panels:
+    """A video of 32 frames, and what the windows made of it."""
     import comfy.sample
 
     things = {"shape": "ring", "colour": "purple", "background": "gray", "size": "big"}
@@ -89,51 +101,75 @@ def video_to_video(family: play.Family) -> torch.Tensor:
         play.in_windows(play.moving(family)), noise, 20, play.GUIDANCE, play.SAMPLER, play.SCHEDULER,
         play.encode(family, [text] * len(video)), play.encode(family, [""]), latents, denoise=0.55, seed=3, disable_pbar=True,
     )  # fmt: skip
-    return torch.cat([video[::4], family.vae.decode(samples).movedim(-1, 1)[::4]])
+    return [video, family.vae.decode(samples).movedim(-1, 1)], ["your video", "\"a purple ball\""], 2
 
 
-def camera_and_look(family: play.Family) -> torch.Tensor:
-    """Four frames each: by day without a camera, at dusk, at dusk with the panning camera, at dusk with the zooming one."""
+def camera_and_look(family: play.Family) -> Panels:
+    """By day without a camera, at dusk, at dusk with the panning camera, at dusk with the zooming one."""
     dusk, text, seed = play.at_dusk(family), "a red ball stands still in the meadow", 2
-    rows = [(family, play.moving_v2(family)), (dusk, play.moving_v2(dusk)), *((dusk, play.with_camera(dusk, c)) for c in ("pan", "zoom"))]
-    return torch.cat([play.clip_of(base, model, text, seed)[::5] for base, model in rows])
+    cameras = [(dusk, play.with_camera(dusk, move)) for move in ("pan", "zoom")]
+    models = [(family, play.moving_v2(family)), (dusk, play.moving_v2(dusk)), *cameras]
+    clips = [play.clip_of(base, model, text, seed) for base, model in models]
+    return clips, ["checkpoint", "LoRA", "LoRA, pan", "LoRA, zoom"], 2
 
 
-THUMBNAILS = {
-    "03 Text to video (AnimateDiff)": text_to_video,
-    "06 Long video (AnimateDiff)": long_video,
-    "04 Image to video (AnimateDiff)": image_to_video,
-    "05 Video to video (AnimateDiff, ControlNet)": controlnet_video,
-    "07 Long video in bounded memory": video_to_video,
+def compared(family: play.Family) -> Panels:
+    """The same prompt and seed with the motion module and without."""
+    text = "a white ring bounces in the meadow"
+    clips = [play.clip_of(family, model, text, 2) for model in (play.moving(family), play.not_moving(family))]
+    return clips, ["with the module", "without"], 2
+
+
+SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "01 Demo (no download)": demo,
     "02 Demo, camera and look": camera_and_look,
+    "03 Text to video (AnimateDiff)": text_to_video,
+    "04 Image to video (AnimateDiff)": image_to_video,
+    "05 Video to video (AnimateDiff, ControlNet)": controlnet_video,
+    "06 Long video (AnimateDiff)": long_video,
+    "07 Long video in bounded memory": video_to_video,
+    "08 Compare clips, contact sheet": compared,
 }
 
 
-def save_sheet(frames: torch.Tensor, path: pathlib.Path) -> None:
-    """Writes frames (N, 3, H, W) in 0..1, N a square number, as one JPEG within LARGEST_SIDE pixels and LARGEST_FILE bytes."""
-    columns = round(len(frames) ** 0.5)
-    side = (LARGEST_SIDE - GAP) // columns - GAP
-    small = F.interpolate(frames.clamp(0, 1), (side, side), mode="bicubic", antialias=True).clamp(0, 1)
-    grid = F.pad(small, (0, GAP, 0, GAP), value=PAPER).unflatten(0, (columns, columns))
-    sheet = F.pad(grid.permute(2, 0, 3, 1, 4).flatten(1, 2).flatten(2, 3), (GAP, 0, GAP, 0), value=PAPER)
-    picture = Image.fromarray((sheet.movedim(0, -1) * 255).round().byte().numpy())
-    for quality in range(90, 10, -10):
-        picture.save(path, quality=quality, optimize=True)
-        if path.stat().st_size < LARGEST_FILE:
+def thumbnail(panels: Panels, foot: str) -> torch.Tensor:
+    """The labelled clips in a grid over a line of text, in the middle of a black square: (F, SIDE, SIDE, 3)."""
+    clips, labels, columns = panels
+    rows = -(-len(clips) // columns)
+    cell = min((SIDE + GAP) // columns, (SIDE - FOOT + GAP) // rows - LABEL) - GAP
+    large = [F.interpolate(clip.clamp(0, 1), (cell, cell), mode="bicubic", antialias=True).clamp(0, 1) for clip in clips]
+    grid = compare_clips([clip.movedim(1, -1) for clip in large], labels, columns, label_height=LABEL, gap=GAP)
+    out = torch.zeros(len(grid), SIDE, SIDE, 3)
+    top, left = (SIDE - FOOT - grid.shape[1]) // 2, (SIDE - grid.shape[2]) // 2
+    out[:, top : top + grid.shape[1], left : left + grid.shape[2]] = grid
+    out[:, SIDE - FOOT :] = label_bar(foot, SIDE, FOOT)
+    return out
+
+
+def save(frames: torch.Tensor, path: pathlib.Path, fps: float) -> None:
+    """Writes frames (F, H, W, 3) in 0..1 as a WebP that plays forever, within LARGEST_FILE bytes."""
+    first, *rest = [to_picture(frame) for frame in frames]
+    for quality in range(85, 10, -10):
+        first.save(path, "WEBP", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, quality=quality, method=6)
+        if path.stat().st_size <= LARGEST_FILE:
             return
 
 
 def main() -> None:
+    names = [*SAMPLED, *DRAWINGS]
     parser = argparse.ArgumentParser(prog="run demo.thumbnails", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=THUMBNAILS, help="one picture instead of all")
+    parser.add_argument("--only", choices=names, help="one picture instead of all")
     parser.add_argument("--to", type=pathlib.Path, default=FOLDER, help="where to write (example_workflows)")
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
-    family = play.load_family()
-    for name in [options.only] if options.only else THUMBNAILS:
+    wanted = [options.only] if options.only else names
+    family = play.load_family() if set(wanted) & set(SAMPLED) else None
+    for name in wanted:
         path = options.to / f"{name}.jpg"
-        save_sheet(THUMBNAILS[name](family), path)
+        if name in SAMPLED:
+            save(thumbnail(SAMPLED[name](family), MADE), path, FPS)
+        else:
+            save(thumbnail(DRAWINGS[name](), DRAWN), path, DRAWN_FPS)
         print(f"{path.name}: {path.stat().st_size} bytes", flush=True)
 
 

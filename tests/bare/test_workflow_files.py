@@ -4,6 +4,7 @@ import re
 import sys
 
 import pytest
+from PIL import Image
 from zoetrope.demo.workflow_api import every_node
 from zoetrope.host.published_files import MOTION_FILES, MOTION_LORA_FILES, VIDEO_MODEL_FILES, published
 from zoetrope.host.template_links import LINKS
@@ -117,18 +118,6 @@ def inside(box, outer):
     return outer[0] <= box[0] and outer[1] <= box[1] and box[2] <= outer[2] and box[3] <= outer[3]
 
 
-def jpeg_size(content):
-    """Width and height as the frame header of a JPEG file says."""
-    assert content[:2] == b"\xff\xd8"
-    place = 2
-    while True:
-        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
-        if 0xC0 <= marker <= 0xC3:
-            height, width = (int.from_bytes(content[place + i : place + i + 2], "big") for i in (5, 7))
-            return width, height
-        place += 2 + length
-
-
 def test_the_first_steps_come_first():
     """The template browser sorts titles, which are the files' names."""
     assert [path.stem[:3] for path in FILES] == [f"{number:02} " for number in range(1, len(FILES) + 1)]
@@ -156,10 +145,26 @@ def test_the_readme_has_a_link_that_opens_it(link):
     assert f"](http://127.0.0.1:8188/?template={link}&source=ComfyUI-Zoetrope)" in readme
 
 
-def test_picture(path):
-    content = path.with_suffix(".jpg").read_bytes()
-    assert len(content) < 60_000
-    assert min(jpeg_size(content)) >= 128 and max(jpeg_size(content)) <= 512
+def test_thumbnail(path):
+    """An animated WebP under the name that ComfyUI looks for: square, small, and every other frame another one."""
+    file = path.with_suffix(".jpg")
+    with Image.open(file) as picture:
+        assert picture.format == "WEBP" and picture.width == picture.height >= 256
+        assert picture.n_frames >= 14
+        picture.seek(0)
+        first = picture.convert("RGB").tobytes()
+        picture.seek(picture.n_frames // 3)
+        assert picture.convert("RGB").tobytes() != first
+    assert file.stat().st_size <= 250_000
+
+
+def test_thumbnails_are_small_together():
+    assert sum(path.with_suffix(".jpg").stat().st_size for path in FILES) <= 3_000_000
+
+
+def test_every_thumbnail_can_be_made_again():
+    source = (ROOT / "demo" / "thumbnails.py").read_text("utf8") + (ROOT / "demo" / "drawn_thumbnails.py").read_text("utf8")
+    assert [path.stem for path in FILES if source.count(f'"{path.stem}":') != 1] == []
 
 
 def test_pictures_belong_to_workflows():

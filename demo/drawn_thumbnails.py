@@ -1,0 +1,92 @@
+"""Thumbnails of the workflows whose models the demo has not: drawn by the demo's world, to show what goes in and what comes out.
+
+Letters: F frames; clips are (F, 3, H, W) in 0..1, one of them is 32 frames or a still picture of one.
+"""
+
+from __future__ import annotations
+
+import random
+
+import torch
+import torch.nn.functional as F
+
+from . import world
+
+NUM_FRAMES = 32
+PACE = 0.5  # frames of the world from one frame to the next
+
+
+def drawn(seed: int, motion: str, **things: str) -> torch.Tensor:
+    """A clip of a scene of the world."""
+    scene = world.random_scene(random.Random(seed), motion=motion, **things)
+    return torch.cat([world.render_clip(scene, 1, first_frame=PACE * frame) for frame in range(NUM_FRAMES)])
+
+
+def held(clip: torch.Tensor, count: int) -> torch.Tensor:
+    """The clip with so many different frames, each held until the next."""
+    return clip[torch.arange(NUM_FRAMES) * count // NUM_FRAMES * NUM_FRAMES // count]
+
+
+def coarse(clip: torch.Tensor, side: int) -> torch.Tensor:
+    """The clip as if it had so many pixels a side."""
+    small = F.interpolate(clip, (side, side), mode="area")
+    return F.interpolate(small, clip.shape[-2:], mode="nearest")
+
+
+def text_to_video(label: str, seed: int, motion: str, **things: str):
+    return [drawn(seed, motion, **things)], [label], 1
+
+
+def image_to_video(label: str, seed: int, motion: str, **things: str):
+    """The picture, and what moves from there on."""
+    clip = drawn(seed, motion, **things)
+    return [clip[:1], clip], ["picture", label], 2
+
+
+def between_images():
+    clip = drawn(7, "right", shape="ball", colour="orange", background="desert", size="big")
+    return [clip[:1], clip[-1:], clip], ["first picture", "last picture", "16 frames between"], 2
+
+
+def zeroscope():
+    clip = held(drawn(3, "bounce", shape="ball", colour="pink", background="meadow", size="big"), 16)
+    return [coarse(clip, 36), clip], ["576 x 320", "1024 x 576"], 2
+
+
+def lavie():
+    clip = drawn(9, "orbit", shape="square", colour="yellow", background="blue", size="big")
+    stages = [coarse(held(clip, 8), 32), coarse(clip, 32), clip]
+    return stages, ["16 frames", "61 frames", "four times as large"], 2
+
+
+def show1():
+    clip = drawn(4, "orbit", shape="ring", colour="red", background="desert", size="big")
+    stages = [coarse(held(clip, 8), 16), coarse(clip, 16), coarse(clip, 42), clip]
+    return stages, ["8 frames, 64 x 40", "29 frames", "256 x 160", "576 x 320"], 2
+
+
+DRAWINGS = {
+    "09 Text to video (ModelScope)": lambda: text_to_video(
+        "a square bounces in the meadow", 6, "bounce", shape="square", colour="yellow", background="meadow", size="big"
+    ),
+    "10 Text to video (ZeroScope XL)": zeroscope,
+    "11 Text to video (VideoCrafter2)": lambda: text_to_video(
+        "a ring drifts over the desert", 8, "right", shape="ring", colour="purple", background="desert", size="big"
+    ),
+    "12 Image to video (VideoCrafter1)": lambda: image_to_video(
+        "16 frames like it", 12, "grow", shape="triangle", colour="blue", background="pink"
+    ),
+    "13 Image to video (DynamiCrafter)": lambda: image_to_video(
+        "16 frames from it", 13, "right", shape="ball", colour="red", background="meadow", size="big"
+    ),
+    "14 Between images (DynamiCrafter)": between_images,
+    "15 Image to video (SVD)": lambda: image_to_video(
+        "14 frames from it", 15, "bounce", shape="ring", colour="orange", background="blue", size="big"
+    ),
+    "16 Orbit of an image (SV3D)": lambda: image_to_video(
+        "21 views of it", 16, "spin", shape="square", colour="green", background="white", size="big"
+    ),
+    "17 Text to large video (LaVie)": lavie,
+    "18 Text to video (Show-1)": show1,
+}
+"""Name of a workflow -> its clips, their labels, and the number of columns."""
