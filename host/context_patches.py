@@ -14,15 +14,19 @@ from collections.abc import Callable, Iterator
 
 import comfy.hooks
 import comfy.patcher_extension
+import torch
 from comfy.context_windows import IndexListContextWindow
 from comfy.patcher_extension import WrappersMP
 
 from ..foreign_text import printable
+from ..motion_modules.points import Point
 from .code_origin import module_name, plain
 
 # Their patches compute each image of a batch by itself, or belong to this pack.
+_PACK = __package__.rpartition(".")[0]
 _SAFE_MODULES = (
-    f"{__package__}.",
+    f"{_PACK}.host.",
+    f"{_PACK}.motion_modules.",
     "comfy_extras.nodes_freelunch",
     "comfy_extras.nodes_hypernetwork",
     "comfy_extras.nodes_hypertile",
@@ -87,8 +91,18 @@ def _parts(model, model_options: dict) -> Iterator[Callable]:
     for hook in () if hooks is None else hooks.get_type(comfy.hooks.EnumHookType.TransformerOptions):
         yield from _parts_of(hook.transformers_dict)
     patcher = getattr(model, "current_patcher", None)
-    replaced = {} if patcher is None else patcher.object_patches
-    yield from (part for name, part in replaced.items() if name.startswith("diffusion_model"))
+    for name, replaced in ({} if patcher is None else patcher.object_patches).items():
+        if name.startswith("diffusion_model"):
+            yield from _put_in_place_of_a_layer(replaced)
+
+
+def _put_in_place_of_a_layer(forward: Callable) -> Iterator[Callable]:
+    """A function in place of a layer's forward, and those that our points stand around; not the layer's own."""
+    while not isinstance(getattr(forward, "__self__", None), torch.nn.Module):
+        yield forward
+        if not isinstance(forward, Point):
+            return
+        forward = forward.inner
 
 
 def _parts_of(options: dict) -> Iterator[Callable]:

@@ -16,7 +16,9 @@ from comfy_extras.nodes_nag import NAGuidance
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from comfy_extras.nodes_sag import SelfAttentionGuidance
 from comfy_extras.nodes_tomesd import TomePatchModel
-from zoetrope.tests.comfy.golden_unet import golden_model
+from zoetrope.host import injection
+from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.tests.comfy.golden_unet import golden_model, motion_module
 from zoetrope.tests.comfy.host.context_rig import (
     F,
     H,
@@ -205,6 +207,35 @@ def test_a_patch_that_a_hook_brings_sees_one_window(model, scope, act):
     whole = evaluate(model, noise, positive, negative)
     assert_same(evaluate(windowed(model), noise, positive, negative), whole, TOLERANCE)
     assert not torch.allclose(whole, one(model))
+
+
+@pytest.mark.parametrize("group_norm", [injection.AUTO, injection.JOINT_EVOLVED])
+def test_windows_with_a_motion_module_share_calls(model, sizes, group_norm):
+    moving = apply_motion_module(model, motion_module("v1", 24), MotionSettings(group_norm=group_norm))
+    one(windowed(moving))
+    assert sizes == [18]
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_forward_that_a_motion_module_stands_around_sees_one_window(model, sizes, behind):
+    """The oracle is windows one by one: frames of a window know of each other here."""
+    place = "diffusion_model.middle_block.0.in_layers.0.forward"
+    plain = model.get_model_object(place)
+
+    def act(x):
+        changed = plain(x).clone()
+        changed[: x.shape[0] // 2] *= 1.5  # the first of two chunks
+        return changed
+
+    foreign, module = model.clone(), motion_module("v1", 24)
+    if behind:
+        foreign = apply_motion_module(foreign, module, MotionSettings())
+    foreign.add_object_patch(place, act)
+    if not behind:
+        foreign = apply_motion_module(foreign, module, MotionSettings())
+    result = one(windowed(foreign))
+    assert sizes == [6, 6, 6]
+    assert_same(result, one(windowed(foreign, windows_per_batch=1)))
 
 
 def test_rows_are_those_of_the_video_with_several_videos_in_a_batch(model):
