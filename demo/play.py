@@ -94,6 +94,15 @@ def with_camera(family: Family, move: str, strength: float = 1.0) -> object:
     return apply_motion_module(family.model, module, MotionSettings())
 
 
+def with_cameras_in_turn(family: Family, first: str, second: str, percent: float) -> object:
+    """The MODEL with one MotionLoRA up to a percent (0..1) of the noise schedule, and another one from there on."""
+    module, model = motion_module_from_file(path_of("motion_v2")), family.model
+    for move, start, end in ((first, 0.0, percent), (second, percent, 1.0)):
+        settings = MotionSettings(start_percent=start, end_percent=end)
+        model = apply_motion_module(model, add_motion_lora_from_file(module, path_of(move), 1.0), settings)
+    return model
+
+
 def at_dusk(family: Family, strength: float = 1.0) -> Family:
     """The family on its second base: the checkpoint with the dusk LoRA, put on as Load LoRA does."""
     lora = comfy.utils.load_torch_file(path_of("dusk"), safe_load=True)

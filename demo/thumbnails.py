@@ -113,6 +113,15 @@ def camera_and_look(family: play.Family) -> Panels:
     return clips, ["checkpoint", "LoRA", "LoRA, pan", "LoRA, zoom"], 2
 
 
+def zoom_then_pan(family: play.Family) -> Panels:
+    """Without a camera, with the zooming one, with the panning one, with one after the other."""
+    text, seed = "a red ball stands still in the meadow", 2
+    models = [play.moving_v2(family), *(play.with_camera(family, move) for move in ("zoom", "pan"))]
+    models.append(play.with_cameras_in_turn(family, "zoom", "pan", 0.3))
+    clips = [play.clip_of(family, model, text, seed) for model in models]
+    return clips, ["no MotionLoRA", "zoom", "pan", "zoom, then pan"], 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -129,6 +138,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "06 Long video (AnimateDiff)": long_video,
     "07 Long video in bounded memory": video_to_video,
     "08 Compare clips, contact sheet": compared,
+    "19 Demo, zoom then pan": zoom_then_pan,
 }
 
 

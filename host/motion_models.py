@@ -1,4 +1,4 @@
-"""Motion modules as ComfyUI models: loaded once, their memory ComfyUI's business, never part of a checkpoint."""
+"""Motion modules as ComfyUI models: loaded once, memory managed by ComfyUI, never part of a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 import os
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,7 +87,7 @@ def _module_of(network: torch.nn.Module, method: TemporalMethod, config: Any, na
 
 
 def add_motion_lora(module: MotionModule, name: str, strength: float) -> MotionModule:
-    """A motion module with a MotionLoRA file added by a factor (0 = off, 1 = as trained); module stays as it is.
+    """The module with a MotionLoRA file added by a factor (0 = off, 1 = as trained); module is not changed.
 
     Weights that the module does not have (the middle block of v2 LoRAs on v1 and v3) are left out, as in the
     reference; the node and the log say so.
@@ -107,9 +108,11 @@ def add_motion_lora_from_file(module: MotionModule, path: str, strength: float) 
         )
     content = read_tensors(path)
     changes = read_motion_lora(content, name, _alpha_beside_the_tensors(path, name))
-    left_out = [c for c in changes if c.key.startswith("mid_block.") and not module.config.has_mid]
-    patches = _patches(module, [c for c in changes if c not in left_out], name)
-    _say_what_is_odd(module, name, strength, changes, left_out, keys_outside_motion_modules(content))
+    kept = [c for c in changes if module.config.has_mid or not c.key.startswith("mid_block.")]
+    patches = _patches(module, kept, name)
+    outside = keys_outside_motion_modules(content)
+    for text in _what_is_odd(module, name, strength, changes, len(kept), outside):
+        say(text, current_node())
     patcher = _with_a_network_of_its_own(module)
     patcher.add_patches(patches, strength)
     return replace(module, patcher=patcher, name=f"{module.name} + {name}")
@@ -178,10 +181,13 @@ def _alpha_beside_the_tensors(path: str, name: str) -> float | None:
         alpha = None if alpha is None else float(alpha)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"the MotionLoRA '{printable(name)}' has settings that cannot be read ({printable(error)}); save it again."
+            f"the MotionLoRA '{printable(name)}' has settings that cannot be read ({printable(error)}); "
+            f"save it again."
         ) from error
     if alpha is not None and not math.isfinite(alpha):
-        raise ValueError(f"the MotionLoRA '{printable(name)}' has lora_alpha={alpha}, which is no number; save it again.")
+        raise ValueError(
+            f"the MotionLoRA '{printable(name)}' has lora_alpha={alpha}, which is no number; save it again."
+        )
     if settings.get("alpha_pattern") or settings.get("use_rslora"):
         raise ValueError(
             f"the MotionLoRA '{printable(name)}' scales its layers by alpha_pattern or use_rslora, which "
@@ -190,36 +196,34 @@ def _alpha_beside_the_tensors(path: str, name: str) -> float | None:
     return alpha
 
 
-def _say_what_is_odd(
+def _what_is_odd(
     module: MotionModule,
     name: str,
     strength: float,
     changes: list[LowRankChange],
-    left_out: list[LowRankChange],
+    num_kept: int,
     outside: list[str],
-) -> None:
+) -> Iterator[str]:
+    """Sentences for the person about a file that runs, but may not do what is expected of it."""
     version, sites = module.config.version, set(module.config.site_channels)
     changed_sites = {change.key.split(".temporal_transformer.")[0] for change in changes}
     without_middle = {site for site in sites if not site.startswith("mid_block.")}
     if strength == 0:
-        say(f"The MotionLoRA '{printable(name)}' is off: its strength is 0.", current_node())
-    if left_out:
-        say(
+        yield f"The MotionLoRA '{printable(name)}' is off: its strength is 0."
+    if num_kept < len(changes):
+        yield (
             f"The MotionLoRA '{printable(name)}' was made for v2 and '{printable(module.name)}' is "
-            f"{version}: {len(left_out)} of its {len(changes)} changes are for a middle block that "
-            f"{version} does not have. The movement may be weak or another; use a v2 module.",
-            current_node(),
+            f"{version}: {len(changes) - num_kept} of its {len(changes)} changes are for a middle block that {version} "
+            f"does not have. The movement may be weak or another; use a v2 module."
         )
     elif module.config.has_mid and changed_sites == without_middle:
-        say(
+        yield (
             f"The MotionLoRA '{printable(name)}' changes nothing in the middle block, "
             f"'{printable(module.name)}' is {version} and has one: the file was made for a v1 or v3 module. "
-            "The movement may be weak or another.",
-            current_node(),
+            f"The movement may be weak or another."
         )
     if outside:
-        say(
+        yield (
             f"The MotionLoRA '{printable(name)}' has {len(outside)} tensors that are for the checkpoint, "
-            f"not for a motion module, e.g. '{printable(outside[0])}'. Load the file with Load LoRA too.",
-            current_node(),
+            f"not for a motion module, e.g. '{printable(outside[0])}'. Load the file with Load LoRA too."
         )

@@ -28,6 +28,7 @@ LINKS = {
     "SV3D_orbit": "16 Orbit of an image (SV3D)",
     "LaVie_text_to_video_cascade": "17 Text to large video (LaVie)",
     "Show-1_text_to_video_cascade": "18 Text to video (Show-1)",
+    "zoetrope_demo_zoom_then_pan": "19 Demo, zoom then pan",
 }
 """Name in links -> name of the file in example_workflows/."""
 

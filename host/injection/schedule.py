@@ -1,4 +1,4 @@
-"""The noise schedule that a motion module was trained with, and what becomes of it behind Apply Motion Module.
+"""The noise schedule that a motion module was trained with, in front of and behind Apply Motion Module.
 
 ComfyUI's samplers and schedulers ask a MODEL for its `model_sampling` before sampling starts, so the schedule
 must be right in the graph. Nodes such as ModelSamplingDiscrete put a new object there, made with the

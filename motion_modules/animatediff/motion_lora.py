@@ -164,7 +164,8 @@ def _refuse(unknown: list[str], tensors: Mapping, file_name: str) -> None:
         else describe_keys(tensors)
     )
     raise ValueError(
-        f"'{printable(file_name)}' is not a MotionLoRA: expected keys such as 'down_blocks.0.motion_modules.0."
-        "temporal_transformer.transformer_blocks.0.attention_blocks.0.processor.to_q_lora.down.weight', "
+        f"'{printable(file_name)}' is not a MotionLoRA: expected keys such as "
+        "'down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0."
+        "attention_blocks.0.processor.to_q_lora.down.weight', "
         f"found {found}. Choose a file such as v2_lora_ZoomIn.ckpt."
     )

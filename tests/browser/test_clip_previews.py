@@ -49,10 +49,15 @@ def start(browser, mode, tmp_path, **settings):
     browser.evaluate(code="window.app.queuePrompt(0)")
 
 
-def previews(browser):
+def previews(browser, seconds=150):
     """Waits for a few previews and returns them."""
-    assert browser.becomes(code="window.zoetropePreviews.length >= 2"), "no previews came"
-    return browser.evaluate(code="window.zoetropePreviews")
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        found = browser.evaluate(code="window.zoetropePreviews")
+        if len(found) >= 2:
+            return found
+        time.sleep(0.5)
+    pytest.fail("no previews came")
 
 
 @pytest.fixture
@@ -69,12 +74,14 @@ def test_the_clip_moves_in_nodes_2(page, tmp_path):
     assert found[0]["kind"] == "WEBP" and found[0]["frames"] == 5
     assert page.becomes(code=PREVIEW_SHOWN)
     page.evaluate(code=COVER)
-    pictures, ends = set(), time.monotonic() + 300  # a busy browser shows a frame of a clip for seconds
-    while len(pictures) < 2 and time.monotonic() < ends:
-        file = ARTEFACTS / "clip_preview" / f"nodes_2_{len(pictures)}.png"
+    pictures = set()
+    for i in range(30):  # one every 0.7 seconds; a busy browser shows a frame of a clip for seconds
+        file = ARTEFACTS / "clip_preview" / f"nodes_2_{i % 2}.png"
         page.screenshot(file=str(file))
         pictures.add(file.read_bytes())
-    assert len(pictures) == 2
+        if len(pictures) > 1:
+            break
+    assert len(pictures) > 1
 
 
 def test_the_clip_moves_in_the_classic_canvas(page, tmp_path):

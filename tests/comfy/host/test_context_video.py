@@ -16,6 +16,7 @@ from zoetrope.tests.comfy.host.context_rig import (
     F,
     H,
     W,
+    assert_same,
     controlnet,
     evaluate,
     fuse,
@@ -26,7 +27,6 @@ from zoetrope.tests.comfy.host.context_rig import (
     windowed,
     with_control,
 )
-from zoetrope.tests.rounding import assert_same
 
 
 @pytest.fixture(scope="module")
