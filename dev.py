@@ -5,6 +5,7 @@ Everything it makes lies in the folder .zoetrope beside it: a virtual environmen
 The tests import this file for the parts they share with it: finding ComfyUI, starting a server, importing the pack.
 """
 import contextlib
+import functools
 import hashlib
 import importlib
 import importlib.abc
@@ -51,7 +52,6 @@ TIERS = ("bare", "comfy", "browser")
 NO_TESTS = 5  # pytest's status where nothing was selected
 # pytest's options whose value may stand behind them as an argument of its own
 OPTIONS_WITH_VALUE = ("-k", "-m", "-n", "-p", "-o", "-c", "-W", "-r", "--durations", "--maxfail", "--tb", "--deselect", "--ignore")
-SETUP_TIME = "2 to 10 minutes, as fast as the network is"
 TEST_PROCESSES = 2  # each has ComfyUI in process and a server: about 5 GB where the text encoders of full size are loaded
 LOCK_SECONDS = 15  # for which a set-up waits for another's end
 TEST_SECONDS = 600  # for one test, on a machine that has other things to do
@@ -512,7 +512,8 @@ def prepare(comfy=True, browser=False):
             free = shutil.disk_usage(HOME).free
             if free < DISK_SPACE and not (HOME / "venv" / "complete").is_dir():
                 raise Stop(f"The disk that holds {ROOT} has {free / 1e9:.1f} GB free; the set-up needs {DISK_SPACE / 1e9:.0f} GB.")
-            say(f"Setting up in {HOME}: {SETUP_TIME}; this is done once. The whole output goes to {log}.")
+            roughly = "2 to 10 minutes, as fast as the network is" if len(steps) > 2 else "a minute or two"
+            say(f"Setting up in {HOME}: {roughly}; this is done once. The whole output goes to {log}.")
         progress = Progress(len(steps))
         for step in steps:
             with progress.step(step.title):
@@ -760,7 +761,7 @@ class ComfyServer:
             self.process.kill()
             self.process.wait()
 
-    def request(self, path, body=None, timeout=60):
+    def request(self, path, body=None, timeout=300):
         """Sends a GET, or a POST of `body` as JSON, and returns the parsed answer. Raises urllib.error.HTTPError on 4xx and 5xx."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, headers={"Content-Type": "application/json"})
@@ -1004,13 +1005,19 @@ def tiers_of(paths):
     return [tier for tier, folder in folders.items() if any(p.is_relative_to(folder) or folder.is_relative_to(p) for p in places)]
 
 
+@functools.cache
+def runners_of(python):
+    """Returns which of the packages an interpreter has that run tests in parallel and end those that hang."""
+    code = "import importlib.util as u; print(*[name for name in ('xdist', 'pytest_timeout') if u.find_spec(name)])"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, env=child_environment()).stdout.split()
+
+
 def limits(python, arguments, named):
     """Returns pytest's options for how many processes share the files of tests, and how long one test may take.
 
     `named` are the paths among the arguments. A single file, and a run that is to be watched, stay in one process.
     """
-    code = "import importlib.util as u; print(*[name for name in ('xdist', 'pytest_timeout') if u.find_spec(name)])"
-    found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, env=child_environment()).stdout.split()
+    found = runners_of(str(python))
     missing = [name for name in ("pytest_timeout", "xdist") if name not in found]
     if missing:
         say(f"{python} has no {' and no '.join(missing)}: the tests run in one process, or without a limit for one that hangs.")

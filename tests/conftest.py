@@ -28,6 +28,7 @@ def load_dev():
 
 dev = load_dev()
 dev.import_pack_as("zoetrope")
+from zoetrope.tests.rounding import is_numeric  # noqa: E402
 from zoetrope.tests.tiers import TierReport  # noqa: E402
 
 COMFYUI = dev.find_comfyui()
@@ -36,6 +37,7 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "numeric: compares numbers that depend on the processor's kernels (tests/rounding.py)")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(TierReport(), "zoetrope-tiers")
 
@@ -69,6 +71,13 @@ def pytest_ignore_collect(collection_path):
     if COMFYUI is None and any(collection_path.is_relative_to(folder) for folder in NEEDS_COMFYUI):
         return True
     return None
+
+
+def pytest_collection_modifyitems(items):
+    numeric = {path for path in {item.path for item in items} if is_numeric(path.read_text(encoding="utf8"))}
+    for item in items:
+        if item.path in numeric:
+            item.add_marker("numeric")
 
 
 def asked_for_comfyui(config):

@@ -1,5 +1,6 @@
 """The house keeps its shape: who imports whom (the table in AGENTS.md), V3 nodes only, nothing of one machine in a file."""
 import ast
+import functools
 import importlib.util
 import re
 import shutil
@@ -54,10 +55,16 @@ SOURCES = [path for path in FILES_HERE if path.suffix == ".py"]
 HOUSE = [path for path in SOURCES if path.relative_to(ROOT).parts[0].removesuffix(".py") in MAY_IMPORT]
 
 
+@functools.cache
+def nodes_of(path):
+    """Every node of a file's syntax tree."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf8"))))
+
+
 def imports(path):
     """Yields (line, name, is_relative) for every import of a file; relative names start at the repository's root."""
     folder = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name, False
@@ -117,8 +124,7 @@ def test_root_package_imports_nothing_by_itself():
 def test_no_v1_nodes():
     """With V1 mappings beside comfy_entrypoint ComfyUI would silently load only those."""
     names = {"NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"}
-    found = [str(path) for path in SOURCES for node in ast.walk(ast.parse(path.read_text(encoding="utf8")))
-             if isinstance(node, ast.Name) and node.id in names]  # fmt: skip
+    found = [str(path) for path in SOURCES for node in nodes_of(path) if isinstance(node, ast.Name) and node.id in names]
     assert found == []
 
 

@@ -33,7 +33,7 @@ const middle = () => new Promise((resolve, reject) => {
     const colours = [];
     for (const url of task.urls) {
       await page.goto(url);
-      await page.waitForSelector('video', { timeout: 30000 });
+      await page.waitForSelector('video', { timeout: 300000 });
       colours.push(await page.evaluate(middle));
     }
     console.log(JSON.stringify(colours));

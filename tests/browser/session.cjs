@@ -25,6 +25,7 @@ const SETTINGS = {
   'LiteGraph.Canvas.MinFontSizeForLOD': 0,
   'LiteGraph.Canvas.MaximumFps': 15,
 };
+const PATIENCE = 300; // seconds for what comes at once on an idle machine
 let context;
 let page;
 const seen = { pageErrors: [], missingFiles: [] };
@@ -38,6 +39,22 @@ async function newPage() {
   });
 }
 
+// Waits until the view has stood still for a few drawn pictures: what comes next finds things where they are.
+async function still() {
+  await page.evaluate(() => new Promise(done => {
+    let before = '';
+    let same = 0;
+    const look = () => {
+      const { scale, offset } = window.app.canvas.ds;
+      const now = JSON.stringify([scale, ...offset, window.app.graph.nodes.length]);
+      same = now === before ? same + 1 : 0;
+      before = now;
+      if (same < 10) requestAnimationFrame(look); else done();
+    };
+    look();
+  }));
+}
+
 const COMMANDS = {
   // Stores settings and opens a new page, so that nothing of the last one goes on; `query` follows the address, say ?template=...
   async open({ settings = {}, query = '' }) {
@@ -49,8 +66,9 @@ const COMMANDS = {
     await newPage();
     await page.goto(`${task.url}/${query}`, { waitUntil: 'domcontentloaded' });
     await page.waitForFunction(() => window.app?.graph && window.app.extensionManager
-      && Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100, null, { timeout: 120000 });
-    await page.waitForTimeout(1000);
+      && Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100
+      && window.app.extensionManager.workflow?.activeWorkflow && !window.app.extensionManager.spinner, null, { timeout: PATIENCE * 1000 });
+    await still();
   },
 
   // Drops a file on the empty canvas as a person would and says which nodes came; waits for as many as are expected.
@@ -66,9 +84,9 @@ const COMMANDS = {
         canvas.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true, clientX: 700, clientY: 450 }));
       }
     }, { content, name: path.basename(file), type: TYPES[path.extname(file)] ?? '' });
-    await page.waitForFunction(n => window.app.graph.nodes.length >= n, nodes, { timeout: 60000 }).catch(() => null);
+    await page.waitForFunction(n => window.app.graph.nodes.length >= n, nodes, { timeout: PATIENCE * 1000 }).catch(() => null);
     await page.evaluate(() => window.app.canvas.fitViewToSelectionAnimated?.());
-    await page.waitForTimeout(500);
+    await still();
     return COMMANDS.nodes();
   },
 
@@ -106,7 +124,7 @@ const COMMANDS = {
 
   async videos() {
     const ready = () => [...document.querySelectorAll('video')].some(v => v.duration > 0 && v.videoWidth > 0);
-    await page.waitForFunction(ready, null, { timeout: 60000 }).catch(() => null);
+    await page.waitForFunction(ready, null, { timeout: PATIENCE * 1000 }).catch(() => null);
     return page.evaluate(() => [...document.querySelectorAll('video')].map(v => {
       const box = v.getBoundingClientRect();
       return { width: v.videoWidth, height: v.videoHeight, duration: v.duration, shown: box.width > 0 && box.height > 0 };
@@ -118,7 +136,7 @@ const COMMANDS = {
     return page.evaluate(code);
   },
 
-  async click({ selector, seconds = 30 }) {
+  async click({ selector, seconds = PATIENCE }) {
     await page.locator(selector).first().click({ timeout: seconds * 1000 });
   },
 
@@ -148,17 +166,18 @@ const COMMANDS = {
   },
 
   // Waits until the page shows a text and says whether it came.
-  async sees({ text, seconds = 60 }) {
+  async sees({ text, seconds = PATIENCE }) {
     return page.waitForFunction(t => document.body.innerText.includes(t), text, { timeout: seconds * 1000 }).then(() => true, () => false);
   },
 
   // Waits until an expression is true in the page and says whether it came to that.
-  async becomes({ code, seconds = 60 }) {
+  async becomes({ code, seconds = PATIENCE }) {
     return page.waitForFunction(code, null, { timeout: seconds * 1000 }).then(() => true, () => false);
   },
 
   async screenshot({ file }) {
-    await page.waitForTimeout(700);
+    await page.evaluate(() => document.fonts.ready.then(() => {}));
+    await still();
     fs.mkdirSync(path.dirname(file), { recursive: true });
     await page.screenshot({ path: file });
   },

@@ -25,7 +25,8 @@ class Browser:
     """
 
     LIVES = 3
-    PATIENCE = 180.0  # seconds beyond those that a command takes by itself
+    GIVEN = 300.0  # seconds that session.cjs gives a command by itself
+    PATIENCE = 180.0  # seconds beyond those that a command is given; the longest is given 400, and a test ends after 600
 
     def __init__(self, url: str):
         self.command = ["node", str(HERE / "session.cjs"), json.dumps({"url": url, "chromium": dev.find_chromium()})]
@@ -61,7 +62,7 @@ class Browser:
             try:
                 self.process.stdin.write(json.dumps({"do": command, **options}) + "\n")
                 self.process.stdin.flush()
-                line = self.answers.get(timeout=options.get("seconds", 60) + self.PATIENCE)
+                line = self.answers.get(timeout=options.get("seconds", self.GIVEN) + self.PATIENCE)
             except (queue.Empty, BrokenPipeError) as error:
                 self._kill()
                 raise RuntimeError(f"the browser did not answer to {command} {options} and was ended") from error

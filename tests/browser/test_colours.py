@@ -30,7 +30,7 @@ def test_colours_in_the_browser_are_those_of_the_frames(comfy_server):
     urls = [f"{comfy_server.url}/view?" + urllib.parse.urlencode(outputs[f"{i}3"]["images"][0]) for i in range(len(COLOURS))]
     task = json.dumps({"chromium": dev.find_chromium(), "urls": urls})
     environment = {"NODE_PATH": str(dev.HOME / "node" / "node_modules"), **os.environ}
-    done = subprocess.run(["node", str(HERE / "colours.cjs"), task], capture_output=True, text=True, env=environment, timeout=300)
+    done = subprocess.run(["node", str(HERE / "colours.cjs"), task], capture_output=True, text=True, env=environment, timeout=540)
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout.splitlines()[-1])
     errors = {want: max(abs(a - b) for a, b in zip(want, got, strict=True)) for want, got in zip(COLOURS, shown, strict=True)}

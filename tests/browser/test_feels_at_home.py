@@ -35,12 +35,11 @@ def test_blueprints_are_found_by_the_search_and_run(browser, comfy_server):
     browser.doubleClickAndType(x=800, y=500, text="AnimateDiff Text to Video")
     assert browser.sees(text="AnimateDiff Text to Video")
     browser.screenshot(file=str(ARTEFACTS / "blueprint" / "search.png"))
-    for _ in range(20):  # a busy machine takes its time to find it
+    for _ in range(20):  # a busy machine takes its time to find it, and a letter too early finds nothing
         browser.press(key="Enter")
-        browser.evaluate(code="new Promise(done => setTimeout(done, 1500))")
-        placed = browser.nodes()
-        if placed["titles"]:
+        if browser.becomes(code="app.graph.nodes.length > 0", seconds=15):
             break
+    placed = browser.nodes()
     assert placed["titles"] == ["AnimateDiff Text to Video"], placed
     assert browser.evaluate(code=USE_BLUEPRINT.replace("VALUES", json.dumps(SMALL))) == len(SMALL)
     ended = browser.run(seconds=400)

@@ -71,13 +71,13 @@ class Server(dev.ComfyServer):
             data=head.encode() + path.read_bytes() + tail.encode(),
             headers={"Content-Type": f"multipart/form-data; boundary={edge}"},
         )
-        with self._open(request, timeout=60) as answer:
+        with self._open(request, timeout=300) as answer:
             return json.loads(answer.read())["name"]
 
     def view(self, file):
         """Returns the bytes of a file as a history entry names it: {"filename", "subfolder", "type"}."""
         query = urllib.parse.urlencode({key: file[key] for key in ("filename", "subfolder", "type")})
-        with self._open(f"{self.url}/view?{query}", timeout=60) as answer:
+        with self._open(f"{self.url}/view?{query}", timeout=300) as answer:
             return answer.read()
 
     def free(self):

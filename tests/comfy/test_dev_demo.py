@@ -1,6 +1,7 @@
-"""`python dev.py demo --json` as a whole: from the command to a video file."""
+"""`python dev.py demo --json` as a whole, from the command to a video file; and what makes torchvision importable."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,3 +28,13 @@ def test_demo_ends_with_the_video_it_made(tmp_path, monkeypatch, capsys):
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(frames) == report["frames"] == 16
     assert any((frames[0] != frame).any() for frame in frames[1:])
+
+
+def test_torchvision_hook_waits_until_torchvision_is_imported(tmp_path):
+    """The hook sits in every start of the interpreter: it must not cost an import of torch."""
+    code = f"import sys; sys.path.insert(0, {str(dev.ROOT)!r}); import dev; sys.meta_path.insert(0, dev.TorchvisionSchemas())\n"
+    code += "import json.tool, xml.dom\nassert 'torch' not in sys.modules\n"
+    code += "finder = sys.meta_path[0]; finder.find_spec('torchvision'); import torch\n"
+    code += "assert finder not in sys.meta_path; print(torch.ops.torchvision.nms)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert "torchvision.nms" in done.stdout, done.stderr

@@ -7,6 +7,7 @@ from torch.utils.checkpoint import checkpoint
 from zoetrope.motion_modules.call import Call, frames_in_call, in_forward, running_forward, running_frames, strength_over_frames
 from zoetrope.motion_modules.joint_norm import joint_norm
 from zoetrope.motion_modules.points import Applied, Point, inject
+from zoetrope.tests.rounding import assert_same
 
 
 class Network(nn.Module):
@@ -170,4 +171,4 @@ def test_joint_norms_see_a_video_as_one_picture_also_under_two_methods(methods):
     with in_forward(nn.ModuleDict({"norm": norm}), 10, {"cond_or_uncond": [0, 1]}):
         got = forward(x)
     video = x.view(2, 5, 6, 3, 7).transpose(1, 2)
-    torch.testing.assert_close(got, norm(video).transpose(1, 2).reshape(x.shape), atol=1e-6, rtol=1e-5)
+    assert_same(got, norm(video).transpose(1, 2).reshape(x.shape))

@@ -8,6 +8,7 @@ from zoetrope.demo import batches, networks, optimiser, stages, train, train_ada
 from zoetrope.demo.files import FILES, FOLDER
 from zoetrope.motion_modules.animatediff.files import to_original_names
 from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
+from zoetrope.tests.rounding import assert_same
 
 
 def weight_of(value, steps):
@@ -53,7 +54,7 @@ def test_a_caption_names_its_motion_and_no_other(motion):
 def test_the_pooled_features_are_those_of_group_norm():
     features = torch.randn(2, 64, 3, 7) * 3 + 1
     want = torch.nn.functional.group_norm(features, 32).mean((2, 3))
-    torch.testing.assert_close(stages.normalised_mean(features), want, atol=1e-5, rtol=1e-4)
+    assert_same(stages.normalised_mean(features), want)
 
 
 def test_a_controlnet_begins_without_effect_and_as_a_copy_of_the_encoder():
@@ -84,7 +85,7 @@ def test_added_control_is_what_core_does_with_control():
         ours = stages.denoise(unet, x, t, context, control=control)
         cores = unet(x, t, context=context, control={k: list(v) for k, v in control(x, t, context).items()})
         without = stages.denoise(unet, x, t, context)
-    torch.testing.assert_close(ours, cores, atol=1e-4, rtol=1e-4)
+    assert_same(ours, cores)
     assert (ours - without).abs().max() > 1e-2
 
 
@@ -131,7 +132,7 @@ def test_the_finished_files_give_back_the_states_that_later_stages_need(tmp_path
     for stage, version in (("motion", "v3"), ("motion_v2", "v2")):
         names = to_original_names(train_adapters.finished_motion(version, tmp_path, stage))
         for key, value in safetensors.torch.load_file(FOLDER / FILES[stage]).items():
-            torch.testing.assert_close(names[key].half(), value, atol=1e-3, rtol=1e-3)
+            torch.testing.assert_close(names[key].half(), value, atol=1e-3, rtol=1e-3)  # float16
     for stage in train_adapters.CAMERAS:
         shipped = safetensors.torch.load_file(FOLDER / FILES[stage])
         again = train_adapters.motion_lora_state(tmp_path, stage)

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from zoetrope.host import clip_previews
 from zoetrope.host.clip_previews import PreviewSettings, preview_clip
 from zoetrope.tests.comfy.golden_unet import golden_model
+from zoetrope.tests.rounding import assert_same
 
-from .context_rig import F, H, W, assert_same, evaluate, prompt, seeded, windowed
+from .context_rig import F, H, W, evaluate, prompt, seeded, windowed
 
 STEPS = 3
 

@@ -13,7 +13,6 @@ from zoetrope.tests.comfy.host.context_rig import (
     F,
     H,
     W,
-    assert_same,
     controlnet,
     evaluate,
     hint_images,
@@ -24,6 +23,7 @@ from zoetrope.tests.comfy.host.context_rig import (
     windowed,
     with_control,
 )
+from zoetrope.tests.rounding import assert_same
 
 
 @pytest.fixture(scope="module")

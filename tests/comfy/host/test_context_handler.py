@@ -18,7 +18,6 @@ from zoetrope.tests.comfy.host.context_rig import (
     F,
     H,
     W,
-    assert_same,
     evaluate,
     fuse,
     prompt,
@@ -26,9 +25,13 @@ from zoetrope.tests.comfy.host.context_rig import (
     seeded,
     windowed,
 )
+from zoetrope.tests.rounding import NETWORK, assert_same
 
 WINDOWS = [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
 PYRAMID = [[1.0, 2.0, 1.0]] * 3
+# Standard deviations that the steps cost which EasyCache leaves out: 0.44 here. Frames that get what was computed for others would be
+# off by more than 3.
+EASY_CACHE = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +152,7 @@ def test_frames_that_do_not_see_each_other_come_out_as_without_windows(model, sa
     moving = windowed(model, context_schedule=schedule, context_stride=2, fuse_method="relative")
     arguments = (noise, 3, 4.0, sampler, "karras", prompt(F), prompt(seed=3), torch.zeros_like(noise))
     result = comfy.sample.sample(moving, *arguments, seed=13, disable_pbar=True)
-    assert_same(result, comfy.sample.sample(model, *arguments, seed=13, disable_pbar=True), 1e-4)
+    assert_same(result, comfy.sample.sample(model, *arguments, seed=13, disable_pbar=True))
 
 
 def test_uniform_windows_move_with_the_step_and_stay_within_it(calls_of):
@@ -295,7 +298,7 @@ def test_easy_cache_of_core_keeps_windows_apart(model):
     noise = seeded(F, 4, H, W)
     arguments = (noise, 6, 4.0, "euler", "normal", prompt(F), prompt(seed=3), torch.zeros_like(noise))
     # A threshold that never lets a step be skipped, and one that lets some be
-    for threshold, tolerance in ((0.0, 1e-4), (0.3, 0.5)):
+    for threshold, tolerance in ((0.0, NETWORK), (0.3, EASY_CACHE)):
         caching = EasyCacheNode.execute(windowed(model), threshold, 0.0, 1.0, False).result[0]
         result = comfy.sample.sample(caching, *arguments, seed=13, disable_pbar=True)
         assert_same(result, comfy.sample.sample(model, *arguments, seed=13, disable_pbar=True), tolerance)

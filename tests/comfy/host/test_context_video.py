@@ -16,7 +16,6 @@ from zoetrope.tests.comfy.host.context_rig import (
     F,
     H,
     W,
-    assert_same,
     controlnet,
     evaluate,
     fuse,
@@ -27,6 +26,7 @@ from zoetrope.tests.comfy.host.context_rig import (
     windowed,
     with_control,
 )
+from zoetrope.tests.rounding import assert_same
 
 
 @pytest.fixture(scope="module")

@@ -29,8 +29,7 @@ from zoetrope.tests.comfy.golden_unet import (
 )
 from zoetrope.tests.gold_weights import gold_input, gold_tensor
 from zoetrope.tests.places import GOLDENS
-
-TOLERANCE = {"atol": 1e-4, "rtol": 0}
+from zoetrope.tests.rounding import assert_same
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +48,18 @@ def modules():
 
 
 def test_the_plain_golden_unet_is_the_reference_without_motion(plain, gold):
-    torch.testing.assert_close(forward(plain, gold["x"], gold["t"], gold["ctx"]), gold["y_2d"], **TOLERANCE)
+    assert_same(forward(plain, gold["x"], gold["t"], gold["ctx"]), gold["y_2d"])
 
 
 @pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 def test_unet_with_module_gives_the_numbers_of_the_reference(plain, modules, gold, version):
     model = apply_motion_module(plain, modules[version], MotionSettings())
-    torch.testing.assert_close(forward(model, gold["x"], gold["t"], gold["ctx"]), gold[f"y_{version}"], **TOLERANCE)
+    assert_same(forward(model, gold["x"], gold["t"], gold["ctx"]), gold[f"y_{version}"])
 
 
 def test_24_frames_give_the_numbers_of_the_reference(plain, modules, gold):
     model = apply_motion_module(plain, modules["v2"], MotionSettings())
-    torch.testing.assert_close(forward(model, gold["x24"], gold["t24"], gold["ctx"][:1]), gold["y24_v2"], **TOLERANCE)
+    assert_same(forward(model, gold["x24"], gold["t24"], gold["ctx"][:1]), gold["y24_v2"])
 
 
 def test_motion_lora_gives_the_numbers_of_the_reference(plain, modules, gold, tmp_path, monkeypatch):
@@ -69,10 +68,10 @@ def test_motion_lora_gives_the_numbers_of_the_reference(plain, modules, gold, tm
     monkeypatch.setattr(motion_models, "find_model_file", lambda key, name: str(tmp_path / name))
     with_lora = motion_models.add_motion_lora(modules["v2"], "lora.safetensors", 0.8)
     y = forward(apply_motion_module(plain, with_lora, MotionSettings()), gold["x"], gold["t"], gold["ctx"])
-    torch.testing.assert_close(y, gold["y_v2_motionlora_0.8"], **TOLERANCE)
+    assert_same(y, gold["y_v2_motionlora_0.8"])
     # And the module it was added to is as before.
     y = forward(apply_motion_module(plain, modules["v2"], MotionSettings()), gold["x"], gold["t"], gold["ctx"])
-    torch.testing.assert_close(y, gold["y_v2"], **TOLERANCE)
+    assert_same(y, gold["y_v2"])
     # A LoRA for v2 goes onto v3 without its middle block.
     assert motion_models.add_motion_lora(modules["v3"], "lora.safetensors", 1.0).patcher.patches
 
@@ -81,7 +80,7 @@ def test_domain_adapter_through_core_s_lora_code_gives_the_numbers_of_the_refere
     adapter = {k: gold_tensor("adapter." + k, s, 0.7) for k, s in animatediff_shapes()["adapter_rank4"].items()}
     adapted, _ = comfy.sd.load_lora_for_models(plain, None, adapter, 0.5, 0)
     y = forward(apply_motion_module(adapted, modules["v3"], MotionSettings()), gold["x"], gold["t"], gold["ctx"])
-    torch.testing.assert_close(y, gold["y_v3_adapter_0.5"], **TOLERANCE)
+    assert_same(y, gold["y_v3_adapter_0.5"])
 
 
 def _without_beta_change(**kwargs) -> MotionSettings:
@@ -132,7 +131,7 @@ def test_cond_and_uncond_batched_or_one_by_one_give_the_same(plain, modules, mon
     monkeypatch.setattr(plain.model, "memory_required", lambda *args, **kwargs: 1e15)
     split = sample(seen)
     assert set(chunks) == {1}
-    torch.testing.assert_close(split, batched, atol=1e-5, rtol=1e-4)
+    assert_same(split, batched)
 
 
 @pytest.mark.parametrize(("sampler", "scheduler"), [
@@ -152,7 +151,7 @@ def test_advanced_ksampler_ranges_join_to_the_full_run(plain, modules):
     positive, negative = ([[gold_input(n, (1, 7, 48)), {}]] for n in ("positive", "negative"))
     latent = comfy.sample.sample(moving, torch.zeros_like(first), 4, 3.0, "euler", "normal", positive, negative, first,
                                  disable_noise=True, start_step=2, disable_pbar=True, seed=1)
-    torch.testing.assert_close(latent, whole, atol=1e-4, rtol=1e-4)
+    assert_same(latent, whole)
 
 
 def test_several_videos_in_a_batch_are_those_videos_one_by_one(plain, modules, gold):
@@ -160,7 +159,7 @@ def test_several_videos_in_a_batch_are_those_videos_one_by_one(plain, modules, g
     x = torch.randn(1, 4, 15, 16, 8)
     together = forward(model, x, gold["t24"], gold["ctx"][:1])
     alone = [forward(model, part, gold["t24"], gold["ctx"][:1]) for part in x.split(5, dim=2)]
-    torch.testing.assert_close(together, torch.cat(alone, 2), atol=1e-5, rtol=1e-4)
+    assert_same(together, torch.cat(alone, 2))
     with pytest.raises(ValueError, match="frames_per_video=5"):
         forward(model, x[:, :, :7], gold["t24"], gold["ctx"][:1])
 
@@ -257,14 +256,14 @@ def test_the_layers_train_the_same_with_core_s_gradient_checkpointing(plain, gol
     plain_gradients, again = gradients
     assert plain_gradients.keys() == again.keys() and len(again) > 200
     for name, gradient in plain_gradients.items():
-        torch.testing.assert_close(again[name], gradient, atol=1e-6 * float(gradient.abs().max()), rtol=1e-4)
+        assert_same(again[name], gradient)
 
 
 def test_a_compiled_model_gives_the_same_and_leaves_the_plain_one_alone(plain, modules):
     want, moving = sample(plain, steps=1), apply_motion_module(plain, modules["v1"], MotionSettings())
     compiled = moving.clone()
     set_torch_compile_wrapper(compiled, backend="eager")
-    torch.testing.assert_close(sample(compiled, steps=1), sample(moving, steps=1), atol=1e-4, rtol=1e-4)
+    assert_same(sample(compiled, steps=1), sample(moving, steps=1))
     assert torch.equal(sample(plain, steps=1), want)
 
 
@@ -288,7 +287,7 @@ def test_partially_loaded_weights_as_in_low_vram_mode_give_the_same(plain, modul
         patcher.patch_model(device_to=patcher.load_device, lowvram_model_memory=4096)
         assert patcher.model.model_lowvram
     try:
-        torch.testing.assert_close(forward(*args), want, atol=1e-5, rtol=1e-4)
+        assert_same(forward(*args), want)
     finally:
         for patcher in patchers:
             patcher.detach()

@@ -14,6 +14,7 @@ from zoetrope.host.video_model import video_model_from_file
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.comfy.video_unets.golden_case import load_case
 from zoetrope.tests.gold_weights import gold_input, gold_state_dict
+from zoetrope.tests.rounding import SCHEDULE, assert_same
 from zoetrope.video_unets import lavie_names
 
 CASES = {"base": "lavie/base_w64", "interpolation": "lavie/interpolation_w64", "vsr": "lavie/vsr_w64"}
@@ -67,7 +68,7 @@ def test_a_loaded_file_gives_the_numbers_of_the_reference(load, name):
     s = sigma.view(-1, 1, 1, 1)
     # eps: x0 = x - sigma * eps; v: x0 = x / (sigma^2 + 1) - v * sigma / sqrt(sigma^2 + 1)
     out = (x - denoised) / s if name != "vsr" else (x / scale**2 - denoised) * scale / s
-    torch.testing.assert_close(unfold_frames(out, frames), io["out"], atol=1e-4, rtol=0)
+    assert_same(unfold_frames(out, frames), io["out"])
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -76,7 +77,7 @@ def test_the_betas_are_the_references(load, name):
     _, io, _ = load_case(CASES["interpolation"])
     abar = torch.cumprod(1 - io["betas_full"].double(), 0)
     sigmas = ((1 - abar) / abar).sqrt()
-    torch.testing.assert_close(loaded.model.model.model_sampling.sigmas.double(), sigmas, rtol=1e-4, atol=0)
+    torch.testing.assert_close(loaded.model.model.model_sampling.sigmas.double(), sigmas, rtol=SCHEDULE, atol=0)
 
 
 def test_core_normal_scheduler_visits_the_references_timesteps(load):
@@ -84,7 +85,7 @@ def test_core_normal_scheduler_visits_the_references_timesteps(load):
     sampling = loaded.model.model.model_sampling
     sigmas = comfy.samplers.calculate_sigmas(sampling, "normal", 50)
     t = torch.linspace(999, 0, 50)
-    torch.testing.assert_close(sampling.sigma(t), sigmas[:-1], rtol=1e-4, atol=0)
+    torch.testing.assert_close(sampling.sigma(t), sigmas[:-1], rtol=SCHEDULE, atol=0)
     assert (t.flip(0) - io["respaced_timesteps"]).abs().max() <= 0.51
 
 
@@ -197,4 +198,4 @@ def test_windows_of_frames(load, name):
         halves.append(comfy.sample.sample(
             loaded.model, noise[part], 2, 4.0, "ddim", "normal", *conds, latent[part], disable_pbar=True, seed=7
         ))  # fmt: skip
-    torch.testing.assert_close(out, torch.cat(halves), atol=1e-4, rtol=1e-4)
+    assert_same(out, torch.cat(halves))

@@ -16,6 +16,7 @@ from zoetrope.host.video_model import video_model_from_file
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.comfy.video_unets.golden_case import load_case
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.rounding import DEEP_NETWORK, SCHEDULE, assert_same
 from zoetrope.video_unets import show1_blocks
 
 CASES = {"base": "show1/base", "interpolation": "show1/interp", "sr1": "show1/sr1"}
@@ -70,7 +71,7 @@ def test_a_loaded_file_gives_the_numbers_of_the_reference(load, name):
         context = io["y"].repeat_interleave(frames, 0)
         denoised = model.apply_model(x, sigma, c_crossattn=context, transformer_options={"cond_or_uncond": [0, 0]}, **extra)
     eps = unfold_frames((x - denoised) / sigma.view(-1, 1, 1, 1), frames)
-    torch.testing.assert_close(eps, io["out"][:, :3], atol=1e-4, rtol=0)
+    assert_same(eps, io["out"][:, :3], DEEP_NETWORK)
 
 
 def test_the_schedule_is_the_cosine_one_up_to_where_the_references_start(load):
@@ -82,7 +83,7 @@ def test_the_schedule_is_the_cosine_one_up_to_where_the_references_start(load):
     sigmas = ((1 - abar) / abar).sqrt()
     count = int((sigmas.log() <= 5.1).sum())
     assert len(sampling.sigmas) == count
-    torch.testing.assert_close(sampling.sigmas.double(), sigmas[:count], rtol=1e-4, atol=0)
+    torch.testing.assert_close(sampling.sigmas.double(), sigmas[:count], rtol=SCHEDULE, atol=0)
 
 
 def test_thresholding_follows_the_published_schedulers():
@@ -219,7 +220,7 @@ def test_windows_continue_from_the_last_frame_of_the_one_before(load):
         not_continued = run(euler, slice(2, 5))
     finally:
         monkey.undo()
-    torch.testing.assert_close(whole, torch.cat((first[:2], second)), atol=1e-5, rtol=1e-5)
+    assert_same(whole, torch.cat((first[:2], second)))
     assert (whole[2:] - not_continued).abs().max() > 0.01
 
 

@@ -13,9 +13,10 @@ from zoetrope.host.svd_conditioning import image_to_video, interpolation, orbit
 from zoetrope.host.video_loras import add_video_lora
 from zoetrope.host.video_model import video_model_from_file
 from zoetrope.samplers.frame_guidance import ShapeSettings
-from zoetrope.tests.comfy.host.context_rig import CPU, assert_same, evaluate, hint_images, seed_weights, seeded, windowed, with_control
+from zoetrope.tests.comfy.host.context_rig import CPU, evaluate, hint_images, seed_weights, seeded, windowed, with_control
 from zoetrope.tests.comfy.svd_standins import tiny_encoders, tiny_svd
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.rounding import HALF, assert_same
 
 F, H, W = 6, 8, 5  # hint_images are of this size
 
@@ -116,7 +117,7 @@ def test_guidance_over_frames_sees_the_whole_clip_behind_windows(model, encoders
     shaped = run(windowed(set_frame_guidance(model, "linear", 1.0, ShapeSettings()), **settings))
     cond, uncond = (evaluate(windowed(model, **settings), noise_of(), *both(model, encoders), cfg=cfg) for cfg in (1.0, 0.0))
     scale = torch.linspace(1.0, 4.0, F).view(-1, 1, 1, 1)
-    assert_same(shaped, uncond + scale * (cond - uncond), tolerance=1e-4)
+    assert_same(shaped, uncond + scale * (cond - uncond))
 
 
 def controlnet(model):
@@ -201,4 +202,4 @@ def test_half_precision_weights(file, model, encoders, monkeypatch):
     monkeypatch.setattr(comfy.cli_args.args, "fp16_unet", True)
     half = video_model_from_file(file).model
     assert half.model.get_dtype() == torch.float16
-    assert_same(evaluate(half, noise_of(), *both(half, encoders)), expected, tolerance=0.02)
+    assert_same(evaluate(half, noise_of(), *both(half, encoders)), expected, HALF)

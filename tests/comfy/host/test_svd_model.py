@@ -18,6 +18,7 @@ from zoetrope.shapes import fold_frames
 from zoetrope.tests.comfy.svd_standins import LAYOUTS, tiny_encoders, tiny_svd
 from zoetrope.tests.comfy.video_unets.golden_case import load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets import svd
 
 FRAMES, WIDTH, HEIGHT = 5, 56, 40
@@ -103,7 +104,7 @@ def test_forward_of_a_loaded_file_gives_the_numbers_of_the_reference(tmp_path, m
             transformer_options={"cond_or_uncond": [0, 1]},
         )  # fmt: skip
     found = (noisy / (s**2 + 1) - denoised) * (s**2 + 1).sqrt() / s
-    torch.testing.assert_close(found, out, atol=1e-4, rtol=0)
+    assert_same(found, out)
 
 
 def test_noise_levels_are_the_published_ones(tiny):

@@ -13,6 +13,7 @@ from zoetrope.host.motion_models import add_motion_lora_from_file
 from zoetrope.tests.comfy.golden_unet import animatediff_shapes, golden_model, motion_module, sample
 from zoetrope.tests.comfy.host.context_rig import evaluate, prompt, seeded
 from zoetrope.tests.gold_weights import gold_tensor
+from zoetrope.tests.rounding import assert_same
 
 SIZE = {"size": (8, 8), "steps": 2, "frames": 3}
 
@@ -159,7 +160,7 @@ def test_with_little_memory_each_keeps_its_own_weights(plain, modules, alone):
             patcher.patch_model(device_to=patcher.load_device, lowvram_model_memory=4096)
             assert patcher.model.model_lowvram
         try:
-            torch.testing.assert_close(sample(model, **SIZE), alone[acting], atol=1e-4, rtol=1e-4)
+            assert_same(sample(model, **SIZE), alone[acting])
         finally:
             for patcher in patchers:
                 patcher.detach()

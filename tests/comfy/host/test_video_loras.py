@@ -12,6 +12,7 @@ from zoetrope.tests.comfy.svd_standins import LAYOUTS, tiny_svd
 from zoetrope.tests.comfy.video_standins import TINY_MODELSCOPE, tiny_modelscope
 from zoetrope.tests.comfy.video_unets.golden_case import manifest
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.rounding import WEIGHT
 from zoetrope.video_unets.diffusers_names import DiffusersNames, unet3d_modules
 from zoetrope.video_unets.loras import LIST_TARGETS
 
@@ -76,7 +77,7 @@ def test_pairs_of_matrices_change_the_weights_that_they_name(model, tmp_path, fi
     found = changes(model, add_video_lora(model, str(tmp_path / "lora.safetensors"), strength))
     assert set(found) == set(expected)
     for key, change in expected.items():
-        torch.testing.assert_close(found[key].flatten(1), change, atol=1e-6, rtol=0)
+        torch.testing.assert_close(found[key].flatten(1), change, atol=WEIGHT, rtol=0)
 
 
 def test_stable_lora_convolutions(model, tmp_path):
@@ -92,11 +93,11 @@ def test_stable_lora_convolutions(model, tmp_path):
     save_file(content, tmp_path / "lora.safetensors")
     found = changes(model, add_video_lora(model, str(tmp_path / "lora.safetensors"), 1.0))
     assert set(found) == {f"{plane}.weight", f"{frames}.weight", "input_blocks.2.0.op.weight", f"{plane}.bias"}
-    torch.testing.assert_close(found[f"{plane}.weight"], made[plane].view(64, 64, 3, 3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(found[f"{plane}.weight"], made[plane].view(64, 64, 3, 3), atol=WEIGHT, rtol=0)
     mean = made[frames].view(64, 64, 3, 3, 1).mean(-2, keepdim=True)
-    torch.testing.assert_close(found[f"{frames}.weight"], mean, atol=1e-6, rtol=0)
+    torch.testing.assert_close(found[f"{frames}.weight"], mean, atol=WEIGHT, rtol=0)
     torch.testing.assert_close(
-        found[f"{plane}.bias"] + tiny_modelscope()[f"{plane}.bias"], content[f"{plane}.bias"], atol=1e-6, rtol=0
+        found[f"{plane}.bias"] + tiny_modelscope()[f"{plane}.bias"], content[f"{plane}.bias"], atol=WEIGHT, rtol=0
     )
 
 
@@ -119,7 +120,7 @@ def test_lists_of_matrices_find_their_layers(model, tmp_path, target, linear_onl
     found = changes(model, add_video_lora(model, str(tmp_path / "lora.pt"), 1.0))
     assert set(found) == set(expected)
     for key, change in expected.items():
-        torch.testing.assert_close(found[key], change, atol=1e-6, rtol=0)
+        torch.testing.assert_close(found[key], change, atol=WEIGHT, rtol=0)
 
 
 def test_core_load_lora_reads_our_names(model):
@@ -189,7 +190,7 @@ def test_lavie_and_show1_have_the_names_of_their_published_files(tmp_path, name,
     found = changes(cascade, add_video_lora(cascade, str(tmp_path / "lora.safetensors"), 1.0))
     assert set(found) == set(expected)
     for key, change in expected.items():
-        torch.testing.assert_close(found[key], change, atol=1e-6, rtol=0)
+        torch.testing.assert_close(found[key], change, atol=WEIGHT, rtol=0)
 
 
 CAMERA = {
@@ -227,7 +228,7 @@ def test_camera_motion_loras_change_attention_over_frames_alone(svd_model, tmp_p
     found = changes(svd_model, add_video_lora(svd_model, str(tmp_path / "pan_left.safetensors"), 0.5))
     assert set(found) == set(expected)
     for key, change in expected.items():
-        torch.testing.assert_close(found[key], change, atol=1e-6, rtol=0)
+        torch.testing.assert_close(found[key], change, atol=WEIGHT, rtol=0)
 
 
 def test_convolutions_over_frames_and_positions_of_frames_can_be_changed(svd_model, tmp_path):
@@ -239,4 +240,4 @@ def test_convolutions_over_frames_and_positions_of_frames_can_be_changed(svd_mod
     found = changes(svd_model, add_video_lora(svd_model, str(tmp_path / "lora.safetensors"), 1.0))
     conv_key = "input_blocks.1.0.time_stack.in_layers.2.weight"
     assert set(found) == {conv_key, "input_blocks.1.1.time_pos_embed.0.weight"}
-    torch.testing.assert_close(found[conv_key], (up.flatten(1) @ down.flatten(1)).view(64, 64, 3, 1, 1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(found[conv_key], (up.flatten(1) @ down.flatten(1)).view(64, 64, 3, 1, 1), atol=WEIGHT, rtol=0)

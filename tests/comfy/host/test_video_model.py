@@ -18,6 +18,7 @@ from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.comfy.video_standins import tiny_modelscope
 from zoetrope.tests.comfy.video_unets.golden_case import hollow, load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets import modelscope
 
 
@@ -115,7 +116,7 @@ def test_forward_of_a_loaded_file_gives_the_numbers_of_the_reference(golden, cas
     with torch.no_grad():
         denoised = model.model.apply_model(x, sigma, c_crossattn=io["y"].repeat_interleave(frames, 0), transformer_options=options)
     eps = (x - denoised) / sigma.view(-1, 1, 1, 1)
-    torch.testing.assert_close(unfold_frames(eps, frames), io["out"], atol=1e-4, rtol=0)
+    assert_same(unfold_frames(eps, frames), io["out"])
 
 
 def test_sampling_gives_the_numbers_of_the_reference(golden):
@@ -127,7 +128,7 @@ def test_sampling_gives_the_numbers_of_the_reference(golden):
         torch.zeros_like(noise), disable_pbar=True,
     )  # fmt: skip
     x = unfold_frames(model.model.process_latent_in(out), 3)
-    torch.testing.assert_close(x, io["out_ddim"], atol=1e-5 * meta["stats"]["out_ddim"]["absmax"], rtol=0)
+    assert_same(x, io["out_ddim"])
 
 
 def test_core_ddim_visits_the_timesteps_of_the_reference(golden):

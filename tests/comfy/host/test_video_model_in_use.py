@@ -14,7 +14,6 @@ import torch
 from zoetrope.host.video_model import video_model_from_file
 from zoetrope.tests.comfy.host.context_rig import (
     CPU,
-    assert_same,
     evaluate,
     seed_weights,
     seeded,
@@ -22,6 +21,7 @@ from zoetrope.tests.comfy.host.context_rig import (
     with_control,
 )
 from zoetrope.tests.comfy.host.systems_in_use import SYSTEMS, F
+from zoetrope.tests.rounding import HALF, assert_same
 
 FRAME_WISE = [name for name, system in SYSTEMS.items() if system.frame_wise]
 WITH_CONTROLNETS = [name for name, system in SYSTEMS.items() if system.controlnets]
@@ -237,4 +237,4 @@ def test_half_precision_weights(loaded, files, monkeypatch):
     name = next(name for name, system in SYSTEMS.items() if system is loaded.system)
     half = Loaded(name, files(name))
     assert half.model.model.get_dtype() == torch.float16
-    assert_same(half.run(), expected, tolerance=0.05)
+    assert_same(half.run(), expected, HALF)

@@ -8,10 +8,11 @@ import comfy.ops
 import comfy.sd
 import pytest
 import torch
-from zoetrope.tests.comfy.host.context_rig import CPU, H, W, assert_same, evaluate, hint_images, seed_weights, windowed, with_control
+from zoetrope.tests.comfy.host.context_rig import CPU, H, W, evaluate, hint_images, seed_weights, windowed, with_control
 from zoetrope.tests.comfy.host.tiny_videocrafter import IMAGE_MODELS, conds_for, load, tensors_of_file
 from zoetrope.tests.comfy.video_unets.videocrafter_case import CASES
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.rounding import HALF, assert_same
 
 FRAMES = 4
 FREE_LENGTH = [case for case in CASES if not case.startswith("dynamicrafter")]
@@ -85,7 +86,7 @@ def test_half_precision_weights(case, monkeypatch):
     monkeypatch.setattr(comfy.cli_args.args, "fp16_unet", True)
     half = loaded(case)
     assert half.model.get_dtype() == torch.float16
-    assert_same(evaluate(half, noise_of(), *both(case)), expected, tolerance=0.03)
+    assert_same(evaluate(half, noise_of(), *both(case)), expected, HALF)
 
 
 def lora_for(model, names):

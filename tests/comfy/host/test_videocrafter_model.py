@@ -23,6 +23,7 @@ from zoetrope.tests.comfy.host.tiny_videocrafter import (
 )
 from zoetrope.tests.comfy.video_unets.golden_case import hollow, manifest
 from zoetrope.tests.gold_weights import gold_input, gold_state_dict
+from zoetrope.tests.rounding import assert_same
 
 TEXT_MODELS = ("videocrafter/t2v_512_v1_w64", "videocrafter/t2v_512_v2_w64")
 ALL = [*TEXT_MODELS, *IMAGE_MODELS]
@@ -64,7 +65,7 @@ def test_split_conditionings_give_what_batched_ones_give(case, monkeypatch):
     monkeypatch.setattr(type(model.model), "memory_required", lambda *args, **kwargs: 1e30)
     split = run(case, model)
     assert {len(call["chunks"]) for call in calls} == {1}
-    torch.testing.assert_close(split, batched, atol=1e-3 * float(batched.abs().max()), rtol=0)
+    assert_same(split, batched)
 
 
 @pytest.mark.parametrize("case", IMAGE_MODELS)
@@ -327,4 +328,4 @@ def test_core_s_view_of_an_image_is_that_of_the_reference_s_encoder():
         (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)))  # fmt: skip
     wanted = open_clip_view(weights, (image.movedim(-1, 1) - mean) / std)
     seen = clip_vision.encode_image(image, crop=False)["last_hidden_state"]
-    torch.testing.assert_close(seen, wanted, atol=2e-3, rtol=0)
+    assert_same(seen, wanted)

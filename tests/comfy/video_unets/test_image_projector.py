@@ -1,8 +1,8 @@
 """The image projector of VideoCrafter and DynamiCrafter: the reference's numbers and the published keys."""
 
 import pytest
-import torch
 from zoetrope.tests.comfy.video_unets.golden_case import build, load_case, manifest
+from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.file_shapes import FileShapes
 from zoetrope.video_unets.image_projector import ImageProjector, projector_settings
 
@@ -11,7 +11,7 @@ from zoetrope.video_unets.image_projector import ImageProjector, projector_setti
 def test_tokens_are_those_of_the_reference(case):
     meta, io, weights = load_case(case)
     projector = build(ImageProjector, projector_settings(FileShapes(meta["shapes"], case)) | {"head_dim": 8}, weights)
-    torch.testing.assert_close(projector(io["x"]), io["out"], atol=1e-5, rtol=0)
+    assert_same(projector(io["x"]), io["out"])
 
 
 @pytest.mark.parametrize(("name", "tokens"), [("videocrafter1_i2v_512", 16), ("dynamicrafter_256", 256), ("dynamicrafter_1024", 256)])

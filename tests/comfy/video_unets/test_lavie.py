@@ -6,6 +6,7 @@ from zoetrope.motion_modules.call import in_forward, running_forward
 from zoetrope.shapes import fold_frames
 from zoetrope.tests.comfy.video_unets.golden_case import build, forward, hollow, load_case, manifest
 from zoetrope.tests.gold_weights import fill, gold_input
+from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.lavie import SYSTEMS
 from zoetrope.video_unets.lavie_layers import SparseCausalAttention, joint_norm_class, relative_buckets, rotate
 
@@ -34,7 +35,7 @@ def run(network, io, **changed):
 @pytest.mark.parametrize("case", CASES)
 def test_forward_gives_the_numbers_of_the_reference(case):
     network, io = golden_network(case)
-    torch.testing.assert_close(run(network, io), io["out"], atol=1e-5, rtol=0)
+    assert_same(run(network, io), io["out"])
 
 
 @pytest.mark.parametrize("name", LAVIE)
@@ -73,7 +74,7 @@ def test_frames_know_each_other_and_videos_do_not(case):
 def test_two_conditionings_in_one_batch_or_one_after_the_other(case):
     network, io = golden_network(case)
     alone = [run(network, {key: value[i : i + 1] for key, value in io.items() if value.shape[0] == 2}) for i in (0, 1)]
-    torch.testing.assert_close(torch.cat(alone), run(network, io), atol=1e-5, rtol=0)
+    assert_same(torch.cat(alone), run(network, io))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -152,5 +153,5 @@ def test_rotation_depends_on_distance_only_and_leaves_the_rest():
     turned_q, turned_k = rotate(q.expand(7, 40), freqs), rotate(k.expand(7, 40), freqs)
     assert torch.equal(turned_q[:, 32:], q[32:].expand(7, 8))
     scores = turned_q @ turned_k.T
-    torch.testing.assert_close(scores[1:, 1:], scores[:-1, :-1], atol=1e-4, rtol=0)
+    assert_same(scores[1:, 1:], scores[:-1, :-1])
     assert (scores[0, 3] - scores[3, 0]).abs() > 0.01

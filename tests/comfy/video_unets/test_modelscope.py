@@ -8,6 +8,7 @@ import torch
 from zoetrope.tests.comfy.video_unets.golden_case import build, forward, load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.places import MANIFESTS
+from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets import modelscope
 from zoetrope.video_unets.diffusers_names import DiffusersNames
 from zoetrope.video_unets.file_shapes import FileShapes
@@ -30,7 +31,7 @@ def golden_network(case):
 @pytest.mark.parametrize("case", CASES)
 def test_forward_gives_the_numbers_of_the_reference(case):
     network, io, _ = golden_network(case)
-    torch.testing.assert_close(forward(network, io["x"], io["t"], io["y"]), io["out"], atol=1e-5, rtol=0)
+    assert_same(forward(network, io["x"], io["t"], io["y"]), io["out"])
 
 
 def test_sampling_loop_gives_the_numbers_of_the_reference():
@@ -43,7 +44,7 @@ def test_sampling_loop_gives_the_numbers_of_the_reference():
         a, a_next = alphas[t], alphas[max(t - 250, 0)]
         denoised = (x - (1 - a).sqrt() * eps) / a.sqrt()
         x = a_next.sqrt() * denoised + (1 - a_next).sqrt() * eps
-    torch.testing.assert_close(x, io["out_ddim"], atol=1e-5 * meta["stats"]["out_ddim"]["absmax"], rtol=0)
+    assert_same(x, io["out_ddim"])
 
 
 def test_names_of_diffusers_are_found_by_rule():

@@ -13,6 +13,7 @@ from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.comfy.video_unets.golden_case import build, forward, load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.places import MANIFESTS
+from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets import svd
 from zoetrope.video_unets.file_shapes import FileShapes
 from zoetrope.video_unets.svd_names import SVDNames, svd_modules, vae_core_name, vae_to_core
@@ -47,13 +48,13 @@ def test_forward_gives_the_numbers_of_the_original(original):
     # One row a frame in the reference; the frames of a video share them.
     x, t, context, y = unfold_frames(io["x"], 5), io["t"][::5], io["context"][::5], io["y"][::5]
     out = forward(network, x, t, context, {"y": y})
-    torch.testing.assert_close(fold_frames(out), io["out"], atol=1e-5, rtol=0)
+    assert_same(fold_frames(out), io["out"])
 
 
 def test_forward_gives_the_numbers_of_diffusers(diffusers):
     network, case = diffusers
     out = forward(network, case["x"], case["t"], case["context"], {"y": case["y"]})
-    torch.testing.assert_close(out, case["out"], atol=1e-5, rtol=0)
+    assert_same(out, case["out"])
 
 
 def test_levels_without_attention_have_the_norms_of_diffusers():
@@ -65,7 +66,7 @@ def test_levels_without_attention_have_the_norms_of_diffusers():
     modules = dict(network.named_modules())
     assert {key: modules[names.core_name(key)].eps for key in meta["norm_eps"]} == meta["norm_eps"]
     out = forward(network, case["x"], case["t"], case["context"], {"y": case["y"]})
-    torch.testing.assert_close(out, case["out"], atol=1e-5, rtol=0)
+    assert_same(out, case["out"])
 
 
 def test_the_network_is_cores_own(original):
@@ -76,7 +77,7 @@ def test_the_network_is_cores_own(original):
                                         "legacy": False, **svd.TEMPORAL_SETTINGS}, state)  # fmt: skip
     with torch.no_grad():
         out = core(io["x"], io["t"], context=io["context"], y=io["y"], num_video_frames=5, transformer_options={})
-    torch.testing.assert_close(out, io["out"], atol=1e-5, rtol=0)
+    assert_same(out, io["out"])
 
 
 def test_frames_know_each_other_and_videos_do_not(diffusers):
@@ -85,7 +86,7 @@ def test_frames_know_each_other_and_videos_do_not(diffusers):
     x[0, :, 2] = gold_input("another frame", (8, 8, 8))
     out = forward(network, x, case["t"], case["context"], {"y": case["y"]})
     assert (out[0, :, 0] - case["out"][0, :, 0]).abs().max() > 0.01
-    torch.testing.assert_close(out[1], case["out"][1], atol=1e-5, rtol=0)
+    assert_same(out[1], case["out"][1])
 
 
 @pytest.mark.parametrize("frames", [1, 3])
@@ -146,7 +147,7 @@ def test_the_temporal_decoder_gives_the_numbers_of_the_reference():
     decoder.load_state_dict({key.removeprefix("decoder."): value for key, value in converted.items()})
     with torch.no_grad():
         out = decoder.eval()(io["z"])
-    torch.testing.assert_close(out, io["out"], atol=1e-5, rtol=0)
+    assert_same(out, io["out"])
 
 
 def test_the_quantising_convolution_is_multiplied_into_the_encoder():
@@ -158,4 +159,4 @@ def test_the_quantising_convolution_is_multiplied_into_the_encoder():
     conv = torch.nn.functional.conv2d
     two = conv(conv(x, weight, bias, padding=1), mix, mix_bias)
     one = conv(x, converted["encoder.conv_out.weight"], converted["encoder.conv_out.bias"], padding=1)
-    torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-5)
+    assert_same(one, two)

@@ -4,6 +4,7 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import forward_timestep_embed
 from zoetrope.motion_modules.call import in_forward
 from zoetrope.tests.gold_weights import fill, gold_input
+from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.temporal_layers import (
     RelativePositionAttention,
     RelativePositions,
@@ -27,7 +28,7 @@ def test_linear_and_convolution_projections_are_the_same_layer():
     linear.load_state_dict({key: value.squeeze(-1) if "proj_" in key else value for key, value in conv.state_dict().items()})
     x = gold_input("x", (10, 32, 3, 2))
     with in_forward(conv, 10, {"cond_or_uncond": [0, 1]}):
-        torch.testing.assert_close(conv(x), linear(x), atol=1e-5, rtol=0)
+        assert_same(conv(x), linear(x))
 
 
 def test_relative_positions_are_those_of_the_distance():
@@ -43,4 +44,4 @@ def test_attention_with_positions_of_zero_is_attention_without():
         table.embeddings_table.zero_()
     x = gold_input("x", (7, 5, 48))
     plain = super(RelativePositionAttention, layer).forward(x)
-    torch.testing.assert_close(layer(x), plain, atol=1e-5, rtol=0)
+    assert_same(layer(x), plain)

@@ -5,6 +5,7 @@ import torch
 from zoetrope.tests.comfy.video_unets.golden_case import manifest
 from zoetrope.tests.comfy.video_unets.videocrafter_case import CASES, conditions, golden_network, run
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets import videocrafter
 from zoetrope.video_unets.file_shapes import FileShapes
 
@@ -21,7 +22,7 @@ def golden_output(network, io, **other):
 @every_case
 def test_forward_gives_the_numbers_of_the_reference(case):
     network, io, _ = golden_network(case)
-    torch.testing.assert_close(golden_output(network, io), io["out"], atol=1e-5, rtol=0)
+    assert_same(golden_output(network, io), io["out"])
 
 
 @every_case
@@ -42,7 +43,7 @@ def test_frame_rate_acts_and_is_the_videos_own(case):
     network, io, _ = golden_network(case)
     _, extra = conditions(network, io)
     other = golden_output(network, io, fps=torch.stack([extra["fps"][0], extra["fps"][1] + 7]))
-    torch.testing.assert_close(other[0], io["out"][0], atol=1e-5, rtol=0)
+    assert_same(other[0], io["out"][0])
     assert (other[1] - io["out"][1]).abs().max() > 0.01
 
 
@@ -55,7 +56,7 @@ def test_frame_rate_leaves_the_patches_of_others_in_place():
         return emb
 
     options = {"patches": {"emb_patch": [patch]}}
-    torch.testing.assert_close(golden_output(network, io, transformer_options=options), io["out"], atol=1e-5, rtol=0)
+    assert_same(golden_output(network, io, transformer_options=options), io["out"])
     assert seen == [(8, 256)]
     assert options == {"patches": {"emb_patch": [patch]}}
 
@@ -65,7 +66,7 @@ def test_long_prompts_do_not_touch_the_image(case):
     """154 tokens are two prompts of 77; the same text twice is the same text, and the image tokens stay apart from it."""
     network, io, _ = golden_network(case)
     context, _ = conditions(network, io)
-    torch.testing.assert_close(golden_output(network, io, context=context.repeat(1, 2, 1)), io["out"], atol=1e-5, rtol=0)
+    assert_same(golden_output(network, io, context=context.repeat(1, 2, 1)), io["out"])
 
 
 def test_each_frame_of_dynamicrafter_has_image_tokens_of_its_own():

@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 import torch
 from zoetrope.motion_modules.animatediff.files import MOTION_FORMATS, read_motion_module, to_original_names
@@ -7,14 +9,18 @@ from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
 CHANNELS = {4: (32, 64, 96, 96), 3: (32, 64, 96)}
 
 
-def made_file(version: str, with_tables=True) -> dict[str, torch.Tensor]:
-    """A small module under its published names, random weights."""
+@functools.cache
+def weights_of(version: str) -> dict[str, torch.Tensor]:
     torch.manual_seed(7)
     channels = CHANNELS[3 if version == "sdxl" else 4]
     config = MotionConfig(version, animatediff_sites(channels, version == "v2"), position_length=24 if version == "v1" else 32)
     sd = to_original_names(MotionModel(config))
-    sd = {k: v if k.endswith(".pe") else torch.randn_like(v) for k, v in sd.items()}
-    return sd if with_tables else {k: v for k, v in sd.items() if not k.endswith(".pe")}
+    return {k: v if k.endswith(".pe") else torch.randn_like(v) for k, v in sd.items()}
+
+
+def made_file(version: str, with_tables=True) -> dict[str, torch.Tensor]:
+    """A small module under its published names, random weights."""
+    return {k: v for k, v in weights_of(version).items() if with_tables or not k.endswith(".pe")}
 
 
 def as_diffusers(sd: dict) -> dict:

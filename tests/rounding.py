@@ -1,0 +1,45 @@
+"""How far two ways to one result may lie apart by rounding alone, and which tests look so closely.
+
+Other processors sum in another order, and a batch of another size may go through another kernel. The numbers below were measured on
+kernels for AVX-512, AVX2, SSE4.1 and for no vectors (ATEN_CPU_CAPABILITY, ONEDNN_MAX_CPU_ISA, MKL_CBWR), against float64 where it says
+so, and have room for three times as much.
+"""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+_NUMERIC = re.compile(r"\brounding import|\bGOLDENS\b|\bload_case\b|\bgolden_")
+
+NETWORK = 4e-5
+"""A tiny network in float32, once or for a few steps, in standard deviations of what is expected.
+
+Against float64 our networks are off by up to 8e-6 of these and the goldens, which are float32 too, by up to 7e-6; both against each
+other by 1e-5. A loop of four steps with guidance 9 comes to 1.1e-5.
+"""
+DEEP_NETWORK = 9e-5
+"""Show-1's upscaler: 2.3e-5 for ours, 1.8e-5 for the golden, 2.6e-5 against each other."""
+HALF = 0.1
+"""A tiny network whose weights and activations are float16, which is 2**13 times coarser: up to 3.2e-2 with guidance at cfg 4."""
+SCHEDULE = 5e-5
+"""A table of sigmas, relative: the square root of 1 / alpha - 1, whose alpha, down to 5e-8, is a float32 product of 1000 factors."""
+WEIGHT = 1e-6
+"""A weight of order 1 to which a product of two small matrices was added: 2**-24 of it and of the product."""
+
+
+def is_numeric(source: str) -> bool:
+    """Whether a file of tests compares numbers of networks: it reads goldens, or compares as this module says.
+
+    Such tests have the marker `numeric`, and `.ci/run` repeats them with the kernels of another processor.
+    """
+    return bool(_NUMERIC.search(source))
+
+
+def assert_same(result: torch.Tensor, expected: torch.Tensor, tolerance: float = NETWORK) -> None:
+    """Equal but for rounding: the largest difference, in standard deviations of what is expected."""
+    assert result.shape == expected.shape
+    result, expected = result.detach(), expected.detach()
+    error = float((result - expected).abs().max() / expected.std())
+    assert error < tolerance, f"differs by {error:.1e} standard deviations, more than {tolerance:.1e}"
