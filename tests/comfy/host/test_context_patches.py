@@ -23,7 +23,6 @@ from zoetrope.tests.comfy.host.context_rig import (
     F,
     H,
     W,
-    assert_same,
     controlnet,
     evaluate,
     hint_images,
@@ -32,8 +31,8 @@ from zoetrope.tests.comfy.host.context_rig import (
     windowed,
     with_control,
 )
+from zoetrope.tests.rounding import assert_same
 
-TOLERANCE = 1e-4
 LARGER = (16, 13)  # so that the attention of the middle block has more than one pixel
 
 
@@ -82,7 +81,7 @@ def test_core_s_patches_act_as_without_windows(model, name, windows_per_batch):
         name == "TomePatchModel" and windows_per_batch
     ):  # which pixels it merges is thrown anew in every call
         assert_same(
-            one(windowed(patched, windows_per_batch=windows_per_batch), size=LARGER), whole, TOLERANCE
+            one(windowed(patched, windows_per_batch=windows_per_batch), size=LARGER), whole
         )
     assert (whole - one(model, size=LARGER)).abs().max() > 1e-3 * whole.std(), "the patch does nothing here"
 
@@ -91,7 +90,7 @@ def test_differential_diffusion_keeps_the_mask_of_each_frame(model):
     patched = DifferentialDiffusion.execute(model, 1.0)[0]
     mask = seeded(F, 1, H, W, seed=31).abs().clamp(max=1)
     whole = one(patched, denoise_mask=mask)
-    assert_same(one(windowed(patched), denoise_mask=mask), whole, TOLERANCE)
+    assert_same(one(windowed(patched), denoise_mask=mask), whole)
     assert not torch.allclose(whole, one(model))
 
 
@@ -99,7 +98,7 @@ def test_negative_attention_guidance_and_a_controlnet_together(model):
     patched = NAGuidance.execute(model, 5.0, 0.5, 1.5)[0]
     positive = with_control(prompt(F), controlnet(hint_images(F)))
     whole = one(patched, positive)
-    assert_same(one(windowed(patched), positive), whole, TOLERANCE)
+    assert_same(one(windowed(patched), positive), whole)
     assert not torch.allclose(whole, one(patched))
 
 
@@ -189,7 +188,7 @@ def test_a_patch_sees_one_window_and_its_frames(model, sizes, place, act):
     PLACES[place](patched, act)
     whole = one(patched)
     sizes.clear()
-    assert_same(one(windowed(patched)), whole, TOLERANCE)
+    assert_same(one(windowed(patched)), whole)
     assert sizes == [6, 6, 6]
     assert (whole - one(model)).abs().max() > 1e-2 * whole.std(), "the patch does nothing here"
 
@@ -205,7 +204,7 @@ def test_a_patch_that_a_hook_brings_sees_one_window(model, scope, act):
     positive, negative = prompt(F, hooks=group), prompt(seed=3, hooks=group)
     noise = seeded(F, 4, H, W)
     whole = evaluate(model, noise, positive, negative)
-    assert_same(evaluate(windowed(model), noise, positive, negative), whole, TOLERANCE)
+    assert_same(evaluate(windowed(model), noise, positive, negative), whole)
     assert not torch.allclose(whole, one(model))
 
 
@@ -252,7 +251,7 @@ def test_rows_are_those_of_the_video_with_several_videos_in_a_batch(model):
     noise = seeded(2 * F, 4, H, W)
     whole = evaluate(patched, noise, prompt(F), prompt(seed=3))
     assert_same(
-        evaluate(windowed(patched, frames_per_video=F), noise, prompt(F), prompt(seed=3)), whole, TOLERANCE
+        evaluate(windowed(patched, frames_per_video=F), noise, prompt(F), prompt(seed=3)), whole
     )
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from zoetrope.host.motion_models import add_motion_lora_from_file, motion_module_from_file
 from zoetrope.tests.comfy.golden_unet import animatediff_shapes, motion_module, motion_state_dict
 from zoetrope.tests.gold_weights import gold_tensor
+from zoetrope.tests.rounding import WEIGHT, assert_same
 
 SITE = "down_blocks.0.motion_modules.0.temporal_transformer."
 BLOCK = SITE + "transformer_blocks.0."
@@ -55,14 +56,12 @@ def test_a_pair_is_added_by_hand_and_by_comfyui_alike(v2, lora_file):
     module = add_motion_lora_from_file(v2, path, 0.8)
     up, down = (t[f"{BLOCK}ff.net.0.proj.lora_{side}.weight"] for side in ("up", "down"))
     key = BLOCK + "ff.net.0.proj.weight"
-    torch.testing.assert_close(
-        changed(module, key), own(v2, key) + 0.8 * 1.5 / RANK * up @ down, atol=1e-6, rtol=1e-5
-    )
+    assert_same(changed(module, key), own(v2, key) + 0.8 * 1.5 / RANK * up @ down, WEIGHT)
     up, down = (t[f"{BLOCK}attention_blocks.0.to_k.lora_{side}.weight"] for side in ("up", "down"))
     key = BLOCK + "attention_blocks.0.to_qkv.weight"
     wanted = own(v2, key).clone()
     wanted[C : 2 * C] += 0.8 * up @ down
-    torch.testing.assert_close(changed(module, key), wanted, atol=1e-6, rtol=1e-5)
+    assert_same(changed(module, key), wanted, WEIGHT)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +79,7 @@ def test_the_alpha_that_diffusers_writes_beside_the_tensors_counts(v2, lora_file
     up, down = t.values()
     key = BLOCK + "ff.net.0.proj.weight"
     change = changed(add_motion_lora_from_file(v2, path, 1.0), key) - own(v2, key)
-    torch.testing.assert_close(change, scale * up @ down, atol=1e-5, rtol=1e-4)
+    assert_same(own(v2, key) + change, own(v2, key) + scale * up @ down, WEIGHT)
 
 
 @pytest.mark.parametrize("text", ["{", "[3]", '{"lora_alpha": "much"}', '{"lora_alpha": NaN}'])
