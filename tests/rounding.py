@@ -1,8 +1,8 @@
 """How far two ways to one result may lie apart by rounding alone, and which tests look so closely.
 
-Other processors sum in another order, and a batch of another size may go through another kernel. The numbers below were measured on
-kernels for AVX-512, AVX2, SSE4.1 and for no vectors (ATEN_CPU_CAPABILITY, ONEDNN_MAX_CPU_ISA, MKL_CBWR), against float64 where it says
-so, and have room for three times as much.
+Other processors sum in another order, and a batch of another size may go through another kernel. The numbers
+below were measured on kernels for AVX-512, AVX2, SSE4.1 and for no vectors (ATEN_CPU_CAPABILITY,
+ONEDNN_MAX_CPU_ISA, MKL_CBWR), against float64 where it says so, and have room for three times as much.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ _NUMERIC = re.compile(r"\brounding import|\bGOLDENS\b|\bload_case\b|\bgolden_")
 NETWORK = 4e-5
 """A tiny network in float32, once or for a few steps, in standard deviations of what is expected.
 
-Against float64 our networks are off by up to 8e-6 of these and the goldens, which are float32 too, by up to 7e-6; both against each
-other by 1e-5. A loop of four steps with guidance 9 comes to 1.1e-5.
+Against float64 our networks are off by up to 8e-6 of these and the goldens, which are float32 too, by up to
+7e-6; both against each other by 1e-5. A loop of four steps with guidance 9 comes to 1.1e-5.
 """
 DEEP_NETWORK = 9e-5
 """Show-1's upscaler: 2.3e-5 for ours, 1.8e-5 for the golden, 2.6e-5 against each other."""
 HALF = 0.1
-"""A tiny network whose weights and activations are float16, which is 2**13 times coarser: up to 3.2e-2 with guidance at cfg 4."""
+"""A tiny network in float16, which is 2**13 times coarser: up to 3.2e-2 with guidance at cfg 4."""
 SCHEDULE = 5e-5
-"""A table of sigmas, relative: the square root of 1 / alpha - 1, whose alpha, down to 5e-8, is a float32 product of 1000 factors."""
+"""A table of sigmas, relative: sqrt(1 / alpha - 1), alpha (down to 5e-8) a float32 product of 1000."""
 WEIGHT = 1e-6
 """A weight of order 1 to which a product of two small matrices was added: 2**-24 of it and of the product."""
 
 
 def is_numeric(source: str) -> bool:
-    """Whether a file of tests compares numbers of networks: it reads goldens, or compares as this module says.
+    """Whether a file of tests compares numbers of networks: it reads goldens, or imports this module.
 
     Such tests have the marker `numeric`, and `.ci/run` repeats them with the kernels of another processor.
     """

@@ -214,7 +214,7 @@ def test_truncated_file_is_named(tmp_path):
     torch.save(tiny_modelscope(), path)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="'model.pth'.*cannot be read: it is damaged, cut off"):
+    with pytest.raises(ValueError, match="'model.pth'.*cannot be read: it is cut off, its end is missing; download it again"):
         video_model_from_file(str(path))
 
 
