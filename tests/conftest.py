@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 NEEDS_COMFYUI = (ROOT / "tests" / "comfy", ROOT / "tests" / "browser")
@@ -28,12 +27,9 @@ def load_dev():
 
 dev = load_dev()
 dev.import_pack_as("zoetrope")
-from zoetrope.tests.rounding import is_numeric  # noqa: E402
-from zoetrope.tests.tiers import TierReport  # noqa: E402
+from zoetrope.tests.tiers import TierReport, is_numeric  # noqa: E402
 
 COMFYUI = dev.find_comfyui()
-# Another number of threads is another order of sums; and on a busy machine threads that wait for each other are slow.
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def pytest_configure(config):
@@ -95,9 +91,19 @@ def pytest_terminal_summary(terminalreporter):
         )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Another number of threads is another order of sums; and on a busy machine threads that wait for each other are slow."""
+    import torch  # here, as the process that gives tests to others needs no torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Starts every test from the same random numbers, and sees that none leaves a real-time thread to the others."""
+    import torch
+
     random.seed(0)
     torch.manual_seed(0)
     yield

@@ -1,4 +1,4 @@
-"""How far two ways to one result may lie apart by rounding alone, and which tests look so closely.
+"""How far two ways to one result may lie apart by rounding alone.
 
 Other processors sum in another order, and a batch of another size may go through another kernel. The numbers
 below were measured on kernels for AVX-512, AVX2, SSE4.1 and for no vectors (ATEN_CPU_CAPABILITY,
@@ -7,11 +7,7 @@ ONEDNN_MAX_CPU_ISA, MKL_CBWR), against float64 where it says so, and have room f
 
 from __future__ import annotations
 
-import re
-
 import torch
-
-_NUMERIC = re.compile(r"\brounding import|\bGOLDENS\b|\bload_case\b|\bgolden_")
 
 NETWORK = 4e-5
 """A tiny network in float32, once or for a few steps, in standard deviations of what is expected.
@@ -27,14 +23,6 @@ SCHEDULE = 5e-5
 """A table of sigmas, relative: sqrt(1 / alpha - 1), alpha (down to 5e-8) a float32 product of 1000."""
 WEIGHT = 1e-6
 """A weight of order 1 to which a product of two small matrices was added: 2**-24 of it and of the product."""
-
-
-def is_numeric(source: str) -> bool:
-    """Whether a file of tests compares numbers of networks: it reads goldens, or imports this module.
-
-    Such tests have the marker `numeric`, and `.ci/run` repeats them with the kernels of another processor.
-    """
-    return bool(_NUMERIC.search(source))
 
 
 def assert_same(result: torch.Tensor, expected: torch.Tensor, tolerance: float = NETWORK) -> None:

@@ -1,10 +1,24 @@
-"""What a run of several tiers reports: the time of each, and nothing slow once the fast tests have failed."""
+"""What a run of several tiers reports: the time of each, and nothing slow once the fast tests have failed. Which are numeric.
+
+The process that reports reads this, and so does not wait for torch.
+"""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 
 FIRST = "bare"
+NUMERIC = re.compile(r"\brounding import|\bGOLDENS\b|\bload_case\b|\bgolden_")
+
+
+def is_numeric(source: str) -> bool:
+    """Whether a file of tests compares numbers of networks: it reads goldens, or imports tests/rounding.py.
+
+    Such tests have the marker `numeric`, and `.ci/run` repeats them with the kernels of another processor.
+    """
+    return bool(NUMERIC.search(source))
 
 
 class TierReport:

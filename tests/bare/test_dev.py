@@ -375,6 +375,10 @@ def test_browser_tier_says_what_is_missing(home, monkeypatch):
     assert "no Node.js" in dev.browser_trouble()
 
 
+ALL_TIERS = "bare, video, comfy, browser"
+ALL_PATHS = ["tests/bare", "tests/video", "tests/comfy", "tests/browser"]
+
+
 @pytest.fixture
 def runs(home, monkeypatch):
     """Lets dev.test do all but set up and run: a list of (what was set up, pytest's command)."""
@@ -395,8 +399,9 @@ def runs(home, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "comfy", "browser", "paths", "said"),
     [
-        ([], True, True, ["tests/bare", "tests/comfy", "tests/browser"], "bare, comfy, browser"),
+        ([], True, True, ALL_PATHS, ALL_TIERS),
         (["bare"], False, False, ["tests/bare"], "bare"),
+        (["video"], False, False, ["tests/video"], "video"),
         (["comfy", "bare"], True, False, ["tests/comfy", "tests/bare"], "comfy, bare"),
         (["tests/bare/test_x.py"], False, False, ["tests/bare/test_x.py"], "tests/bare/test_x.py"),
         (["tests/bare/test_x.py::test_a[b/c]"], False, False, ["tests/bare/test_x.py::test_a[b/c]"], "tests/bare/test_x.py::test_a[b/c]"),
@@ -404,7 +409,7 @@ def runs(home, monkeypatch):
         (["-x", "tests/browser/test_z.py"], True, True, ["tests/browser/test_z.py"], "tests/browser/test_z.py"),
         (["tests"], True, True, ["tests"], "tests"),
         (["bare", "-k", "demo"], False, False, ["tests/bare"], "bare -k 'demo'"),  # a folder has that name
-        (["-k", "odd or even"], True, True, ["tests/bare", "tests/comfy", "tests/browser"], "bare, comfy, browser -k 'odd or even'"),
+        (["-k", "odd or even"], True, True, ALL_PATHS, f"{ALL_TIERS} -k 'odd or even'"),
     ],
 )
 def test_only_what_the_chosen_tests_need_is_set_up_and_the_end_says_what_ran(runs, capsys, arguments, comfy, browser, paths, said):
@@ -418,7 +423,7 @@ def test_only_what_the_chosen_tests_need_is_set_up_and_the_end_says_what_ran(run
 
 
 def test_a_path_that_is_not_there_is_named(runs):
-    with pytest.raises(dev.Stop, match=r"There is no tests/bare/test_w.py in .*; name a tier \(bare, comfy, browser\), a file or a folder"):
+    with pytest.raises(dev.Stop, match=rf"There is no tests/bare/test_w.py in .*; name a tier \({ALL_TIERS}\), a file or a folder"):
         dev.test(["tests/bare/test_w.py::test_a"])
     assert runs == []
 

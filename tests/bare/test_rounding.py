@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ..rounding import NETWORK, assert_same, is_numeric
+from ..rounding import NETWORK, assert_same
+from ..tiers import is_numeric
 
 EXPECTED = torch.tensor([1.0, -2.0, 5.0, 0.0])  # a standard deviation of 2.944
 

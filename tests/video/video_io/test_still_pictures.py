@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
-from zoetrope.tests.bare.video_io.test_animated_pictures import OWN
+from zoetrope.tests.video.video_io.test_animated_pictures import OWN
 from zoetrope.video_io import still_pictures
 from zoetrope.video_io.decode import decode_window
 from zoetrope.video_io.frame_plan import FrameWish

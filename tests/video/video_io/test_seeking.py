@@ -3,8 +3,8 @@
 import av
 import pytest
 import torch
-from zoetrope.tests.bare.video_io.test_facts import numbers_of
 from zoetrope.tests.odd_videos import encode, pictures
+from zoetrope.tests.video.video_io.test_facts import numbers_of
 from zoetrope.video_io import decode
 from zoetrope.video_io.decode import decode_window
 from zoetrope.video_io.frame_plan import FrameWish

@@ -3,8 +3,8 @@
 import struct
 
 import pytest
-from zoetrope.tests.bare.video_io.test_facts import numbers_of
 from zoetrope.tests.odd_videos import encode, pictures
+from zoetrope.tests.video.video_io.test_facts import numbers_of
 from zoetrope.video_io.decode import decode_window
 from zoetrope.video_io.facts import read_facts
 from zoetrope.video_io.frame_plan import FrameWish
