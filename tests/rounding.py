@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import torch
 
-NETWORK = 4e-5
+NETWORK = 5e-5
 """A tiny network in float32, once or for a few steps, in standard deviations of what is expected.
 
 Against float64 our networks are off by up to 8e-6 of these and the goldens, which are float32 too, by up to
-7e-6; both against each other by 1e-5. A loop of four steps with guidance 9 comes to 1.1e-5.
+7e-6; both against each other by 1e-5. A loop of four steps with guidance 9 comes to 1.6e-5.
 """
-DEEP_NETWORK = 9e-5
-"""Show-1's upscaler: 2.3e-5 for ours, 1.8e-5 for the golden, 2.6e-5 against each other."""
+DEEP_NETWORK = 1e-4
+"""Show-1's upscaler: 2.3e-5 for ours, 1.8e-5 for the golden, 3.0e-5 against each other."""
+OTHER_BATCH = 1.5e-4
+"""A network in float32 against itself in batches of another size, whose kernels may be others: up to 4.2e-5 where a
+norm meets features that are nearly constant. Where the network can compute in float64, let it (PRECISE)."""
 HALF = 0.1
 """A tiny network in float16, which is 2**13 times coarser: up to 3.2e-2 with guidance at cfg 4."""
 SCHEDULE = 5e-5

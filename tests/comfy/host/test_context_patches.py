@@ -20,6 +20,7 @@ from zoetrope.host import injection
 from zoetrope.host.injection import MotionSettings, apply_motion_module
 from zoetrope.tests.comfy.golden_unet import golden_model, motion_module
 from zoetrope.tests.comfy.host.context_rig import (
+    PRECISE,
     F,
     H,
     W,
@@ -38,7 +39,7 @@ LARGER = (16, 13)  # so that the attention of the middle block has more than one
 
 @pytest.fixture(scope="module")
 def model():
-    return golden_model()
+    return golden_model(PRECISE)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from zoetrope.samplers.frame_guidance import ShapeSettings
 from zoetrope.tests.comfy.host.context_rig import CPU, evaluate, hint_images, seed_weights, seeded, windowed, with_control
 from zoetrope.tests.comfy.svd_standins import tiny_encoders, tiny_svd
 from zoetrope.tests.gold_weights import gold_input
-from zoetrope.tests.rounding import HALF, assert_same
+from zoetrope.tests.rounding import HALF, OTHER_BATCH, assert_same
 
 F, H, W = 6, 8, 5  # hint_images are of this size
 
@@ -62,7 +62,7 @@ def test_conditioning_computed_together_or_one_by_one_gives_the_same(model, enco
     sizes.clear()
     split = evaluate(model, noise_of(), *both(model, encoders))
     assert sizes == [F, F]
-    assert_same(split, together)
+    assert_same(split, together, OTHER_BATCH)
 
 
 def test_one_window_is_no_window(model, encoders):
@@ -86,7 +86,7 @@ def test_windows_are_videos_of_their_length(model, encoders, windows_per_batch):
     parts = [
         evaluate(model, noise_of()[start : start + 3], *(cut(side, start, start + 3) for side in conditioning)) for start in (0, 3)
     ]
-    assert_same(together, torch.cat(parts))
+    assert_same(together, torch.cat(parts), OTHER_BATCH)
 
 
 def test_windows_between_two_images_get_the_frames_that_are_theirs(file, encoders):
@@ -100,7 +100,7 @@ def test_windows_between_two_images_get_the_frames_that_are_theirs(file, encoder
         sides = [[[token, {**values, "concat_latent_image": values["concat_latent_image"][start : start + 3]}] for token, values in side]
                  for side in conditioning]  # fmt: skip
         parts.append(evaluate(model, noise_of()[start : start + 3], *sides))
-    assert_same(together, torch.cat(parts))
+    assert_same(together, torch.cat(parts), OTHER_BATCH)
 
 
 def test_a_picture_is_a_video_of_one_frame(model, encoders):
@@ -154,7 +154,7 @@ def test_controlnet_in_windows(model, encoders):
     hints = hint_images(F)
     windows = steered(windowed(model, context_length=3, context_overlap=0), model, encoders, hints)
     parts = [steered(model, model, encoders, hints[start : start + 3], slice(start, start + 3)) for start in (0, 3)]
-    assert_same(windows, torch.cat(parts))
+    assert_same(windows, torch.cat(parts), OTHER_BATCH)
 
 
 def test_a_camera_motion_lora_changes_how_frames_go_together(model, encoders, tmp_path):
