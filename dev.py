@@ -781,7 +781,12 @@ class ComfyServer:
             raise ComfyError(refusal(details), details) from None
         deadline = time.monotonic() + patience
         while True:
-            entry = self.request(f"/history/{job}").get(job)
+            try:
+                entry = self.request(f"/history/{job}").get(job)
+            except urllib.error.HTTPError:
+                raise
+            except (urllib.error.URLError, ConnectionError):
+                entry = None  # whether ComfyUI has ended is looked at below
             if entry and entry["status"]["status_str"] == "success":
                 return entry
             if entry and entry["status"]["status_str"] == "error":

@@ -14,6 +14,7 @@ import tarfile
 import threading
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -480,6 +481,43 @@ def test_an_interpreter_without_the_runner_tests_in_one_process(tmp_path, capsys
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     assert dev.limits(python, [], []) == []
     assert "no pytest_timeout and no xdist" in capsys.readouterr().out
+
+
+class EndedServer(dev.ComfyServer):
+    """A ComfyUI that takes a prompt and is killed while it runs."""
+
+    def request(self, path, body=None, timeout=300):
+        if path == "/prompt":
+            return {"prompt_id": "x"}
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+
+def test_a_server_that_is_killed_in_a_run_is_told_in_one_sentence(tmp_path):
+    server = EndedServer(sys.executable, tmp_path, tmp_path, log=tmp_path / "log")
+    server.process = SimpleNamespace(poll=lambda: -9)
+    server.log.write_text("loading\nthe last word\n")
+    with pytest.raises(dev.ComfyError, match="ComfyUI ended while it ran the workflow: the last word"):
+        server.prompt({})
+
+
+def test_serve_names_the_address_that_opens_the_demo(home, monkeypatch, capsys):
+    class Server:
+        url, process = "http://127.0.0.1:7", SimpleNamespace(wait=lambda: 0)
+
+        def __init__(self, *arguments, **options):
+            pass
+
+        def start(self):
+            pass
+
+        stop = start
+
+    monkeypatch.setattr(dev, "prepare", lambda: dev.Environment(Path(sys.executable), None))
+    monkeypatch.setattr(dev, "ComfyServer", Server)
+    monkeypatch.setattr(dev, "put_example_inputs", lambda folder: None)
+    assert dev.serve(dev.free_port()) == 0
+    link = "http://127.0.0.1:7/?template=zoetrope_demo&source=ComfyUI-Zoetrope"
+    assert f"The demo in it: {link}\n" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the mark that ties a process to another one is Linux's")

@@ -81,10 +81,10 @@ def test_the_clip_moves_in_the_classic_canvas(page, tmp_path):
     """As a picture of the page, which the browser moves; on the canvas it would be its first frame."""
     start(page, "animation", tmp_path)
     assert previews(page)[0]["frames"] == 5
-    assert page.becomes(code=MOVING_PICTURE, seconds=120)
+    assert page.becomes(code=MOVING_PICTURE)
     page.screenshot(file=str(ARTEFACTS / "clip_preview" / "classic.png"))
     page.evaluate(code="window.app.api.interrupt(null)")
-    assert page.becomes(code=f"!({MOVING_PICTURE})", seconds=120)
+    assert page.becomes(code=f"!({MOVING_PICTURE})")
     assert page.becomes(code="!app.graph.nodes.some(node => node.animatedImages)")
 
 

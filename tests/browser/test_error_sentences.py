@@ -75,7 +75,7 @@ def once(browser):
 
 
 def seen(browser, text, name):
-    found = browser.becomes(code=f"({MESSAGE}) === {json.dumps(text)}", seconds=20)
+    found = browser.becomes(code=f"({MESSAGE}) === {json.dumps(text)}")
     browser.screenshot(file=str(ARTEFACTS / "error_sentences" / f"{name}.png"))
     assert found, browser.evaluate(code=f"[{MESSAGE}, {TOAST}]")
     assert once(browser) == 1
@@ -231,7 +231,7 @@ WITHOUT_MESSAGE = """(() => {
 def toast_has(page, text, not_this="nothing like that"):
     """Waits until ComfyUI's other message has one text and lacks another."""
     texts = f"({TOAST}).includes({json.dumps(text)}) && !({TOAST}).includes({json.dumps(not_this)})"
-    assert page.becomes(code=texts, seconds=30), page.evaluate(code=TOAST)
+    assert page.becomes(code=texts), page.evaluate(code=TOAST)
 
 
 def test_a_front_end_without_that_message_gets_one_of_ours(page):

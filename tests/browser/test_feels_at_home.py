@@ -87,7 +87,7 @@ def test_foreign_nodes_are_replaced_at_the_press_of_a_button(browser, tmp_path):
     file.write_text(json.dumps(OLD_WORKFLOW), encoding="utf8")
     browser.drop(file=str(file), nodes=3)
     browser.click(selector='button:has-text("View details")')
-    offered = browser.sees(text="Replace", seconds=60)
+    offered = browser.sees(text="Replace")
     browser.screenshot(file=str(ARTEFACTS / "replace" / "offered.png"))
     assert offered
     browser.click(selector='button:has-text("Replace All"), button:has-text("Replace")')

@@ -19,7 +19,7 @@ def cards(browser):
     """The browser with our templates shown, all of them."""
     browser.evaluate(code="app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     browser.click(selector=f"text={CATEGORY}")
-    for _ in range(20):  # more come as one scrolls
+    for _ in range(60):  # more come as one scrolls
         browser.evaluate(code=SCROLL)
         if browser.becomes(code=f"{CARDS}.length === {len(NAMES)}", seconds=3):
             break

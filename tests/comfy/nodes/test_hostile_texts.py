@@ -96,7 +96,7 @@ def node(class_type, **inputs):
 def refused(server, graph, *told):
     """What the server says to a graph that fails; the next one must run."""
     with pytest.raises(ComfyError) as error:
-        server.prompt(graph, patience=120)
+        server.prompt(graph, patience=300)
     answer = json.dumps(error.value.details)
     for words in told:
         assert words in answer
@@ -104,7 +104,7 @@ def refused(server, graph, *told):
         "1": node("EmptyImage", width=8, height=8, batch_size=1, color=7),
         "2": node("PreviewImage", images=["1", 0]),
     }
-    picture = server.prompt(probe, patience=120)
+    picture = server.prompt(probe, patience=300)
     assert picture["outputs"]["2"]["images"]
     return answer
 
