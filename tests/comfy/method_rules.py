@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import comfy.cldm.cldm
 import comfy.controlnet
 import comfy.hooks
+import comfy.lora
 import comfy.model_management
 import comfy.ops
 import comfy.sample
@@ -24,7 +25,7 @@ from ...host.injection import USE_EXISTING, MotionSettings, apply_motion_module
 from ...host.injection.apply import attention_with
 from ...host.injection.places import places_of
 from ...host.motion_models import MotionModule, motion_module_from_file, new_motion_module, save_motion_module
-from ...motion_modules.call import Call
+from ...motion_modules.call import Call, in_forward
 from ...motion_modules.method import TemporalMethod
 from ...motion_modules.points import inject
 from ..gold_weights import gold_tensor
@@ -157,8 +158,6 @@ def half_precision_is_close_to_float32(case: Case) -> None:
 
 
 def _one_act(act, x: torch.Tensor) -> torch.Tensor:
-    from ...motion_modules.call import in_forward
-
     with torch.no_grad(), in_forward(torch.nn.Identity(), len(x), {}) as forward:
         return act(Call(forward, len(x), attention=attention_with({})), lambda x, *args: x, x)
 
@@ -167,7 +166,10 @@ def gradients_reach_exactly_what_is_trained(case: Case) -> None:
     network, unet = case.trained().patcher.model, case.plain.model.diffusion_model
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(case.method.is_trained(name))
-    resolve = lambda forward: Call(forward, F, attention=attention_with(forward.options))  # noqa: E731
+
+    def resolve(forward):
+        return Call(forward, F, attention=attention_with(forward.options))
+
     x, t, context, y = torch.randn(F, 4, H, W), torch.full((F,), 500.0), torch.randn(F, 7, case.unet.text_width), None
     if unet.num_classes is not None:
         y = torch.randn(F, case.plain.model.adm_channels)
@@ -220,7 +222,6 @@ def _controlnet(case: Case):
 def _lora(case: Case) -> dict:
     """A rank-2 LoRA of the first spatial transformer, in the spelling of core's own files."""
     path = next(block.transformers[0] for block in places_of(case.plain.model.diffusion_model).blocks.values() if block.transformers)
-    name = f"lora_unet_{path.replace('.', '_')}_transformer_blocks_0_attn1_to_q"
     weight = case.plain.model.diffusion_model.get_submodule(f"{path}.transformer_blocks.0.attn1.to_q").weight
     keys = comfy.lora.model_lora_keys_unet(case.plain.model)
     name = next(key for key, target in keys.items() if str(target).endswith(f"{path}.transformer_blocks.0.attn1.to_q.weight"))
