@@ -122,8 +122,12 @@ const COMMANDS = {
     }));
   },
 
+  // The page's videos, once one of them is read and has its place on the page: the end of a run comes before both.
   async videos() {
-    const ready = () => [...document.querySelectorAll('video')].some(v => v.duration > 0 && v.videoWidth > 0);
+    const ready = () => [...document.querySelectorAll('video')].some(v => {
+      const box = v.getBoundingClientRect();
+      return v.duration > 0 && v.videoWidth > 0 && box.width > 0 && box.height > 0;
+    });
     await page.waitForFunction(ready, null, { timeout: PATIENCE * 1000 }).catch(() => null);
     return page.evaluate(() => [...document.querySelectorAll('video')].map(v => {
       const box = v.getBoundingClientRect();
