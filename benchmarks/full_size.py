@@ -11,7 +11,7 @@ import comfy.supported_models
 import torch
 from safetensors.torch import save_file
 
-from ..host.motion_models import MotionModule, motion_module_from_file
+from ..host.injection.motion_models import MotionModule, motion_module_from_file
 from ..motion_modules.animatediff.files import to_original_names
 from ..motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites, sinusoidal_table
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from ..host.key_frames import FRAMES_BETWEEN, KEY_FRAMES
-from ..host.lavie_model import LOW_RESOLUTION, NOISE_AUGMENTATION
-from ..host.show1_model import FIRST_FRAME, LOW_RES_VIDEO, NOISE_LEVEL
+from ..host.video_models.key_frames import FRAMES_BETWEEN, KEY_FRAMES
+from ..host.video_models.lavie import LOW_RESOLUTION, NOISE_AUGMENTATION
+from ..host.video_models.show1 import FIRST_FRAME, LOW_RES_VIDEO, NOISE_LEVEL
 
 MANIFESTS = Path(__file__).resolve().parents[1] / "tests" / "data" / "manifests"
 SMALLEST = 8  # rows and columns of latents that every network can halve three times

@@ -115,7 +115,7 @@ def compared_with_core(model, shape: list[int], step_bytes: int) -> dict:
 
 def load(path: str) -> tuple:
     """(ModelPatcher, CLIP, VAE, CLIP_VISION) by Load Video Model's loader."""
-    from ..host.video_model import video_model_from_file
+    from ..host.video_models.loader import video_model_from_file
 
     found = video_model_from_file(path)
     return found.model, found.clip, found.vae, found.clip_vision
@@ -125,7 +125,7 @@ def inputs(loaded: tuple, size, frames: int, height: int, width: int) -> tuple[l
     """Both prompts and the empty latents; files that carry encoders read a prompt and an image with them."""
     import torch
 
-    from ..host.videocrafter_conditioning import image_to_video, with_frame_rate
+    from ..host.video_models.videocrafter_conditioning import image_to_video, with_frame_rate
     from .video_files import CONDITIONS
 
     model, clip, vae, clip_vision = loaded

@@ -16,10 +16,12 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..video_unets import lavie_layers, show1_blocks, videocrafter
 from ..video_unets.file_shapes import FileShapes
 from ..video_unets.formats import VIDEO_UNETS
+from ..video_unets.lavie import layers as lavie_layers
+from ..video_unets.show1 import blocks as show1_blocks
 from ..video_unets.systems import VideoSystem
+from ..video_unets.videocrafter import network as videocrafter
 from . import video_files
 from .video_files import PublishedSize, manifest
 

@@ -86,7 +86,7 @@ def stream_slope(folder: str, count: str) -> float:
 
     The tiny family's autoencoder decodes them."""
     from ..demo import play
-    from ..host.latent_stream import ChunkWish, LatentStream
+    from ..host.media.latent_stream import ChunkWish, LatentStream
     from ..video_io.encode import EncodeSettings
     from ..video_io.video_file import VideoFile
 

@@ -13,10 +13,10 @@ import comfy.sd
 import comfy.utils
 import torch
 
-from ..host import demo_family
-from ..host.context_handler import ContextSettings, apply_context_windows
+from ..host.files import demo_family
 from ..host.injection import MotionSettings, apply_motion_module
-from ..host.motion_models import MotionModule, add_motion_lora_from_file, motion_module_from_file
+from ..host.injection.motion_models import MotionModule, add_motion_lora_from_file, motion_module_from_file
+from ..host.windows.handler import ContextSettings, apply_context_windows
 from . import world
 from .files import path_of
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..host.model_files import register_model_folders
-from ..host.node_replacements import register_node_replacements
-from ..host.prompt_replacements import register_prompt_handler
-from ..host.template_links import register_template_links
+from ..host.files.model_files import register_model_folders
+from ..host.files.node_replacements import register_node_replacements
+from ..host.files.prompt_replacements import register_prompt_handler
+from ..host.files.template_links import register_template_links
 
 
 class ZoetropeExtension(ComfyExtension):
     """What ComfyUI asks for at start: the list of nodes, after the pack's model folders are known."""
 
     async def on_load(self) -> None:
-        from ..host.demo_family import register
+        from ..host.files.demo_family import register
 
         register_model_folders()
         register()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..frame_tools.grids import LENGTHS
-from ..host.frame_tools import compare, contact_sheet, difference_plot, optical_flow_picture
+from ..host.media.frame_tools import compare, contact_sheet, difference_plot, optical_flow_picture
 from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Frames"

@@ -6,7 +6,7 @@ from comfy_api.latest import io, ui
 
 from ..frame_tools import batches
 from ..frame_tools.selection import ping_pong, select_frames, split_place
-from ..host.frame_tools import MATCH_MODES, remove_flicker
+from ..host.media.frame_tools import MATCH_MODES, remove_flicker
 from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Frames"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host.key_frames import condition_on_key_frames
+from ..host.video_models.key_frames import condition_on_key_frames
 from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Video models"

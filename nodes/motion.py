@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host import injection, motion_models
-from ..host.model_files import MOTION_LORAS, MOTION_MODULES, missing_file_message, model_file_names
-from ..host.published_files import MOTION_FILES, MOTION_LORA_FILES, links
+from ..host import injection
+from ..host.files.model_files import MOTION_LORAS, MOTION_MODULES, missing_file_message, model_file_names
+from ..host.files.published_files import MOTION_FILES, MOTION_LORA_FILES, links
+from ..host.injection import motion_models
 from .base import ZoetropeNode
 
 MotionModuleType = io.Custom("MOTION_MODULE")

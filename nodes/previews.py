@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host.clip_previews import METHODS, MODES, PreviewSettings, preview_clip
+from ..host.media.clip_previews import METHODS, MODES, PreviewSettings, preview_clip
 from .base import ZoetropeNode
 
 

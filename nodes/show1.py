@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host.sample_in_turns import SamplerInTurns
-from ..host.show1_model import condition_on_low_resolution
-from ..host.show1_text import encode_text
+from ..host.sampling.sample_in_turns import SamplerInTurns
+from ..host.video_models.show1 import condition_on_low_resolution
+from ..host.video_models.show1_text import encode_text
 from .base import ZoetropeNode
 
 CATEGORY = "Zoetrope/Video models"

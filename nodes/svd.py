@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host import svd_conditioning
-from ..host.frame_guidance import set_frame_guidance
+from ..host.sampling.frame_guidance import set_frame_guidance
+from ..host.video_models import svd_conditioning
 from ..samplers.frame_guidance import GUIDANCE_SHAPES, WAVE_FUSINGS, ShapeSettings, read_periods
 from ..samplers.orbits import ORBITS
 from .base import ZoetropeNode

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host.picture_sources import fingerprint, list_picture_sources, load_frames, missing_source_message
-from ..host.video import FrameOptions, create_video, video_frames
+from ..host.media.image_sources import fingerprint, list_picture_sources, load_frames, missing_source_message
+from ..host.media.video import FrameOptions, create_video, video_frames
 from ..video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
 from ..video_io.frame_size import RESIZE_MODES
 from .base import ZoetropeNode

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host.latent_stream import ChunkWish, LatentStream
-from ..host.video_latents import video_latents
-from ..host.video_saving import FORMAT_NAMES, PIX_FMTS, USUAL_CRF, SaveWish, save_images, save_video
+from ..host.media.latent_stream import ChunkWish, LatentStream
+from ..host.media.video_latents import video_latents
+from ..host.media.video_saving import FORMAT_NAMES, PIX_FMTS, USUAL_CRF, SaveWish, save_images, save_video
 from .base import ZoetropeNode
 from .video import CATEGORY, frame_options, options_of, preset_input
 

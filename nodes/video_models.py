@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ..host.model_files import listed_files, missing_file_message, missing_from_all_message, model_file_names
-from ..host.published_files import VIDEO_MODEL_FILES, VIDEO_VAE_FILES, links
-from ..host.video_loras import LORAS, load_video_lora
-from ..host.video_model import VIDEO_MODELS, VIDEO_VAES, load_video_model, load_video_vae
+from ..host.files.model_files import (
+    listed_files,
+    missing_file_message,
+    missing_from_all_message,
+    model_file_names,
+)
+from ..host.files.published_files import VIDEO_MODEL_FILES, VIDEO_VAE_FILES, links
+from ..host.video_models.loader import VIDEO_MODELS, VIDEO_VAES, load_video_model, load_video_vae
+from ..host.video_models.loras import LORAS, load_video_lora
 from ..samplers.noise import ReferenceNoise
 from .base import ZoetropeNode
 

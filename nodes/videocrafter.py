@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host import scaled_sampling, videocrafter_conditioning, videocrafter_model
+from ..host.sampling import scaled_sampling
+from ..host.video_models import videocrafter_conditioning
+from ..host.video_models.videocrafter import with_noise_scale
 from ..samplers.scaled_schedule import DDIM_SPACINGS
 from .base import ZoetropeNode
 
@@ -256,7 +258,7 @@ class SetNoiseScale(ZoetropeNode):
 
     @classmethod
     def execute(cls, model, base_scale) -> io.NodeOutput:
-        return io.NodeOutput(videocrafter_model.with_noise_scale(model, base_scale))
+        return io.NodeOutput(with_noise_scale(model, base_scale))
 
 
 NODES = [SetFrameRate, AnimateImage, InterpolateImages, CreateDDIMSampler, CreateDDIMSigmas, RescaleGuidance, SetNoiseScale]

@@ -12,9 +12,13 @@ import torch
 
 from ..foreign_text import printable
 from ..motion_modules.file_tensors import describe_keys
-from . import lavie, modelscope, show1, svd, videocrafter
 from .file_shapes import FileShapes, published_name
+from .lavie import network as lavie
+from .modelscope import network as modelscope
+from .show1 import network as show1
+from .svd import network as svd
 from .systems import VideoSystem
+from .videocrafter import network as videocrafter
 
 StateDict = dict[str, torch.Tensor]
 

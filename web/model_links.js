@@ -1,5 +1,5 @@
 // A workflow made by hand names its model files and nothing else. Our loaders know where many of them are published
-// (host/published_files.py), so that the editor can offer to download what is not there: as a workflow is opened, each loader
+// (host/files/published_files.py), so that the editor can offer to download what is not there: as a workflow is opened, each loader
 // gets the entries for the files that it names, as core's templates have them; saved workflows keep them.
 import { app } from '/scripts/app.js';
 

@@ -12,9 +12,9 @@ from ...foreign_text import printable
 from ...motion_modules.call import Call, Forward
 from ...motion_modules.joint_norm import joint_norm_acts
 from ...motion_modules.unet_places import UNetPlaces
-from ..motion_models import MotionModule
 from ..node_notes import current_node, say
 from .apply import KEY, apply_method, attention_with
+from .motion_models import MotionModule
 from .places import places_of
 from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, sigma_range
 from .schedule import AUTO, put_trained_schedule

@@ -6,8 +6,8 @@ import sys
 import pytest
 from PIL import Image
 from zoetrope.demo.workflow_api import every_node
-from zoetrope.host.published_files import MOTION_FILES, MOTION_LORA_FILES, VIDEO_MODEL_FILES, published
-from zoetrope.host.template_links import LINKS
+from zoetrope.host.files.published_files import MOTION_FILES, MOTION_LORA_FILES, VIDEO_MODEL_FILES, published
+from zoetrope.host.files.template_links import LINKS
 
 from ..places import ROOT
 

@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from zoetrope.host.template_links import LINKS
+from zoetrope.host.files.template_links import LINKS
 from zoetrope.tests.browser.session import ARTEFACTS
 from zoetrope.tests.comfy import standins
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from ...video_unets.lavie import LavieUNet
-from ...video_unets.lavie_names import SHARED_ROTARY, LavieNames
-from ...video_unets.show1 import Show1UNet
+from ...video_unets.lavie.names import SHARED_ROTARY, LavieNames
+from ...video_unets.lavie.network import LavieUNet
+from ...video_unets.show1.network import Show1UNet
 from ..gold_weights import gold_tensor
 
 TEXT = 64

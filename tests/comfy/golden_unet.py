@@ -17,7 +17,7 @@ import comfy.supported_models
 import torch
 from safetensors.torch import save_file
 
-from ...host.motion_models import MotionModule, motion_module_from_file
+from ...host.injection.motion_models import MotionModule, motion_module_from_file
 from ...motion_modules.animatediff.layers import sinusoidal_table
 from ...shapes import fold_frames, unfold_frames
 from ..gold_weights import gold_input, gold_tensor

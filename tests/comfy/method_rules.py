@@ -20,11 +20,16 @@ import comfy.sd
 import pytest
 import torch
 
-from ...host.context_handler import ContextSettings, apply_context_windows
 from ...host.injection import USE_EXISTING, MotionSettings, apply_motion_module
 from ...host.injection.apply import attention_with
+from ...host.injection.motion_models import (
+    MotionModule,
+    motion_module_from_file,
+    new_motion_module,
+    save_motion_module,
+)
 from ...host.injection.places import places_of
-from ...host.motion_models import MotionModule, motion_module_from_file, new_motion_module, save_motion_module
+from ...host.windows.handler import ContextSettings, apply_context_windows
 from ...motion_modules.call import Call, in_forward
 from ...motion_modules.method import TemporalMethod
 from ...motion_modules.points import inject

@@ -9,10 +9,10 @@ import comfy.sd
 import comfy.taesd.taesd
 import torch
 
-from ...video_unets.svd import PREFIX, VECTOR_WIDTHS
+from ...video_unets.svd.network import PREFIX, VECTOR_WIDTHS
 from ..gold_weights import fill, gold_tensor
 from ..places import GOLDENS
-from .host.tiny_videocrafter import TINY_VISION
+from .host.video_models.tiny_videocrafter import TINY_VISION
 
 CONTEXT_DIM = 1024  # CLIP ViT-H's; 64 channels are one head of the published width
 GOLDEN_VECTOR, GOLDEN_CONTEXT = 24, 48

@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 import torch
-from zoetrope.host import motion_models
+from zoetrope.host.injection import motion_models
 from zoetrope.host.injection.apply import attention_with
 from zoetrope.host.injection.places import places_of
 from zoetrope.motion_modules import methods

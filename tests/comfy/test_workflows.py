@@ -13,7 +13,7 @@ from zoetrope.benchmarks.demo import PAN_AT_LEAST, ZOOM_AT_LEAST
 from zoetrope.demo import judge
 from zoetrope.demo.dusk import by_day
 from zoetrope.demo.workflow_api import every_node
-from zoetrope.host.template_links import LINKS
+from zoetrope.host.files.template_links import LINKS
 
 from . import standins
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ...video_unets.modelscope import ModelScopeUNet
+from ...video_unets.modelscope.network import ModelScopeUNet
 from ..gold_weights import gold_tensor
 
 # 64 channels are one head of the published width; the text width is the published one, so that real text encoders fit.

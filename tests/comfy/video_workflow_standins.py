@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 from ...demo.workflow_api import every_node
-from ...host.demo_family import pad_to_taesd
-from ...video_unets.image_projector import ImageProjector
-from ...video_unets.videocrafter import PREFIX, TOKENS_PER_FRAME, VideoCrafterUNet
+from ...host.files.demo_family import pad_to_taesd
+from ...video_unets.videocrafter.image_projector import ImageProjector
+from ...video_unets.videocrafter.network import PREFIX, TOKENS_PER_FRAME, VideoCrafterUNet
 from ..gold_weights import gold_input, gold_state_dict, gold_tensor
 from . import standins
 from .cascade_standins import LAVIE, SHOW1, tiny_lavie, tiny_show1

@@ -5,8 +5,13 @@ import pytest
 import torch
 from zoetrope.benchmarks import video_memory
 from zoetrope.benchmarks.video_memory import SIZES, LiveBytes, measured_factor
-from zoetrope.video_unets import lavie, lavie_layers, modelscope, show1, show1_blocks, videocrafter
 from zoetrope.video_unets.formats import VIDEO_UNETS
+from zoetrope.video_unets.lavie import layers as lavie_layers
+from zoetrope.video_unets.lavie import network as lavie
+from zoetrope.video_unets.modelscope import network as modelscope
+from zoetrope.video_unets.show1 import blocks as show1_blocks
+from zoetrope.video_unets.show1 import network as show1
+from zoetrope.video_unets.videocrafter import network as videocrafter
 
 
 def test_what_lives_at_the_same_time_is_counted():

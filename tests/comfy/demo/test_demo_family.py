@@ -6,7 +6,7 @@ import pytest
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from zoetrope.demo import networks, play, world
-from zoetrope.host import demo_family
+from zoetrope.host.files import demo_family
 
 PREFIX = "model.diffusion_model."
 COMMON = {"image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "use_spatial_transformer": True, "legacy": False}

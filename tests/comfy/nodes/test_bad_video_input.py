@@ -8,7 +8,7 @@ from zoetrope.nodes.show1 import ConditionLowResolution
 from zoetrope.nodes.video_models import LoadVideoLora, LoadVideoModel, LoadVideoVAE
 from zoetrope.nodes.videocrafter import AnimateImage
 from zoetrope.tests.comfy.cascade_standins import tiny_lavie, tiny_show1
-from zoetrope.tests.comfy.host.tiny_videocrafter import IMAGE_MODELS, conds_for, tensors_of_file
+from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import IMAGE_MODELS, conds_for, tensors_of_file
 from zoetrope.tests.comfy.video_standins import tiny_modelscope
 from zoetrope.tests.comfy.video_workflow_standins import small_vae
 from zoetrope.tests.gold_weights import gold_input

@@ -128,7 +128,7 @@ def test_a_network_for_optical_flow_comes_from_core_s_loader(comfy_base):
     import folder_paths
     from comfy_extras.nodes_void import OpticalFlowLoader
     from torchvision.models.optical_flow import raft_large
-    from zoetrope.host.frame_tools import optical_flow_picture
+    from zoetrope.host.media.frame_tools import optical_flow_picture
 
     folder = comfy_base / "models" / "optical_flow"
     folder.mkdir(parents=True, exist_ok=True)

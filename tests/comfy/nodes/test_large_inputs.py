@@ -4,7 +4,7 @@ counted by hand.
 
 import pytest
 import torch
-from zoetrope.host import start_images
+from zoetrope.host.video_models import start_images
 from zoetrope.nodes.svd import AnimateImageSVD, AnimateTextSVD, InterpolateImagesSVD, SetOrbit
 from zoetrope.nodes.videocrafter import AnimateImage, InterpolateImages
 from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS

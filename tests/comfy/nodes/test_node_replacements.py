@@ -1,7 +1,7 @@
 """Graphs made with AnimateDiff-Evolved and VideoHelperSuite, which are not installed here, run with our nodes and core's."""
 
 import pytest
-from zoetrope.host.node_replacements import REPLACEMENTS
+from zoetrope.host.files.node_replacements import REPLACEMENTS
 
 CHECKPOINT, MOTION = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
 every_replacement = pytest.mark.parametrize("replacement", REPLACEMENTS, ids=lambda replacement: replacement.old)

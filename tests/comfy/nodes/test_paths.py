@@ -7,8 +7,8 @@ import folder_paths
 import numpy as np
 import pytest
 from PIL import Image
-from zoetrope.host.picture_sources import missing_source_message
-from zoetrope.host.video_saving import next_name
+from zoetrope.host.media.image_sources import missing_source_message
+from zoetrope.host.media.video_saving import next_name
 from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS, schemas
 from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS, NODE
 from zoetrope.tests.comfy.server import ComfyError

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from comfy_extras.nodes_video_model import VideoLinearCFGGuidance, VideoTriangleCFGGuidance
-from zoetrope.host.start_images import fitted_image
-from zoetrope.host.svd_model import CONCAT_LATENT
+from zoetrope.host.video_models.start_images import fitted_image
+from zoetrope.host.video_models.svd import CONCAT_LATENT
 from zoetrope.nodes import svd as nodes
 from zoetrope.tests.comfy.golden_unet import golden_model, sample
 from zoetrope.tests.comfy.svd_standins import tiny_encoders

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from comfy_api.latest import io
-from zoetrope.host.model_files import register_model_folders
+from zoetrope.host.files.model_files import register_model_folders
 from zoetrope.nodes import ZoetropeExtension
 from zoetrope.samplers.context_fusion import fuse_weights
 from zoetrope.samplers.context_schedules import create_context_windows

@@ -5,14 +5,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, SamplerCustomAdvanced
-from zoetrope.host.show1_model import LARGEST_VALUE, threshold_prediction
+from zoetrope.host.video_models.show1 import LARGEST_VALUE, threshold_prediction
 from zoetrope.nodes.video_models import LoadVideoModel
 from zoetrope.nodes.videocrafter import CreateDDIMSampler, CreateDDIMSigmas, SetFrameRate
 from zoetrope.shapes import fold_frames
-from zoetrope.tests.comfy.host.tiny_videocrafter import tensors_of_file
+from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import tensors_of_file
 from zoetrope.tests.comfy.video_unets.golden_case import load_case
 from zoetrope.tests.rounding import DEEP_NETWORK, assert_same
-from zoetrope.video_unets import lavie_names, modelscope, show1_blocks
+from zoetrope.video_unets.lavie import names as lavie_names
+from zoetrope.video_unets.modelscope import network as modelscope
+from zoetrope.video_unets.show1 import blocks as show1_blocks
 
 LATENT_SCALE = 0.18215
 # What shapes cannot tell: the golden networks have other numbers of heads than the published ones.

@@ -8,10 +8,17 @@ import comfy.taesd.taesd
 import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import CFGGuider, SamplerCustom, SamplerCustomAdvanced
-from zoetrope.host.scaled_sampling import ScaledV
-from zoetrope.host.videocrafter_model import CONCAT_LATENT, FPS, HIDDEN_STATE
+from zoetrope.host.sampling.scaled_sampling import ScaledV
+from zoetrope.host.video_models.videocrafter import CONCAT_LATENT, FPS, HIDDEN_STATE
 from zoetrope.nodes import videocrafter as nodes
-from zoetrope.tests.comfy.host.tiny_videocrafter import LATENT_SCALE, TINY_VISION, folded, load, tensors_of_file, text
+from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import (
+    LATENT_SCALE,
+    TINY_VISION,
+    folded,
+    load,
+    tensors_of_file,
+    text,
+)
 from zoetrope.tests.comfy.video_unets.golden_case import load_case
 from zoetrope.tests.gold_weights import fill
 from zoetrope.tests.rounding import assert_same

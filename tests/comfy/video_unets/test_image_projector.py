@@ -4,7 +4,7 @@ import pytest
 from zoetrope.tests.comfy.video_unets.golden_case import build, load_case, manifest
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.file_shapes import FileShapes
-from zoetrope.video_unets.image_projector import ImageProjector, projector_settings
+from zoetrope.video_unets.videocrafter.image_projector import ImageProjector, projector_settings
 
 
 @pytest.mark.parametrize("case", ["dynamicrafter/resampler_per_frame", "dynamicrafter/resampler_vc1_i2v"])

@@ -7,8 +7,13 @@ from zoetrope.shapes import fold_frames
 from zoetrope.tests.comfy.video_unets.golden_case import build, forward, hollow, load_case, manifest
 from zoetrope.tests.gold_weights import fill, gold_input
 from zoetrope.tests.rounding import OTHER_BATCH, assert_same
-from zoetrope.video_unets.lavie import SYSTEMS
-from zoetrope.video_unets.lavie_layers import SparseCausalAttention, joint_norm_class, relative_buckets, rotate
+from zoetrope.video_unets.lavie.layers import (
+    SparseCausalAttention,
+    joint_norm_class,
+    relative_buckets,
+    rotate,
+)
+from zoetrope.video_unets.lavie.network import SYSTEMS
 
 LAVIE = {system.name: system for system in SYSTEMS}
 CASES = {"lavie/base_w64": "lavie_base", "lavie/interpolation_w64": "lavie_interpolation", "lavie/vsr_w64": "lavie_vsr"}

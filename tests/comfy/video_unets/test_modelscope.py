@@ -9,9 +9,9 @@ from zoetrope.tests.comfy.video_unets.golden_case import build, forward, load_ca
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.places import MANIFESTS
 from zoetrope.tests.rounding import assert_same
-from zoetrope.video_unets import modelscope
 from zoetrope.video_unets.diffusers_names import DiffusersNames
 from zoetrope.video_unets.file_shapes import FileShapes
+from zoetrope.video_unets.modelscope import network as modelscope
 
 CASES = {
     # case: (conversion, settings, heads that shapes cannot tell)

@@ -5,8 +5,8 @@ import torch
 from zoetrope.tests.comfy.video_unets.golden_case import build, forward, hollow, load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import DEEP_NETWORK, OTHER_BATCH, assert_same
-from zoetrope.video_unets import show1_blocks
-from zoetrope.video_unets.show1 import SYSTEMS
+from zoetrope.video_unets.show1 import blocks as show1_blocks
+from zoetrope.video_unets.show1.network import SYSTEMS
 
 SHOW1 = {system.name: system for system in SYSTEMS}
 CASES = {"show1/base": "show1_base", "show1/interp": "show1_interpolation", "show1/sr1": "show1_sr1"}

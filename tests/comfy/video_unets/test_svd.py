@@ -14,9 +14,9 @@ from zoetrope.tests.comfy.video_unets.golden_case import build, forward, load_ca
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.places import MANIFESTS
 from zoetrope.tests.rounding import assert_same
-from zoetrope.video_unets import svd
 from zoetrope.video_unets.file_shapes import FileShapes
-from zoetrope.video_unets.svd_names import SVDNames, svd_modules, vae_core_name, vae_to_core
+from zoetrope.video_unets.svd import network as svd
+from zoetrope.video_unets.svd.names import SVDNames, svd_modules, vae_core_name, vae_to_core
 
 
 def network_of(state_dict, settings, to_network, head_channels):

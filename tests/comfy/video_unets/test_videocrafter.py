@@ -6,8 +6,8 @@ from zoetrope.tests.comfy.video_unets.golden_case import manifest
 from zoetrope.tests.comfy.video_unets.videocrafter_case import CASES, conditions, golden_network, run
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import assert_same
-from zoetrope.video_unets import videocrafter
 from zoetrope.video_unets.file_shapes import FileShapes
+from zoetrope.video_unets.videocrafter import network as videocrafter
 
 SYSTEMS = {system.name: system for system in videocrafter.SYSTEMS}
 every_case = pytest.mark.parametrize("case", CASES)

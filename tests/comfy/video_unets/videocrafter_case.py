@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ....shapes import fold_frames, unfold_frames
-from ....video_unets import videocrafter
 from ....video_unets.file_shapes import FileShapes
+from ....video_unets.videocrafter import network as videocrafter
 from .golden_case import build, load_case
 
 TEXT_TOKENS = 77

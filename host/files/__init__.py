@@ -1,0 +1,1 @@
+"""Model folders and their files, node and prompt replacements, links to templates, the demo family."""

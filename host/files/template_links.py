@@ -1,0 +1,55 @@
+"""Names of the example workflows for links, as in http://127.0.0.1:8188/?template=NAME&source=ComfyUI-Zoetrope.
+
+The template browser shows a workflow's file name as its title, and a link takes letters, digits, dots, hyphens and underscores only.
+So the files have readable names that sort, and the server answers to a second name of each.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACK = Path(__file__).parents[2]
+LINKS = {
+    "zoetrope_demo": "01 Demo (no download)",
+    "zoetrope_demo_camera_and_look": "02 Demo, camera and look",
+    "AnimateDiff_text_to_video_SD1.5": "03 Text to video (AnimateDiff)",
+    "AnimateDiff_image_to_video_SD1.5": "04 Image to video (AnimateDiff)",
+    "AnimateDiff_ControlNet_video_SD1.5": "05 Video to video (AnimateDiff, ControlNet)",
+    "AnimateDiff_long_video_context_windows_SD1.5": "06 Long video (AnimateDiff)",
+    "Long_video_in_bounded_memory": "07 Long video in bounded memory",
+    "Compare_and_contact_sheet": "08 Compare clips, contact sheet",
+    "ModelScope_text_to_video": "09 Text to video (ModelScope)",
+    "ZeroScope_v2_text_to_video_XL": "10 Text to video (ZeroScope XL)",
+    "VideoCrafter2_text_to_video": "11 Text to video (VideoCrafter2)",
+    "VideoCrafter1_image_to_video": "12 Image to video (VideoCrafter1)",
+    "DynamiCrafter_image_to_video": "13 Image to video (DynamiCrafter)",
+    "DynamiCrafter_interpolation": "14 Between images (DynamiCrafter)",
+    "SVD_image_to_video": "15 Image to video (SVD)",
+    "SV3D_orbit": "16 Orbit of an image (SV3D)",
+    "LaVie_text_to_video_cascade": "17 Text to large video (LaVie)",
+    "Show-1_text_to_video_cascade": "18 Text to video (Show-1)",
+    "zoetrope_demo_zoom_then_pan": "19 Demo, zoom then pan",
+}
+"""Name in links -> name of the file in example_workflows/."""
+
+
+def register_template_links() -> None:
+    """Lets the server answer to the names in links, before ComfyUI's own routes of the folder."""
+    from server import PromptServer
+
+    server = getattr(PromptServer, "instance", None)
+    if server is None:  # nodes are used without a server
+        return
+    for link, name in LINKS.items():
+        place = f"/api/workflow_templates/{PACK.name}/{link}.json"
+        server.app.router.add_get(place, _answer(PACK / "example_workflows" / f"{name}.json"))
+
+
+def _answer(path: Path):
+    """A handler that sends a file."""
+    from aiohttp import web
+
+    async def send(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(path)
+
+    return send

@@ -1,0 +1,147 @@
+"""Frames that come one after the other to a video file in output/, with the workflow in it and what the editor shows of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.utils
+import folder_paths
+import torch
+from comfy.cli_args import args
+from comfy_api.latest import InputImpl, io, ui
+
+from ...foreign_text import printable
+from ...video_io.encode import EncodeSettings
+from ...video_io.file_metadata import to_text
+from ...video_io.file_names import problem_of
+from ...video_io.formats import AUTO, VideoFormat, available_formats, find_format
+from ...video_io.play_order import in_play_order, played_count
+from ...video_io.video_file import VideoFile
+
+USUAL_CRF = -1.0
+"""What a node shows for the crf that is usual for the format."""
+FORMAT_NAMES = tuple(available_formats())
+PIX_FMTS = (AUTO, *dict.fromkeys(pix_fmt for entry in available_formats().values() for pix_fmt in entry.pix_fmts))
+
+Frames = Callable[[bool], Iterator[tuple[torch.Tensor, torch.Tensor | None]]]
+"""frames(backward) -> each frame (H, W, 3) with its opacity (H, W) or None."""
+
+
+@dataclass(frozen=True)
+class SaveWish:
+    """What a person asks of a file. loop_count: animated pictures store how often they play (0 = for ever); video files cannot, so
+    that there the frames are written as often (0 and 1 = once)."""
+
+    filename_prefix: str
+    fps: float
+    format: str
+    crf: float = USUAL_CRF
+    pix_fmt: str = AUTO
+    ping_pong: bool = False
+    loop_count: int = 0
+    hidden: object | None = None  # of the node: prompt and extra_pnginfo
+
+    @property
+    def settings(self) -> EncodeSettings:
+        find_format(self.format)
+        return EncodeSettings(self.format, self.fps, None if self.crf == USUAL_CRF else self.crf, self.pix_fmt, self.loop_count)
+
+    @property
+    def repeats(self) -> int:
+        """How often the frames are written."""
+        return 1 if find_format(self.format).loop is not None else max(1, self.loop_count)
+
+
+@dataclass(frozen=True)
+class SavedVideo:
+    """A finished file: VIDEO for further nodes, and what the editor shows."""
+
+    path: Path
+    video: object
+    ui: object
+
+
+def save_video(frames: Frames, count: int, size: tuple[int, int], wish: SaveWish, audio: dict | None = None, with_alpha: bool = False,
+               progress: Callable[[], None] | None = None) -> SavedVideo:  # fmt: skip
+    """Writes `count` frames of `size` (width, height) as they come, in the wished order, under the next free name in output/.
+
+    progress is called after every frame, by default the node's progress bar, which raises when the run is cancelled. Raises ValueError
+    for settings that the format does not take and names outside output/; nothing remains of a file that is not finished."""
+    wish.settings.check(with_alpha, audio is not None)
+    folder, stem, subfolder = next_name(wish.filename_prefix, size)
+    if progress is None:
+        bar = comfy.utils.ProgressBar(played_count(count, wish.ping_pong, wish.repeats))
+        progress = lambda: bar.update(1)  # noqa: E731
+    with VideoFile(folder, stem, wish.settings, with_alpha, audio, workflow_texts(wish.hidden)) as file:
+        for frame, alpha in in_play_order(frames, count, wish.ping_pong, wish.repeats):
+            file.write(frame, alpha)
+            progress()
+    return SavedVideo(file.path, InputImpl.VideoFromFile(str(file.path)), _shown(file, subfolder, file.format))
+
+
+def next_name(filename_prefix: str, size: tuple[int, int]) -> tuple[Path, str, str]:
+    """Folder, name without extension, and sub-folder of output/, as ComfyUI's own savers count them.
+
+    Makes the folder. Raises ValueError for a prefix that leads out of output/ or that no file can have, and
+    where its folder cannot be made."""
+    told = f"filename_prefix='{printable(filename_prefix, 60)}'"
+    if problem := problem_of(filename_prefix):
+        raise ValueError(f"{told} {problem}.")
+    prefix = os.path.normpath(filename_prefix)  # ComfyUI's counter starts anew where a slash ends the prefix
+    try:
+        found = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
+    except OSError as error:
+        raise ValueError(
+            f"{told}: its sub-folder cannot be used ({printable(error.strerror)}), because a file has that "
+            f"name, it is too long, or ComfyUI may not write there; choose another sub-folder."
+        ) from error
+    except Exception as error:  # ComfyUI has no narrower one for it
+        raise ValueError(
+            f"{told} leads out of the output folder; give a name, or a sub-folder and a name, as video/clip."
+        ) from error
+    folder, name, counter, subfolder, _ = found
+    return Path(folder), f"{name}_{counter:05}_", subfolder
+
+
+def workflow_texts(hidden) -> dict[str, str]:
+    """Prompt and workflow of the node that runs, as files keep them; nothing where ComfyUI was started with --disable-metadata."""
+    if args.disable_metadata or hidden is None:
+        return {}
+    more = hidden.extra_pnginfo or {}
+    found = {"prompt": hidden.prompt, **(more if isinstance(more, dict) else {"extra_pnginfo": more})}
+    return {name: to_text(value) for name, value in found.items() if value is not None}
+
+
+def _shown(file: VideoFile, subfolder: str, entry: VideoFormat):
+    """A browser plays mp4 and webm as video, shows pictures, and cannot play the rest: there it sees the first frame."""
+    saved = ui.SavedResult(file.path.name, subfolder, io.FolderType.output)
+    if entry.played_as == "video":
+        return ui.PreviewVideo([saved])
+    if entry.played_as == "picture":
+        return ui.SavedImages([saved], is_animated=entry.extension != "gif")  # the editor would take an animated GIF for a video
+    return ui.SavedImages([ui.SavedResult(file.sidecar.name, subfolder, io.FolderType.output)])
+
+
+def save_images(images: torch.Tensor, mask: torch.Tensor | None, audio: dict | None, wish: SaveWish) -> SavedVideo:
+    """IMAGE (F, H, W, 3 or 4) and MASK (F or 1, H, W), 1 = transparent, to a file. Without a mask the fourth channel is the opacity,
+    where the format keeps it. Raises ValueError for no frames and masks of another number."""
+    count, height, width = images.shape[:3]
+    if not count:
+        raise ValueError("a video needs at least one frame; 0 were given.")
+    if mask is not None and len(mask) not in (1, count):
+        raise ValueError(f"there are {len(mask)} masks for {count} frames; give one for each, or one for all.")
+    if mask is not None and mask.shape[1:] != (height, width):
+        mask = torch.nn.functional.interpolate(mask[:, None], (height, width), mode="bilinear")[:, 0]
+    four = mask is None and images.shape[-1] == 4 and find_format(wish.format).alpha_pix_fmt is not None
+
+    def frames(backward: bool):
+        for number in reversed(range(count)) if backward else range(count):
+            alpha = images[number, ..., 3] if four else None
+            if mask is not None:
+                alpha = 1 - mask[number if len(mask) > 1 else 0]
+            yield images[number], alpha
+
+    return save_video(frames, count, (width, height), wish, audio, four or mask is not None)

@@ -1,0 +1,1 @@
+"""Guiders, samplers and noise scales that core has to see."""

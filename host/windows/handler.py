@@ -1,0 +1,281 @@
+"""Context windows for any MODEL: long videos are denoised in overlapping windows, whose results are fused at every sampling step.
+
+The handler sits where ComfyUI looks for one (model_options["context_handler"]), so every sampler uses it. Unlike core's own it
+never hands the network more frames than context_length, gives every window the ControlNet hints and masks of its frames, has
+schedules that cover every frame, and evaluates several windows in one call. It holds settings only; what a run keeps is made
+when the run starts and goes with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from comfy.context_windows import ContextHandlerABC, IndexListContextWindow
+from comfy.model_management import throw_exception_if_processing_interrupted
+from comfy.patcher_extension import WrappersMP
+
+from ...foreign_text import printable
+from ...samplers.context_fusion import FUSE_METHODS, FusionPlan, WindowFusion, fuse_weights
+from ...samplers.context_plan import check_cells, draw_plan
+from ...samplers.context_schedules import check_context, create_context_windows
+from ...samplers.noise import NOISE_TYPES, arrange_noise
+from .batch import WindowBatch
+from .conds import BATCH_AXIS, TIME_AXIS, window_conds
+from .controls import HintStore
+from .patches import refuse_recorders, unknown_parts
+
+KEY = "zoetrope_context_windows"
+CORE_KEYS = ("ContextWindows_prepare_sampling", "ContextWindows_sampler_sample")
+FRAME_AXES = ("auto", "batch", "time")
+
+
+@dataclass(frozen=True)
+class ContextSettings:
+    """What a person chooses. Lengths are frames of latents; windows_per_batch 0 means as many as memory allows.
+
+    Raises ValueError with rule, value and remedy on settings that make no sense.
+    """
+
+    context_length: int = 16
+    context_overlap: int = 4
+    context_schedule: str = "standard_static"
+    context_stride: int = 1
+    closed_loop: bool = False
+    fuse_method: str = "pyramid"
+    noise_type: str = "default"
+    windows_per_batch: int = 0
+    frame_axis: str = "auto"
+    frames_per_video: int = 0
+
+    def __post_init__(self):
+        check_context(self.context_schedule, self.context_length, self.context_overlap, self.context_stride)
+        for name, choices in (("fuse_method", FUSE_METHODS), ("noise_type", NOISE_TYPES), ("frame_axis", FRAME_AXES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name}='{printable(getattr(self, name))}' must be one of {', '.join(choices)}; choose "
+                    "one of these."
+                )
+        if self.windows_per_batch < 0:
+            raise ValueError(f"windows_per_batch={self.windows_per_batch} must be at least 0; 0 means as many as memory allows.")
+        if self.frames_per_video < 0:
+            raise ValueError(f"frames_per_video={self.frames_per_video} must be at least 0; 0 means that all frames are one video.")
+
+    def axis(self, shape: torch.Size | list[int]) -> int:
+        """The axis of latents of this shape that holds the frames. Raises ValueError where there is none."""
+        if self.frame_axis == "batch" or (self.frame_axis == "auto" and len(shape) != 5):
+            return BATCH_AXIS
+        if len(shape) != 5:
+            raise ValueError(
+                f"frame_axis=time needs video latents of 5 dimensions (B, C, F, H, W); these have shape {tuple(shape)}; "
+                "choose auto or batch."
+            )
+        return TIME_AXIS
+
+    def videos(self, shape: torch.Size | list[int]) -> tuple[int, int]:
+        """How many videos lie one after another on the frame axis of latents of this shape, and the frames of each.
+
+        Raises ValueError when they are not a whole number, and where there are none.
+        """
+        total = shape[self.axis(shape)]
+        if total == 0:
+            raise ValueError(
+                "the latents hold no frames, a video needs at least one; raise batch_size of the latent."
+            )
+        frames = self.frames_per_video or total
+        if total % frames:
+            raise ValueError(
+                f"{total} frames are not a whole number of videos of frames_per_video={frames}; make the latents a multiple of "
+                f"{frames} frames or set frames_per_video to 0 (all frames are one video)."
+            )
+        return total // frames, frames
+
+    def needed(self, shape: torch.Size | list[int]) -> bool:
+        """Whether latents of this shape are more than one window. Raises ValueError as `videos` does."""
+        num_videos, num_frames = self.videos(shape)
+        return num_frames > self.context_length or num_videos > 1
+
+
+class ContextRun:
+    """What one sampling run keeps between its steps: the tables of its windows and the prepared ControlNet hints."""
+
+    def __init__(self):
+        self.windows: dict[tuple, tuple[list[list[int]], FusionPlan]] = {}
+        self.hints = HintStore()
+        self.parts_told: list[str] = []
+
+
+class ContextWindowHandler(ContextHandlerABC):
+    """Evaluates the conds of a sampling step window by window; see the module."""
+
+    def __init__(self, settings: ContextSettings):
+        super().__init__()
+        self.settings = settings
+
+    def should_use_context(self, model, conds, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict) -> bool:
+        """Whether x_in has more frames than one window. Raises ValueError on latents that this handler cannot divide."""
+        needed = self.settings.needed(x_in.shape)
+        _refuse_mixed_latents(conds, needed, self.settings.context_length)
+        return needed
+
+    def get_resized_cond(self, cond_in: list[dict] | None, x_in: torch.Tensor, window: IndexListContextWindow, device=None):
+        """The conds of one window, without their ControlNets' hints; for other code that asks for them."""
+        return None if cond_in is None else window_conds(cond_in, window, x_in)
+
+    def execute(self, calc_cond_batch: Callable, model, conds, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict):
+        """The results of all frames, one tensor shaped like x_in for each list of conds."""
+        run = model_options.get(KEY)
+        if run is None:  # called outside of a sampling run: nothing to keep
+            run = ContextRun()
+        axis = self.settings.axis(x_in.shape)
+        frame_lists, plan = self._windows(run, x_in, _step(timestep, model_options))
+        windows = [
+            IndexListContextWindow(frames, axis, x_in.shape[axis], context_overlap=self.settings.context_overlap)
+            for frames in frame_lists
+        ]
+        fusions = [WindowFusion(plan, x_in, axis) for _ in conds]
+        batched = bool((timestep == timestep[0]).all()) and not self._unknown_parts(run, model, model_options)
+        for group in self._groups(windows, batched):
+            batch = WindowBatch(model, group, conds, x_in, timestep, model_options, run.hints)
+            for results in batch.evaluate(calc_cond_batch):
+                for fusion, result in zip(fusions, results, strict=True):
+                    fusion.add(result)
+        return [fusion.result() for fusion in fusions]
+
+    def _unknown_parts(self, run: ContextRun, model, model_options: dict) -> list[str]:
+        """Other code that sees the calls of the network and may not see several windows; told once a run."""
+        parts = unknown_parts(model, model_options)
+        if parts and parts != run.parts_told:
+            run.parts_told = parts
+            names = ", ".join(parts)
+            logging.info(f"Context windows: one window in a call, for other code sees the calls: {names}.")
+        return parts
+
+    def _windows(self, run: ContextRun, x_in: torch.Tensor, step: int) -> tuple[list[list[int]], FusionPlan]:
+        num_videos, num_frames = self.settings.videos(x_in.shape)
+        windows, weights = self.plan_of_step(num_frames, step)
+        key = (num_frames, tuple(map(tuple, windows)), x_in.device)
+        if key not in run.windows:
+            if not run.windows:
+                longest = max(map(len, windows))
+                logging.info(f"Context windows: {num_frames} frames in {len(windows)} windows of at most {longest} frames.")
+            frame_lists = [[video * num_frames + i for i in window] for video in range(num_videos) for window in windows]
+            plan = FusionPlan(frame_lists, weights * num_videos, num_frames * num_videos, x_in.device)
+            run.windows[key] = frame_lists, plan
+        return run.windows[key]
+
+    def plan_of_step(self, num_frames: int, step: int) -> tuple[list[list[int]], list[list[float]]]:
+        """The windows of one video of num_frames frames at a sampling step, and the weight of each of their frames."""
+        s = self.settings
+        windows = create_context_windows(
+            s.context_schedule, num_frames, s.context_length, s.context_overlap, s.context_stride, s.closed_loop, step
+        )
+        return windows, [fuse_weights(s.fuse_method, window, num_frames, s.context_overlap) for window in windows]
+
+    def _groups(self, windows: list[IndexListContextWindow], batched: bool) -> list[list[IndexListContextWindow]]:
+        """Neighbouring windows of equal length that are evaluated together."""
+        largest = self.settings.windows_per_batch or len(windows)
+        groups = []
+        for _, equal in groupby(windows, key=lambda window: len(window.index_list)):
+            equal = list(equal)
+            size = largest if batched else 1
+            groups += [equal[start : start + size] for start in range(0, len(equal), size)]
+        return groups
+
+
+def _step(timestep: torch.Tensor, model_options: dict) -> int:
+    """The sampling step that a noise level belongs to; the steps in between of higher-order samplers belong to the step before."""
+    sigmas = model_options.get("transformer_options", {}).get("sample_sigmas")
+    if sigmas is None:
+        return 0
+    # The tolerance is for noise levels that have been through another precision.
+    return int((sigmas > timestep[0].to(sigmas) * 1.0001).sum())
+
+
+def _refuse_mixed_latents(conds, needed: bool, context_length: int) -> None:
+    for cond in (cond for conds_of_kind in conds if conds_of_kind is not None for cond in conds_of_kind):
+        model_conds = cond.get("model_conds", {})
+        guides = getattr(model_conds.get("guide_attention_entries"), "cond", None)
+        # Video and sound arrive flattened into one row; the first shape is the video's.
+        shapes = getattr(model_conds.get("latent_shapes"), "cond", None) or []
+        if (needed and guides) or (len(shapes) > 1 and shapes[0][TIME_AXIS] > context_length):
+            raise ValueError(
+                "latents with guide frames or with sound beside the video cannot be divided by the node Context Windows; "
+                "use ComfyUI's own context windows node for that model."
+            )
+
+
+def _outer_sample(executor, noise, *args, **kwargs):
+    guider = executor.class_obj
+    before = guider.model_options
+    handler = before.get("context_handler")
+    if isinstance(handler, ContextWindowHandler) and handler.settings.needed(noise.shape):
+        refuse_recorders(before)
+    guider.model_options = {**before, KEY: ContextRun()}
+    try:
+        return executor(noise, *args, **kwargs)
+    finally:
+        guider.model_options = before
+
+
+def _prepare_sampling(executor, model, noise_shape, conds, *args, **kwargs):
+    """Memory is needed for the frames of one window only; what is left decides how many windows share a call."""
+    handler = (kwargs.get("model_options") or {}).get("context_handler")
+    if isinstance(handler, ContextWindowHandler):
+        axis = handler.settings.axis(noise_shape)
+        noise_shape = list(noise_shape)
+        noise_shape[axis] = min(noise_shape[axis], handler.settings.context_length)
+    return executor(model, noise_shape, conds, *args, **kwargs)
+
+
+def _sampler_sample(executor, guider, sigmas, extra_args, callback, noise, *args, **kwargs):
+    handler = extra_args["model_options"].get("context_handler")
+    if isinstance(handler, ContextWindowHandler) and handler.settings.noise_type != "default":
+        s = handler.settings
+        seed = extra_args.get("seed") or 0
+        num_videos, _ = s.videos(noise.shape)
+        noise = arrange_noise(noise, s.noise_type, s.axis(noise.shape), s.context_length, s.context_overlap, seed, num_videos)
+    return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)
+
+
+WRAPPERS = {
+    WrappersMP.OUTER_SAMPLE: _outer_sample,
+    WrappersMP.PREPARE_SAMPLING: _prepare_sampling,
+    WrappersMP.SAMPLER_SAMPLE: _sampler_sample,
+}
+
+
+def apply_context_windows(model, settings: ContextSettings):
+    """A clone of the MODEL that is sampled in context windows; windows set earlier, also by ComfyUI's own node, are replaced."""
+    model = model.clone()
+    model.model_options["context_handler"] = ContextWindowHandler(settings)
+    for kind, wrapper in WRAPPERS.items():
+        for key in (KEY, *CORE_KEYS):
+            model.remove_wrappers_with_key(kind, key)
+        model.add_wrapper_with_key(kind, KEY, wrapper)
+    return model
+
+
+def window_plan(model, num_frames: int, steps: int) -> tuple[torch.Tensor, str]:
+    """The windows that a MODEL with context windows uses on a video: a picture (1, H, W, 3) of every step, and their cost in words.
+
+    Raises ValueError when the MODEL has no windows of this pack, and on a video without frames or steps.
+    """
+    handler = model.model_options.get("context_handler")
+    if not isinstance(handler, ContextWindowHandler):
+        raise ValueError("this MODEL has no context windows of Zoetrope; put the node Context Windows in front of this one.")
+    if steps < 1:
+        raise ValueError(f"steps={steps} must be at least 1; 1 shows the first sampling step.")
+    plans, num_windows = [], 0
+    for step in range(steps):
+        plans.append(handler.plan_of_step(num_frames, step))
+        num_windows += len(plans[-1][0])
+        check_cells(num_windows, num_frames, step + 1, steps)
+        throw_exception_if_processing_interrupted()
+    count = sum(len(windows) for windows, _ in plans) / steps
+    cost = sum(len(window) for windows, _ in plans for window in windows) / steps / num_frames
+    words = f"{num_frames} frames: {count:.1f} windows per step, {cost:.2f} times the work of computing each frame once."
+    return draw_plan(plans, num_frames).unsqueeze(0), words

@@ -1,0 +1,1 @@
+"""LaVie: base, frame interpolation and video super-resolution."""

@@ -1,0 +1,1 @@
+"""ModelScopeT2V, ZeroScope and their relatives."""

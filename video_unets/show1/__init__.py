@@ -1,0 +1,1 @@
+"""Show-1's pixel-space cascade."""

@@ -1,0 +1,1 @@
+"""Stable Video Diffusion and SV3D."""

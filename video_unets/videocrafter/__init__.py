@@ -1,0 +1,1 @@
+"""VideoCrafter 1 and 2, DynamiCrafter."""
