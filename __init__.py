@@ -1,6 +1,7 @@
 """ComfyUI-Zoetrope: makes Stable Diffusion checkpoints move, inside ComfyUI.
 
-Every import happens inside `comfy_entrypoint`: pytest and packaging tools import this file without ComfyUI being there.
+Every import happens inside `comfy_entrypoint`: pytest and
+packaging tools import this file without ComfyUI being there.
 """
 
 WEB_DIRECTORY = "./web"  # help pages, and extensions of the front end

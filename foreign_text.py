@@ -1,7 +1,7 @@
 """Foreign text made fit for a message: file names, prompts, labels, tags, and errors of other libraries.
 
-ComfyUI prints messages with a strict encoding, and a character that it cannot encode ends the thread that
-runs prompts.
+ComfyUI prints messages with a strict encoding, and a character
+that it cannot encode ends the thread that runs prompts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ _SPELLING = "\u200c\u200d\u00a0\u202f\u3000"
 
 
 def printable(value: object, longest: int = LONGEST) -> str:
-    """A foreign text in one line of at most `longest` characters; what cannot be seen is an escape such as \\n.
+    """A foreign text in one line of at most `longest`
+    characters; what cannot be seen is an escape such as \\n.
 
     What the console's encoding lacks is an escape as well; other Chinese names and emoji stay as they are.
     Of a longer text
@@ -49,8 +50,8 @@ def is_printable(text: str) -> bool:
 
 
 def visible(text: str, encodings: tuple[str, ...] = ()) -> str:
-    """The text with an escape for every character that cannot be seen (control, direction, half an emoji) or
-    encoded.
+    """The text with an escape for every character that cannot
+    be seen (control, direction, half an emoji) or encoded.
     """
     if text.isascii() and text.isprintable():
         return text

@@ -1,7 +1,7 @@
 """How much memory is free, and the question that is asked before anything large is taken.
 
-Source of the files of a container's limits: the Linux kernel's documentation, cgroup-v1/memory.rst and
-cgroup-v2.rst.
+Source of the files of a container's limits: the Linux kernel's
+documentation, cgroup-v1/memory.rst and cgroup-v2.rst.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _FILES = {  # version of cgroups -> limit, use, and of the use what the kernel g
 def check_memory(needed: int, what: str, remedy: str, free: Callable[[], int] | None = None) -> str:
     """Raises ValueError where `needed` bytes are not free, else returns what that says in words.
 
-    what: for example "24 frames of 512x320"; remedy: for example "take fewer frames". free: bytes that may
-    be taken.
+    what: for example "24 frames of 512x320"; remedy: for
+    example "take fewer frames". free: bytes that may be taken.
     """
     there = (free or free_memory)()
     told = f"{what} need {_size(needed)} of memory and {_size(max(0, there))} are free"
@@ -33,15 +33,15 @@ def check_memory(needed: int, what: str, remedy: str, free: Callable[[], int] | 
 
 
 def free_memory() -> int:
-    """Bytes of memory that this process may take: what the machine has, or the container that it runs in,
-    where that is less.
+    """Bytes of memory that this process may take: what the machine
+    has, or the container that it runs in, where that is less.
     """
     return min([psutil.virtual_memory().available, *container_memory()])
 
 
 def container_memory(own_groups: Path = _OWN_GROUPS, mount: Path = _MOUNT) -> Iterator[int]:
-    """Bytes that are left in each control group around this process that has a limit (Linux); none
-    elsewhere.
+    """Bytes that are left in each control group around this
+    process that has a limit (Linux); none elsewhere.
     """
     try:
         lines = own_groups.read_text().splitlines()
@@ -56,8 +56,8 @@ def container_memory(own_groups: Path = _OWN_GROUPS, mount: Path = _MOUNT) -> It
 
 
 def _left_in_groups(mount: Path, path: str, version: int) -> Iterator[int]:
-    """Of a group and those around it. In a container the path may be the host's, and only the mount itself
-    is there.
+    """Of a group and those around it. In a container the path
+    may be the host's, and only the mount itself is there.
     """
     group = mount / path.strip("/")
     limit_file, use_file, given_up = _FILES[version]

@@ -1,6 +1,7 @@
 """Video and latent shapes: the only place that folds (B, C, F, H, W) <-> (B*F, C, H, W).
 
-Letters: B videos, C channels, F frames, H height, W width. In the folded layout the frames of one video are adjacent.
+Letters: B videos, C channels, F frames, H height, W width.
+In the folded layout the frames of one video are adjacent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import torch
 def fold_frames(video: torch.Tensor) -> torch.Tensor:
     """(B, C, F, H, W) -> (B*F, C, H, W), the frames of one video adjacent."""
     if video.ndim != 5:
-        raise ValueError(f"a video tensor has 5 dimensions (B, C, F, H, W); this one has shape {tuple(video.shape)}.")
+        raise ValueError(
+            f"a video tensor has 5 dimensions (B, C, F, H, W); this one has shape {tuple(video.shape)}."
+        )
     b, c, f, h, w = video.shape
     return video.transpose(1, 2).reshape(b * f, c, h, w)
 
@@ -22,7 +25,9 @@ def unfold_frames(images: torch.Tensor, num_frames: int) -> torch.Tensor:
     Raises ValueError when the batch is not a whole number of videos.
     """
     if images.ndim != 4:
-        raise ValueError(f"a batch of frames has 4 dimensions (B*F, C, H, W); this one has shape {tuple(images.shape)}.")
+        raise ValueError(
+            f"a batch of frames has 4 dimensions (B*F, C, H, W); this one has shape {tuple(images.shape)}."
+        )
     n, c, h, w = images.shape
     b = videos_in_batch(n, num_frames)
     return images.view(b, num_frames, c, h, w).transpose(1, 2)

@@ -118,19 +118,19 @@ class Graph(dict):
     def keep(self, latents: list) -> None:
         self.add("SaveLatent", samples=latents, filename_prefix="soak/latents")
 
-    def pictures(self, latents: list) -> list:
+    def images(self, latents: list) -> list:
         return self.add("VAEDecode", samples=latents, vae=self.vae)
 
     def taken(
         self, rng: random.Random, file: str = VIDEO, kind: str = "ZoetropeTakeFrames", **inputs
     ) -> list:
         """Adds a video file and a node that takes frames of it."""
-        wish = {
+        request = {
             "force_rate": rng.choice((0.0, 7.0)),
             "frame_cap": rng.choice(FRAMES),
             "skip_first_frames": rng.choice((0, 1, 2)),
         }
-        return self.add(kind, video=self.add("LoadVideo", file=file), **wish, **inputs)
+        return self.add(kind, video=self.add("LoadVideo", file=file), **request, **inputs)
 
 
 Maker = Callable[[random.Random, Graph], "dict | None"]
@@ -204,7 +204,7 @@ def preview(rng, graph):
 
 @kind
 def frames_to_file(rng, graph):
-    images = graph.pictures(graph.sample(rng, graph.moving(rng), rng.choice(FRAMES)))
+    images = graph.images(graph.sample(rng, graph.moving(rng), rng.choice(FRAMES)))
     format = rng.choice(graph.choices("ZoetropeSaveFrames", "format"))
     graph.add(
         "ZoetropeSaveFrames",
@@ -304,7 +304,7 @@ def windows_that_do_not_fit(rng, graph):
 @kind
 def file_that_cannot_be(rng, graph):
     """Fails after everything has been sampled."""
-    images = graph.pictures(graph.sample(rng, graph.moving(rng)))
+    images = graph.images(graph.sample(rng, graph.moving(rng)))
     graph.add("ZoetropeSaveFrames", images=images, filename_prefix="soak/never", format="GIF", crf=3.0)
     return {"end": ERROR, "words": "crf=3"}
 
@@ -346,8 +346,8 @@ def put_inputs(base: Path) -> None:
         video, sound = container.add_stream("libx264", rate=8), container.add_stream("aac", rate=16000)
         video.width, video.height, video.pix_fmt, sound.layout = WIDTH, HEIGHT, "yuv420p", "mono"
         for number in range(VIDEO_FRAMES):
-            picture = np.full((HEIGHT, WIDTH, 3), 20 * number, np.uint8)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((HEIGHT, WIDTH, 3), 20 * number, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         tone = np.sin(np.arange(16000 * VIDEO_FRAMES // 8, dtype=np.float32) * 0.1)[None]
         frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
         frame.sample_rate = 16000

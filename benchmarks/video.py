@@ -1,9 +1,11 @@
-"""Reading and writing video against the ffmpeg command line: memory above the frames themselves, speed as a ratio, memory of a long file.
+"""Reading and writing video against the ffmpeg command line: memory above the frames themselves, speed as a
+ratio, memory of a long file.
 
-Like with like: ffmpeg decodes the same file to rgb24 and throws it away, on as many threads; it encodes the same raw frames with the
-same codec, preset and quality. Ratios are medians over interleaved repeats, 1 = as fast, 2 = twice as fast; each repeat of decoding is
-the best of three. The first time in a process is shown by itself (first_decode_vs_ffmpeg): ffmpeg keeps no frames, we fill 25 MB for
-each, and on a virtual machine memory that was never touched can cost more than everything else.
+Like with like: ffmpeg decodes the same file to rgb24 and throws it away, on as many threads; it encodes the
+same raw frames with the same codec, preset and quality. Ratios are medians over interleaved repeats, 1 = as
+fast, 2 = twice as fast; each repeat of decoding is the best of three. The first time in a process is shown by
+itself (first_decode_vs_ffmpeg): ffmpeg keeps no frames, we fill 25 MB for each, and on a virtual machine
+memory that was never touched can cost more than everything else.
 """
 
 from __future__ import annotations
@@ -20,18 +22,34 @@ import time
 from pathlib import Path
 
 BEST_OF = 3
-KEYS = ("decode_rss_over_tensor_mib", "decode_vs_ffmpeg", "encode_vs_ffmpeg", "decode_vs_vhs", "stream_rss_slope_kib_per_frame")
+KEYS = (
+    "decode_rss_over_tensor_mib",
+    "decode_vs_ffmpeg",
+    "encode_vs_ffmpeg",
+    "decode_vs_vhs",
+    "stream_rss_slope_kib_per_frame",
+)
 
 
 def main(arguments: list[str]) -> dict:
-    """Prints a table, or with --json one object with KEYS as the last line; returns that object. None where something is not installed."""
+    """Prints a table, or with --json one object with KEYS as the last line; returns that object. None where
+    something is not installed.
+    """
     parser = argparse.ArgumentParser(prog="bench video", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-    parser.add_argument("--frames", type=int, default=300, help="frames of 1920x1080 to decode (300, which need 7.5 GB)")
-    parser.add_argument("--stream", type=int, default=2000, help="frames of 512x512 that latents become (2000)")
-    parser.add_argument("--vhs", metavar="FOLDER", help="a clone of ComfyUI-VideoHelperSuite whose requirements are installed")
+    parser.add_argument(
+        "--frames", type=int, default=300, help="frames of 1920x1080 to decode (300, which need 7.5 GB)"
+    )
+    parser.add_argument(
+        "--stream", type=int, default=2000, help="frames of 512x512 that latents become (2000)"
+    )
+    parser.add_argument(
+        "--vhs", metavar="FOLDER", help="a clone of ComfyUI-VideoHelperSuite whose requirements are installed"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="repeats of every timing (3)")
-    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)  # one function of video_parts, in this process
+    parser.add_argument(
+        "--part", nargs="+", help=argparse.SUPPRESS
+    )  # one function of video_parts, in this process
     options = parser.parse_args(arguments)
     if options.part:
         from . import video_parts
@@ -49,7 +67,9 @@ def main(arguments: list[str]) -> dict:
     return result
 
 
-def run(folder: Path, frames: int = 300, stream: int = 2000, repeats: int = 3, vhs: str | None = None) -> dict:
+def run(
+    folder: Path, frames: int = 300, stream: int = 2000, repeats: int = 3, vhs: str | None = None
+) -> dict:
     """All measures; each part in a process of its own, so that none sees the memory of another."""
     clip = folder / "clip.mp4"
     make_clip(clip, frames)
@@ -62,7 +82,19 @@ def run(folder: Path, frames: int = 300, stream: int = 2000, repeats: int = 3, v
         if vhs:
             others.append(apart("vhs_decode_seconds", str(clip), str(Path(vhs).resolve())))
         if shutil.which("ffmpeg"):
-            command = ["ffmpeg", "-v", "error", "-i", str(clip), "-f", "rawvideo", "-pix_fmt", "rgb24", "-y", os.devnull]
+            command = [
+                "ffmpeg",
+                "-v",
+                "error",
+                "-i",
+                str(clip),
+                "-f",
+                "rawvideo",
+                "-pix_fmt",
+                "rgb24",
+                "-y",
+                os.devnull,
+            ]
             theirs.append(min(timed(command) for _ in range(BEST_OF)))
     if others:
         result["decode_vs_vhs"] = round(statistics.median(others) / statistics.median(ours), 3)
@@ -85,8 +117,10 @@ def make_clip(path: Path, frames: int) -> None:
         video = container.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "23"})
         video.width, video.height, video.pix_fmt = 1920, 1080, "yuv420p"
         for i in range(frames):
-            picture = np.stack([(xs + 5 * i) % 256, (ys + 3 * i) % 256, (xs + ys) // 12 % 256], -1).astype(np.uint8)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.stack([(xs + 5 * i) % 256, (ys + 3 * i) % 256, (xs + ys) // 12 % 256], -1).astype(
+                np.uint8
+            )
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(video.encode())
 
 
@@ -113,7 +147,32 @@ def encode_ratio(folder: Path, repeats: int) -> float:
     ours, theirs = [], []
     for _ in range(repeats):
         ours.append(apart("encode_seconds", str(folder), str(raw)))
-        command = ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "1280x720", "-r", "24", "-i", str(raw)]
-        command += ["-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-y", str(folder / "theirs.mp4")]
+        command = [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "rgb24",
+            "-s",
+            "1280x720",
+            "-r",
+            "24",
+            "-i",
+            str(raw),
+        ]
+        command += [
+            "-c:v",
+            "libx264",
+            "-crf",
+            "18",
+            "-pix_fmt",
+            "yuv420p",
+            "-movflags",
+            "+faststart",
+            "-y",
+            str(folder / "theirs.mp4"),
+        ]
         theirs.append(timed(command))
     return round(statistics.median(theirs) / statistics.median(ours), 3)

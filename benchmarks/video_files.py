@@ -1,7 +1,8 @@
-"""Files of the published video networks at their full size, made from the manifests with seeded values, and what a step on them needs.
+"""Files of the published video networks at their full size, made from the manifests with seeded values, and
+what a step on them needs.
 
-Every weight is a view of a short row of numbers, shifted by one from line to line, which torch's own kind of file keeps a few kilobytes
-small; `whole` writes every number out.
+Every weight is a view of a short row of numbers, shifted by one from line to line, which torch's own kind of
+file keeps a few kilobytes small; `whole` writes every number out.
 """
 
 from __future__ import annotations
@@ -41,7 +42,11 @@ class PublishedSize:
 
     def shape(self, published: bool) -> tuple[int, int, int]:
         """(frames, height, width) as published or the smallest legal ones."""
-        return (self.frames, self.height, self.width) if published else (self.least_frames, self.least_size, self.least_size)
+        return (
+            (self.frames, self.height, self.width)
+            if published
+            else (self.least_frames, self.least_size, self.least_size)
+        )
 
 
 FPS = {"fps": ()}
@@ -55,12 +60,22 @@ SIZES = {
     "zeroscope_v2_576w": PublishedSize("modelscope_text2video_pytorch_model", 24, 40, 72, 1024),
     "zeroscope_v2_XL": PublishedSize("modelscope_text2video_pytorch_model", 24, 72, 128, 1024),
     "videocrafter1_t2v_512": PublishedSize("videocrafter1_t2v_512", 16, 40, 64, 1024),
-    "videocrafter1_t2v_1024": PublishedSize("videocrafter1_t2v_1024", 16, 72, 128, 1024, base_scale=0.3, more=FPS),
-    "videocrafter2_t2v_512": PublishedSize("videocrafter2_t2v_512", 16, 40, 64, 1024, base_scale=0.7, more=FPS),
-    "videocrafter1_i2v_512": PublishedSize("videocrafter1_i2v_512", 16, 40, 64, 1024, base_scale=0.7, more=IMAGE),
+    "videocrafter1_t2v_1024": PublishedSize(
+        "videocrafter1_t2v_1024", 16, 72, 128, 1024, base_scale=0.3, more=FPS
+    ),
+    "videocrafter2_t2v_512": PublishedSize(
+        "videocrafter2_t2v_512", 16, 40, 64, 1024, base_scale=0.7, more=FPS
+    ),
+    "videocrafter1_i2v_512": PublishedSize(
+        "videocrafter1_i2v_512", 16, 40, 64, 1024, base_scale=0.7, more=IMAGE
+    ),
     "dynamicrafter_256": PublishedSize("dynamicrafter_256", 16, 32, 32, 1024, least_frames=16, more=IMAGES),
-    "dynamicrafter_512": PublishedSize("dynamicrafter_512", 16, 40, 64, 1024, least_frames=16, base_scale=0.7, more=IMAGES),
-    "dynamicrafter_1024": PublishedSize("dynamicrafter_1024", 16, 72, 128, 1024, least_frames=16, base_scale=0.3, more=IMAGES),
+    "dynamicrafter_512": PublishedSize(
+        "dynamicrafter_512", 16, 40, 64, 1024, least_frames=16, base_scale=0.7, more=IMAGES
+    ),
+    "dynamicrafter_1024": PublishedSize(
+        "dynamicrafter_1024", 16, 72, 128, 1024, least_frames=16, base_scale=0.3, more=IMAGES
+    ),
     "lavie_base": PublishedSize("lavie_base", 16, 40, 64, 768),
     "lavie_interpolation": PublishedSize("lavie_interpolation", 61, 40, 64, 768, least_frames=5),
     "lavie_vsr": PublishedSize("lavie_vsr", 8, 320, 512, 1024, more=LEVEL),
@@ -72,7 +87,9 @@ SIZES = {
     "sv3d_u": PublishedSize("sv3d_u", 21, 72, 72, 1024, conditioning="SV3D_Conditioning"),
     "sv3d_p": PublishedSize("sv3d_p", 21, 72, 72, 1024, conditioning="SV3D_Conditioning"),
 }
-"""Published file -> its sizes; the ZeroScopes are ModelScopeT2V's network, Show-1's sr2 is modelscope_diffusers."""
+"""Published file -> its sizes; the ZeroScopes are ModelScopeT2V's network, Show-1's sr2 is
+modelscope_diffusers.
+"""
 
 
 def manifest(name: str) -> dict[str, list[int]]:
@@ -86,7 +103,9 @@ def write_file(path: Path, size: PublishedSize, whole: bool = False) -> None:
     generator = torch.Generator().manual_seed(0)
     tensors = {key: _weight(key, shape, generator) for key, shape in manifest(size.manifest).items()}
     if size.base_scale is not None:
-        tensors["scale_arr"] = torch.cat((torch.linspace(1, size.base_scale, 400), torch.full((1000,), size.base_scale)))
+        tensors["scale_arr"] = torch.cat(
+            (torch.linspace(1, size.base_scale, 400), torch.full((1000,), size.base_scale))
+        )
     if whole:
         tensors = {key: value.clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
     torch.save({"state_dict": tensors}, path)
@@ -110,10 +129,17 @@ def _low_resolution(frames: int, latent: tuple[int, ...]) -> dict:
 
 
 def _enlarged(frames: int, latent: tuple[int, ...]) -> dict:
-    return {LOW_RES_VIDEO: torch.zeros(frames, *latent), FIRST_FRAME: torch.zeros(1, *latent), NOISE_LEVEL: 250}
+    return {
+        LOW_RES_VIDEO: torch.zeros(frames, *latent),
+        FIRST_FRAME: torch.zeros(1, *latent),
+        NOISE_LEVEL: 250,
+    }
 
 
 CONDITIONS: dict[str, Callable[[int, tuple[int, ...]], dict]] = {
-    "lavie_interpolation": _key_frames, "lavie_vsr": _low_resolution, "show1_interpolation": _key_frames, "show1_sr1": _enlarged,
-}  # fmt: skip
+    "lavie_interpolation": _key_frames,
+    "lavie_vsr": _low_resolution,
+    "show1_interpolation": _key_frames,
+    "show1_sr1": _enlarged,
+}
 """System -> what its conditioning nodes add to a prompt, for so many frames and latents (C, H, W)."""

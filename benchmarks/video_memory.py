@@ -1,8 +1,10 @@
-"""Activation memory of the video networks of this pack at two sizes: the memory_usage_factor that each should have.
+"""Activation memory of the video networks of this pack at
+two sizes: the memory_usage_factor that each should have.
 
-Every network runs in half precision on torch's meta device, which computes shapes only, with positive and negative prompt in one
-batch. What lives at the same time is counted tensor by tensor; attention counts as its output, as a fused kernel needs no more. Core
-expects rows x height x width x bytes x 0.01 x factor MiB; the factor here makes that the counted peak.
+Every network runs in half precision on torch's meta device, which computes shapes only, with positive and
+negative prompt in one batch. What lives at the same time is counted tensor by tensor; attention counts as its
+output, as a fused kernel needs no more. Core expects rows x height x width x bytes x 0.01 x factor MiB; the
+factor here makes that the counted peak.
 """
 
 from __future__ import annotations
@@ -25,11 +27,15 @@ from ..video_unets.videocrafter import network as videocrafter
 from . import video_files
 from .video_files import PublishedSize, manifest
 
-SIZES = {name: size for name, size in video_files.SIZES.items() if not size.conditioning}  # core's own networks have core's factors
+SIZES = {
+    name: size for name, size in video_files.SIZES.items() if not size.conditioning
+}  # core's own networks have core's factors
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of tensors made under it that are alive at the same time; views of `others` are not new."""
+    """Counts the bytes of tensors made under it that are
+    alive at the same time; views of `others` are not new.
+    """
 
     def __init__(self, others):
         super().__init__()
@@ -76,30 +82,43 @@ def activation_peak(size: PublishedSize, frames: int, height: int, width: int) -
     """Bytes of activations of one call with two prompts; the network and its inputs are not counted."""
     shapes, system = FileShapes(manifest(size.manifest), size.manifest), system_of(size)
     settings = system.settings(shapes.without_prefix(system.prefix))
-    network = system.network()(**settings, dtype=torch.float16, device="meta", operations=comfy.ops.manual_cast)
+    network = system.network()(
+        **settings, dtype=torch.float16, device="meta", operations=comfy.ops.manual_cast
+    )
     network.requires_grad_(False)
     rows = 2 * frames
 
     def empty(*shape, dtype=torch.float16):
         return torch.empty(shape, dtype=dtype, device="meta")
 
-    extra = {name: empty(rows, dtype=torch.long) if shape is None else empty(2, *shape) for name, shape in size.more.items()}
+    extra = {
+        name: empty(rows, dtype=torch.long) if shape is None else empty(2, *shape)
+        for name, shape in size.more.items()
+    }
     inputs = empty(rows, settings["in_channels"], height, width), empty(rows, dtype=torch.float32)
     with LiveBytes([*network.parameters(), *network.buffers(), *inputs]) as live, torch.no_grad():
-        network(*inputs, context=empty(rows, 77, size.text), transformer_options={"cond_or_uncond": [0, 1]}, **extra)
+        network(
+            *inputs,
+            context=empty(rows, 77, size.text),
+            transformer_options={"cond_or_uncond": [0, 1]},
+            **extra,
+        )
     return live.peak
 
 
 def measured_factor(size: PublishedSize, scale: int = 1) -> tuple[float, int]:
-    """(the memory_usage_factor that makes core's estimate the counted peak, that peak in bytes) at the published size, or at `scale` times
-    its width and height."""
+    """(the memory_usage_factor that makes core's estimate the counted peak, that peak in bytes) at the
+    published size, or at `scale` times its width and height.
+    """
     frames, height, width = size.frames, scale * size.height, scale * size.width
     peak = activation_peak(size, frames, height, width)
     return peak / (2 * frames * height * width * 2 * 0.01 * 1024**2), peak
 
 
 def main(arguments: list[str]) -> dict[str, float]:
-    """Prints a table, or with --json one object {published file: the larger factor of two sizes} as the last line; returns that object."""
+    """Prints a table, or with --json one object {published file: the larger factor of two sizes} as the last
+    line; returns that object.
+    """
     parser = argparse.ArgumentParser(prog="bench video_memory", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("only", nargs="*", help="published files to count; all without")
@@ -108,14 +127,21 @@ def main(arguments: list[str]) -> dict[str, float]:
         parser.error(f"unknown files {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
     use_fused_attention()
     factors = {}
-    print(f"{'published file':24} {'frames':>6} {'latent':>9} {'peak MiB':>9} {'factor':>7} {'four times the pixels':>22} {'declared':>9}")
+    print(
+        f"{'published file':24} {'frames':>6} {'latent':>9} {'peak MiB':>9} {'factor':>7}"
+        f" {'four times the pixels':>22} {'declared':>9}"
+    )
     for name in options.only or SIZES:
         size = SIZES[name]
         (factor, peak), (larger, _) = measured_factor(size), measured_factor(size, 2)
         factors[name] = round(max(factor, larger), 2)
         declared = system_of(size).memory_usage_factor
         latent = f"{size.height}x{size.width}"
-        print(f"{name:24} {size.frames:6} {latent:>9} {peak / 1024**2:9.0f} {factor:7.2f} {larger:22.2f} {declared:9.2f}", flush=True)
+        print(
+            f"{name:24} {size.frames:6} {latent:>9} {peak / 1024**2:9.0f} {factor:7.2f} {larger:22.2f}"
+            f" {declared:9.2f}",
+            flush=True,
+        )
     if options.json:
         print(json.dumps(factors))
     return factors

@@ -1,7 +1,8 @@
 """What training draws from the world: scenes, captions and noise levels, without a network and without a GPU.
 
-A batch holds B clips of F frames (single pictures: F = 1) as poses, so that drawing can go on in other processes while the
-pictures themselves are rendered wherever the networks run. Everything follows from a stage's name and a step's number.
+A batch holds B clips of F frames (single pictures: F = 1) as poses, so that drawing can go on in other
+processes while the pictures themselves are rendered wherever the networks run. Everything follows from a
+stage's name and a step's number.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         moved = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return Batch(**{k: v.to(device) if isinstance(v, torch.Tensor | world.Poses) else v for k, v in moved.items()})
+        return Batch(
+            **{k: v.to(device) if isinstance(v, torch.Tensor | world.Poses) else v for k, v in moved.items()}
+        )
 
     def each_frame(self, per_clip: torch.Tensor) -> torch.Tensor:
         """Values of clips (B, ...) repeated for their frames: (B * F, ...)."""
@@ -68,7 +71,9 @@ def draw_scene(
 ) -> tuple[world.Scene, str, float]:
     """A scene (of this motion, where one is given), its caption and the time of its first or only frame.
 
-    A named motion with an end begins at its beginning. Single pictures often name the place, clips only of what stays in it."""
+    A named motion with an end begins at its beginning. Single
+    pictures often name the place, clips only of what stays in it.
+    """
     scene = world.random_scene(rng, motion, camera)
     named = rng.random() < NAMED_MOTION
     whole = camera != "fixed" or (named and scene.motion in (*world.DRIFTS, "grow", "shrink"))
@@ -97,11 +102,14 @@ class Drawer:
         self.text_rows = networks.TextRows(networks.vocabulary(self.tokens))
         self.levels = noise_levels()
 
-    def pictures(self, count: int, seed: int, stage: str) -> Batch:
-        """Single pictures at random times, some taken while the camera moves; half of the noise levels tilted to the high
-        ones, both beta schedules mixed."""
+    def images(self, count: int, seed: int, stage: str) -> Batch:
+        """Single pictures at random times, some taken while the camera moves; half of the noise levels tilted
+        to the high ones, both beta schedules mixed.
+        """
         rng, generator = generators(stage, seed)
-        cameras = [rng.choice(world.CAMERAS) if rng.random() < CAMERA_MOVES else "fixed" for _ in range(count)]
+        cameras = [
+            rng.choice(world.CAMERAS) if rng.random() < CAMERA_MOVES else "fixed" for _ in range(count)
+        ]
         drawn = [draw_scene(rng, camera, single=True) for camera in cameras]
         level = (torch.rand(count, generator=generator) + torch.arange(count)) / count
         tilted = torch.arange(count) % 2 == 0
@@ -110,19 +118,28 @@ class Drawer:
         return self._batch(drawn, 1, times, kept, rng, seed)
 
     def clips(self, frames: int, seed: int, stage: str, camera: str = "fixed") -> Batch:
-        """As many clips as have together at most `frames` frames, of 16 frames or, where the camera stands still, sometimes 8;
-        one noise level a clip, of AnimateDiff's betas, three in four above 350, because paths are decided where noise is high."""
+        """As many clips as have together at most `frames` frames, of 16 frames or, where the camera stands
+        still, sometimes 8; one noise level a clip, of AnimateDiff's betas, three in four above 350, because
+        paths are decided where noise is high.
+        """
         rng, generator = generators(stage, seed)
         num_frames = rng.choice(LENGTHS) if camera == "fixed" else max(LENGTHS)
         count = max(1, frames // num_frames)
-        motions = [rng.choice(self.favoured) if self.favoured and rng.random() < FAVOURED else None for _ in range(count)]
+        motions = [
+            rng.choice(self.favoured) if self.favoured and rng.random() < FAVOURED else None
+            for _ in range(count)
+        ]
         drawn = [draw_scene(rng, camera, motion=motion) for motion in motions]
         low = max(1, count // 4)
-        high = 350 + 650 * (torch.rand(count - low, generator=generator) + torch.arange(count - low)) / max(1, count - low)
+        high = 350 + 650 * (torch.rand(count - low, generator=generator) + torch.arange(count - low)) / max(
+            1, count - low
+        )
         times = torch.cat([high, 350 * torch.rand(low, generator=generator)]).long().clamp(0, 999)
         return self._batch(drawn, num_frames, times, self.levels[1, times], rng, seed)
 
-    def _batch(self, drawn: list[tuple], num_frames: int, times, kept, rng: random.Random, seed: int) -> Batch:
+    def _batch(
+        self, drawn: list[tuple], num_frames: int, times, kept, rng: random.Random, seed: int
+    ) -> Batch:
         scenes, captions, first = ([d[i] for d in drawn] for i in range(3))
         rows, motions = [], []
         for caption in captions:
@@ -130,7 +147,9 @@ class Drawer:
             rows.append(self.text_rows([UNKNOWN if rng.random() < UNKNOWN_WORDS else t for t in line]))
             motions.append(named_motion(caption) if line else len(world.MOTIONS))
         seen, rates = world.posed_clips(scenes, num_frames, first)
-        return Batch(scenes, num_frames, seen, rates, torch.tensor(rows), torch.tensor(motions), times, kept, seed)
+        return Batch(
+            scenes, num_frames, seen, rates, torch.tensor(rows), torch.tensor(motions), times, kept, seed
+        )
 
 
 def generators(stage: str, seed: int) -> tuple[random.Random, torch.Generator]:
@@ -139,13 +158,22 @@ def generators(stage: str, seed: int) -> tuple[random.Random, torch.Generator]:
 
 
 def in_order(draw: Callable[[int], object], seeds: range, workers: int) -> Iterator[object]:
-    """draw(seed) of every seed in order, drawn ahead by that many other processes (0: here, when asked for)."""
+    """draw(seed) of every seed in order, drawn ahead by
+    that many other processes (0: here, when asked for).
+    """
     if not workers:
         yield from map(draw, seeds)
         return
-    torch.multiprocessing.set_sharing_strategy("file_system")  # a batch is many small tensors, more than files may be open
+    torch.multiprocessing.set_sharing_strategy(
+        "file_system"
+    )  # a batch is many small tensors, more than files may be open
     yield from torch.utils.data.DataLoader(
-        _Drawn(draw, seeds), batch_size=None, shuffle=False, num_workers=workers, prefetch_factor=4, collate_fn=_as_it_is
+        _Drawn(draw, seeds),
+        batch_size=None,
+        shuffle=False,
+        num_workers=workers,
+        prefetch_factor=4,
+        collate_fn=_as_it_is,
     )
 
 

@@ -1,4 +1,5 @@
-"""Thumbnails of the workflows whose models the demo has not: drawn by the demo's world, to show what goes in and what comes out.
+"""Thumbnails of the workflows whose models the demo has not: drawn
+by the demo's world, to show what goes in and what comes out.
 
 Letters: F frames; clips are (F, 3, H, W) in 0..1, one of them is 32 frames or a still picture of one.
 """
@@ -67,11 +68,23 @@ def show1():
 
 DRAWINGS = {
     "09 Text to video (ModelScope)": lambda: text_to_video(
-        "a square bounces in the meadow", 6, "bounce", shape="square", colour="yellow", background="meadow", size="big"
+        "a square bounces in the meadow",
+        6,
+        "bounce",
+        shape="square",
+        colour="yellow",
+        background="meadow",
+        size="big",
     ),
     "10 Text to video (ZeroScope XL)": zeroscope,
     "11 Text to video (VideoCrafter2)": lambda: text_to_video(
-        "a ring drifts over the desert", 8, "right", shape="ring", colour="purple", background="desert", size="big"
+        "a ring drifts over the desert",
+        8,
+        "right",
+        shape="ring",
+        colour="purple",
+        background="desert",
+        size="big",
     ),
     "12 Image to video (VideoCrafter1)": lambda: image_to_video(
         "16 frames like it", 12, "grow", shape="triangle", colour="blue", background="pink"

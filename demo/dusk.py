@@ -18,4 +18,6 @@ def at_dusk(frames: torch.Tensor) -> torch.Tensor:
 def by_day(frames: torch.Tensor) -> torch.Tensor:
     """The inverse of `at_dusk`, clamped to 0..1: what the judge can read."""
     back = torch.linalg.inv(torch.tensor(DUSK))
-    return torch.einsum("dc,...chw->...dhw", back, frames.float() - torch.tensor(DUSK_LIGHT).view(3, 1, 1)).clamp(0, 1)
+    return torch.einsum(
+        "dc,...chw->...dhw", back, frames.float() - torch.tensor(DUSK_LIGHT).view(3, 1, 1)
+    ).clamp(0, 1)

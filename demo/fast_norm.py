@@ -1,6 +1,7 @@
 """GroupNorm for training on a CPU in channels-last layout, several times as fast as torch's bfloat16 kernel.
 
-Sums over the pixels are taken in float32; normalisation is one multiply-add per pixel. Letters: N images, C channels, H, W.
+Sums over the pixels are taken in float32; normalisation is one
+multiply-add per pixel. Letters: N images, C channels, H, W.
 """
 
 from __future__ import annotations
@@ -40,13 +41,17 @@ class _GroupNorm(torch.autograd.Function):
         along_mean = rate * ctx.over_group(by_bias * weight.float())
         along_self = rate * rate * ctx.over_group(by_weight * weight.float())
         kind = grad.dtype
-        by_x = torch.addcmul((along_self * mean - along_mean).to(kind)[:, None], pixels, -along_self.to(kind)[:, None])
+        by_x = torch.addcmul(
+            (along_self * mean - along_mean).to(kind)[:, None], pixels, -along_self.to(kind)[:, None]
+        )
         by_x = by_x.addcmul_(grad, scale.to(kind)[:, None]).view(n, h, w, c).permute(0, 3, 1, 2)
         return by_x, by_weight.sum(0).to(kind), by_bias.sum(0).to(kind), None, None
 
 
 def speed_up(network: nn.Module) -> nn.Module:
-    """Let every GroupNorm of a network that is only trained, never saved as a whole, use the fast function."""
+    """Let every GroupNorm of a network that is only trained,
+    never saved as a whole, use the fast function.
+    """
     for module in network.modules():
         if isinstance(module, nn.GroupNorm):
             module.forward = _forward_of(module)

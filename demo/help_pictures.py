@@ -1,4 +1,5 @@
-"""Makes the pictures of the help pages with the pack's own code: plans of windows, curves, and frame tools on the demo's world.
+"""Makes the pictures of the help pages with the pack's own code:
+plans of windows, curves, and frame tools on the demo's world.
 
     python dev.py run demo.help_pictures
 
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from ..frame_tools.grids import compare_clips, contact_sheet
-from ..frame_tools.labels import label_bar, to_picture
+from ..frame_tools.labels import label_bar, to_image
 from ..frame_tools.optical_flow import draw_flow, far_movement, flow_frames
 from ..frame_tools.plots import frame_differences, plot_differences
 from ..samplers.context_fusion import fuse_weights
@@ -55,7 +56,9 @@ def weights() -> torch.Tensor:
     """How much each frame of a window counts, as parts of the most, by every fuse method."""
     curves = [fuse_weights(method, range(6, 22), 28, 4) for method in FUSE_METHODS]
     parts = [[weight / max(curve) for weight in curve] for curve in curves]
-    return plot_differences(parts, list(FUSE_METHODS), WIDTH, 300, "Weight of a frame in its window, as a part of the largest")[0]
+    return plot_differences(
+        parts, list(FUSE_METHODS), WIDTH, 300, "Weight of a frame in its window, as a part of the largest"
+    )[0]
 
 
 def guidance() -> torch.Tensor:
@@ -67,12 +70,17 @@ def guidance() -> torch.Tensor:
 
 def clip(seed: int, motion: str, num_frames: int = 16, **things: str) -> torch.Tensor:
     """A clip of the world (F, H, W, 3)."""
-    return world.render_clip(world.random_scene(random.Random(seed), motion=motion, **things), num_frames).movedim(1, -1)
+    return world.render_clip(
+        world.random_scene(random.Random(seed), motion=motion, **things), num_frames
+    ).movedim(1, -1)
 
 
 def compared() -> torch.Tensor:
     """The middle frame of two clips beside each other."""
-    clips = [clip(2, "bounce", shape="ball", colour=colour, background="meadow", size="big") for colour in ("red", "purple")]
+    clips = [
+        clip(2, "bounce", shape="ball", colour=colour, background="meadow", size="big")
+        for colour in ("red", "purple")
+    ]
     return compare_clips(clips, ["a red ball", "a purple ball"])[8]
 
 
@@ -99,7 +107,9 @@ def differences() -> torch.Tensor:
 PICTURES = {
     "ZoetropeApplyContextWindows/schedules.png": schedules,
     "ZoetropeApplyContextWindows/weights.png": weights,
-    "ZoetropeShowContextWindows/plan.png": lambda: plan_of("standard_uniform", range(4), WIDTH // PLANNED["num_frames"]),
+    "ZoetropeShowContextWindows/plan.png": lambda: plan_of(
+        "standard_uniform", range(4), WIDTH // PLANNED["num_frames"]
+    ),
     "ZoetropeSetFrameGuidance/curves.png": guidance,
     "ZoetropeCompareClips/compared.png": compared,
     "ZoetropeMakeContactSheet/sheet.png": sheet,
@@ -108,17 +118,17 @@ PICTURES = {
 }
 
 
-def fitting(picture: torch.Tensor) -> torch.Tensor:
+def fitting(image: torch.Tensor) -> torch.Tensor:
     """A picture (H, W, 3) in its size, or made smaller so that it is no wider than WIDTH."""
-    if picture.shape[1] <= WIDTH:
-        return picture
-    size = (round(picture.shape[0] * WIDTH / picture.shape[1]), WIDTH)
-    return F.interpolate(picture.movedim(-1, 0)[None], size, mode="bicubic", antialias=True)[0].movedim(0, -1)
+    if image.shape[1] <= WIDTH:
+        return image
+    size = (round(image.shape[0] * WIDTH / image.shape[1]), WIDTH)
+    return F.interpolate(image.movedim(-1, 0)[None], size, mode="bicubic", antialias=True)[0].movedim(0, -1)
 
 
 def main() -> None:
     for name, make in PICTURES.items():
-        to_picture(fitting(make())).quantize(128).save(FOLDER / name, optimize=True)
+        to_image(fitting(make())).quantize(128).save(FOLDER / name, optimize=True)
         print(f"{name}: {(FOLDER / name).stat().st_size} bytes")
 
 

@@ -1,4 +1,5 @@
-"""Makes the picture and the video that the example workflows load: example.png and input_video.mp4, of the demo's world.
+"""Makes the picture and the video that the example workflows
+load: example.png and input_video.mp4, of the demo's world.
 
     python dev.py run demo.inputs
 
@@ -29,7 +30,7 @@ def enlarged(frames: torch.Tensor, side: int) -> torch.Tensor:
     return (large * 255).round().byte().movedim(1, -1)
 
 
-def picture() -> torch.Tensor:
+def image() -> torch.Tensor:
     """One picture (H, W, 3) in 0..255: a big red ball in the meadow."""
     things = {"shape": "ball", "colour": "red", "background": "meadow", "size": "big"}
     scene = world.random_scene(random.Random(4), motion="still", **things)
@@ -37,7 +38,9 @@ def picture() -> torch.Tensor:
 
 
 def video() -> torch.Tensor:
-    """A purple ring on its round in front of the desert, at the world's pace of 8 frames a second: (F, H, W, 3) in 0..255."""
+    """A purple ring on its round in front of the desert, at the world's pace of 8 frames a second: (F, H, W,
+    3) in 0..255.
+    """
     things = {"shape": "ring", "colour": "purple", "background": "desert", "size": "big"}
     scene = world.random_scene(random.Random(5), motion="orbit", **things)
     clips = [world.render_clip(scene, 1, first_frame=frame * 8 / FPS) for frame in range(NUM_FRAMES)]
@@ -56,7 +59,7 @@ def save_video(frames: torch.Tensor, path: pathlib.Path) -> None:
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    Image.fromarray(picture().numpy()).save(FOLDER / PICTURE, optimize=True)
+    Image.fromarray(image().numpy()).save(FOLDER / PICTURE, optimize=True)
     save_video(video(), FOLDER / VIDEO)
     for name in (PICTURE, VIDEO):
         print(f"{name}: {(FOLDER / name).stat().st_size} bytes")

@@ -1,7 +1,9 @@
-"""Reads from frames alone, without a network, what is seen in them: colour, shape, background, place, size and motion.
+"""Reads from frames alone, without a network, what is seen
+in them: colour, shape, background, place, size and motion.
 
-The thing is what differs from each row's border pixels; its shape is the world's shape that overlaps it best at the
-measured centre and area, turned as it may be. Frames are RGB (F, 3, H, W) in 0..1, places and lengths in pixels.
+The thing is what differs from each row's border pixels; its shape is the
+world's shape that overlaps it best at the measured centre and area, turned as
+it may be. Frames are RGB (F, 3, H, W) in 0..1, places and lengths in pixels.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class Reading:
     y: float
     radius: float
     overlap: float
-    angle: float = 0.0  # radians, between 0 and the shape's symmetry; 0 for shapes that cannot be seen to turn
+    angle: float = (
+        0.0  # radians, between 0 and the shape's symmetry; 0 for shapes that cannot be seen to turn
+    )
 
 
 def _nearest(rgb: torch.Tensor, palette: dict[str, tuple[int, int, int]]) -> list[str]:
@@ -221,11 +225,15 @@ def _name_path(centres: torch.Tensor, steps: torch.Tensor) -> str:
 
 
 def coherent(readings: list[Reading], motion: Motion) -> bool:
-    """Whether a clip shows one thing on one path: the same colour and shape in at least 7 of 8 of the frames that show
-    anything, which are at least 3 in 8, a mean second difference of the path of at most 6 px and no step above 20 px."""
+    """Whether a clip shows one thing on one path: the same colour and shape in
+    at least 7 of 8 of the frames that show anything, which are at least 3 in 8,
+    a mean second difference of the path of at most 6 px and no step above 20 px.
+    """
     shown = [r for r in readings if r.colour != "none"]
     least = math.ceil(len(shown) * 7 / 8)
     colours, shapes = [r.colour for r in shown], [r.shape for r in shown]
-    same = all(max(map(kinds.count, set(kinds) - {"none"}), default=0) >= least for kinds in (colours, shapes))
+    same = all(
+        max(map(kinds.count, set(kinds) - {"none"}), default=0) >= least for kinds in (colours, shapes)
+    )
     enough = len(shown) >= 3 / 8 * len(readings)
     return enough and same and motion.jerk <= ROUGH_JERK and motion.largest_step <= LARGEST_STEP

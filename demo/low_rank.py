@@ -1,6 +1,8 @@
-"""Low-rank changes of frozen weights, for training LoRA files: W + up @ down, the weight's rows in one part or several.
+"""Low-rank changes of frozen weights, for training LoRA files:
+W + up @ down, the weight's rows in one part or several.
 
-Source: Hu et al. 2021, arXiv 2106.09685. A fused query, key and value matrix counts as three parts, each with a change of its own.
+Source: Hu et al. 2021, arXiv 2106.09685. A fused query, key and
+value matrix counts as three parts, each with a change of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from torch.nn.utils import parametrize
 
 
 class LowRankChange(nn.Module):
-    """The change of one weight (rows, ...): for each part an up (rows / parts, rank) and a down (rank, columns)."""
+    """The change of one weight (rows, ...): for each part
+    an up (rows / parts, rank) and a down (rank, columns).
+    """
 
     def __init__(self, weight: torch.Tensor, rank: int, parts: int = 1):
         super().__init__()
@@ -26,8 +30,12 @@ class LowRankChange(nn.Module):
         return weight + change.view(weight.shape)
 
 
-def attach(model: nn.Module, names: Iterable[str], rank: int, fused: str = "to_qkv") -> dict[str, LowRankChange]:
-    """Make the weights of the named layers of a frozen model changeable; returns the changes by layer name."""
+def attach(
+    model: nn.Module, names: Iterable[str], rank: int, fused: str = "to_qkv"
+) -> dict[str, LowRankChange]:
+    """Make the weights of the named layers of a frozen
+    model changeable; returns the changes by layer name.
+    """
     changes = {}
     for name in names:
         layer = model.get_submodule(name)

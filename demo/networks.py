@@ -1,8 +1,10 @@
-"""The networks of the tiny family: a compact CLIP text encoder, a box-mean encoder, a narrow TAESD decoder, core's UNet.
+"""The networks of the tiny family: a compact CLIP text encoder,
+a box-mean encoder, a narrow TAESD decoder, core's UNet.
 
-Source: Radford et al. 2021, arXiv 2103.00020 (CLIP text model); Ollin Boer Bohan's TAESD (github.com/madebyollin/taesd)
-for the autoencoder's layout; Rombach et al. 2022, arXiv 2112.10752 for the UNet, which is ComfyUI's own class.
-Parameter names are those of the published files. Letters: N images, C channels, H, W pixels, h = H/8, w = W/8, L tokens.
+Source: Radford et al. 2021, arXiv 2103.00020 (CLIP text model); Ollin Boer Bohan's TAESD
+(github.com/madebyollin/taesd) for the autoencoder's layout; Rombach et al. 2022, arXiv 2112.10752 for the
+UNet, which is ComfyUI's own class. Parameter names are those of the published files. Letters: N images, C
+channels, H, W pixels, h = H/8, w = W/8, L tokens.
 """
 
 from __future__ import annotations
@@ -24,15 +26,26 @@ EMBEDDING = "embeddings.token_embedding.weight"
 TEXT_WIDTH, TEXT_LAYERS, TEXT_HEADS = 64, 2, 4
 UNET_WIDTH, UNET_MULT, UNET_HEADS = 64, (1, 1, 2, 1), 2
 UNET_CONFIG = {
-    "in_channels": 4, "model_channels": UNET_WIDTH, "num_res_blocks": [2] * 4, "channel_mult": UNET_MULT, "num_heads": UNET_HEADS,
-    "num_head_channels": -1, "use_spatial_transformer": True, "transformer_depth": [1] * 6 + [0] * 2,
-    "transformer_depth_output": [1] * 9 + [0] * 3, "transformer_depth_middle": 1, "context_dim": TEXT_WIDTH, "legacy": False,
-}  # fmt: skip
+    "in_channels": 4,
+    "model_channels": UNET_WIDTH,
+    "num_res_blocks": [2] * 4,
+    "channel_mult": UNET_MULT,
+    "num_heads": UNET_HEADS,
+    "num_head_channels": -1,
+    "use_spatial_transformer": True,
+    "transformer_depth": [1] * 6 + [0] * 2,
+    "transformer_depth_output": [1] * 9 + [0] * 3,
+    "transformer_depth_middle": 1,
+    "context_dim": TEXT_WIDTH,
+    "legacy": False,
+}
 DECODER_WIDTHS = (48, 40, 32, 16)  # channels at h, 2h, 4h, 8h
 
 
 def encode(frames: torch.Tensor) -> torch.Tensor:
-    """Latents (N, 4, h, w) of frames (N, 3, H, W) in 0..1: box means of 8x8 pixels and their left-right difference."""
+    """Latents (N, 4, h, w) of frames (N, 3, H, W) in 0..1:
+    box means of 8x8 pixels and their left-right difference.
+    """
     mean = F.avg_pool2d(frames, 8)
     luma = torch.tensor(LUMA, device=frames.device, dtype=frames.dtype).view(1, 3, 1, 1)
     halves = F.avg_pool2d((frames * luma).sum(1, keepdim=True), (8, 4))
@@ -59,8 +72,15 @@ def encoder_state() -> dict[str, torch.Tensor]:
         out[c, c, 1, 1] = LATENT_SCALE
     out[3, 3, 1, 1], out[3, 4, 1, 1] = SIDE_SCALE, -SIDE_SCALE
     bias = torch.tensor([-0.5 * LATENT_SCALE] * 3 + [0.0])
-    return {"0.weight": keep, "0.bias": torch.zeros(3), "2.weight": mean, "6.weight": mean.clone(), "10.weight": last,
-            "14.weight": out, "14.bias": bias}  # fmt: skip
+    return {
+        "0.weight": keep,
+        "0.bias": torch.zeros(3),
+        "2.weight": mean,
+        "6.weight": mean.clone(),
+        "10.weight": last,
+        "14.weight": out,
+        "14.bias": bias,
+    }
 
 
 def _conv(before: int, after: int, bias: bool = True) -> nn.Conv2d:
@@ -70,7 +90,9 @@ def _conv(before: int, after: int, bias: bool = True) -> nn.Conv2d:
 class _Block(nn.Module):
     def __init__(self, width: int):
         super().__init__()
-        self.conv = nn.Sequential(_conv(width, width), nn.ReLU(), _conv(width, width), nn.ReLU(), _conv(width, width))
+        self.conv = nn.Sequential(
+            _conv(width, width), nn.ReLU(), _conv(width, width), nn.ReLU(), _conv(width, width)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.relu(x + self.conv(x))
@@ -84,7 +106,9 @@ class _Clamp(nn.Module):
 class Decoder(nn.Sequential):
     """TAESD's decoder with narrower layers: latents (N, 4, h, w) -> frames (N, 3, H, W), about 0..1.
 
-    The second and third block of each resolution are left out: zero weights make them the identity on loading."""
+    The second and third block of each resolution are left
+    out: zero weights make them the identity on loading.
+    """
 
     LAYOUT = (0, 1, 2, 3, 6, 7, 8, 11, 12, 13, 16, 17, 18, 19)  # each layer's index in the full TAESD decoder
 
@@ -100,7 +124,10 @@ class Decoder(nn.Sequential):
 
     def taesd_state(self) -> dict[str, torch.Tensor]:
         """The weights under TAESD's key names."""
-        return {f"{self.LAYOUT[int(k.split('.')[0])]}.{k.split('.', 1)[1]}": v for k, v in self.state_dict().items()}
+        return {
+            f"{self.LAYOUT[int(k.split('.')[0])]}.{k.split('.', 1)[1]}": v
+            for k, v in self.state_dict().items()
+        }
 
 
 class _Attention(nn.Module):
@@ -110,8 +137,13 @@ class _Attention(nn.Module):
             setattr(self, name, nn.Linear(TEXT_WIDTH, TEXT_WIDTH))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        q, k, v = (p(x).unflatten(-1, (TEXT_HEADS, -1)).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
-        return self.out_proj(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+        q, k, v = (
+            p(x).unflatten(-1, (TEXT_HEADS, -1)).transpose(1, 2)
+            for p in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        return self.out_proj(
+            F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+        )
 
 
 class _TextLayer(nn.Module):
@@ -119,7 +151,9 @@ class _TextLayer(nn.Module):
         super().__init__()
         self.layer_norm1, self.layer_norm2 = nn.LayerNorm(TEXT_WIDTH), nn.LayerNorm(TEXT_WIDTH)
         self.self_attn = _Attention()
-        self.mlp = nn.ModuleDict({"fc1": nn.Linear(TEXT_WIDTH, 2 * TEXT_WIDTH), "fc2": nn.Linear(2 * TEXT_WIDTH, TEXT_WIDTH)})
+        self.mlp = nn.ModuleDict(
+            {"fc1": nn.Linear(TEXT_WIDTH, 2 * TEXT_WIDTH), "fc2": nn.Linear(2 * TEXT_WIDTH, TEXT_WIDTH)}
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.self_attn(self.layer_norm1(x))
@@ -128,7 +162,9 @@ class _TextLayer(nn.Module):
 
 
 class TextRows:
-    """Rows of the compact embedding that stand for one caption's tokens, begun, ended and padded to 77 as CLIP's tokenizer does."""
+    """Rows of the compact embedding that stand for one caption's
+    tokens, begun, ended and padded to 77 as CLIP's tokenizer does.
+    """
 
     def __init__(self, token_ids: list[int]):
         self.row = {token: row for row, token in enumerate(token_ids)}
@@ -170,7 +206,9 @@ def word_tokens() -> dict[str, list[int]]:
 
     tokenizer = SD1Tokenizer()
     ends = (START_TOKEN, END_TOKEN)
-    return {w: [t for t, _ in tokenizer.tokenize_with_weights(w)["l"][0] if t not in ends] for w in world.words()}
+    return {
+        w: [t for t, _ in tokenizer.tokenize_with_weights(w)["l"][0] if t not in ends] for w in world.words()
+    }
 
 
 def vocabulary(tokens: dict[str, list[int]]) -> list[int]:
@@ -184,17 +222,27 @@ def caption_tokens(text: str, tokens: dict[str, list[int]]) -> list[int]:
 
 
 def make_unet(dtype: torch.dtype = torch.float32) -> nn.Module:
-    """ComfyUI's UNetModel in the layout of Stable Diffusion 1, freshly initialised; last layer of each branch zero."""
+    """ComfyUI's UNetModel in the layout of Stable Diffusion
+    1, freshly initialised; last layer of each branch zero.
+    """
     import comfy.ops
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
-    unet = UNetModel(**UNET_CONFIG, image_size=16, out_channels=4, dtype=torch.float32, operations=comfy.ops.disable_weight_init)
+    unet = UNetModel(
+        **UNET_CONFIG,
+        image_size=16,
+        out_channels=4,
+        dtype=torch.float32,
+        operations=comfy.ops.disable_weight_init,
+    )
     initialise(unet)
     return unet.to(dtype)
 
 
 def initialise(network: nn.Module) -> None:
-    """Fresh weights for a network made by core, whose layers leave theirs empty; the last layer of each branch zero."""
+    """Fresh weights for a network made by core, whose layers
+    leave theirs empty; the last layer of each branch zero.
+    """
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             nn.Conv2d.reset_parameters(module)
@@ -209,12 +257,20 @@ def initialise(network: nn.Module) -> None:
 
 
 def make_controlnet(base: dict[str, torch.Tensor]) -> nn.Module:
-    """Core's ControlNet for the tiny UNet, beginning as a copy of its encoder and without effect; `base` has "unet." keys."""
+    """Core's ControlNet for the tiny UNet, beginning as a copy
+    of its encoder and without effect; `base` has "unet." keys.
+    """
     import comfy.ops
     from comfy.cldm.cldm import ControlNet
 
     config = {k: v for k, v in UNET_CONFIG.items() if k != "transformer_depth_output"}
-    controlnet = ControlNet(**config, image_size=16, hint_channels=3, dtype=torch.float32, operations=comfy.ops.disable_weight_init)
+    controlnet = ControlNet(
+        **config,
+        image_size=16,
+        hint_channels=3,
+        dtype=torch.float32,
+        operations=comfy.ops.disable_weight_init,
+    )
     initialise(controlnet)
     known = {k.removeprefix("unet."): v for k, v in base.items() if k.startswith("unet.")}
     own = controlnet.state_dict()
@@ -233,13 +289,19 @@ def diffusers_names() -> tuple[dict, Callable[[dict], dict]]:
 
 
 def load_base(checkpoint: dict[str, torch.Tensor], text: TextEncoder, unet: nn.Module) -> None:
-    """Put a checkpoint of the family into text encoder and UNet; words that it does not know begin as its unknown one, disturbed."""
-    unet.load_state_dict({k.removeprefix(UNET): v.float() for k, v in checkpoint.items() if k.startswith(UNET)})
+    """Put a checkpoint of the family into text encoder and UNet;
+    words that it does not know begin as its unknown one, disturbed.
+    """
+    unet.load_state_dict(
+        {k.removeprefix(UNET): v.float() for k, v in checkpoint.items() if k.startswith(UNET)}
+    )
     state = {k.removeprefix(CLIP): v.float() for k, v in checkpoint.items() if k.startswith(CLIP)}
     rows = dict(zip(checkpoint["cond_stage_model.token_ids"].tolist(), state[EMBEDDING], strict=False))
     unknown = state[EMBEDDING][-1]
     own = text.embeddings["token_embedding"].weight.detach()
-    state[EMBEDDING] = torch.stack([*(rows.get(t, unknown + own[i]) for i, t in enumerate(text.token_ids)), unknown])
+    state[EMBEDDING] = torch.stack(
+        [*(rows.get(t, unknown + own[i]) for i, t in enumerate(text.token_ids)), unknown]
+    )
     text.load_state_dict(state)
 
 
@@ -249,10 +311,14 @@ def width_of(block: nn.Module) -> int:
     return last.out_channels if isinstance(last, nn.Conv2d) else last.out_features
 
 
-def plain_attention(_original, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int, *_, **__) -> torch.Tensor:
-    """Attention as two batched products, (N, L, C): on a CPU in bfloat16 twice as fast to train as the fused kernels.
+def plain_attention(
+    _original, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int, *_, **__
+) -> torch.Tensor:
+    """Attention as two batched products, (N, L, C): on a CPU
+    in bfloat16 twice as fast to train as the fused kernels.
 
-    Rows as short as a clip's are normalised in float32, for which torch's kernel is ten times as fast."""
+    Rows as short as a clip's are normalised in float32, for which torch's kernel is ten times as fast.
+    """
     n, length, channels = q.shape
     width = channels // heads
     q, k, v = (t.view(n, -1, heads, width).transpose(1, 2).reshape(n * heads, -1, width) for t in (q, k, v))

@@ -27,9 +27,13 @@ def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
 
 
 class MasterOptimiser:
-    """Keeps masters, momenta and the moving average of named working parameters, and writes the masters back."""
+    """Keeps masters, momenta and the moving average of named
+    working parameters, and writes the masters back.
+    """
 
-    def __init__(self, parameters: Iterable[tuple[str, torch.nn.Parameter]], not_matrices: tuple[str, ...], ema: float):
+    def __init__(
+        self, parameters: Iterable[tuple[str, torch.nn.Parameter]], not_matrices: tuple[str, ...], ema: float
+    ):
         self.working = dict(parameters)
         self.master = {k: p.detach().float().clone() for k, p in self.working.items()}
         self.average = {k: p.clone() for k, p in self.master.items()}
@@ -49,7 +53,10 @@ class MasterOptimiser:
     def step(self, rate: float, decay: float = 0.01) -> None:
         """One update from the working parameters' gradients, which are cleared."""
         self.steps += 1
-        gradients = {k: torch.zeros_like(self.master[k]) if p.grad is None else p.grad.float() for k, p in self.working.items()}
+        gradients = {
+            k: torch.zeros_like(self.master[k]) if p.grad is None else p.grad.float()
+            for k, p in self.working.items()
+        }
         self._step_matrices(gradients, rate, decay)
         if self.vectors:
             self._step_vectors(gradients, rate)
@@ -70,7 +77,9 @@ class MasterOptimiser:
             masters = [self.master[k] for k in keys]
             changes = orthogonalise(torch.stack([u.flatten(1) for u in updates])).unbind(0)
             torch._foreach_mul_(masters, 1 - rate * decay)
-            torch._foreach_add_(masters, [c.view_as(m) for c, m in zip(changes, masters, strict=True)], alpha=-rate * scale)
+            torch._foreach_add_(
+                masters, [c.view_as(m) for c, m in zip(changes, masters, strict=True)], alpha=-rate * scale
+            )
 
     def _step_vectors(self, gradients: dict[str, torch.Tensor], rate: float) -> None:
         own = [gradients[k] for k in self.vectors]
@@ -87,10 +96,18 @@ class MasterOptimiser:
         return {k: getattr(self, k) for k in ("master", "average", "first", "second", "steps")}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state_dict`; the working parameters are overwritten. What a state does not know stays as it is."""
+        """Go on from `state_dict`; the working parameters are
+        overwritten. What a state does not know stays as it is.
+        """
         for name, value in state.items():
             known = getattr(self, name)
-            setattr(self, name, known | {k: v.to(known[k].device) for k, v in value.items()} if isinstance(value, dict) else value)
+            setattr(
+                self,
+                name,
+                known | {k: v.to(known[k].device) for k, v in value.items()}
+                if isinstance(value, dict)
+                else value,
+            )
         with torch.no_grad():
             for key, parameter in self.working.items():
                 parameter.copy_(self.master[key])

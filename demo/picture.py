@@ -1,6 +1,7 @@
-"""Makes demo.webp, the moving picture of the README: the family's videos with the motion module, below the same without it.
+"""Makes demo.webp, the moving picture of the README: the family's
+videos with the motion module, below the same without it.
 
-    python dev.py run demo.picture
+python dev.py run demo.picture
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ def grid(rows: list[list[torch.Tensor]]) -> torch.Tensor:
 
 def save_webp(frames: torch.Tensor, path: pathlib.Path) -> None:
     """Frames (F, 3, H, W) in 0..1 as an animated WebP that plays forever."""
-    pictures = [Image.fromarray((f.movedim(0, -1) * 255).round().byte().numpy()) for f in frames]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 // FPS, loop=0, quality=80, method=6)
+    images = [Image.fromarray((f.movedim(0, -1) * 255).round().byte().numpy()) for f in frames]
+    images[0].save(
+        path, save_all=True, append_images=images[1:], duration=1000 // FPS, loop=0, quality=80, method=6
+    )
 
 
 def main() -> None:

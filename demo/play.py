@@ -1,4 +1,5 @@
-"""Runs the tiny family through ComfyUI's ordinary functions, in process: what the benchmark and the tests look at.
+"""Runs the tiny family through ComfyUI's ordinary functions,
+in process: what the benchmark and the tests look at.
 
 Needs ComfyUI's `comfy` on the path. Letters: N pictures, F frames.
 """
@@ -36,7 +37,9 @@ class Family:
 def load_family() -> Family:
     """Load checkpoint and motion module the way CheckpointLoaderSimple and Load Motion Module do."""
     demo_family.register()
-    model, clip, vae = comfy.sd.load_checkpoint_guess_config(path_of("checkpoint"), output_vae=True, output_clip=True)[:3]
+    model, clip, vae = comfy.sd.load_checkpoint_guess_config(
+        path_of("checkpoint"), output_vae=True, output_clip=True
+    )[:3]
     return Family(model, clip, vae, motion_module_from_file(path_of("motion")))
 
 
@@ -47,14 +50,18 @@ def encode(family: Family, texts: list[str]) -> list:
 
 
 def controlled(conditioning: list, hints: torch.Tensor, strength: float = 1.0) -> list:
-    """A conditioning that tells the ControlNet the outlines (N, 3, H, W), one per picture, as Apply ControlNet does."""
+    """A conditioning that tells the ControlNet the outlines
+    (N, 3, H, W), one per picture, as Apply ControlNet does.
+    """
     control = comfy.controlnet.load_controlnet(path_of("control")).set_cond_hint(hints, strength, (0.0, 1.0))
     return [[c, {**more, "control": control, "control_apply_to_uncond": False}] for c, more in conditioning]
 
 
 @torch.inference_mode()
-def sample(family: Family, model, texts: list[str], seed: int, steps: int = STEPS, hints: torch.Tensor | None = None) -> torch.Tensor:
-    """Pictures (N, 3, H, W) in 0..1 of N texts from a model patched as wished; `hints` as in `controlled`."""
+def sample(
+    family: Family, model, texts: list[str], seed: int, steps: int = STEPS, hints: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Pictures (N, 3, H, W) in 0..1 of N texts from a model patched as wanted; `hints` as in `controlled`."""
     side = world.SIZE // 8
     latents = torch.zeros(len(texts), 4, side, side)
     noise = comfy.sample.prepare_noise(latents, seed)
@@ -62,14 +69,27 @@ def sample(family: Family, model, texts: list[str], seed: int, steps: int = STEP
     if hints is not None:
         positive, negative = controlled(positive, hints), controlled(negative, hints)
     samples = comfy.sample.sample(
-        model, noise, steps, GUIDANCE, SAMPLER, SCHEDULER, positive, negative, latents, seed=seed, disable_pbar=True
+        model,
+        noise,
+        steps,
+        GUIDANCE,
+        SAMPLER,
+        SCHEDULER,
+        positive,
+        negative,
+        latents,
+        seed=seed,
+        disable_pbar=True,
     )
     return family.vae.decode(samples).movedim(-1, 1)
 
 
-def pictures(family: Family, texts: list[str], seed: int, steps: int = STEPS, batch: int = 20) -> torch.Tensor:
+def images(family: Family, texts: list[str], seed: int, steps: int = STEPS, batch: int = 20) -> torch.Tensor:
     """Independent pictures (N, 3, H, W) of N texts, without a motion module."""
-    done = [sample(family, family.model, texts[i : i + batch], seed + i, steps) for i in range(0, len(texts), batch)]
+    done = [
+        sample(family, family.model, texts[i : i + batch], seed + i, steps)
+        for i in range(0, len(texts), batch)
+    ]
     return torch.cat(done)
 
 
@@ -79,8 +99,12 @@ def moving(family: Family) -> object:
 
 
 def not_moving(family: Family) -> object:
-    """The MODEL on the motion module's noise schedule, the module never active: what to compare `moving` with."""
-    return apply_motion_module(family.model, family.motion_module, MotionSettings(start_percent=1.0, end_percent=1.0))
+    """The MODEL on the motion module's noise schedule, the
+    module never active: what to compare `moving` with.
+    """
+    return apply_motion_module(
+        family.model, family.motion_module, MotionSettings(start_percent=1.0, end_percent=1.0)
+    )
 
 
 def moving_v2(family: Family) -> object:
@@ -95,7 +119,9 @@ def with_camera(family: Family, move: str, strength: float = 1.0) -> object:
 
 
 def with_cameras_in_turn(family: Family, first: str, second: str, percent: float) -> object:
-    """The MODEL with one MotionLoRA up to a percent (0..1) of the noise schedule, and another one from there on."""
+    """The MODEL with one MotionLoRA up to a percent (0..1)
+    of the noise schedule, and another one from there on.
+    """
     module, model = motion_module_from_file(path_of("motion_v2")), family.model
     for move, start, end in ((first, 0.0, percent), (second, percent, 1.0)):
         settings = MotionSettings(start_percent=start, end_percent=end)
@@ -112,7 +138,9 @@ def at_dusk(family: Family, strength: float = 1.0) -> Family:
 
 def in_windows(model, context_length: int = 16, context_overlap: int = 8) -> object:
     """The MODEL sampled in overlapping windows with FreeNoise."""
-    settings = ContextSettings(context_length=context_length, context_overlap=context_overlap, noise_type="freenoise")
+    settings = ContextSettings(
+        context_length=context_length, context_overlap=context_overlap, noise_type="freenoise"
+    )
     return apply_context_windows(model, settings)
 
 

@@ -29,7 +29,13 @@ PROMPTS = (
 
 @torch.no_grad()
 def sample(
-    unet, cond: torch.Tensor, uncond: torch.Tensor, noise: torch.Tensor, schedule: int, steps: int = 20, guidance: float = 4.0
+    unet,
+    cond: torch.Tensor,
+    uncond: torch.Tensor,
+    noise: torch.Tensor,
+    schedule: int,
+    steps: int = 20,
+    guidance: float = 4.0,
 ) -> torch.Tensor:
     """Deterministic sampling (DDIM) of latents (N, 4, h, w) from unit noise; conditionings (N, 77, C)."""
     kept = noise_levels()[schedule].to(noise.device)
@@ -54,7 +60,9 @@ def latents_to_rgb(latents: torch.Tensor) -> torch.Tensor:
 def frames_sheet(text, unet, tokens: dict[str, list[int]], path: pathlib.Path) -> None:
     """Four pictures of each prompt of PROMPTS, one prompt a column."""
     device = next(text.parameters()).device
-    rows = torch.tensor([text.rows(networks.caption_tokens(p, tokens)) for p in PROMPTS for _ in range(4)], device=device)
+    rows = torch.tensor(
+        [text.rows(networks.caption_tokens(p, tokens)) for p in PROMPTS for _ in range(4)], device=device
+    )
     empty = text(torch.tensor([text.rows([])] * len(rows), device=device))
     noise = torch.randn(len(rows), 4, 16, 16, generator=torch.Generator().manual_seed(7)).to(device)
     latents = sample(unet, text(rows), empty, noise, schedule=0, steps=12)
@@ -74,7 +82,11 @@ def save_grid(frames: torch.Tensor, columns: int, path: pathlib.Path, by_rows: b
     """Frames (columns * rows, 3, H, W), column by column or row by row, as one PNG."""
     n, _, h, w = frames.shape
     cells = F.pad(frames.float(), (1, 1, 1, 1), value=1.0)
-    cells = cells.unflatten(0, (n // columns, columns)) if by_rows else cells.unflatten(0, (columns, n // columns)).transpose(0, 1)
+    cells = (
+        cells.unflatten(0, (n // columns, columns))
+        if by_rows
+        else cells.unflatten(0, (columns, n // columns)).transpose(0, 1)
+    )
     grid = cells.permute(0, 3, 1, 4, 2).reshape(n // columns * (h + 2), columns * (w + 2), 3)
     Image.fromarray((grid * 255).round().byte().cpu().numpy()).save(path, optimize=True)
 
@@ -88,9 +100,16 @@ def loss_curve(losses: list[float], path: pathlib.Path, title: str) -> None:
     values = torch.tensor(losses).log10().unfold(0, window, max(1, window // 2)).mean(1)
     low, high = float(values.min()), float(values.max()) + 1e-6
     points = [
-        (10 + i * (width - 20) / max(1, len(values) - 1), height - 10 - (v - low) / (high - low) * (height - 40))
+        (
+            10 + i * (width - 20) / max(1, len(values) - 1),
+            height - 10 - (v - low) / (high - low) * (height - 40),
+        )
         for i, v in enumerate(values.tolist())
     ]
     draw.line(points, fill=(30, 80, 200), width=2)
-    draw.text((10, 5), f"{title}; {len(losses)} steps, loss {10**high:.4f} to {10 ** float(values[-1]):.4f}", fill="black")
+    draw.text(
+        (10, 5),
+        f"{title}; {len(losses)} steps, loss {10**high:.4f} to {10 ** float(values[-1]):.4f}",
+        fill="black",
+    )
     image.save(path)

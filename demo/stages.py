@@ -1,9 +1,9 @@
 """What each training stage is scored by.
 
-Source: Salimans and Ho 2022, arXiv 2202.00512 (weights SNR + 1, which count errors of velocity alike at every noise level);
-Guo et al. 2023, arXiv 2307.04725, section 4 (motion stage: one noise level per clip, linear betas); Ho et al. 2022,
-arXiv 2204.03458, section 3.2 (pictures and clips together). Letters: N frames, B clips, F frames of a clip, C channels,
-h, w latent size.
+Source: Salimans and Ho 2022, arXiv 2202.00512 (weights SNR + 1, which count errors of velocity alike at every
+noise level); Guo et al. 2023, arXiv 2307.04725, section 4 (motion stage: one noise level per clip, linear
+betas); Ho et al. 2022, arXiv 2204.03458, section 3.2 (pictures and clips together). Letters: N frames, B
+clips, F frames of a clip, C channels, h, w latent size.
 """
 
 from __future__ import annotations
@@ -34,17 +34,22 @@ PROBE_WEIGHT = 0.05
 class MotionProbe(nn.Module):
     """Linear readers of the named motion from the UNet's features at PROBED, in training only.
 
-    A picture hardly needs to know whether its thing "grows"; a motion module, which never sees the text, does. What the
-    probes ask of the UNet makes its features tell, at every noise level."""
+    A picture hardly needs to know whether its thing "grows"; a motion module, which never sees the text,
+    does. What the probes ask of the UNet makes its features tell, at every noise level.
+    """
 
     def __init__(self, unet: nn.Module):
         super().__init__()
         self.features: dict[str, torch.Tensor] = {}
         blocks = dict(unet.named_modules())
         for name in PROBED:
-            blocks[name].register_forward_hook(lambda _module, _inputs, output, name=name: self.features.__setitem__(name, output))
+            blocks[name].register_forward_hook(
+                lambda _module, _inputs, output, name=name: self.features.__setitem__(name, output)
+            )
         widths = {name: networks.width_of(blocks[name]) for name in PROBED}
-        self.heads = nn.ModuleDict({n.replace(".", "_"): nn.Linear(w, len(world.MOTIONS) + 1) for n, w in widths.items()})
+        self.heads = nn.ModuleDict(
+            {n.replace(".", "_"): nn.Linear(w, len(world.MOTIONS) + 1) for n, w in widths.items()}
+        )
 
     def loss(self, motions: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy of the last forward's features against the named motions (N,)."""
@@ -52,7 +57,9 @@ class MotionProbe(nn.Module):
         for name in PROBED:
             pooled = normalised_mean(self.features.pop(name))
             # Smoothed, because a probe that wants to be ever surer makes the features say nothing else.
-            losses.append(F.cross_entropy(self.heads[name.replace(".", "_")](pooled), motions, label_smoothing=0.2))
+            losses.append(
+                F.cross_entropy(self.heads[name.replace(".", "_")](pooled), motions, label_smoothing=0.2)
+            )
         return torch.stack(losses).mean()
 
 
@@ -66,12 +73,16 @@ def normalised_mean(features: torch.Tensor, groups: int = 32) -> torch.Tensor:
     return ((mean - centre) / (variance + 1e-5).sqrt()).flatten(1)
 
 
-def base_loss(text, unet, probe: MotionProbe, motion: MotionModel, pictures: Batch, clips: Batch) -> torch.Tensor:
+def base_loss(
+    text, unet, probe: MotionProbe, motion: MotionModel, images: Batch, clips: Batch
+) -> torch.Tensor:
     """Loss of single pictures without the motion module, of clips with it, and the probes' share.
 
-    What the module needs to know of the text comes to it through the UNet's features only, so both are trained together."""
-    loss = noise_loss(unet, networks.encode(pictures.frames()), pictures, text(pictures.rows))
-    loss = loss + PROBE_WEIGHT * probe.loss(pictures.motions)
+    What the module needs to know of the text comes to it through
+    the UNet's features only, so both are trained together.
+    """
+    loss = noise_loss(unet, networks.encode(images.frames()), images, text(images.rows))
+    loss = loss + PROBE_WEIGHT * probe.loss(images.motions)
     context = clips.each_frame(text(clips.rows))
     with moving(unet, motion, clips.num_frames):
         loss = loss + noise_loss(unet, networks.encode(clips.frames()), clips, context)
@@ -88,15 +99,17 @@ def motion_loss(text, unet, motion: MotionModel, clips: Batch) -> torch.Tensor:
         return noise_loss(unet, latents, clips, context)
 
 
-def dusk_loss(text, unet, pictures: Batch) -> torch.Tensor:
+def dusk_loss(text, unet, images: Batch) -> torch.Tensor:
     """Loss of single pictures as they look at dusk."""
     with torch.no_grad():
-        latents, context = networks.encode(at_dusk(pictures.frames())), text(pictures.rows)
-    return noise_loss(unet, latents, pictures, context)
+        latents, context = networks.encode(at_dusk(images.frames())), text(images.rows)
+    return noise_loss(unet, latents, images, context)
 
 
 def control_loss(text, unet, controlnet: nn.Module, motion: MotionModel, batch: Batch) -> torch.Tensor:
-    """Loss of frames whose things' outlines the ControlNet is told: single pictures without the motion module, or clips with it."""
+    """Loss of frames whose things' outlines the ControlNet is told: single pictures without the motion
+    module, or clips with it.
+    """
     with torch.no_grad():
         latents, context = networks.encode(batch.frames()), batch.each_frame(text(batch.rows))
         outlines = batch.outlines().to(next(controlnet.parameters()).dtype)
@@ -111,9 +124,12 @@ def control_loss(text, unet, controlnet: nn.Module, motion: MotionModel, batch: 
 def noise_loss(
     unet, latents: torch.Tensor, batch: Batch, context: torch.Tensor, control: Control | None = None
 ) -> torch.Tensor:
-    """Squared error of the predicted noise, weighted by 1 / kept = 1 + sigma^2: latents (N, 4, h, w), context (N, 77, C).
+    """Squared error of the predicted noise, weighted by 1 / kept
+    = 1 + sigma^2: latents (N, 4, h, w), context (N, 77, C).
 
-    A plain noise loss all but ignores the levels at which it is decided what is where: the base never learns left from right."""
+    A plain noise loss all but ignores the levels at which it is
+    decided what is where: the base never learns left from right.
+    """
     generator = torch.Generator(latents.device).manual_seed(batch.seed)
     noise = torch.randn(latents.shape, generator=generator, device=latents.device)
     kept = batch.each_frame(batch.kept).view(-1, 1, 1, 1)
@@ -143,7 +159,9 @@ def denoise(
 
 
 def added_control(told: dict) -> Callable:
-    """A patch that adds a ControlNet's tensors as core's `control=` does, but not in place, which autograd does not survive."""
+    """A patch that adds a ControlNet's tensors as core's `control=`
+    does, but not in place, which autograd does not survive.
+    """
     skips, middle = list(told["output"]), list(told["middle"])
 
     def patch(h: torch.Tensor, skip: torch.Tensor, _options: dict) -> tuple[torch.Tensor, torch.Tensor]:
@@ -154,7 +172,9 @@ def added_control(told: dict) -> Callable:
 
 
 def moving(unet: nn.Module, motion: MotionModel, num_frames: int) -> AbstractContextManager:
-    """Inside, core's UNet runs with the module behind its blocks, as the pack's own nodes put it there, on clips of F frames."""
+    """Inside, core's UNet runs with the module behind its blocks,
+    as the pack's own nodes put it there, on clips of F frames.
+    """
 
     def resolve(forward):
         return Call(forward, num_frames, attention=attention_with(forward.options))
@@ -162,12 +182,14 @@ def moving(unet: nn.Module, motion: MotionModel, num_frames: int) -> AbstractCon
     return inject(unet, motion_acts(motion, places_of(unet)), resolve)
 
 
-def decoder_loss(decoder, pictures: Batch) -> torch.Tensor:
-    """Mean absolute plus squared error of decoded frames, one in four at dusk; latents carry a little noise, as sampled ones do."""
-    frames = pictures.frames()
+def decoder_loss(decoder, images: Batch) -> torch.Tensor:
+    """Mean absolute plus squared error of decoded frames, one in
+    four at dusk; latents carry a little noise, as sampled ones do.
+    """
+    frames = images.frames()
     frames = torch.cat([frames[: len(frames) * 3 // 4], at_dusk(frames[len(frames) * 3 // 4 :])])
     latents = networks.encode(frames)
-    generator = torch.Generator(latents.device).manual_seed(pictures.seed)
+    generator = torch.Generator(latents.device).manual_seed(images.seed)
     strength = 0.06 * torch.rand(len(frames), 1, 1, 1, generator=generator, device=latents.device)
     noisy = latents + strength * torch.randn(latents.shape, generator=generator, device=latents.device)
     wrong = decoder(noisy.contiguous(memory_format=torch.channels_last)) - frames

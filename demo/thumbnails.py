@@ -2,8 +2,9 @@
 
     python dev.py run demo.thumbnails [--only NAME] [--to FOLDER]
 
-Where the tiny family can go the way of a workflow, its videos are seen; the others are drawn (drawn_thumbnails.py). Each says which.
-The files are animated WebP: ComfyUI looks for the ending .jpg and browsers for the content.
+Where the tiny family can go the way of a workflow, its videos are seen; the others are drawn
+(drawn_thumbnails.py). Each says which. The files are animated WebP: ComfyUI looks for the ending .jpg and
+browsers for the content.
 
 Letters: F frames; clips are (F, 3, H, W) in 0..1.
 """
@@ -19,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from ..frame_tools.grids import compare_clips
-from ..frame_tools.labels import label_bar, to_picture
+from ..frame_tools.labels import label_bar, to_image
 from . import play, world
 from .drawn_thumbnails import DRAWINGS
 
@@ -47,7 +48,11 @@ def demo(family: play.Family) -> Panels:
         "ring bounces": "a white ring bounces in the meadow",
         "triangle drifts up": "a blue triangle drifts up on a pink background",
     }
-    return [play.clip_of(family, play.moving(family), text, seed=2) for text in texts.values()], list(texts), 2
+    return (
+        [play.clip_of(family, play.moving(family), text, seed=2) for text in texts.values()],
+        list(texts),
+        2,
+    )
 
 
 def long_video(family: play.Family) -> Panels:
@@ -64,20 +69,33 @@ def image_to_video(family: play.Family) -> Panels:
     text = "a big red ball on a white background"
     things = {"shape": "ball", "colour": "red", "background": "white", "size": "big"}
     scene = world.random_scene(random.Random(4), motion="right", **things)
-    picture = world.render_clip(scene, 1)
-    latents = family.vae.encode(picture.movedim(1, -1)).repeat(16, 1, 1, 1)
+    image = world.render_clip(scene, 1)
+    latents = family.vae.encode(image.movedim(1, -1)).repeat(16, 1, 1, 1)
     noise = comfy.sample.prepare_noise(latents, 11)
     samples = comfy.sample.sample(
-        play.moving(family), noise, 20, play.GUIDANCE, play.SAMPLER, play.SCHEDULER, play.encode(family, [text] * 16),
-        play.encode(family, [""]), latents, denoise=0.85, seed=11, disable_pbar=True,
-    )  # fmt: skip
-    return [picture, family.vae.decode(samples).movedim(-1, 1)], ["picture", "16 frames"], 2
+        play.moving(family),
+        noise,
+        20,
+        play.GUIDANCE,
+        play.SAMPLER,
+        play.SCHEDULER,
+        play.encode(family, [text] * 16),
+        play.encode(family, [""]),
+        latents,
+        denoise=0.85,
+        seed=11,
+        disable_pbar=True,
+    )
+    return [image, family.vae.decode(samples).movedim(-1, 1)], ["picture", "16 frames"], 2
 
 
 def controlnet_video(family: play.Family) -> Panels:
     """Two videos above the outlines that they follow."""
     videos, outlines = [], []
-    for shape, colour, background, seed in (("ring", "purple", "meadow", 5), ("triangle", "blue", "desert", 8)):
+    for shape, colour, background, seed in (
+        ("ring", "purple", "meadow", 5),
+        ("triangle", "blue", "desert", 8),
+    ):
         things = {"shape": shape, "colour": colour, "background": background, "size": "big"}
         scene = world.random_scene(random.Random(seed), motion="orbit", **things)
         told = world.hints([scene], 16, [0.0])[0]
@@ -98,10 +116,20 @@ def video_to_video(family: play.Family) -> Panels:
     noise = comfy.sample.prepare_noise(latents, 3)
     text = "a big purple ball on a gray background, orbiting"
     samples = comfy.sample.sample(
-        play.in_windows(play.moving(family)), noise, 20, play.GUIDANCE, play.SAMPLER, play.SCHEDULER,
-        play.encode(family, [text] * len(video)), play.encode(family, [""]), latents, denoise=0.55, seed=3, disable_pbar=True,
-    )  # fmt: skip
-    return [video, family.vae.decode(samples).movedim(-1, 1)], ["your video", "\"a purple ball\""], 2
+        play.in_windows(play.moving(family)),
+        noise,
+        20,
+        play.GUIDANCE,
+        play.SAMPLER,
+        play.SCHEDULER,
+        play.encode(family, [text] * len(video)),
+        play.encode(family, [""]),
+        latents,
+        denoise=0.55,
+        seed=3,
+        disable_pbar=True,
+    )
+    return [video, family.vae.decode(samples).movedim(-1, 1)], ["your video", '"a purple ball"'], 2
 
 
 def camera_and_look(family: play.Family) -> Panels:
@@ -143,12 +171,19 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
 
 
 def thumbnail(panels: Panels, foot: str) -> torch.Tensor:
-    """The labelled clips in a grid over a line of text, in the middle of a black square: (F, SIDE, SIDE, 3)."""
+    """The labelled clips in a grid over a line of text, in
+    the middle of a black square: (F, SIDE, SIDE, 3).
+    """
     clips, labels, columns = panels
     rows = -(-len(clips) // columns)
     cell = min((SIDE + GAP) // columns, (SIDE - FOOT + GAP) // rows - LABEL) - GAP
-    large = [F.interpolate(clip.clamp(0, 1), (cell, cell), mode="bicubic", antialias=True).clamp(0, 1) for clip in clips]
-    grid = compare_clips([clip.movedim(1, -1) for clip in large], labels, columns, label_height=LABEL, gap=GAP)
+    large = [
+        F.interpolate(clip.clamp(0, 1), (cell, cell), mode="bicubic", antialias=True).clamp(0, 1)
+        for clip in clips
+    ]
+    grid = compare_clips(
+        [clip.movedim(1, -1) for clip in large], labels, columns, label_height=LABEL, gap=GAP
+    )
     out = torch.zeros(len(grid), SIDE, SIDE, 3)
     top, left = (SIDE - FOOT - grid.shape[1]) // 2, (SIDE - grid.shape[2]) // 2
     out[:, top : top + grid.shape[1], left : left + grid.shape[2]] = grid
@@ -158,9 +193,18 @@ def thumbnail(panels: Panels, foot: str) -> torch.Tensor:
 
 def save(frames: torch.Tensor, path: pathlib.Path, fps: float) -> None:
     """Writes frames (F, H, W, 3) in 0..1 as a WebP that plays forever, within LARGEST_FILE bytes."""
-    first, *rest = [to_picture(frame) for frame in frames]
+    first, *rest = [to_image(frame) for frame in frames]
     for quality in range(85, 10, -10):
-        first.save(path, "WEBP", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, quality=quality, method=6)
+        first.save(
+            path,
+            "WEBP",
+            save_all=True,
+            append_images=rest,
+            duration=round(1000 / fps),
+            loop=0,
+            quality=quality,
+            method=6,
+        )
         if path.stat().st_size <= LARGEST_FILE:
             return
 

@@ -1,4 +1,6 @@
-"""Trains what goes onto the tiny family's frozen networks: second motion module, MotionLoRAs, dusk LoRA, ControlNet."""
+"""Trains what goes onto the tiny family's frozen networks:
+second motion module, MotionLoRAs, dusk LoRA, ControlNet.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,21 @@ def motion_layers(motion: MotionModel) -> list[str]:
 
 
 def unet_layers(unet: nn.Module) -> list[str]:
-    """The UNet's layers that the dusk LoRA changes: all matrices and convolutions of its transformers and residual blocks."""
+    """The UNet's layers that the dusk LoRA changes: all matrices
+    and convolutions of its transformers and residual blocks.
+    """
     kinds = nn.Linear | nn.Conv2d
-    return [n for n, m in unet.named_modules() if isinstance(m, kinds) and n.startswith(("input_blocks", "middle_block", "output_blocks"))]
+    return [
+        n
+        for n, m in unet.named_modules()
+        if isinstance(m, kinds) and n.startswith(("input_blocks", "middle_block", "output_blocks"))
+    ]
 
 
 def train_motion_v2(setup: training.Setup) -> None:
-    """The module in v2 layout: the finished one with a middle block that begins as the identity, all of it trained on."""
+    """The module in v2 layout: the finished one with a middle
+    block that begins as the identity, all of it trained on.
+    """
     torch.manual_seed(3)
     drawer = Drawer(setup.favoured)
     text, unet = training.frozen_base(setup.work, setup.device)
@@ -56,7 +66,9 @@ def train_motion_lora(stage: str, setup: training.Setup) -> None:
     torch.manual_seed(4)
     drawer = Drawer(setup.favoured)
     text, unet = training.frozen_base(setup.work, setup.device)
-    motion = training.in_bfloat16(finished_motion("v2", setup.work, "motion_v2"), setup.device).requires_grad_(False)
+    motion = training.in_bfloat16(
+        finished_motion("v2", setup.work, "motion_v2"), setup.device
+    ).requires_grad_(False)
     changes = low_rank.attach(motion, motion_layers(motion), MOTION_RANK)
     optimiser = training.MasterOptimiser(low_rank.named_parameters(changes), (), ema=0.98)
 
@@ -75,26 +87,39 @@ def train_dusk(setup: training.Setup) -> None:
     optimiser = training.MasterOptimiser(low_rank.named_parameters(changes), (), ema=0.98)
 
     def draw(seed: int) -> tuple[Batch]:
-        return (drawer.pictures(setup.frames_of("dusk"), seed, "dusk"),)
+        return (drawer.images(setup.frames_of("dusk"), seed, "dusk"),)
 
     training.fit("dusk", optimiser, draw, partial(stages.dusk_loss, text, unet), setup)
 
 
 def train_control(setup: training.Setup, partner: training.Partner | None) -> None:
-    """A ControlNet that is told outlines, by turns on pictures and on clips; it begins as a copy of the UNet's encoder."""
+    """A ControlNet that is told outlines, by turns on pictures
+    and on clips; it begins as a copy of the UNet's encoder.
+    """
     torch.manual_seed(6)
     drawer = Drawer()
     text, unet = training.frozen_base(setup.work, setup.device)
-    motion = training.in_bfloat16(finished_motion("v3", setup.work, "motion"), setup.device).requires_grad_(False)
+    motion = training.in_bfloat16(finished_motion("v3", setup.work, "motion"), setup.device).requires_grad_(
+        False
+    )
     controlnet = networks.make_controlnet(training.averages(setup.work, "unet"))
     controlnet = training.in_bfloat16(controlnet, setup.device).train()
     optimiser = training.MasterOptimiser(controlnet.named_parameters(), ("input_blocks.0.0",), ema=0.98)
     frames = setup.frames_of("control")
 
     def draw(seed: int) -> tuple[Batch]:
-        return (drawer.clips(frames, seed, "control") if seed % 2 else drawer.pictures(frames, seed, "control"),)
+        return (
+            drawer.clips(frames, seed, "control") if seed % 2 else drawer.images(frames, seed, "control"),
+        )
 
-    training.fit("control", optimiser, draw, partial(stages.control_loss, text, unet, controlnet, motion), setup, partner=partner)
+    training.fit(
+        "control",
+        optimiser,
+        draw,
+        partial(stages.control_loss, text, unet, controlnet, motion),
+        setup,
+        partner=partner,
+    )
 
 
 def motion_lora_state(work: pathlib.Path, stage: str) -> dict[str, torch.Tensor]:
@@ -113,11 +138,16 @@ def trained_motion_lora(published: dict[str, torch.Tensor]) -> dict[str, torch.T
     out = {}
     for change in read_motion_lora(published):
         layer = change.key.removesuffix(".weight")
-        out[f"{layer}.up.{change.part or 0}"], out[f"{layer}.down.{change.part or 0}"] = change.up, change.down
+        out[f"{layer}.up.{change.part or 0}"], out[f"{layer}.down.{change.part or 0}"] = (
+            change.up,
+            change.down,
+        )
     return out
 
 
-def dusk_lora_state(work: pathlib.Path, unet_config: dict, to_diffusers: Callable[[dict], dict]) -> dict[str, torch.Tensor]:
+def dusk_lora_state(
+    work: pathlib.Path, unet_config: dict, to_diffusers: Callable[[dict], dict]
+) -> dict[str, torch.Tensor]:
     """The trained dusk LoRA under the key names of kohya's scripts."""
     published = {ours: theirs for theirs, ours in to_diffusers(unet_config).items()}
     sizes = {k: v.shape for k, v in training.averages(work, "unet").items()}
@@ -126,7 +156,13 @@ def dusk_lora_state(work: pathlib.Path, unet_config: dict, to_diffusers: Callabl
         layer, side, _ = key.rsplit(".", 2)
         name = "lora_unet_" + published[f"{layer}.weight"].removesuffix(".weight").replace(".", "_")
         shape = sizes[f"unet.{layer}.weight"]
-        value = value if len(shape) == 2 else value.view(-1, *shape[1:]) if side == "down" else value[:, :, None, None]
+        value = (
+            value
+            if len(shape) == 2
+            else value.view(-1, *shape[1:])
+            if side == "down"
+            else value[:, :, None, None]
+        )
         out[f"{name}.lora_{side}.weight"] = value
         out[f"{name}.alpha"] = torch.tensor(float(DUSK_RANK))
     return out

@@ -1,4 +1,6 @@
-"""What every training stage of the tiny family shares: the loop that can be interrupted, two processes at once, the frozen base."""
+"""What every training stage of the tiny family shares: the loop
+that can be interrupted, two processes at once, the frozen base.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,16 @@ from .batches import Batch, in_order
 from .fast_norm import speed_up
 from .optimiser import MasterOptimiser
 
-STEPS = {"unet": 3400, "decoder": 900, "motion": 6000, "motion_v2": 250, "pan": 250, "zoom": 250, "dusk": 250, "control": 600}
+STEPS = {
+    "unet": 3400,
+    "decoder": 900,
+    "motion": 6000,
+    "motion_v2": 250,
+    "pan": 250,
+    "zoom": 250,
+    "dusk": 250,
+    "control": 600,
+}
 RATES = {"motion": 4e-3, "motion_v2": 1e-3, "pan": 4e-3, "zoom": 4e-3, "dusk": 4e-3}
 USUAL_RATE = 2e-3
 FRAMES = {"unet": 32, "decoder": 8, "dusk": 16, "control": 16}  # in a step; 64 in every other stage
@@ -27,9 +38,12 @@ MOST_STEPS = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """Where and for how long to train: `steps` or `minutes` of a stage, `frames` a step, `workers` processes that draw.
+    """Where and for how long to train: `steps` or `minutes` of
+    a stage, `frames` a step, `workers` processes that draw.
 
-    `rate` replaces the stage's learning rate; half of the clips of the stages of motion and camera show one of the `favoured` motions."""
+    `rate` replaces the stage's learning rate; half of the clips of the stages of motion and camera show one
+    of the `favoured` motions.
+    """
 
     work: pathlib.Path
     device: str = "cpu"
@@ -50,7 +64,9 @@ class Setup:
 
 
 def learning_rate(full: float, step: int, done: float) -> float:
-    """Warm-up to `full` over 40 steps, constant, then linear to 3 % over the last 35 % of the stage, of which `done` is over."""
+    """Warm-up to `full` over 40 steps, constant, then linear to
+    3 % over the last 35 % of the stage, of which `done` is over.
+    """
     left = (1 - done) / 0.35
     return full * min(1.0, (step + 1) / 40, 0.03 + 0.97 * left)
 
@@ -63,14 +79,20 @@ def save(state: dict, path: pathlib.Path) -> None:
 
 
 class Partner:
-    """A second process that trains the same stage on other batches; every few steps each takes in the other's weights.
+    """A second process that trains the same stage on other
+    batches; every few steps each takes in the other's weights.
 
-    Neither waits for the other, so unequal speeds do no harm: weights are mixed by the steps made since the last time."""
+    Neither waits for the other, so unequal speeds do no harm:
+    weights are mixed by the steps made since the last time.
+    """
 
     EVERY = 12
 
     def __init__(self, work: pathlib.Path, stage: str, second: bool):
-        self.mine, self.theirs = (work / f"{stage}.{name}.partner" for name in (("second", "first") if second else ("first", "second")))
+        self.mine, self.theirs = (
+            work / f"{stage}.{name}.partner"
+            for name in (("second", "first") if second else ("first", "second"))
+        )
         self.second = second
         self.seen: int | None = None
         self.ours = 0
@@ -119,9 +141,11 @@ def fit(
     sheet: Callable[[], None] | None = None,
     partner: Partner | None = None,
 ) -> None:
-    """Run a stage to its end; `draw(seed)` makes a step's batches, a tuple that `loss_of` takes on the setup's device.
+    """Run a stage to its end; `draw(seed)` makes a step's
+    batches, a tuple that `loss_of` takes on the setup's device.
 
-    With a partner that is the second process nothing but its weights is saved, and it ends with the first."""
+    With a partner that is the second process nothing but its weights is saved, and it ends with the first.
+    """
     path, losses = setup.work / f"{stage}.pt", []
     seconds = 0.0
     second = partner is not None and partner.second
@@ -149,7 +173,10 @@ def fit(
         if step % 20 == 19:
             losses[-20:] = map(float, losses[-20:])
             pace = (now - shown) / 20
-            print(f"{label} {step + 1} ({done:.0%})  loss {sum(losses[-20:]) / 20:.4f}  {pace:.3f} s/step", flush=True)
+            print(
+                f"{label} {step + 1} ({done:.0%})  loss {sum(losses[-20:]) / 20:.4f}  {pace:.3f} s/step",
+                flush=True,
+            )
             shown = now
         if not second and now - saved > SAVE_SECONDS:
             store(stage, optimiser, losses, clock.elapsed(), setup.work, sheet)
@@ -159,7 +186,9 @@ def fit(
         store(stage, optimiser, losses, clock.elapsed(), setup.work, sheet)
 
 
-def store(stage: str, optimiser: MasterOptimiser, losses: list, seconds: float, work: pathlib.Path, sheet) -> None:
+def store(
+    stage: str, optimiser: MasterOptimiser, losses: list, seconds: float, work: pathlib.Path, sheet
+) -> None:
     """Save where a stage is, with its loss curve and sheet of samples."""
     losses = [float(loss) for loss in losses]
     save({"optimiser": optimiser.state_dict(), "losses": losses, "seconds": seconds}, work / f"{stage}.pt")
@@ -196,16 +225,23 @@ def in_bfloat16(network: nn.Module, device: str = "cpu") -> nn.Module:
 
 
 def make_motion(version: str = "v3") -> MotionModel:
-    """An untrained AnimateDiff module for the tiny UNet, 32 positions, in the layout v3 (no middle block) or v2."""
+    """An untrained AnimateDiff module for the tiny UNet,
+    32 positions, in the layout v3 (no middle block) or v2.
+    """
     channels = tuple(networks.UNET_WIDTH * m for m in networks.UNET_MULT)
-    return MotionModel(MotionConfig(version=version, site_channels=animatediff_sites(channels, with_mid=version == "v2")))
+    return MotionModel(
+        MotionConfig(version=version, site_channels=animatediff_sites(channels, with_mid=version == "v2"))
+    )
 
 
 @torch.no_grad()
 def begin_local(motion: MotionModel) -> MotionModel:
-    """Let the last attention of every block begin by looking at its own frame, so that what follows it knows which frame that is.
+    """Let the last attention of every block begin by looking at its
+    own frame, so that what follows it knows which frame that is.
 
-    The position table only enters an attention's input; an average over all frames, which is what coherence teaches first, hides it."""
+    The position table only enters an attention's input; an average
+    over all frames, which is what coherence teaches first, hides it.
+    """
     for name, attention in motion.named_modules():
         if name.endswith("attention_blocks.1"):
             identity = torch.eye(attention.to_out[0].out_features)

@@ -1,4 +1,5 @@
-"""Turns a workflow as the editor saves it into the graph that ComfyUI's /prompt takes, as the front end does when Run is pressed.
+"""Turns a workflow as the editor saves it into the graph that
+ComfyUI's /prompt takes, as the front end does when Run is pressed.
 
 Only the standard library, so that dev.py can use it before anything is installed.
 """
@@ -9,15 +10,19 @@ MUTED, BYPASSED = 2, 4
 AFTER_GENERATE = {"fixed", "increment", "decrement", "randomize"}
 UPLOADS = ("image_upload", "animated_image_upload", "video_upload", "audio_upload")
 SUBGRAPH_INPUTS = -10  # the number of the node that a link from outside of a subgraph begins at
-OWN_VALUE = object()  # what "arrives" over a link from outside when nothing outside says anything: the widget's own value holds
+OWN_VALUE = (
+    object()
+)  # what "arrives" over a link from outside when nothing outside says anything: the widget's own value holds
 
 
 def to_api(workflow, object_info):
-    """Returns {node id: {"class_type", "inputs", "_meta"}} for a UI-format workflow (version 0.4 or 1.0) as parsed JSON.
+    """Returns {node id: {"class_type", "inputs", "_meta"}} for
+    a UI-format workflow (version 0.4 or 1.0) as parsed JSON.
 
-    `object_info` is what the server answers at /object_info: it names the widgets that the saved values belong to. A node of a
-    subgraph has the numbers of its subgraph's node and its own as its id, as in "5:12".
-    Raises ValueError for a node type that the server does not know, and for more widget values than the node has widgets.
+    `object_info` is what the server answers at /object_info: it names the widgets that
+    the saved values belong to. A node of a subgraph has the numbers of its subgraph's
+    node and its own as its id, as in "5:12". Raises ValueError for a node type that
+    the server does not know, and for more widget values than the node has widgets.
     """
     subgraphs = {entry["id"]: entry for entry in workflow.get("definitions", {}).get("subgraphs", [])}
     graph = {}
@@ -26,14 +31,20 @@ def to_api(workflow, object_info):
 
 
 def every_node(workflow):
-    """Returns the nodes of a workflow and of the subgraphs defined in it, but for those that are such a subgraph."""
+    """Returns the nodes of a workflow and of the subgraphs
+    defined in it, but for those that are such a subgraph.
+    """
     subgraphs = workflow.get("definitions", {}).get("subgraphs", [])
     names = {entry["id"] for entry in subgraphs}
-    return [node for content in (workflow, *subgraphs) for node in content["nodes"] if node["type"] not in names]
+    return [
+        node for content in (workflow, *subgraphs) for node in content["nodes"] if node["type"] not in names
+    ]
 
 
 class Scope:
-    """The nodes and links of the workflow, or of one node that is a subgraph, with the scope that such a node stands in."""
+    """The nodes and links of the workflow, or of one node that
+    is a subgraph, with the scope that such a node stands in.
+    """
 
     def __init__(self, content, subgraphs, host=None, outside=None):
         self.nodes = {node["id"]: node for node in content["nodes"]}
@@ -42,10 +53,14 @@ class Scope:
         self.host, self.outside = host, outside
         self.prefix = f"{outside.prefix}{host['id']}:" if outside else ""
         is_open = {number: node for number, node in self.nodes.items() if node["type"] in subgraphs}
-        self.inside = {number: Scope(subgraphs[node["type"]], subgraphs, node, self) for number, node in is_open.items()}
+        self.inside = {
+            number: Scope(subgraphs[node["type"]], subgraphs, node, self) for number, node in is_open.items()
+        }
 
     def source(self, link):
-        """Returns what arrives over a link: [node id, slot], a value, OWN_VALUE, or None when it comes from a muted node."""
+        """Returns what arrives over a link: [node id, slot], a
+        value, OWN_VALUE, or None when it comes from a muted node.
+        """
         origin, slot = self.links[link]
         if origin == SUBGRAPH_INPUTS:
             return self._from_outside(self.inputs[slot]["name"])
@@ -56,14 +71,20 @@ class Scope:
             return None
         if node["type"] != "Reroute" and node.get("mode", 0) != BYPASSED:
             inside = self.inside.get(origin)
-            return inside.source(inside.outputs[slot]["linkIds"][0]) if inside else [f"{self.prefix}{origin}", slot]
+            return (
+                inside.source(inside.outputs[slot]["linkIds"][0])
+                if inside
+                else [f"{self.prefix}{origin}", slot]
+            )
         wanted = node["outputs"][slot]["type"]
         sockets = [s for s in node.get("inputs", []) if node["type"] == "Reroute" or s["type"] == wanted]
         sockets = [s for s in sockets if s.get("link") is not None]
         return self.source(sockets[0]["link"]) if sockets else None
 
     def _from_outside(self, name):
-        """Returns what the subgraph's node has at its input `name`: what is wired, or the value of the widget it shows."""
+        """Returns what the subgraph's node has at its input
+        `name`: what is wired, or the value of the widget it shows.
+        """
         socket = next((s for s in self.host.get("inputs", []) if s["name"] == name), {})
         if socket.get("link") is not None:
             return self.outside.source(socket["link"])
@@ -84,7 +105,10 @@ def _add_nodes(scope, object_info, graph):
             _add_nodes(scope.inside[number], object_info, graph)
             continue
         if kind not in object_info:
-            raise ValueError(f"node {number} has the type {kind!r}, which this ComfyUI does not know; install the pack that has it.")
+            raise ValueError(
+                f"node {number} has the type {kind!r}, which this ComfyUI does not know; install the pack"
+                " that has it."
+            )
         inputs = _widget_inputs(node, object_info[kind])
         for socket in node.get("inputs", []):
             source = OWN_VALUE if socket.get("link") is None else scope.source(socket["link"])
@@ -92,11 +116,17 @@ def _add_nodes(scope, object_info, graph):
                 inputs.pop(socket["name"], None)
             elif source is not OWN_VALUE:
                 inputs[socket["name"]] = source
-        graph[f"{scope.prefix}{number}"] = {"class_type": kind, "inputs": inputs, "_meta": {"title": node.get("title", kind)}}
+        graph[f"{scope.prefix}{number}"] = {
+            "class_type": kind,
+            "inputs": inputs,
+            "_meta": {"title": node.get("title", kind)},
+        }
 
 
 def _links(content):
-    """Returns {link id: (source node id, source slot)}; a link is a list in version 0.4 and an object in version 1.0."""
+    """Returns {link id: (source node id, source slot)}; a link
+    is a list in version 0.4 and an object in version 1.0.
+    """
     found = {}
     for link in content["links"]:
         if isinstance(link, dict):
@@ -107,7 +137,9 @@ def _links(content):
 
 
 def _widget_inputs(node, definition):
-    """Returns {input name: value} of a node's widgets; where the file has no value, the default of the node's definition."""
+    """Returns {input name: value} of a node's widgets; where
+    the file has no value, the default of the node's definition.
+    """
     saved = node.get("widgets_values") or []
     if isinstance(saved, dict):
         return dict(saved)
@@ -120,7 +152,10 @@ def _widget_inputs(node, definition):
         if any(_options(spec).get(flag) for spec in specs.values() for flag in UPLOADS) and values:
             values.pop(0)  # the upload button saves a value too
     if values:
-        raise ValueError(f"node {node['id']} ({node['type']}) has {len(values)} widget values too many: {values}; save the workflow again.")
+        raise ValueError(
+            f"node {node['id']} ({node['type']}) has {len(values)} widget values too many: {values}; save the"
+            " workflow again."
+        )
     return inputs
 
 
@@ -143,8 +178,14 @@ def _take(values, specs, inputs, prefix=""):
         elif default is not None:
             inputs[prefix + name] = default
         if dynamic:
-            chosen = next((choice for choice in choices if choice["key"] == inputs[prefix + name]), {"inputs": {}})
-            below = [item for group in ("required", "optional") for item in (chosen["inputs"].get(group) or {}).items()]
+            chosen = next(
+                (choice for choice in choices if choice["key"] == inputs[prefix + name]), {"inputs": {}}
+            )
+            below = [
+                item
+                for group in ("required", "optional")
+                for item in (chosen["inputs"].get(group) or {}).items()
+            ]
             _take(values, below, inputs, f"{prefix}{name}.")
         has_control = options.get("control_after_generate") or name in ("seed", "noise_seed")
         if has_control and values and values[0] in AFTER_GENERATE:

@@ -1,9 +1,9 @@
 """A procedural world of one moving thing, with captions and ground truth; everything follows from a seed.
 
-A scene is one coloured shape on a plain background or in front of a two-tone landscape, moving in a known way, seen by a
-camera that stands still, pans or zooms. A thing that moves leaves a pale trail behind it, so that a single frame already
-tells where it is going; what the camera does leaves none. Frames are RGB in 0..1, shape (F, 3, H, W); places are in
-pixels, x to the right and y down, times in frames.
+A scene is one coloured shape on a plain background or in front of a two-tone landscape, moving in a known
+way, seen by a camera that stands still, pans or zooms. A thing that moves leaves a pale trail behind it, so
+that a single frame already tells where it is going; what the camera does leaves none. Frames are RGB in 0..1,
+shape (F, 3, H, W); places are in pixels, x to the right and y down, times in frames.
 """
 
 from __future__ import annotations
@@ -49,7 +49,12 @@ CAMERAS = ("pan left", "pan right", "pan up", "pan down", "zoom in", "zoom out")
 HARD_TO_SEE = {("green", "meadow"), ("yellow", "desert"), ("pink", "white"), ("yellow", "white")}
 
 # Every shape as half-planes and circles of radius 1: area, and how far its centroid lies below its centre.
-SHAPE_AREA = {"ball": math.pi, "square": 1.8**2, "triangle": 1.3**2 * 3**1.5 / 4, "ring": math.pi * (1.1**2 - 0.58**2)}
+SHAPE_AREA = {
+    "ball": math.pi,
+    "square": 1.8**2,
+    "triangle": 1.3**2 * 3**1.5 / 4,
+    "ring": math.pi * (1.1**2 - 0.58**2),
+}
 HOP_FRAMES = 14
 TRAIL_OPACITY = 0.38
 TRAIL_COPIES = 3
@@ -62,7 +67,9 @@ CAMERA_FRAMES = 15  # frames that a camera moves; after that it stands
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """One thing, its surroundings, what it does and what the camera does; lengths in pixels, times in frames."""
+    """One thing, its surroundings, what it does and what
+    the camera does; lengths in pixels, times in frames.
+    """
 
     shape: str
     colour: str
@@ -70,7 +77,9 @@ class Scene:
     size: str
     radius: float  # of a growing or shrinking thing: at time 0
     motion: str
-    start: tuple[float, float]  # where the path begins (drifts), its centre (orbit, in place), its ground point (bounce)
+    start: tuple[
+        float, float
+    ]  # where the path begins (drifts), its centre (orbit, in place), its ground point (bounce)
     speed: float  # per frame: pixels along the path or of the radius, radians of an orbit or a turn
     reach: float  # height of a hop, radius of an orbit, otherwise 0
     phase: float  # where in the period the path begins, 0..1
@@ -91,7 +100,9 @@ def margin(radius: float) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Poses:
-    """Where a thing is seen and how, each (F,) or, centres, (F, 2); angles in radians, opacities and ground 0 or more."""
+    """Where a thing is seen and how, each (F,) or, centres,
+    (F, 2); angles in radians, opacities and ground 0 or more.
+    """
 
     centres: torch.Tensor
     radii: torch.Tensor
@@ -112,21 +123,30 @@ class Poses:
 def random_scene(rng: random.Random, motion: str | None = None, camera: str = "fixed", **fixed: str) -> Scene:
     """Draw a scene; `motion`, `camera`, `shape`, `colour`, `background` and `size` may be fixed by name.
 
-    Raises ValueError when the fixed colour cannot be seen on the fixed background, or the fixed shape cannot be seen to turn,
-    or the motion does not stay in view while the camera moves, as none that grows does while the camera comes closer."""
+    Raises ValueError when the fixed colour cannot be seen on the fixed background,
+    or the fixed shape cannot be seen to turn, or the motion does not stay in view
+    while the camera moves, as none that grows does while the camera comes closer.
+    """
     if fixed.get("colour") and fixed.get("background") and not visible(fixed["colour"], fixed["background"]):
         raise ValueError(
-            f"colour={fixed['colour']} must differ from background={fixed['background']}; choose another of the two."
+            f"colour={fixed['colour']} must differ from background={fixed['background']}; choose another of"
+            " the two."
         )
     if motion == "spin" and fixed.get("shape", "square") not in TURNABLE:
-        raise ValueError(f"shape={fixed['shape']} looks the same when it turns; choose one of {', '.join(TURNABLE)}.")
+        raise ValueError(
+            f"shape={fixed['shape']} looks the same when it turns; choose one of {', '.join(TURNABLE)}."
+        )
     for _ in range(MOST_DRAWS):
         scene = _draw(rng, motion, camera, fixed)
-        if not visible(scene.colour, scene.background) or (scene.motion == "spin" and scene.shape not in TURNABLE):
+        if not visible(scene.colour, scene.background) or (
+            scene.motion == "spin" and scene.shape not in TURNABLE
+        ):
             continue
         if camera == "fixed" or _stays_in_view(scene):
             return scene
-    raise ValueError(f"motion={motion} does not stay in view while camera={camera}; choose another of the two.")
+    raise ValueError(
+        f"motion={motion} does not stay in view while camera={camera}; choose another of the two."
+    )
 
 
 def _draw(rng: random.Random, motion: str | None, camera: str, fixed: dict[str, str]) -> Scene:
@@ -142,7 +162,9 @@ def _draw(rng: random.Random, motion: str | None, camera: str, fixed: dict[str, 
         travel = rng.uniform(0.75, 1.0) * (RADII[1] - RADII[0])
         radius = rng.uniform(RADII[0], RADII[1] - travel)
         radius, speed = (radius if motion == "grow" else RADII[0] + RADII[1] - radius), travel / 15
-    low, high = (margin(RADII[1]), SIZE - margin(RADII[1])) if speed else (margin(radius), SIZE - margin(radius))
+    low, high = (
+        (margin(RADII[1]), SIZE - margin(RADII[1])) if speed else (margin(radius), SIZE - margin(radius))
+    )
     x, y = rng.uniform(low, high), rng.uniform(low, high)
     if motion in DRIFTS:
         travel = rng.uniform(0.75, 1.0) * (high - low)
@@ -163,14 +185,30 @@ def _draw(rng: random.Random, motion: str | None, camera: str, fixed: dict[str, 
     if camera != "fixed":
         travel = rng.uniform(30, 45) if camera.startswith("pan") else math.log(rng.uniform(1.4, 1.6))
     return Scene(
-        shape, colour, background, size, radius, motion, (x, y), speed, reach, phase, rng.uniform(70, 95), camera, travel
+        shape,
+        colour,
+        background,
+        size,
+        radius,
+        motion,
+        (x, y),
+        speed,
+        reach,
+        phase,
+        rng.uniform(70, 95),
+        camera,
+        travel,
     )
 
 
 def _stays_in_view(scene: Scene) -> bool:
     seen = poses(scene, CAMERA_FRAMES + 1)
     room = torch.minimum(seen.centres, SIZE - seen.centres).amin(1) - 1.3 * seen.radii - 3
-    inside = bool((room >= 0).all()) and RADII[0] - 2 <= float(seen.radii.min()) and float(seen.radii.max()) <= RADII[1] + 2
+    inside = (
+        bool((room >= 0).all())
+        and RADII[0] - 2 <= float(seen.radii.min())
+        and float(seen.radii.max()) <= RADII[1] + 2
+    )
     return inside and float(seen.horizons.min()) >= 45 and float(seen.horizons.max()) <= 105
 
 
@@ -185,7 +223,9 @@ def visible(colour: str, background: str) -> bool:
 
 
 def path(scene: Scene, num_frames: int, first_frame: float = 0.0) -> torch.Tensor:
-    """Centres of the thing where the camera stands still, (F, 2) as x, y; straight paths turn back at the border."""
+    """Centres of the thing where the camera stands still,
+    (F, 2) as x, y; straight paths turn back at the border.
+    """
     time = torch.arange(num_frames, dtype=torch.float64) + first_frame
     x, y = scene.start
     low, high = scene.margin, SIZE - scene.margin
@@ -237,7 +277,9 @@ def _reflect(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
 
 
 def shape_mask(shapes: list[str], dx: torch.Tensor, dy: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
-    """Coverage 0..1 of shapes, (N, H, W), from each pixel's offset to the centre (N, H, W) and the radii (N, 1, 1)."""
+    """Coverage 0..1 of shapes, (N, H, W), from each pixel's
+    offset to the centre (N, H, W) and the radii (N, 1, 1).
+    """
     distance = torch.empty_like(dx)
     for name in set(shapes):
         rows = torch.tensor([i for i, shape in enumerate(shapes) if shape == name], device=dx.device)
@@ -257,25 +299,38 @@ def shape_mask(shapes: list[str], dx: torch.Tensor, dy: torch.Tensor, radius: to
 
 
 def render(scenes: list[Scene], seen: Poses, rates: Poses) -> torch.Tensor:
-    """Frames (N, 3, H, W) in 0..1 of N scenes posed as `seen`, the trail drawn from `rates`, the poses' change per frame;
-    on the device of the poses."""
+    """Frames (N, 3, H, W) in 0..1 of N scenes posed as `seen`, the trail drawn from `rates`, the poses'
+    change per frame; on the device of the poses.
+    """
     n, device = len(scenes), seen.radii.device
     ys, xs = pixel_centres(device)
-    back = torch.tensor([BACKGROUNDS[s.background] for s in scenes], device=device).float().div(255).view(n, 2, 3, 1, 1)
+    back = (
+        torch.tensor([BACKGROUNDS[s.background] for s in scenes], device=device)
+        .float()
+        .div(255)
+        .view(n, 2, 3, 1, 1)
+    )
     ground = (ys[None, :, :1] - seen.horizons.view(n, 1, 1) + 0.5).clamp(0, 1)[:, None]
     image = (back[:, 0] * (1 - ground) + back[:, 1] * ground).expand(n, 3, SIZE, SIZE)
-    colour = torch.tensor([COLOURS[s.colour] for s in scenes], device=device).float().div(255).view(n, 3, 1, 1)
+    colour = (
+        torch.tensor([COLOURS[s.colour] for s in scenes], device=device).float().div(255).view(n, 3, 1, 1)
+    )
     mask = silhouettes(scenes, seen, xs, ys)
-    fastest = torch.stack([rates.centres.abs().amax(1), rates.radii.abs(), seen.radii * rates.angles.abs()]).amax(0)
+    fastest = torch.stack(
+        [rates.centres.abs().amax(1), rates.radii.abs(), seen.radii * rates.angles.abs()]
+    ).amax(0)
     moving = (fastest > 0.05).nonzero()[:, 0].tolist()
     if moving:
         trail = mask.new_zeros(len(moving), SIZE, SIZE)
         movers = [scenes[i] for i in moving]
         for k in range(TRAIL_COPIES, 0, -1):
             back_then = k * TRAIL_STRIDE
-            earlier = Poses(*(
-                getattr(seen, f.name)[moving] - back_then * getattr(rates, f.name)[moving] for f in dataclasses.fields(Poses)
-            ))  # fmt: skip
+            earlier = Poses(
+                *(
+                    getattr(seen, f.name)[moving] - back_then * getattr(rates, f.name)[moving]
+                    for f in dataclasses.fields(Poses)
+                )
+            )
             copy = silhouettes(movers, earlier, xs, ys)
             trail = torch.maximum(trail, copy * (TRAIL_OPACITY * (1 - (k - 1) / TRAIL_COPIES)))
         mask[moving] = torch.maximum(mask[moving], trail)
@@ -300,9 +355,13 @@ def silhouettes(scenes: list[Scene], seen: Poses, xs: torch.Tensor, ys: torch.Te
 
 
 def hints(scenes: list[Scene], num_frames: int, first_frames: list[float]) -> torch.Tensor:
-    """What the ControlNet is told: each thing's outline filled white on black, without trail, (B, F, 3, H, W)."""
+    """What the ControlNet is told: each thing's outline
+    filled white on black, without trail, (B, F, 3, H, W).
+    """
     seen = Poses.stack([poses(s, num_frames, t) for s, t in zip(scenes, first_frames, strict=True)])
-    return outlines([s for s in scenes for _ in range(num_frames)], seen).unflatten(0, (len(scenes), num_frames))
+    return outlines([s for s in scenes for _ in range(num_frames)], seen).unflatten(
+        0, (len(scenes), num_frames)
+    )
 
 
 def outlines(scenes: list[Scene], seen: Poses) -> torch.Tensor:
@@ -328,7 +387,9 @@ def posed_clips(scenes: list[Scene], num_frames: int, first_frames: list[float])
     """What `render` takes besides the scenes of B clips: the B * F poses and their change per frame."""
 
     def all_poses(earlier: float, camera: bool) -> Poses:
-        return Poses.stack([poses(s, num_frames, t - earlier, camera) for s, t in zip(scenes, first_frames, strict=True)])
+        return Poses.stack(
+            [poses(s, num_frames, t - earlier, camera) for s, t in zip(scenes, first_frames, strict=True)]
+        )
 
     now, before = all_poses(0.0, camera=False), all_poses(0.25, camera=False)
     rates = Poses(*((getattr(now, f.name) - getattr(before, f.name)) * 4 for f in dataclasses.fields(Poses)))
@@ -352,7 +413,10 @@ PLACES = (
     ("at the top left", "at the top", "at the top right"), ("at the left", "in the middle", "at the right"),
     ("at the bottom left", "at the bottom", "at the bottom right"),
 )  # fmt: skip
-MIDDLE = (54.0, 74.0)  # between which, in pixels, a thing's centre is neither left nor right, neither top nor bottom
+MIDDLE = (
+    54.0,
+    74.0,
+)  # between which, in pixels, a thing's centre is neither left nor right, neither top nor bottom
 
 
 def place_of(scene: Scene, time: float) -> str:
@@ -361,11 +425,15 @@ def place_of(scene: Scene, time: float) -> str:
     return PLACES[row][column]
 
 
-def caption(scene: Scene, rng: random.Random, name_motion: float = 0.7, name_size: float = 0.5, where: str = "") -> str:
-    """A caption of the scene in one of several phrasings; motion and size are named with the given probabilities, and its
-    place is, where it is one of PLACES.
+def caption(
+    scene: Scene, rng: random.Random, name_motion: float = 0.7, name_size: float = 0.5, where: str = ""
+) -> str:
+    """A caption of the scene in one of several phrasings; motion and size are named with the given
+    probabilities, and its place is, where it is one of PLACES.
 
-    Blinking is always named, so that nobody gets an empty picture unasked; the size of what grows or shrinks never is."""
+    Blinking is always named, so that nobody gets an empty
+    picture unasked; the size of what grows or shrinks never is.
+    """
     verb, participle = rng.choice(MOTION_WORDS[scene.motion])
     thing = f"{scene.colour} {scene.shape}"
     if rng.random() < name_size and scene.motion not in ("grow", "shrink"):
@@ -389,7 +457,13 @@ def caption(scene: Scene, rng: random.Random, name_motion: float = 0.7, name_siz
 def words() -> list[str]:
     """Every word that a caption can hold, sorted, with the comma."""
     seen = {"a", "an", "on", "in", "the", "background", ","}
-    seen |= set(COLOURS) | set(BACKGROUNDS) | set(SHAPES) | set(SIZES) | {w for row in PLACES for place in row for w in place.split()}
+    seen |= (
+        set(COLOURS)
+        | set(BACKGROUNDS)
+        | set(SHAPES)
+        | set(SIZES)
+        | {w for row in PLACES for place in row for w in place.split()}
+    )
     for phrases in MOTION_WORDS.values():
         for pair in phrases:
             seen |= {word for phrase in pair for word in phrase.split()}

@@ -1,1 +1,3 @@
-"""What people do with frames between loading and saving: picking, joining, comparing, measuring. Knows nothing of ComfyUI."""
+"""What people do with frames between loading and saving:
+picking, joining, comparing, measuring. Knows nothing of ComfyUI.
+"""

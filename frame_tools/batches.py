@@ -1,8 +1,8 @@
 """Frames in the shapes ComfyUI has them in, taken out of and put into a batch alike.
 
-IMAGE (F, H, W, C), MASK (F, H, W) or (H, W), LATENT {"samples": (F, C, H, W) of image models or (B, C, F, H, W) of video models,
-"noise_mask", "batch_index", ...}. A latent's noise mask follows its frames, and so does the number of the noise that each frame
-is sampled with (batch_index), as in ComfyUI's own nodes.
+IMAGE (F, H, W, C), MASK (F, H, W) or (H, W), LATENT {"samples": (F, C, H, W) of image models or (B, C, F, H,
+W) of video models, "noise_mask", "batch_index", ...}. A latent's noise mask follows its frames, and so does
+the number of the noise that each frame is sampled with (batch_index), as in ComfyUI's own nodes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def kind_of(frames: Frames) -> str:
         return "LATENT"
     if isinstance(frames, torch.Tensor) and frames.ndim in (2, 3, 4):
         return "IMAGE" if frames.ndim == 4 else "MASK"
-    raise ValueError(f"frames must be an IMAGE, a MASK or a LATENT; this is a {type(frames).__name__}. Wire one of those.")
+    raise ValueError(
+        f"frames must be an IMAGE, a MASK or a LATENT; this is a {type(frames).__name__}. Wire one of those."
+    )
 
 
 def count_frames(frames: Frames) -> int:
@@ -43,12 +45,16 @@ def count_frames(frames: Frames) -> int:
 def frame_size(frames: Frames) -> tuple[int, int]:
     """(H, W) in pixels, of latents in latent cells."""
     kind = kind_of(frames)
-    return tuple(frames.shape[1:3] if kind == "IMAGE" else (frames["samples"] if kind == "LATENT" else frames).shape[-2:])
+    return tuple(
+        frames.shape[1:3]
+        if kind == "IMAGE"
+        else (frames["samples"] if kind == "LATENT" else frames).shape[-2:]
+    )
 
 
 def check_frames(frames: torch.Tensor, what: str) -> None:
-    """Raises ValueError for frames (F, H, W, C) or (F, H, W) of which there are none, or that have no
-    pixels.
+    """Raises ValueError for frames (F, H, W, C) or (F, H,
+    W) of which there are none, or that have no pixels.
     """
     if len(frames) == 0:
         raise ValueError(f"{what} has no frames; wire one that has at least one.")
@@ -61,8 +67,8 @@ def check_frames(frames: torch.Tensor, what: str) -> None:
 def take_frames(frames: Frames, numbers: list[int], same_noise: bool = True) -> Frames:
     """The frames with these numbers, in this order. A range is not copied.
 
-    same_noise: a latent's frame keeps the number of its noise, so that sampling it gives what it would give in its place;
-    otherwise copies of a frame get noise of their own.
+    same_noise: a latent's frame keeps the number of its noise, so that sampling it gives what it would give
+    in its place; otherwise copies of a frame get noise of their own.
     """
     if kind_of(frames) != "LATENT":
         return _take(frames[None] if frames.ndim == 2 else frames, numbers, BATCH_AXIS)
@@ -78,15 +84,18 @@ def take_frames(frames: Frames, numbers: list[int], same_noise: bool = True) -> 
 
 
 def join_frames(first: Frames, second: Frames, crossfade: int = 0) -> Frames:
-    """One clip after the other; the last `crossfade` frames of the first turn into the first ones of the second.
+    """One clip after the other; the last `crossfade` frames
+    of the first turn into the first ones of the second.
 
-    F = first + second - crossfade. ValueError when the two are of different kinds or sizes, or shorter than the cross-fade.
+    F = first + second - crossfade. ValueError when the two are
+    of different kinds or sizes, or shorter than the cross-fade.
     """
     _check_pair(first, second)
     shorter = min(count_frames(first), count_frames(second))
     if not 0 <= crossfade <= shorter:
         raise ValueError(
-            f"crossfade={crossfade} frames do not fit: the shorter clip has {shorter}; 0 joins the clips without a transition."
+            f"crossfade={crossfade} frames do not fit: the shorter clip has {shorter}; 0 joins the clips"
+            " without a transition."
         )
     if kind_of(first) != "LATENT":
         first, second = (clip[None] if clip.ndim == 2 else clip for clip in (first, second))
@@ -105,7 +114,9 @@ def join_frames(first: Frames, second: Frames, crossfade: int = 0) -> Frames:
 
 
 def interleave_frames(first: Frames, second: Frames) -> Frames:
-    """One frame of the first, one of the second in turn; what is left of the longer one follows. ValueError as join_frames."""
+    """One frame of the first, one of the second in turn; what is
+    left of the longer one follows. ValueError as join_frames.
+    """
     _check_pair(first, second)
     if kind_of(first) == "LATENT":
         tensor, axis = first["samples"], _axis(first["samples"])
@@ -117,15 +128,24 @@ def interleave_frames(first: Frames, second: Frames) -> Frames:
 
 
 def repeat_frames(frames: Frames, times: int, each_frame: bool) -> Frames:
-    """The clip `times` times over, or every frame `times` times in a row; copies of latents get noise of their own."""
+    """The clip `times` times over, or every frame `times`
+    times in a row; copies of latents get noise of their own.
+    """
     return take_frames(frames, repeated(count_frames(frames), times, each_frame), same_noise=False)
 
 
 def _axis(samples: torch.Tensor) -> int:
     """The axis of a latent's samples that holds the frames."""
     if getattr(samples, "is_nested", False) or samples.ndim not in (4, 5):
-        what = "several tensors, as of video with sound" if getattr(samples, "is_nested", False) else f"shape {tuple(samples.shape)}"
-        raise ValueError(f"latents must be (F, C, H, W) or (B, C, F, H, W); these have {what}. Separate the video from the sound before.")
+        what = (
+            "several tensors, as of video with sound"
+            if getattr(samples, "is_nested", False)
+            else f"shape {tuple(samples.shape)}"
+        )
+        raise ValueError(
+            f"latents must be (F, C, H, W) or (B, C, F, H, W); these have {what}. Separate the video from the"
+            " sound before."
+        )
     return BATCH_AXIS if samples.ndim == 4 else TIME_AXIS
 
 
@@ -158,7 +178,9 @@ def _check_memory(tensor: torch.Tensor, count: int, axis: int, copies: int = 1) 
 
 def _number_noise(taken: dict, noise_numbers: list[int] | None, numbers: list[int], same_noise: bool) -> None:
     if same_noise:
-        taken["batch_index"] = list(numbers) if noise_numbers is None else [noise_numbers[number] for number in numbers]
+        taken["batch_index"] = (
+            list(numbers) if noise_numbers is None else [noise_numbers[number] for number in numbers]
+        )
     elif noise_numbers is not None:
         span, seen = max(noise_numbers) - min(noise_numbers) + 1, {}
         taken["batch_index"] = []
@@ -178,27 +200,43 @@ def _frame_mask(mask: torch.Tensor, axis: int, count: int) -> torch.Tensor:
 
 
 def _full_mask(latent: dict) -> torch.Tensor:
-    """A noise mask with one entry for each frame; 1 = sampled, which is what a latent without a mask means."""
+    """A noise mask with one entry for each frame; 1 =
+    sampled, which is what a latent without a mask means.
+    """
     samples, count = latent["samples"], count_frames(latent)
     axis = _axis(samples)
     if "noise_mask" not in latent:
-        return samples.new_ones(count, 1, *samples.shape[-2:]) if axis == BATCH_AXIS else samples.new_ones(1, 1, *samples.shape[2:])
+        return (
+            samples.new_ones(count, 1, *samples.shape[-2:])
+            if axis == BATCH_AXIS
+            else samples.new_ones(1, 1, *samples.shape[2:])
+        )
     mask = _frame_mask(latent["noise_mask"], axis, count)
     return mask.expand(*mask.shape[:axis], count, *mask.shape[axis + 1 :])
 
 
 def _resize(mask: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
-    return F.interpolate(mask.float(), size=size, mode="trilinear" if mask.ndim == 5 else "bilinear").to(mask.dtype)
+    return F.interpolate(mask.float(), size=size, mode="trilinear" if mask.ndim == 5 else "bilinear").to(
+        mask.dtype
+    )
 
 
 def _check_pair(first: Frames, second: Frames) -> None:
     kinds = kind_of(first), kind_of(second)
     if kinds[0] != kinds[1]:
-        raise ValueError(f"both clips must be of one kind; the first is {kinds[0]}, the second {kinds[1]}. Wire two {kinds[0]}s.")
+        raise ValueError(
+            f"both clips must be of one kind; the first is {kinds[0]}, the second {kinds[1]}. Wire two"
+            f" {kinds[0]}s."
+        )
     shapes = [_shape_of_a_frame(clip) for clip in (first, second)]
     if shapes[0] != shapes[1]:
-        names = {"IMAGE": "height, width, channels", "MASK": "height, width", "LATENT": "all but the frames"}[kinds[0]]
-        raise ValueError(f"both clips must have frames of one size; the first has {shapes[0]}, the second {shapes[1]} ({names}); {RESIZE}.")
+        names = {"IMAGE": "height, width, channels", "MASK": "height, width", "LATENT": "all but the frames"}[
+            kinds[0]
+        ]
+        raise ValueError(
+            f"both clips must have frames of one size; the first has {shapes[0]}, the second {shapes[1]}"
+            f" ({names}); {RESIZE}."
+        )
 
 
 def _shape_of_a_frame(frames: Frames) -> tuple[int, ...]:

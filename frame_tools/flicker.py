@@ -1,8 +1,8 @@
 """Evens out brightness, contrast and colour from frame to frame.
 
-Every frame's channels are shifted and scaled to a wanted mean and standard deviation, the transfer of Reinhard et al. 2001
-("Color Transfer between Images"), here in the frames' own RGB: those of one frame, or those of the frames around.
-Letters: F frames, H height, W width, C channels.
+Every frame's channels are shifted and scaled to a wanted mean and standard deviation, the transfer of
+Reinhard et al. 2001 ("Color Transfer between Images"), here in the frames' own RGB: those of one frame, or
+those of the frames around. Letters: F frames, H height, W width, C channels.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ SMALLEST_SPREAD = 1e-4  # of a channel's values 0..1: a frame of one colour is o
 
 def even_colours(frames: torch.Tensor, radius: float, strength: float, reference: int | None = None,
                  progress: Callable[[], None] = lambda: None) -> torch.Tensor:  # fmt: skip
-    """Frames (F, H, W, C), values 0..1, with the colours of the frames around (a Gaussian of `radius` frames) or of one frame.
+    """Frames (F, H, W, C), values 0..1, with the colours of the
+    frames around (a Gaussian of `radius` frames) or of one frame.
 
-    strength: 0 = unchanged, 1 = fully. A fourth channel (opacity) stays as it is. Raises ValueError for a radius, strength or
-    reference frame out of range.
+    strength: 0 = unchanged, 1 = fully. A fourth channel (opacity) stays as it is. Raises ValueError for a
+    radius, strength or reference frame out of range.
     """
     check_frames(frames, "the clip")
     _check(len(frames), radius, strength, reference)
@@ -34,7 +35,10 @@ def even_colours(frames: torch.Tensor, radius: float, strength: float, reference
         weights = _gaussian_rows(len(frames), radius)
         wanted_means, wanted_spreads = weights @ means, weights @ spreads
     else:
-        wanted_means, wanted_spreads = means[reference].expand_as(means), spreads[reference].expand_as(spreads)
+        wanted_means, wanted_spreads = (
+            means[reference].expand_as(means),
+            spreads[reference].expand_as(spreads),
+        )
     scales = torch.where(spreads > SMALLEST_SPREAD, wanted_spreads / spreads.clamp_min(SMALLEST_SPREAD), 1.0)
     scales = 1 + strength * (scales - 1)
     shifts = means + strength * (wanted_means - means)
@@ -53,7 +57,9 @@ def colour_statistics(frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _gaussian_rows(num_frames: int, radius: float) -> torch.Tensor:
-    """(F, F): how much each frame counts for each; rows sum to 1, so that at the ends the frames that exist count more."""
+    """(F, F): how much each frame counts for each; rows sum to
+    1, so that at the ends the frames that exist count more.
+    """
     places = torch.arange(num_frames, dtype=torch.float32)
     weights = torch.exp(-(((places[:, None] - places) / radius) ** 2) / 2)
     return weights / weights.sum(1, keepdim=True)
@@ -61,11 +67,13 @@ def _gaussian_rows(num_frames: int, radius: float) -> torch.Tensor:
 
 def _check(num_frames: int, radius: float, strength: float, reference: int | None) -> None:
     if radius <= 0:
-        raise ValueError(f"radius={radius:g} frames must be above 0; 4 evens out flicker and keeps slow changes.")
+        raise ValueError(
+            f"radius={radius:g} frames must be above 0; 4 evens out flicker and keeps slow changes."
+        )
     if not 0 <= strength <= 1:
         raise ValueError(f"strength={strength:g} must be 0 (off) to 1 (fully); set it in between.")
     if reference is not None and not -num_frames <= reference < num_frames:
         raise ValueError(
-            f"reference_frame={reference} is not there; these are {num_frames} frames, numbers 0 to {num_frames - 1} "
-            f"or -{num_frames} to -1 from the end."
+            f"reference_frame={reference} is not there; these are {num_frames} frames, numbers 0 to"
+            f" {num_frames - 1} or -{num_frames} to -1 from the end."
         )

@@ -1,6 +1,7 @@
 """Clips beside each other, and a clip as one sheet of small frames.
 
-Frames are IMAGE (F, H, W, C) with values 0..1, or MASK (F, H, W); of more than three channels the first three are shown.
+Frames are IMAGE (F, H, W, C) with values 0..1, or MASK (F,
+H, W); of more than three channels the first three are shown.
 """
 
 from __future__ import annotations
@@ -15,24 +16,35 @@ from PIL import ImageDraw
 from ..foreign_text import printable
 from ..memory import check_memory
 from .batches import check_frames
-from .labels import label_bar, shortened, text_width, to_picture, to_tensor, write
+from .labels import label_bar, shortened, text_width, to_image, to_tensor, write
 from .selection import evenly_spread
 
 LENGTHS = ("longest", "shortest")
 LARGEST_SIDE = 32768  # pixels of a picture's side; H.264, PNG viewers and browsers end earlier
 
 
-def compare_clips(clips: list[torch.Tensor], labels: list[str], columns: int = 0, length: str = "longest", label_height: int = 24,
-                  gap: int = 4, progress: Callable[[], None] = lambda: None) -> torch.Tensor:  # fmt: skip
-    """Clips in a grid with a bar of text above each: (F, H, W, 3), sides even so that every video codec takes them.
+def compare_clips(
+    clips: list[torch.Tensor],
+    labels: list[str],
+    columns: int = 0,
+    length: str = "longest",
+    label_height: int = 24,
+    gap: int = 4,
+    progress: Callable[[], None] = lambda: None,
+) -> torch.Tensor:
+    """Clips in a grid with a bar of text above each: (F, H,
+    W, 3), sides even so that every video codec takes them.
 
-    Cells have the first clip's size; others are fitted into it with their ratio kept. columns 0 = up to three clips side by
-    side, more in a square. length: frames of the longest clip (shorter ones stay at their last frame) or of the shortest.
-    Raises ValueError for no clips, more labels than clips and a picture that is too large.
+    Cells have the first clip's size; others are fitted into it with their ratio kept.
+    columns 0 = up to three clips side by side, more in a square. length: frames of the
+    longest clip (shorter ones stay at their last frame) or of the shortest. Raises
+    ValueError for no clips, more labels than clips and a picture that is too large.
     """
     _check_clips(clips, labels, length)
     clips = [rgb(clip) for clip in clips]
-    columns = min(columns or (len(clips) if len(clips) <= 3 else math.ceil(math.sqrt(len(clips)))), len(clips))
+    columns = min(
+        columns or (len(clips) if len(clips) <= 3 else math.ceil(math.sqrt(len(clips)))), len(clips)
+    )
     height, width = clips[0].shape[1:3]
     bar = label_height if any(labels) else 0
     rows = -(-len(clips) // columns)
@@ -44,14 +56,25 @@ def compare_clips(clips: list[torch.Tensor], labels: list[str], columns: int = 0
         out[:, top : top + bar, left : left + width] = label_bar(label, width, bar)
     for i, frame in enumerate(out):
         for clip, (top, left) in zip(clips, corners, strict=True):
-            frame[top + bar : top + bar + height, left : left + width] = fitted(clip[min(i, len(clip) - 1)], height, width)
+            frame[top + bar : top + bar + height, left : left + width] = fitted(
+                clip[min(i, len(clip) - 1)], height, width
+            )
         progress()
     return out
 
 
-def contact_sheet(frames: torch.Tensor, count: int = 0, columns: int = 0, cell_width: int = 256, fps: float = 0.0,
-                  numbers: bool = True, gap: int = 4, progress: Callable[[], None] = lambda: None) -> torch.Tensor:  # fmt: skip
-    """`count` evenly spread frames (0 = all) on one sheet (1, H, W, 3), each with its number and, with fps, its time in seconds.
+def contact_sheet(
+    frames: torch.Tensor,
+    count: int = 0,
+    columns: int = 0,
+    cell_width: int = 256,
+    fps: float = 0.0,
+    numbers: bool = True,
+    gap: int = 4,
+    progress: Callable[[], None] = lambda: None,
+) -> torch.Tensor:
+    """`count` evenly spread frames (0 = all) on one sheet (1, H,
+    W, 3), each with its number and, with fps, its time in seconds.
 
     Cells are cell_width pixels wide, but never wider than the frames. columns 0 = as square as it gets.
     Raises ValueError for no frames, frames without pixels, and a sheet that is too large.
@@ -83,14 +106,18 @@ def rgb(frames: torch.Tensor) -> torch.Tensor:
 
 
 def fitted(frame: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """A frame (h, w, 3) scaled into (height, width, 3) with its ratio kept; black borders where it does not fill that."""
+    """A frame (h, w, 3) scaled into (height, width, 3) with
+    its ratio kept; black borders where it does not fill that.
+    """
     h, w = frame.shape[:2]
     frame = frame.float().cpu()
     if (h, w) == (height, width):
         return frame
     scale = min(height / h, width / w)
     size = max(1, round(h * scale)), max(1, round(w * scale))
-    small = F.interpolate(frame.movedim(-1, 0)[None], size=size, mode="bilinear", antialias=True)[0].movedim(0, -1)
+    small = F.interpolate(frame.movedim(-1, 0)[None], size=size, mode="bilinear", antialias=True)[0].movedim(
+        0, -1
+    )
     out = torch.zeros(height, width, 3)
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
     out[top : top + size[0], left : left + size[1]] = small
@@ -98,19 +125,23 @@ def fitted(frame: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def with_caption(frame: torch.Tensor, text: str) -> torch.Tensor:
-    """The frame (H, W, 3) with a line of outlined text in its lower left corner; what does not fit is left out."""
+    """The frame (H, W, 3) with a line of outlined text in
+    its lower left corner; what does not fit is left out.
+    """
     height, width = frame.shape[:2]
     size = max(8, min(18, height // 6))
     text = shortened(text, size, width - 4)
     if text_width(text, size) > width:
         return frame
-    picture = to_picture(frame)
-    write(ImageDraw.Draw(picture), (3, height - 4), text, size, outline=1)
-    return to_tensor(picture)
+    image = to_image(frame)
+    write(ImageDraw.Draw(image), (3, height - 4), text, size, outline=1)
+    return to_tensor(image)
 
 
 def _squarest(count: int, ratio: float) -> int:
-    """Columns of a sheet of `count` cells whose width is `ratio` times their height, so that the sheet is about 4:3."""
+    """Columns of a sheet of `count` cells whose width is
+    `ratio` times their height, so that the sheet is about 4:3.
+    """
     return max(1, min(count, round(math.sqrt(count * 4 / 3 / ratio))))
 
 
@@ -118,7 +149,8 @@ def _canvas(num_frames: int, size: tuple[int, int]) -> torch.Tensor:
     height, width = (side + side % 2 for side in size)
     if max(height, width) > LARGEST_SIDE:
         raise ValueError(
-            f"the picture would have {width}x{height} pixels, at most {LARGEST_SIDE} a side are made; take fewer or smaller frames."
+            f"the picture would have {width}x{height} pixels, at most {LARGEST_SIDE} a side are made; take"
+            " fewer or smaller frames."
         )
     what = f"{num_frames} frames" if num_frames > 1 else "a picture"
     what += f" of {width}x{height}" + " would" * (num_frames == 1)
@@ -132,7 +164,9 @@ def _check_clips(clips: list[torch.Tensor], labels: list[str], length: str) -> N
     for i, clip in enumerate(clips, 1):
         check_frames(clip, f"clip {i}")
     if len(labels) > len(clips):
-        raise ValueError(f"{len(labels)} labels for {len(clips)} clips; write one line for each clip, in their order.")
+        raise ValueError(
+            f"{len(labels)} labels for {len(clips)} clips; write one line for each clip, in their order."
+        )
     if length not in LENGTHS:
         raise ValueError(
             f"length='{printable(length)}' must be one of {', '.join(LENGTHS)}; choose one of these."

@@ -1,10 +1,11 @@
 """Dense optical flow between two frames and its picture, without a network.
 
-The flow is Lucas and Kanade's (1981): in a window around every pixel, the displacement that explains the change of brightness
-best. It is found on a pyramid from coarse to fine (Bouguet 2000), warping the second frame by what is known so far; a ridge
-keeps it at what the coarser level says where a window has no texture. Colours are those of Baker et al. 2011 (the Middlebury
-benchmark, IJCV 92): the hue says where to, the strength of the colour how far.
-Letters: F frames, H height, W width; a flow (2, H, W) holds x to the right and y downwards, in pixels.
+The flow is Lucas and Kanade's (1981): in a window around every pixel, the displacement that explains the
+change of brightness best. It is found on a pyramid from coarse to fine (Bouguet 2000), warping the second
+frame by what is known so far; a ridge keeps it at what the coarser level says where a window has no texture.
+Colours are those of Baker et al. 2011 (the Middlebury benchmark, IJCV 92): the hue says where to, the
+strength of the colour how far. Letters: F frames, H height, W width; a flow (2, H, W) holds x to the right
+and y downwards, in pixels.
 """
 
 from __future__ import annotations
@@ -22,29 +23,47 @@ COARSEST = 12  # pixels of the shorter side at the top of the pyramid
 STEPS = 5  # of warping and solving at each level
 WINDOW = 2.5  # standard deviation of the Gaussian window, pixels
 RIDGE = 1e-4  # of the structure tensor; brightness is 0..1
-FINE_LEVELS = 1  # of the pyramid; on coarser ones a place without texture is taken to stand still, on these it follows what is around
+# of the pyramid; on coarser ones a place without texture is
+# taken to stand still, on these it follows what is around
+FINE_LEVELS = 1
 CLEARLY = 1e-6  # squared brightness by which one flow must be better than another
 BRIGHTNESS = (0.299, 0.587, 0.114)
-WHEEL = ((15, 0, 1, False), (6, 1, 0, True), (4, 1, 2, False), (11, 2, 1, True), (13, 2, 0, False), (6, 0, 2, True))
-"""Baker et al.'s transitions red, yellow, green, cyan, blue, magenta, red: (colours, full channel, changing channel, falling)."""
+WHEEL = (
+    (15, 0, 1, False),
+    (6, 1, 0, True),
+    (4, 1, 2, False),
+    (11, 2, 1, True),
+    (13, 2, 0, False),
+    (6, 0, 2, True),
+)
+"""Baker et al.'s transitions red, yellow, green, cyan, blue,
+magenta, red: (colours, full channel, changing channel, falling).
+"""
 
 
 def flow_between(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Where each pixel of the first frame (H, W, C) is in the second, as its displacement (2, H, W) in pixels; values of frames 0..1."""
+    """Where each pixel of the first frame (H, W, C) is in the second, as its displacement (2, H, W) in
+    pixels; values of frames 0..1.
+    """
     one, other = (_pyramid(_brightness(frame)) for frame in (first, second))
     flow = torch.zeros(1, 2, *one[0].shape[-2:], device=first.device)
-    for level, (picture, later) in enumerate(zip(one, other, strict=True)):
-        coarser = _enlarge(flow, picture.shape[-2:])
-        found = [coarser, _refine(picture, later, coarser)]
+    for level, (image, later) in enumerate(zip(one, other, strict=True)):
+        coarser = _enlarge(flow, image.shape[-2:])
+        found = [coarser, _refine(image, later, coarser)]
         if level < len(one) - FINE_LEVELS:
             found.insert(0, torch.zeros_like(coarser))
-        flow = _blur(_best(picture, later, found), 1.0)
+        flow = _blur(_best(image, later, found), 1.0)
     return flow[0]
 
 
-def flow_frames(frames: torch.Tensor, find: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = flow_between,
-                progress: Callable[[], None] = lambda: None) -> torch.Tensor:  # fmt: skip
-    """The flow of every frame (F, H, W, C) to the one after it: (F-1, 2, H, W). ValueError for fewer than two frames."""
+def flow_frames(
+    frames: torch.Tensor,
+    find: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = flow_between,
+    progress: Callable[[], None] = lambda: None,
+) -> torch.Tensor:
+    """The flow of every frame (F, H, W, C) to the one after
+    it: (F-1, 2, H, W). ValueError for fewer than two frames.
+    """
     if len(frames) < 2:
         raise ValueError(f"movement needs at least 2 frames, got {len(frames)}; wire a longer clip.")
     check_frames(frames, "the clip")
@@ -60,16 +79,18 @@ def flow_frames(frames: torch.Tensor, find: Callable[[torch.Tensor, torch.Tensor
 
 
 def draw_flow(flows: torch.Tensor, full_colour: float) -> torch.Tensor:
-    """Flows (F, 2, H, W) as pictures (F, H, W, 3), values 0..1; white = still, full colour = `full_colour` pixels, darker = beyond."""
+    """Flows (F, 2, H, W) as pictures (F, H, W, 3), values 0..1; white
+    = still, full colour = `full_colour` pixels, darker = beyond.
+    """
     wheel = colour_wheel().to(flows.device)
-    pictures = torch.empty(len(flows), *flows.shape[2:], 3, device=flows.device)
-    for picture, (x, y) in zip(pictures, flows, strict=True):  # one by one, as there is much in between
+    images = torch.empty(len(flows), *flows.shape[2:], 3, device=flows.device)
+    for image, (x, y) in zip(images, flows, strict=True):  # one by one, as there is much in between
         length = (torch.hypot(x, y) / max(full_colour, 1e-6))[..., None]
         place = (torch.atan2(-y, -x) / math.pi + 1) / 2 * (len(wheel) - 1)
         before = place.floor().long().clamp(0, len(wheel) - 1)
         colour = torch.lerp(wheel[before], wheel[(before + 1) % len(wheel)], (place - before)[..., None])
-        picture.copy_(torch.where(length <= 1, 1 - length * (1 - colour), colour * 0.75).clamp(0, 1))
-    return pictures
+        image.copy_(torch.where(length <= 1, 1 - length * (1 - colour), colour * 0.75).clamp(0, 1))
+    return images
 
 
 def colour_wheel() -> torch.Tensor:
@@ -85,7 +106,9 @@ def colour_wheel() -> torch.Tensor:
 
 
 def far_movement(flows: torch.Tensor) -> float:
-    """The length that 99 of 100 pixels' flows (F, 2, H, W) stay below, at least 1 pixel: what full colour is drawn at by itself."""
+    """The length that 99 of 100 pixels' flows (F, 2, H, W) stay
+    below, at least 1 pixel: what full colour is drawn at by itself.
+    """
     lengths = torch.hypot(flows[:, 0], flows[:, 1]).flatten()
     lengths = lengths[:: max(1, len(lengths) // 1_000_000)]
     return max(1.0, float(lengths.kthvalue(max(1, round(0.99 * len(lengths)))).values))
@@ -94,41 +117,53 @@ def far_movement(flows: torch.Tensor) -> float:
 def _brightness(frame: torch.Tensor) -> torch.Tensor:
     """(H, W, C) -> (1, 1, H, W)."""
     frame = frame.float()
-    grey = frame[..., :3] @ torch.tensor(BRIGHTNESS, device=frame.device) if frame.shape[-1] >= 3 else frame[..., 0]
+    grey = (
+        frame[..., :3] @ torch.tensor(BRIGHTNESS, device=frame.device)
+        if frame.shape[-1] >= 3
+        else frame[..., 0]
+    )
     return grey[None, None]
 
 
-def _pyramid(picture: torch.Tensor) -> list[torch.Tensor]:
+def _pyramid(image: torch.Tensor) -> list[torch.Tensor]:
     """The picture at half size again and again, the smallest first."""
-    levels = [picture]
+    levels = [image]
     while min(levels[-1].shape[-2:]) >= 2 * COARSEST:
         height, width = levels[-1].shape[-2:]
-        levels.append(nn.interpolate(_blur(levels[-1], 1.0), size=(-(-height // 2), -(-width // 2)), mode="bilinear"))
+        levels.append(
+            nn.interpolate(_blur(levels[-1], 1.0), size=(-(-height // 2), -(-width // 2)), mode="bilinear")
+        )
     return levels[::-1]
 
 
 def _enlarge(flow: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    growth = torch.tensor([size[1] / flow.shape[-1], size[0] / flow.shape[-2]], device=flow.device).view(1, 2, 1, 1)
+    growth = torch.tensor([size[1] / flow.shape[-1], size[0] / flow.shape[-2]], device=flow.device).view(
+        1, 2, 1, 1
+    )
     return nn.interpolate(flow, size=size, mode="bilinear") * growth
 
 
-def _best(picture: torch.Tensor, later: torch.Tensor, found: list[torch.Tensor]) -> torch.Tensor:
-    """At every pixel the flow that explains its window best; one that comes later must be clearly better than those before."""
+def _best(image: torch.Tensor, later: torch.Tensor, found: list[torch.Tensor]) -> torch.Tensor:
+    """At every pixel the flow that explains its window best; one
+    that comes later must be clearly better than those before.
+    """
     best = found[0]
-    least = _blur((_warp(later, best) - picture) ** 2, WINDOW)
+    least = _blur((_warp(later, best) - image) ** 2, WINDOW)
     for flow in found[1:]:
-        error = _blur((_warp(later, flow) - picture) ** 2, WINDOW)
+        error = _blur((_warp(later, flow) - image) ** 2, WINDOW)
         better = error < least - CLEARLY
         best, least = torch.where(better, flow, best), torch.where(better, error, least)
     return best
 
 
-def _refine(picture: torch.Tensor, later: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
+def _refine(image: torch.Tensor, later: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     for _ in range(STEPS):
         warped = _warp(later, flow)
-        slope_x, slope_y = _slopes((picture + warped) / 2)
-        change = warped - picture
-        products = torch.cat([slope_x * slope_x, slope_x * slope_y, slope_y * slope_y, slope_x * change, slope_y * change], 1)
+        slope_x, slope_y = _slopes((image + warped) / 2)
+        change = warped - image
+        products = torch.cat(
+            [slope_x * slope_x, slope_x * slope_y, slope_y * slope_y, slope_x * change, slope_y * change], 1
+        )
         xx, xy, yy, xt, yt = _blur(products, WINDOW).split(1, 1)
         xx, yy = xx + RIDGE, yy + RIDGE
         determinant = xx * yy - xy * xy
@@ -137,19 +172,21 @@ def _refine(picture: torch.Tensor, later: torch.Tensor, flow: torch.Tensor) -> t
     return flow
 
 
-def _warp(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
+def _warp(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     """The picture (1, 1, H, W) read where the flow leads to; beyond its border the border's value."""
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     x = torch.arange(width, device=flow.device) + flow[:, 0]
     y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)
-    return nn.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return nn.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _slopes(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _slopes(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Central differences to the right and downwards, per pixel."""
-    padded = nn.pad(picture, (1, 1, 1, 1), mode="replicate")
-    return (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2, (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+    padded = nn.pad(image, (1, 1, 1, 1), mode="replicate")
+    return (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2, (
+        padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
+    ) / 2
 
 
 def _blur(maps: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -11,8 +11,19 @@ from PIL import Image, ImageDraw
 from .batches import check_frames
 from .labels import GREY, WHITE, shortened, text_width, to_tensor, write
 
-COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0), (0, 114, 178), (200, 200, 200))
-"""Okabe and Ito's colours, which people with colour blindness tell apart, brightest first for the dark ground."""
+COLOURS = (
+    (86, 180, 233),
+    (230, 159, 0),
+    (0, 158, 115),
+    (240, 228, 66),
+    (204, 121, 167),
+    (213, 94, 0),
+    (0, 114, 178),
+    (200, 200, 200),
+)
+"""Okabe and Ito's colours, which people with colour
+blindness tell apart, brightest first for the dark ground.
+"""
 GROUND, LINES = (24, 24, 24), (70, 70, 70)
 TEXT = 14
 DIFFERENCES = "Difference to the frame before (mean of 0..255)"
@@ -36,15 +47,23 @@ def frame_differences(frames: torch.Tensor, progress: Callable[[], None] = lambd
 def describe(values: list[float], label: str) -> str:
     """The differences of a clip in a line: mean, and the largest with the frame it leads to."""
     largest = max(range(len(values)), key=values.__getitem__)
-    return f"{label}: mean {sum(values) / len(values):.2f}, largest {values[largest]:.2f} at frame {largest + 1}"
+    return (
+        f"{label}: mean {sum(values) / len(values):.2f}, largest {values[largest]:.2f} at frame {largest + 1}"
+    )
 
 
 def plot_differences(
-    series: list[list[float]], labels: list[str], width: int = 768, height: int = 384, title: str = DIFFERENCES
+    series: list[list[float]],
+    labels: list[str],
+    width: int = 768,
+    height: int = 384,
+    title: str = DIFFERENCES,
 ) -> torch.Tensor:
-    """Curves over frame numbers, one for each clip, as a picture (1, height, width, 3), values 0..1. No series may be empty."""
-    picture = Image.new("RGB", (width, height), GROUND)
-    draw = ImageDraw.Draw(picture)
+    """Curves over frame numbers, one for each clip, as a picture
+    (1, height, width, 3), values 0..1. No series may be empty.
+    """
+    image = Image.new("RGB", (width, height), GROUND)
+    draw = ImageDraw.Draw(image)
     top = nice_steps(max(max(values) for values in series) or 1.0)
     last = max(len(values) for values in series)
     left = 12 + max(text_width(_number(value), TEXT) for value in top)
@@ -59,7 +78,7 @@ def plot_differences(
             for x, y in points:
                 draw.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill=colour)
     _legend(draw, title, labels, width)
-    return to_tensor(picture)[None]
+    return to_tensor(image)[None]
 
 
 def nice_steps(largest: float) -> list[float]:
@@ -81,7 +100,9 @@ def _axes(draw: ImageDraw.ImageDraw, area: tuple, heights: list[float], last: in
         x = _across(area, number, last)
         draw.line((x, bottom, x, bottom + 4), fill=GREY)
         text = f"{number}"
-        if number == last or _across(area, last, last) - x > text_width(f"{last}", TEXT) + text_width(text, TEXT):
+        if number == last or _across(area, last, last) - x > text_width(f"{last}", TEXT) + text_width(
+            text, TEXT
+        ):
             write(draw, (x - text_width(text, TEXT) / 2, bottom + TEXT + 6), text, TEXT, GREY)
     caption = "frame"
     write(draw, ((left + right - text_width(caption, TEXT)) / 2, bottom + 2 * TEXT + 8), caption, TEXT, GREY)

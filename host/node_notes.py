@@ -19,8 +19,8 @@ def current_node() -> str | None:
 def say(text: str, node_id: str | None) -> None:
     """Writes text into the log, and under the node in the editor where there is one.
 
-    ComfyUI sends it as the text of a running node; a script that uses ComfyUI without its server has the log
-    only.
+    ComfyUI sends it as the text of a running node; a script
+    that uses ComfyUI without its server has the log only.
     """
     text = printable_lines(text)
     logging.warning(text)

@@ -1,7 +1,7 @@
 """Noise schedules that motion modules were trained with, as settings of a discrete schedule of 1000 steps.
 
-Source: the training configs of github.com/guoyww/AnimateDiff. Its names follow diffusers, ComfyUI's follow LDM:
-"linear" there is "sqrt_linear" here and "scaled_linear" there is "linear" here.
+Source: the training configs of github.com/guoyww/AnimateDiff. Its names follow diffusers, ComfyUI's follow
+LDM: "linear" there is "sqrt_linear" here and "scaled_linear" there is "linear" here.
 """
 
 from __future__ import annotations

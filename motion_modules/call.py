@@ -1,10 +1,12 @@
-"""One forward of an image network, as layers that add time see it: how many frames, at which noise level, which part of the video.
+"""One forward of an image network, as layers that add time see it:
+how many frames, at which noise level, which part of the video.
 
-A batch of images is read as videos here and nowhere else. Core stacks the chunks of a call (positive, negative, windows), each
-holds whole videos, and the frames of a video are adjacent:
+A batch of images is read as videos here and nowhere else. Core stacks the chunks of a call (positive,
+negative, windows), each holds whole videos, and the frames of a video are adjacent:
 
     batch of 12 images, cond_or_uncond [0, 1]       2 chunks of 6 images
-    frames_per_video 3                              2 videos of 3 frames in each chunk: num_videos 4, num_frames 3
+    frames_per_video 3                              2 videos of 3 frames in each chunk: num_videos 4,
+    num_frames 3
 
 Letters: N images of the batch, B videos, F frames of a video in this call, N = B*F.
 """
@@ -23,7 +25,8 @@ Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tens
 
 
 def frames_in_call(batch_size: int, transformer_options: Mapping) -> int:
-    """Images of a batch that belong to one chunk of it: the frames of one video, or of several of equal length.
+    """Images of a batch that belong to one chunk of it:
+    the frames of one video, or of several of equal length.
 
     A stored number would be wrong in context windows, whose length differs from the latent's.
     Raises ValueError when the batch is empty or not a whole number of chunks.
@@ -31,8 +34,8 @@ def frames_in_call(batch_size: int, transformer_options: Mapping) -> int:
     chunks = max(1, len(transformer_options.get("cond_or_uncond", (0,))))
     if batch_size == 0 or batch_size % chunks:
         raise ValueError(
-            f"a batch of {batch_size} images cannot be {chunks} conditionings of equally many frames; give at least one "
-            f"frame, and remove the node that changes the batch between the sampler and the model."
+            f"a batch of {batch_size} images cannot be {chunks} conditionings of equally many frames; give at"
+            " least one frame, and remove the node that changes the batch between the sampler and the model."
         )
     return batch_size // chunks
 
@@ -41,7 +44,8 @@ def frames_in_call(batch_size: int, transformer_options: Mapping) -> int:
 class Forward:
     """What is the same for every method in one forward of a network.
 
-    num_frames: images of a chunk. options: core's transformer_options of this forward, the same dict that core writes to.
+    num_frames: images of a chunk. options: core's transformer_options
+    of this forward, the same dict that core writes to.
     """
 
     network: torch.nn.Module
@@ -64,7 +68,8 @@ class Forward:
     def frame_numbers(self) -> list[int]:
         """The place of every image (N,) among the frames of its latent: 0, 1, 2, ... without context windows.
 
-        Two windows of one call, frames 0-3 and 2-5, with two kinds of conditioning each -> 0123 0123 2345 2345, as core stacks them.
+        Two windows of one call, frames 0-3 and 2-5, with two kinds of conditioning each -> 0123 0123 2345
+        2345, as core stacks them.
         """
         window = self.options.get("context_window")
         chunks = self.num_images // self.num_frames
@@ -75,8 +80,10 @@ class Forward:
 
 _RUNNING: ContextVar[Forward | None] = ContextVar("zoetrope_forward", default=None)
 _TRAINED: list[Forward] = []
-"""The newest forward that records gradients: gradient checkpointing runs its layers again in the backward pass, where no wrapper
-of ours stands and which is another thread on a GPU. Empty again with the next forward that records none."""
+"""The newest forward that records gradients: gradient checkpointing runs its
+layers again in the backward pass, where no wrapper of ours stands and which is
+another thread on a GPU. Empty again with the next forward that records none.
+"""
 
 
 def running_forward() -> Forward | None:
@@ -93,7 +100,9 @@ def running_frames() -> int:
     Raises RuntimeError outside of one."""
     forward = running_forward()
     if forward is None:
-        raise RuntimeError("a layer over frames ran outside of its network's forward; call the network itself.")
+        raise RuntimeError(
+            "a layer over frames ran outside of its network's forward; call the network itself."
+        )
     return forward.num_frames
 
 
@@ -115,8 +124,8 @@ def in_forward(network: torch.nn.Module, batch_size: int, options: dict) -> Iter
 class Call:
     """One forward as one method sees it.
 
-    num_frames: F of one video. strength: a number, or one for each image (N, 1, 1, 1). attention: of this forward.
-    join_norms: whether the method's own norms see all frames of a video.
+    num_frames: F of one video. strength: a number, or one for each image (N, 1, 1, 1). attention: of this
+    forward. join_norms: whether the method's own norms see all frames of a video.
     """
 
     forward: Forward
@@ -137,9 +146,10 @@ class Call:
 
 
 def strength_over_frames(values: torch.Tensor, forward: Forward) -> torch.Tensor:
-    """The strength of every image (N, 1, 1, 1) of a forward out of one for each frame of the video (F of the whole video,).
+    """The strength of every image (N, 1, 1, 1) of a forward out
+    of one for each frame of the video (F of the whole video,).
 
-    A video that is longer than the values keeps the last one."""
+    A video that is longer than the values keeps the last one.
+    """
     numbers = torch.tensor(forward.frame_numbers()).clamp(max=len(values) - 1)
     return values[numbers].view(-1, 1, 1, 1)
-

@@ -1,4 +1,6 @@
-"""The tensors of a file, whatever a trainer has wrapped them in, and what to say of a file that is another kind of thing."""
+"""The tensors of a file, whatever a trainer has wrapped them
+in, and what to say of a file that is another kind of thing.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ StateDict = dict[str, torch.Tensor]
 
 
 def plain_tensors(raw: Mapping) -> StateDict:
-    """The tensors of a file by key, freed of "state_dict" or "controlnet" nesting and of "module." and "unet." prefixes."""
+    """The tensors of a file by key, freed of "state_dict" or
+    "controlnet" nesting and of "module." and "unet." prefixes.
+    """
     for wrapping in ("state_dict", "controlnet"):
         if isinstance(raw.get(wrapping), Mapping):
             raw = raw[wrapping]
@@ -35,8 +39,8 @@ def refuse_broken_numbers(tensors: Mapping[str, torch.Tensor], file_name: str) -
         ends = (value if value.element_size() > 1 else value.float()).aminmax()
         if not (ends.min.isfinite() and ends.max.isfinite()):
             raise ValueError(
-                f"'{printable(file_name)}': '{printable(key)}' holds numbers that are not finite (NaN or infinity), so "
-                f"every frame would be lost; the file is damaged, download it again."
+                f"'{printable(file_name)}': '{printable(key)}' holds numbers that are not finite (NaN or"
+                " infinity), so every frame would be lost; the file is damaged, download it again."
             )
 
 
@@ -48,7 +52,10 @@ _LOOKS_LIKE: tuple[tuple[str, str], ...] = (
     (r"lora_up|lora_down|lora_A|lora_B|\.lora\.|hada_w1|lokr_w1", "a LoRA (use Load LoRA)"),
     (r"^model\.diffusion_model\.", "a whole checkpoint (use Load Checkpoint)"),
     (r"temporal_attentions\.", "a HotshotXL module (not supported)"),
-    (r"^control_model\.|controlnet_cond_embedding|controlnet_down_blocks", "a ControlNet (use Load ControlNet Model)"),
+    (
+        r"^control_model\.|controlnet_cond_embedding|controlnet_down_blocks",
+        "a ControlNet (use Load ControlNet Model)",
+    ),
     (r"^(first_stage_model\.)?(encoder|decoder)\.(down|up|mid|conv_in)", "a VAE (use Load VAE)"),
     (r"text_model\.|^transformer\.|token_embedding", "a text encoder (use Load CLIP)"),
     (r"^(input_blocks|down_blocks)\.", "a UNet without motion modules (use Load Diffusion Model)"),

@@ -1,8 +1,8 @@
 """GroupNorms that see the frames of a video as one picture, as some methods were trained with.
 
-Source: AnimateDiff v1 (Guo et al. 2023, arXiv 2307.04725) keeps the frames in one 5-D tensor, so its ResBlocks take their statistics
-over all of them; Tune-A-Video (Wu et al. 2022, arXiv 2212.11565) does the same.
-Letters: B videos, F frames, N = B*F images, C channels, H height, W width.
+Source: AnimateDiff v1 (Guo et al. 2023, arXiv 2307.04725) keeps the frames in one 5-D tensor, so its
+ResBlocks take their statistics over all of them; Tune-A-Video (Wu et al. 2022, arXiv 2212.11565) does the
+same. Letters: B videos, F frames, N = B*F images, C channels, H height, W width.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def joint_norm(call: Call, inner: Act, x: torch.Tensor) -> torch.Tensor:
 
 
 def joint_norm_acts(places: UNetPlaces, with_transformers: bool = False) -> Acts:
-    """The norms of ResBlocks and output, 45 in SD1.x; with_transformers those of the spatial transformers too, 61 in all, as
-    AnimateDiff-Evolved has it."""
+    """The norms of ResBlocks and output, 45 in SD1.x; with_transformers those of the spatial transformers
+    too, 61 in all, as AnimateDiff-Evolved has it.
+    """
     norms = [*places.resblock_norms(), places.output_norm]
     return dict.fromkeys(norms + (places.transformer_norms() if with_transformers else []), joint_norm)

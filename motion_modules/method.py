@@ -1,6 +1,8 @@
-"""What a temporal method is: the one description that loading, applying, training, saving and the tests' rules go by.
+"""What a temporal method is: the one description that loading,
+applying, training, saving and the tests' rules go by.
 
-A new method is one file that ends in `METHOD = TemporalMethod(...)` and one line in motion_modules/methods.py.
+A new method is one file that ends in `METHOD = TemporalMethod(...)` and one line in
+motion_modules/methods.py.
 
 Letters: N images of a batch, F frames of a video, C channels, H height, W width.
 """
@@ -22,7 +24,8 @@ from .unet_places import UNetPlaces
 class TemporalMethod:
     """One way to let the frames of an image UNet know of each other.
 
-    The first four fields are needed; the others have an answer that is right for a method that has no such thing.
+    The first four fields are needed; the others have an
+    answer that is right for a method that has no such thing.
     """
 
     name: str
@@ -30,9 +33,13 @@ class TemporalMethod:
     claims: Callable[[frozenset[str]], bool]
     """Whether a file with these keys is of this method. Exactly one method claims a file."""
     read: Callable[[StateDict, str], tuple[Any, StateDict]]
-    """(tensors of a file, its name) -> config and weights under the names of `build`'s network. Raises ValueError for a damaged one."""
+    """(tensors of a file, its name) -> config and weights under the names of `build`'s network. Raises
+    ValueError for a damaged one.
+    """
     build: Callable[..., nn.Module]
-    """build(config, operations=, device=, dtype=) -> the layers. Made on a real device it changes nothing until it is trained."""
+    """build(config, operations=, device=, dtype=) -> the layers.
+    Made on a real device it changes nothing until it is trained.
+    """
     acts: Callable[[nn.Module, UNetPlaces], Acts]
     """(network, where a UNet's layers lie) -> what the method's layers do, and where."""
     new: Callable[[UNetPlaces], Any]

@@ -5,10 +5,5 @@ from __future__ import annotations
 from . import animatediff
 from .method import TemporalMethod
 
-METHODS: dict[str, TemporalMethod] = {
-    method.name: method
-    for method in (
-        animatediff.METHOD,
-    )
-}
+METHODS: dict[str, TemporalMethod] = {method.name: method for method in (animatediff.METHOD,)}
 """Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""

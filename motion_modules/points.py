@@ -1,12 +1,13 @@
 """Acts around the layers of a network, which is not changed: where a temporal method does its work.
 
-A point is the path of a module inside a network (`input_blocks.1.1`, `...attn1`). An act stands around its forward:
+A point is the path of a module inside a network
+(`input_blocks.1.1`, `...attn1`). An act stands around its forward:
 
     def act(call, inner, x, *args):             # call: motion_modules.call.Call
         return call.add(x := inner(x, *args), layer(x))
 
-Acts of several methods at one point nest: the one put on later is outside, and its `inner` is the one before. Outside of a forward,
-and where its method is idle, a point is the plain layer.
+Acts of several methods at one point nest: the one put on later is outside, and its `inner` is the one before.
+Outside of a forward, and where its method is idle, a point is the plain layer.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Applied:
 
 
 class Point:
-    """The forward of one module with an act around it. inner: the forward that was there before, plain or another Point."""
+    """The forward of one module with an act around it. inner:
+    the forward that was there before, plain or another Point.
+    """
 
     def __init__(self, path: str, inner: Callable, act: Act, applied: Applied) -> None:
         self.path, self.inner, self.act, self.applied = path, inner, act, applied
@@ -58,7 +61,9 @@ class Point:
         return self.act(call, self.inner_of(call.forward), *args, **kwargs)
 
     def inner_of(self, forward: Forward | None) -> Callable:
-        """The inner forward, on the network that is running: core gives each GPU a copy, and hands it the same patches."""
+        """The inner forward, on the network that is running: core
+        gives each GPU a copy, and hands it the same patches.
+        """
         owner = getattr(self.inner, "__self__", None)
         if forward is None or not isinstance(owner, nn.Module):
             return self.inner
@@ -76,7 +81,9 @@ def _module_at(network: nn.Module, path: str) -> nn.Module:
 def inject(network: nn.Module, acts: Acts, resolve: Resolve) -> Iterator[None]:
     """Inside, every forward of `network` runs with the acts: for training, and wherever no ModelPatcher is.
 
-    The network's forward is forward(x, ..., transformer_options=dict); x (N, C, H, W). Raises ValueError for a path that it lacks."""
+    The network's forward is forward(x, ..., transformer_options=dict);
+    x (N, C, H, W). Raises ValueError for a path that it lacks.
+    """
     applied = Applied(resolve)
     plain: list[tuple[nn.Module, Any]] = []
 
@@ -111,6 +118,6 @@ def module_of(network: nn.Module, path: str) -> nn.Module:
         return network.get_submodule(path)
     except AttributeError as error:
         raise ValueError(
-            f"this network ({type(network).__name__}) has no layer '{printable(path)}'; use a method that was made for "
-            "this kind of network."
+            f"this network ({type(network).__name__}) has no layer '{printable(path)}'; use a method that was"
+            " made for this kind of network."
         ) from error

@@ -1,6 +1,8 @@
-"""Where the layers of a Stable Diffusion UNet lie, in the words of the methods: what they need to name their points.
+"""Where the layers of a Stable Diffusion UNet lie, in the
+words of the methods: what they need to name their points.
 
-ComfyUI's classes say which layer is what, so the host fills this in (host/injection/places.py) and the methods only read it.
+ComfyUI's classes say which layer is what, so the host fills
+this in (host/injection/places.py) and the methods only read it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ Block = tuple[str, int]
 class BlockPlaces:
     """One block: the paths of its layers in the order in which they run, and its output channels C.
 
-    transformers: spatial transformers, none at the innermost level of SD1.x. channels: None for blocks without a ResBlock.
+    transformers: spatial transformers, none at the innermost
+    level of SD1.x. channels: None for blocks without a ResBlock.
     """
 
     resblocks: tuple[str, ...]
@@ -25,13 +28,17 @@ class BlockPlaces:
 
     @property
     def last(self) -> str:
-        """The layer that a temporal module follows: the spatial transformer, or the ResBlock where there is none."""
+        """The layer that a temporal module follows: the spatial
+        transformer, or the ResBlock where there is none.
+        """
         return (self.transformers or self.resblocks)[0]
 
 
 @dataclass(frozen=True)
 class UNetPlaces:
-    """num_levels: resolution levels, 4 in SD1.x and SD2.x, 3 in SDXL. output_norm: the GroupNorm before the last convolution."""
+    """num_levels: resolution levels, 4 in SD1.x and SD2.x, 3 in
+    SDXL. output_norm: the GroupNorm before the last convolution.
+    """
 
     blocks: Mapping[Block, BlockPlaces]
     num_levels: int

@@ -39,6 +39,17 @@ class ZoetropeExtension(ComfyExtension):
         )
 
         modules = (
-            motion, context, previews, video, video_files, frame_tools, frame_pictures, video_models, videocrafter, lavie, show1, svd,
-        )  # fmt: skip
+            motion,
+            context,
+            previews,
+            video,
+            video_files,
+            frame_tools,
+            frame_pictures,
+            video_models,
+            videocrafter,
+            lavie,
+            show1,
+            svd,
+        )
         return [node for module in modules for node in module.NODES]

@@ -23,9 +23,11 @@ WITH_ARTICLE = {"IMAGE": "an IMAGE", "MASK": "a MASK", "LATENT": "a LATENT"}
 def check_inputs(
     schema: io.Schema, given: Mapping[str, Any], unlisted: set[str] = frozenset()
 ) -> dict[str, Any]:
-    """The inputs, numbers in the schema's types. Raises ValueError with the input's name, rule, value and remedy.
+    """The inputs, numbers in the schema's types. Raises
+    ValueError with the input's name, rule, value and remedy.
 
-    unlisted: choices that the node checks itself, because its list (of files) has changed since the schema was made.
+    unlisted: choices that the node checks itself, because its
+    list (of files) has changed since the schema was made.
     """
     entries = {
         entry.id: entry
@@ -157,8 +159,8 @@ def _check_image(name: str, value: Any, entry: io.Input | None) -> torch.Tensor:
             "end, these are "
             f"{value.shape[-1]}. Wire an IMAGE."
         )
-    is_grey_picture = entry is not None and value.shape[-1] == 1  # of several kinds, frames stay as they are
-    return value.expand(*value.shape[:3], 3) if is_grey_picture else value
+    is_grey_image = entry is not None and value.shape[-1] == 1  # of several kinds, frames stay as they are
+    return value.expand(*value.shape[:3], 3) if is_grey_image else value
 
 
 def _check_mask(name: str, value: Any, entry: io.Input | None) -> torch.Tensor:

@@ -17,26 +17,47 @@ class ConditionKeyFrames(ZoetropeNode):
             node_id="ZoetropeConditionKeyFrames",
             display_name="Condition On Key Frames",
             category=CATEGORY,
-            description="Gives the frames of a video to LaVie's or Show-1's interpolation network, which makes three frames between "
-            "each two.",
+            description=(
+                "Gives the frames of a video to LaVie's or Show-1's interpolation network, which makes three"
+                " frames between each two."
+            ),
             search_aliases=[
-                "lavie interpolation", "show-1 interpolation", "frame interpolation", "in-between",
-                "61 frames", "关键帧", "补帧", "插帧",
+                "lavie interpolation",
+                "show-1 interpolation",
+                "frame interpolation",
+                "in-between",
+                "61 frames",
+                "关键帧",
+                "补帧",
+                "插帧",
             ],
             inputs=[
-                io.Conditioning.Input("positive", tooltip="What the video shows, the prompt it was made with."),
+                io.Conditioning.Input(
+                    "positive", tooltip="What the video shows, the prompt it was made with."
+                ),
                 io.Conditioning.Input("negative", tooltip="What it does not show."),
-                io.Vae.Input("vae", tooltip="The VAE of SD1.x for LaVie, Load VAE with pixel_space for Show-1."),
+                io.Vae.Input(
+                    "vae", tooltip="The VAE of SD1.x for LaVie, Load VAE with pixel_space for Show-1."
+                ),
                 io.Image.Input(
-                    "images", tooltip="The key frames in order, at least 2; 16 as published for LaVie, 8 for Show-1.",
+                    "images",
+                    tooltip="The key frames in order, at least 2; 16 as published for LaVie, 8 for Show-1.",
                 ),
             ],
             outputs=[
-                io.Conditioning.Output("positive", display_name="positive", tooltip="Goes into the sampler's positive input."),
-                io.Conditioning.Output("negative", display_name="negative", tooltip="Goes into the sampler's negative input."),
-                io.Latent.Output("latent", display_name="latent", tooltip="Empty, 4 x (key frames - 1) + 1 frames; goes into the sampler."),
+                io.Conditioning.Output(
+                    "positive", display_name="positive", tooltip="Goes into the sampler's positive input."
+                ),
+                io.Conditioning.Output(
+                    "negative", display_name="negative", tooltip="Goes into the sampler's negative input."
+                ),
+                io.Latent.Output(
+                    "latent",
+                    display_name="latent",
+                    tooltip="Empty, 4 x (key frames - 1) + 1 frames; goes into the sampler.",
+                ),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, positive, negative, vae, images) -> io.NodeOutput:

@@ -1,5 +1,5 @@
-"""Errors that ComfyUI can print: it prints the whole chain with a strict encoding, and one bad name in it
-ends its prompt thread.
+"""Errors that ComfyUI can print: it prints the whole chain with
+a strict encoding, and one bad name in it ends its prompt thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from ..foreign_text import is_printable, printable_lines
 def printable_errors() -> Iterator[None]:
     """Lets errors through that can be printed with their chain and notes, and says others in printable words.
 
-    Those have the same type where a text makes one (else ValueError or RuntimeError), the traceback, and no chain.
+    Those have the same type where a text makes one (else
+    ValueError or RuntimeError), the traceback, and no chain.
     """
     try:
         yield

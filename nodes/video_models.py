@@ -26,27 +26,60 @@ class LoadVideoModel(ZoetropeNode):
             node_id="ZoetropeLoadVideoModel",
             display_name="Load Video Model",
             category=CATEGORY,
-            description="Loads an open text-to-video or image-to-video network as an ordinary MODEL and says which one it found.",
+            description=(
+                "Loads an open text-to-video or image-to-video network as an ordinary MODEL and says which"
+                " one it found."
+            ),
             search_aliases=[
-                "text to video", "t2v", "i2v", "modelscope", "zeroscope", "videocrafter", "dynamicrafter",
-                "lavie", "show-1", "potat1", "animov", "svd", "stable video diffusion", "sv3d",
-                "image to video", "upscale video", "video super resolution", "文生视频", "图生视频", "视频模型", "视频放大",
+                "text to video",
+                "t2v",
+                "i2v",
+                "modelscope",
+                "zeroscope",
+                "videocrafter",
+                "dynamicrafter",
+                "lavie",
+                "show-1",
+                "potat1",
+                "animov",
+                "svd",
+                "stable video diffusion",
+                "sv3d",
+                "image to video",
+                "upscale video",
+                "video super resolution",
+                "文生视频",
+                "图生视频",
+                "视频模型",
+                "视频放大",
             ],
             inputs=[
                 io.Combo.Input(
-                    "model_name", options=listed_files(VIDEO_MODELS, VIDEO_MODEL_FILES), extra_dict=links(VIDEO_MODEL_FILES),
-                    tooltip="A file from models/diffusion_models or models/checkpoints, as it was published: original or diffusers "
-                    "key names, .safetensors, .ckpt, .pth, .pt or .bin.",
-                ),
+                    "model_name",
+                    options=listed_files(VIDEO_MODELS, VIDEO_MODEL_FILES),
+                    extra_dict=links(VIDEO_MODEL_FILES),
+                    tooltip=(
+                        "A file from models/diffusion_models or models/checkpoints, as it was published:"
+                        " original or diffusers key names, .safetensors, .ckpt, .pth, .pt or .bin."
+                    ),
+                )
             ],
             outputs=[
-                io.Model.Output("MODEL", tooltip="Goes into any sampler; the latent batch are the frames of one video."),
-                io.Clip.Output("CLIP", tooltip="The file's text encoder; without one, using it says which to load."),
+                io.Model.Output(
+                    "MODEL", tooltip="Goes into any sampler; the latent batch are the frames of one video."
+                ),
+                io.Clip.Output(
+                    "CLIP", tooltip="The file's text encoder; without one, using it says which to load."
+                ),
                 io.Vae.Output("VAE", tooltip="The file's VAE; without one, use Load VAE or Load Video VAE."),
-                io.ClipVision.Output("CLIP_VISION", tooltip="The image encoder of image-to-video files; others have none."),
-                io.String.Output("STRING", tooltip="What was found: system, size, number of frames, what else to load."),
+                io.ClipVision.Output(
+                    "CLIP_VISION", tooltip="The image encoder of image-to-video files; others have none."
+                ),
+                io.String.Output(
+                    "STRING", tooltip="What was found: system, size, number of frames, what else to load."
+                ),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def validate_inputs(cls, model_name: str | None = None) -> bool | str:
@@ -56,7 +89,9 @@ class LoadVideoModel(ZoetropeNode):
     def execute(cls, model_name: str) -> io.NodeOutput:
         found = load_video_model(model_name)
         text = found.description
-        return io.NodeOutput(found.model, found.clip, found.vae, found.clip_vision, text, ui=ui.PreviewText(text))
+        return io.NodeOutput(
+            found.model, found.clip, found.vae, found.clip_vision, text, ui=ui.PreviewText(text)
+        )
 
 
 class LoadVideoVAE(ZoetropeNode):
@@ -68,14 +103,24 @@ class LoadVideoVAE(ZoetropeNode):
             category=CATEGORY,
             description="Loads the VAE out of the files that video networks are published with.",
             search_aliases=[
-                "vae", "vqgan", "modelscope vae", "first_stage_model", "svd vae", "temporal decoder",
+                "vae",
+                "vqgan",
+                "modelscope vae",
+                "first_stage_model",
+                "svd vae",
+                "temporal decoder",
                 "视频 VAE",
             ],
             inputs=[
                 io.Combo.Input(
-                    "vae_name", options=listed_files(VIDEO_VAES), extra_dict=links(VIDEO_VAE_FILES),
-                    tooltip="A file from models/vae or models/checkpoints: a VAE, or a whole system whose VAE is wanted.",
-                ),
+                    "vae_name",
+                    options=listed_files(VIDEO_VAES),
+                    extra_dict=links(VIDEO_VAE_FILES),
+                    tooltip=(
+                        "A file from models/vae or models/checkpoints: a VAE, or a whole system whose VAE is"
+                        " wanted."
+                    ),
+                )
             ],
             outputs=[io.Vae.Output("VAE", tooltip="Goes into VAE Decode and VAE Encode.")],
         )
@@ -96,21 +141,39 @@ class LoadVideoLora(ZoetropeNode):
             node_id="ZoetropeLoadVideoLora",
             display_name="Load Video LoRA",
             category=CATEGORY,
-            description="Adds a LoRA to a video network, also one with temporal layers or in the layouts of video trainers.",
+            description=(
+                "Adds a LoRA to a video network, also one with temporal layers or in the layouts of video"
+                " trainers."
+            ),
             search_aliases=[
-                "lora", "stable lora", "cloneofsimo", "text to video lora", "temporal lora",
-                "modelscope lora", "svd lora", "视频 LoRA",
+                "lora",
+                "stable lora",
+                "cloneofsimo",
+                "text to video lora",
+                "temporal lora",
+                "modelscope lora",
+                "svd lora",
+                "视频 LoRA",
             ],
             inputs=[
                 io.Model.Input("model", tooltip="From Load Video Model or another Load Video LoRA."),
                 io.Combo.Input(
-                    "lora_name", options=model_file_names(LORAS),
-                    tooltip="A file from models/loras that was trained on this network: stable_lora, a cloneofsimo list (.pt), "
-                    "diffusers or kohya key names.",
+                    "lora_name",
+                    options=model_file_names(LORAS),
+                    tooltip=(
+                        "A file from models/loras that was trained on this network: stable_lora, a"
+                        " cloneofsimo list (.pt), diffusers or kohya key names."
+                    ),
                 ),
                 io.Float.Input(
-                    "strength", default=1.0, min=-10.0, max=10.0, step=0.01,
-                    tooltip="How much of it is added, a factor: 1 = as trained, 0 = off, negative = the opposite.",
+                    "strength",
+                    default=1.0,
+                    min=-10.0,
+                    max=10.0,
+                    step=0.01,
+                    tooltip=(
+                        "How much of it is added, a factor: 1 = as trained, 0 = off, negative = the opposite."
+                    ),
                 ),
             ],
             outputs=[io.Model.Output("MODEL", tooltip="Goes into any sampler.")],
@@ -136,11 +199,20 @@ class MakeReferenceNoise(ZoetropeNode):
             search_aliases=["random noise", "noise", "seed", "reproduce", "reference seed", "噪声", "种子"],
             inputs=[
                 io.Int.Input(
-                    "noise_seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
-                    tooltip="Seed of the noise; the same seed as in the published code's run on the CPU gives the same noise.",
-                ),
+                    "noise_seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip=(
+                        "Seed of the noise; the same seed as in the published code's run on the CPU gives the"
+                        " same noise."
+                    ),
+                )
             ],
-            outputs=[io.Noise.Output("NOISE", tooltip="Goes into SamplerCustomAdvanced in place of RandomNoise.")],
+            outputs=[
+                io.Noise.Output("NOISE", tooltip="Goes into SamplerCustomAdvanced in place of RandomNoise.")
+            ],
         )
 
     @classmethod

@@ -1,10 +1,13 @@
-"""Fusion of context windows: the results of overlapping windows become one result by a weighted mean for each frame.
+"""Fusion of context windows: the results of overlapping
+windows become one result by a weighted mean for each frame.
 
-A fuse method gives each frame of a window its weight (> 0) by its place in the window. The mean is kept as a running mean, so a
-frame that only one window covers is that window's result bit for bit, and equal results stay equal bit for bit.
+A fuse method gives each frame of a window its weight (> 0) by its place in the
+window. The mean is kept as a running mean, so a frame that only one window covers
+is that window's result bit for bit, and equal results stay equal bit for bit.
 
-Source: the weights follow AnimateDiff-Evolved / ComfyUI core; "pyramid" is the weighting of FreeNoise (Qiu et al. 2023,
-arXiv 2310.15169, section 3.2). "relative" there is a running mean with triangular weights, which is this same mean.
+Source: the weights follow AnimateDiff-Evolved / ComfyUI core; "pyramid" is the
+weighting of FreeNoise (Qiu et al. 2023, arXiv 2310.15169, section 3.2). "relative"
+there is a running mean with triangular weights, which is this same mean.
 """
 
 from __future__ import annotations
@@ -47,12 +50,15 @@ def overlap_linear(window: Sequence[int], num_frames: int, context_overlap: int)
 
 
 def relative(window: Sequence[int], num_frames: int, context_overlap: int) -> list[float]:
-    """A triangle from 1 in the middle of the window to 0.01 at its ends: the middles decide, ends hardly count.
+    """A triangle from 1 in the middle of the window to 0.01
+    at its ends: the middles decide, ends hardly count.
 
     Measured by the place in the window, not by the frame number, so it also serves windows that wrap.
     """
     half = (len(window) - 1) / 2
-    return [max(SMALLEST_RELATIVE_WEIGHT, 1 - abs(place - half) / max(half, 1)) for place in range(len(window))]
+    return [
+        max(SMALLEST_RELATIVE_WEIGHT, 1 - abs(place - half) / max(half, 1)) for place in range(len(window))
+    ]
 
 
 FUSE_METHODS: dict[str, FuseMethod] = {
@@ -63,8 +69,11 @@ FUSE_METHODS: dict[str, FuseMethod] = {
 }
 
 
-def fuse_weights(fuse_method: str, window: Sequence[int], num_frames: int, context_overlap: int) -> list[float]:
-    """One positive weight for each frame of the window, by a registered fuse method; num_frames is the whole video's.
+def fuse_weights(
+    fuse_method: str, window: Sequence[int], num_frames: int, context_overlap: int
+) -> list[float]:
+    """One positive weight for each frame of the window, by a
+    registered fuse method; num_frames is the whole video's.
 
     Raises ValueError on an unknown method.
     """
@@ -77,12 +86,20 @@ def fuse_weights(fuse_method: str, window: Sequence[int], num_frames: int, conte
 
 
 class FusionPlan:
-    """Where each window goes and how much it counts: tables made once for a list of windows, used for many tensors.
+    """Where each window goes and how much it counts: tables
+    made once for a list of windows, used for many tensors.
 
-    windows: lists of indices along the frame axis, in the order in which they will be added. weights: one positive number per index.
+    windows: lists of indices along the frame axis, in the order in which they will be added. weights: one
+    positive number per index.
     """
 
-    def __init__(self, windows: Sequence[Sequence[int]], weights: Sequence[Sequence[float]], total_frames: int, device=None):
+    def __init__(
+        self,
+        windows: Sequence[Sequence[int]],
+        weights: Sequence[Sequence[float]],
+        total_frames: int,
+        device=None,
+    ):
         total = [0.0] * total_frames
         self.indices: list[torch.Tensor] = []
         self.shares: list[torch.Tensor] = []
@@ -95,13 +112,18 @@ class FusionPlan:
             self.shares.append(torch.tensor(shares, dtype=torch.float32, device=device))
         missing = [frame for frame, weight in enumerate(total) if not weight > 0]
         if missing:
-            raise ValueError(f"every frame must be in a window with a weight above 0; frames {missing} are not; add windows for them.")
+            raise ValueError(
+                f"every frame must be in a window with a weight above 0; frames {missing} are not; add"
+                " windows for them."
+            )
 
 
 class WindowFusion:
-    """Adds up the results of windows, (..., frames of the window, ...) with the frames on one axis, to a result of all frames.
+    """Adds up the results of windows, (..., frames of the window,
+    ...) with the frames on one axis, to a result of all frames.
 
-    Windows are added in the order of the plan. full gives shape, dtype and device of the result; its values are not used.
+    Windows are added in the order of the plan. full gives shape,
+    dtype and device of the result; its values are not used.
     """
 
     def __init__(self, plan: FusionPlan, full: torch.Tensor, frame_axis: int):
@@ -120,7 +142,12 @@ class WindowFusion:
         self.added += 1
 
     def result(self) -> torch.Tensor:
-        """The weighted mean of all windows. Raises ValueError when windows of the plan have not been added."""
+        """The weighted mean of all windows. Raises ValueError
+        when windows of the plan have not been added.
+        """
         if self.added != len(self.plan.indices):
-            raise ValueError(f"all {len(self.plan.indices)} windows must be added before the result is read; {self.added} are.")
+            raise ValueError(
+                f"all {len(self.plan.indices)} windows must be added before the result is read; {self.added}"
+                " are."
+            )
         return self.mean

@@ -1,11 +1,14 @@
-"""Context schedules: which frames are denoised together when a video is longer than the network was trained for.
+"""Context schedules: which frames are denoised together
+when a video is longer than the network was trained for.
 
-A window is a list of frame numbers of 0..F-1, in the order in which the network sees them. A schedule returns the windows of
-one sampling step. For every schedule, at every step: each frame is in at least one window, no window names a frame twice,
-no two windows are equal, no window is longer than context_length, and a video that fits into one window gets exactly one.
+A window is a list of frame numbers of 0..F-1, in the order in which the network sees them. A schedule returns
+the windows of one sampling step. For every schedule, at every step: each frame is in at least one window, no
+window names a frame twice, no two windows are equal, no window is longer than context_length, and a video
+that fits into one window gets exactly one.
 
-Source: AnimateDiff's uniform schedule (magic-animate / animatediff-cli `context.py`) for looping, stride and the ordered halving
-of the step; the spreading of the starts and the strided windows of the standard schedules are our own. Names follow ComfyUI core.
+Source: AnimateDiff's uniform schedule (magic-animate / animatediff-cli `context.py`) for looping, stride and
+the ordered halving of the step; the spreading of the starts and the strided windows of the standard schedules
+are our own. Names follow ComfyUI core.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ ContextSchedule = Callable[[int, int, int, int, bool, int], list[list[int]]]
 
 
 def ordered_halving(step: int) -> float:
-    """The binary digits of step mirrored at the point: 0, 1/2, 1/4, 3/4, 1/8, ... in [0, 1), so that shifts of successive
-    steps are far apart."""
+    """The binary digits of step mirrored at the point: 0, 1/2, 1/4, 3/4, 1/8, ... in [0, 1), so that shifts
+    of successive steps are far apart.
+    """
     mirrored = 0
     bits = step.bit_length()
     for bit in range(bits):
@@ -32,7 +36,9 @@ def ordered_halving(step: int) -> float:
 
 
 def spread_starts(first: int, last: int, largest_gap: int) -> list[int]:
-    """The fewest whole numbers from first to last, both included, as even as possible and at most largest_gap apart."""
+    """The fewest whole numbers from first to last, both
+    included, as even as possible and at most largest_gap apart.
+    """
     gaps = -(-(last - first) // largest_gap)
     if gaps == 0:
         return [first]
@@ -40,27 +46,47 @@ def spread_starts(first: int, last: int, largest_gap: int) -> list[int]:
 
 
 def window_strides(num_frames: int, context_length: int, context_stride: int) -> list[int]:
-    """The frame distances 1, 2, 4, ... (at most context_stride of them) at which a window still fits into the video."""
+    """The frame distances 1, 2, 4, ... (at most context_stride
+    of them) at which a window still fits into the video.
+    """
     strides = [1]
-    while len(strides) < context_stride and context_length > 1 and (context_length - 1) * strides[-1] * 2 < num_frames:
+    while (
+        len(strides) < context_stride
+        and context_length > 1
+        and (context_length - 1) * strides[-1] * 2 < num_frames
+    ):
         strides.append(strides[-1] * 2)
     return strides
 
 
 def standard_static(
-    num_frames: int, context_length: int, context_overlap: int, context_stride: int, closed_loop: bool, step: int
+    num_frames: int,
+    context_length: int,
+    context_overlap: int,
+    context_stride: int,
+    closed_loop: bool,
+    step: int,
 ) -> list[list[int]]:
-    """The same windows at every step, starts spread evenly; neighbours share at least context_overlap frames."""
+    """The same windows at every step, starts spread evenly;
+    neighbours share at least context_overlap frames.
+    """
     starts = spread_starts(0, max(num_frames - context_length, 0), context_length - context_overlap)
     return [list(range(start, min(start + context_length, num_frames))) for start in starts]
 
 
 def standard_uniform(
-    num_frames: int, context_length: int, context_overlap: int, context_stride: int, closed_loop: bool, step: int
+    num_frames: int,
+    context_length: int,
+    context_overlap: int,
+    context_stride: int,
+    closed_loop: bool,
+    step: int,
 ) -> list[list[int]]:
-    """Windows whose seams move from step to step, without wrapping; context_stride > 1 adds windows of every 2nd, 4th, ... frame.
+    """Windows whose seams move from step to step, without wrapping;
+    context_stride > 1 adds windows of every 2nd, 4th, ... frame.
 
-    Step 0 has the windows of standard_static. Neighbours of the dense windows share at least context_overlap frames.
+    Step 0 has the windows of standard_static. Neighbours of
+    the dense windows share at least context_overlap frames.
     """
     if num_frames <= context_length:
         return [list(range(num_frames))]
@@ -79,12 +105,18 @@ def standard_uniform(
 
 
 def looped_uniform(
-    num_frames: int, context_length: int, context_overlap: int, context_stride: int, closed_loop: bool, step: int
+    num_frames: int,
+    context_length: int,
+    context_overlap: int,
+    context_stride: int,
+    closed_loop: bool,
+    step: int,
 ) -> list[list[int]]:
-    """AnimateDiff's uniform schedule: windows that wrap from the last frame to the first and start elsewhere at every step.
+    """AnimateDiff's uniform schedule: windows that wrap from the
+    last frame to the first and start elsewhere at every step.
 
-    closed_loop carries the overlap over the seam too, for a video that is played in a loop. Strides at which a window would
-    meet itself are left out, so windows of a stride may be fewer than in AnimateDiff.
+    closed_loop carries the overlap over the seam too, for a video that is played in a loop. Strides at which
+    a window would meet itself are left out, so windows of a stride may be fewer than in AnimateDiff.
     """
     if num_frames <= context_length:
         return [list(range(num_frames))]
@@ -99,9 +131,16 @@ def looped_uniform(
 
 
 def batched(
-    num_frames: int, context_length: int, context_overlap: int, context_stride: int, closed_loop: bool, step: int
+    num_frames: int,
+    context_length: int,
+    context_overlap: int,
+    context_stride: int,
+    closed_loop: bool,
+    step: int,
 ) -> list[list[int]]:
-    """The video cut into pieces of nearly equal length without overlap (17 frames by 16 are 8 and 9, never 16 and 1)."""
+    """The video cut into pieces of nearly equal length without
+    overlap (17 frames by 16 are 8 and 9, never 16 and 1).
+    """
     pieces = -(-num_frames // context_length)
     cuts = [num_frames * k // pieces for k in range(pieces + 1)]
     return [list(range(start, end)) for start, end in zip(cuts[:-1], cuts[1:], strict=True)]
@@ -115,7 +154,9 @@ CONTEXT_SCHEDULES: dict[str, ContextSchedule] = {
 }
 
 
-def check_context(context_schedule: str, context_length: int, context_overlap: int, context_stride: int) -> None:
+def check_context(
+    context_schedule: str, context_length: int, context_overlap: int, context_stride: int
+) -> None:
     """Raises ValueError with rule, value and remedy when the settings of a schedule make no sense."""
     if context_schedule not in CONTEXT_SCHEDULES:
         listed = ", ".join(CONTEXT_SCHEDULES)
@@ -123,16 +164,22 @@ def check_context(context_schedule: str, context_length: int, context_overlap: i
             f"context_schedule='{printable(context_schedule)}' must be one of {listed}; choose one of these."
         )
     if context_length < 1:
-        raise ValueError(f"context_length={context_length} must be at least 1 frame; raise it (16 for AnimateDiff).")
+        raise ValueError(
+            f"context_length={context_length} must be at least 1 frame; raise it (16 for AnimateDiff)."
+        )
     if context_overlap < 0:
-        raise ValueError(f"context_overlap={context_overlap} must be at least 0 frames; raise it (4 is usual).")
+        raise ValueError(
+            f"context_overlap={context_overlap} must be at least 0 frames; raise it (4 is usual)."
+        )
     if context_overlap >= context_length:
         raise ValueError(
             f"context_overlap={context_overlap} must be smaller than context_length={context_length}; "
             "lower the overlap or raise the length."
         )
     if context_stride < 1:
-        raise ValueError(f"context_stride={context_stride} must be at least 1; 1 means neighbouring frames only.")
+        raise ValueError(
+            f"context_stride={context_stride} must be at least 1; 1 means neighbouring frames only."
+        )
 
 
 def create_context_windows(
@@ -146,7 +193,8 @@ def create_context_windows(
 ) -> list[list[int]]:
     """The windows of one sampling step of a registered schedule: lists of frame numbers in 0..num_frames-1.
 
-    Raises ValueError on a video without frames, an unknown schedule, and lengths, overlaps or strides that make no sense.
+    Raises ValueError on a video without frames, an unknown
+    schedule, and lengths, overlaps or strides that make no sense.
     """
     check_context(context_schedule, context_length, context_overlap, context_stride)
     if num_frames < 1:
@@ -154,12 +202,14 @@ def create_context_windows(
     if step < 0:
         raise ValueError(f"step={step} must be at least 0; sampling steps are counted from 0.")
     _check_memory(num_frames, context_length, context_overlap, context_stride)
-    return CONTEXT_SCHEDULES[context_schedule](num_frames, context_length, context_overlap, context_stride, closed_loop, step)
+    return CONTEXT_SCHEDULES[context_schedule](
+        num_frames, context_length, context_overlap, context_stride, closed_loop, step
+    )
 
 
 def _check_memory(num_frames: int, context_length: int, context_overlap: int, context_stride: int) -> None:
-    """Raises ValueError where the windows and their weights do not fit; at most as many as with all
-    strides.
+    """Raises ValueError where the windows and their weights
+    do not fit; at most as many as with all strides.
     """
     if num_frames <= context_length:
         return

@@ -1,7 +1,9 @@
-"""Guidance that differs from frame to frame: how much of it each frame of a clip gets, from 0 (least) to 1 (most).
+"""Guidance that differs from frame to frame: how much of
+it each frame of a clip gets, from 0 (least) to 1 (most).
 
-Source: github.com/Stability-AI/generative-models (sgm/modules/diffusionmodules/guiders.py), whose configurations use linear (SVD) and
-triangle (SV3D). Its trapezoid writes 1 in place of the largest scale between the edges; here the plateau is the largest scale.
+Source: github.com/Stability-AI/generative-models (sgm/modules/diffusionmodules/guiders.py), whose
+configurations use linear (SVD) and triangle (SV3D). Its trapezoid writes 1 in place of the largest scale
+between the edges; here the plateau is the largest scale.
 
 Letters: F frames.
 """
@@ -63,22 +65,32 @@ GUIDANCE_SHAPES: dict[str, Callable[[int, ShapeSettings], torch.Tensor]] = {
 """Name -> function of (number of frames, settings), giving (F,) in 0..1."""
 
 
-def guidance_of_frames(shape: str, num_frames: int, least: float, most: float, settings: ShapeSettings) -> torch.Tensor:
+def guidance_of_frames(
+    shape: str, num_frames: int, least: float, most: float, settings: ShapeSettings
+) -> torch.Tensor:
     """The guidance scale of every frame, (F,), between `least` and `most` (which may be the smaller one)."""
     return least + (most - least) * GUIDANCE_SHAPES[shape](num_frames, settings)
 
 
 def check_shape(shape: str, settings: ShapeSettings) -> None:
     """Raises ValueError for names that are not there and settings out of range."""
-    for name, value, choices in (("shape", shape, GUIDANCE_SHAPES), ("period_fusing", settings.fusing, WAVE_FUSINGS)):
+    for name, value, choices in (
+        ("shape", shape, GUIDANCE_SHAPES),
+        ("period_fusing", settings.fusing, WAVE_FUSINGS),
+    ):
         if value not in choices:
             raise ValueError(
                 f"{name}='{printable(value)}' must be one of {', '.join(choices)}; choose one of these."
             )
     if not 0 <= settings.edge <= 0.5:
-        raise ValueError(f"edge={settings.edge} must be 0 to 0.5, a part of the clip; 0.1 is a tenth at each end.")
+        raise ValueError(
+            f"edge={settings.edge} must be 0 to 0.5, a part of the clip; 0.1 is a tenth at each end."
+        )
     if not settings.periods or min(settings.periods) <= 0:
-        raise ValueError(f"periods={list(settings.periods)} must be numbers above 0, parts of the clip; 1 is one wave over all of it.")
+        raise ValueError(
+            f"periods={list(settings.periods)} must be numbers above 0, parts of the clip; 1 is one wave over"
+            " all of it."
+        )
 
 
 def read_periods(text: str) -> list[float]:

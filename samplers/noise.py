@@ -1,7 +1,8 @@
-"""Noise for videos longer than the network was trained for: related noise in distant frames keeps the content together.
+"""Noise for videos longer than the network was trained for:
+related noise in distant frames keeps the content together.
 
-A noise type maps the noise of all frames to noise of the same shape, by moving frames along the frame axis; it never changes
-its input. Frames 0..context_length-1 always keep their own noise.
+A noise type maps the noise of all frames to noise of the same shape, by moving frames along the frame axis;
+it never changes its input. Frames 0..context_length-1 always keep their own noise.
 
 Source: FreeNoise (Qiu et al. 2023, arXiv 2310.15169, section 3.1; repository AILab-CVC/FreeNoise).
 """
@@ -25,8 +26,9 @@ def default(num_frames: int, context_length: int, context_overlap: int, seed: in
 
 
 def freenoise(num_frames: int, context_length: int, context_overlap: int, seed: int) -> list[int]:
-    """After the first window, each piece of context_length - context_overlap frames repeats the noise of the piece one window
-    earlier, shuffled by the seed; so any context_length frames up to the end of a piece have different noise.
+    """After the first window, each piece of context_length - context_overlap
+    frames repeats the noise of the piece one window earlier, shuffled by the seed;
+    so any context_length frames up to the end of a piece have different noise.
 
     The paper's step of 4 frames at windows of 16 is context_overlap=12.
     """
@@ -45,11 +47,7 @@ def repeated(num_frames: int, context_length: int, context_overlap: int, seed: i
     return [frame % context_length for frame in range(num_frames)]
 
 
-NOISE_TYPES: dict[str, NoiseType] = {
-    "default": default,
-    "freenoise": freenoise,
-    "repeated": repeated,
-}
+NOISE_TYPES: dict[str, NoiseType] = {"default": default, "freenoise": freenoise, "repeated": repeated}
 
 
 def arrange_noise(
@@ -61,10 +59,12 @@ def arrange_noise(
     seed: int,
     num_videos: int = 1,
 ) -> torch.Tensor:
-    """Noise of the given type from plain noise: (num_videos*F, C, H, W) with frame_axis 0, or (B, C, F, H, W) with frame_axis 2.
+    """Noise of the given type from plain noise: (num_videos*F, C,
+    H, W) with frame_axis 0, or (B, C, F, H, W) with frame_axis 2.
 
-    seed decides the shuffling; the videos of a batch are arranged one by one, each in the same way. Returns a new tensor.
-    Raises ValueError on an unknown type, on lengths that make no sense, and on a frame axis that is not a whole number of videos.
+    seed decides the shuffling; the videos of a batch are arranged one by one, each in the same way. Returns a
+    new tensor. Raises ValueError on an unknown type, on lengths that make no sense, and on a frame axis that
+    is not a whole number of videos.
     """
     if noise_type not in NOISE_TYPES:
         raise ValueError(
@@ -73,12 +73,15 @@ def arrange_noise(
         )
     if not 0 <= context_overlap < context_length:
         raise ValueError(
-            f"context_overlap={context_overlap} must be at least 0 and smaller than context_length={context_length}; "
-            "lower the overlap or raise the length."
+            f"context_overlap={context_overlap} must be at least 0 and smaller than"
+            f" context_length={context_length}; lower the overlap or raise the length."
         )
     total = noise.shape[frame_axis]
     if num_videos < 1 or total % num_videos:
-        raise ValueError(f"{total} frames must be a whole number of num_videos={num_videos} videos; change the batch or the number.")
+        raise ValueError(
+            f"{total} frames must be a whole number of num_videos={num_videos} videos; change the batch or"
+            " the number."
+        )
     num_frames = total // num_videos
     needed = noise.numel() * noise.element_size()
     check_memory(needed, f"the noise of {total} frames", "take fewer or smaller frames")
@@ -88,24 +91,28 @@ def arrange_noise(
 
 
 class ReferenceNoise:
-    """Start noise drawn as the reference implementations of video networks draw it: for the whole video at once.
+    """Start noise drawn as the reference implementations
+    of video networks draw it: for the whole video at once.
 
-    ComfyUI draws (F, C, H, W), frame after frame; they draw (1, C, F, H, W), channel after channel, so the same seed is other noise.
-    An object of ComfyUI's NOISE type; drawn on the CPU, as a reference that seeds the CPU's generator does.
+    ComfyUI draws (F, C, H, W), frame after frame; they draw (1, C, F, H, W), channel after channel, so the
+    same seed is other noise. An object of ComfyUI's NOISE type; drawn on the CPU, as a reference that seeds
+    the CPU's generator does.
     """
 
     def __init__(self, seed: int):
         self.seed = seed
 
     def generate_noise(self, latent: Mapping) -> torch.Tensor:
-        """Noise of the shape of latent["samples"] (F, C, H, W); with latent["batch_index"], the frames of a longer video that it names.
+        """Noise of the shape of latent["samples"] (F, C, H, W); with latent["batch_index"], the frames of a
+        longer video that it names.
 
         Raises ValueError for latents of other dimensions.
         """
         samples = latent["samples"]
         if samples.ndim != 4:
             raise ValueError(
-                f"reference noise is for latents of shape (F, C, H, W), these have shape {tuple(samples.shape)}; use RandomNoise."
+                "reference noise is for latents of shape (F, C, H, W), these have shape"
+                f" {tuple(samples.shape)}; use RandomNoise."
             )
         frames = list(latent.get("batch_index") or range(samples.shape[0]))
         shape = (1, samples.shape[1], max(frames) + 1, *samples.shape[2:])

@@ -1,7 +1,8 @@
 """Camera paths around a thing: the elevation and azimuth of every view of an orbit, in degrees.
 
-Source: Voleti et al. 2024 (SV3D), arXiv 2403.12008, section 3 (static and dynamic orbits); github.com/Stability-AI/generative-models
-(scripts/sampling/simple_video_sample.py) fixes that view i of n stands at azimuth 360 (i + 1) / n, so that the last one is the image's.
+Source: Voleti et al. 2024 (SV3D), arXiv 2403.12008, section 3 (static and dynamic orbits);
+github.com/Stability-AI/generative-models (scripts/sampling/simple_video_sample.py) fixes that view i of n
+stands at azimuth 360 (i + 1) / n, so that the last one is the image's.
 """
 
 from __future__ import annotations
@@ -32,25 +33,41 @@ def sine_orbit(num_views: int, elevation: float, swing: float, seed: int) -> Orb
 
 
 def dynamic_orbit(num_views: int, elevation: float, swing: float, seed: int) -> Orbit:
-    """Views at uneven angles, whose elevation is a random sum of sinusoids of at most swing degrees; the last is the image's view."""
+    """Views at uneven angles, whose elevation is a random sum of
+    sinusoids of at most swing degrees; the last is the image's view.
+    """
     generator = torch.Generator().manual_seed(seed)
     weights = torch.rand(FREQUENCIES, generator=generator, dtype=torch.float64) * 2 - 1
     weights = (weights / weights.abs().sum()).tolist()
-    noise = (torch.rand(num_views, generator=generator, dtype=torch.float64) * 2 - 1) * AZIMUTH_NOISE * 360 / num_views
+    noise = (
+        (torch.rand(num_views, generator=generator, dtype=torch.float64) * 2 - 1)
+        * AZIMUTH_NOISE
+        * 360
+        / num_views
+    )
     noise[-1] = 0.0
     elevations = [
-        _held(elevation + swing * sum(w * math.sin(2 * math.pi * (k + 1) * time) for k, w in enumerate(weights)))
+        _held(
+            elevation + swing * sum(w * math.sin(2 * math.pi * (k + 1) * time) for k, w in enumerate(weights))
+        )
         for time in _times(num_views)
     ]
-    return elevations, [azimuth + shift for azimuth, shift in zip(_azimuths(num_views), noise.tolist(), strict=True)]
+    return elevations, [
+        azimuth + shift for azimuth, shift in zip(_azimuths(num_views), noise.tolist(), strict=True)
+    ]
 
 
-ORBITS: dict[str, Callable[[int, float, float, int], Orbit]] = {"static": static_orbit, "sine": sine_orbit, "dynamic": dynamic_orbit}
+ORBITS: dict[str, Callable[[int, float, float, int], Orbit]] = {
+    "static": static_orbit,
+    "sine": sine_orbit,
+    "dynamic": dynamic_orbit,
+}
 """Name -> function of (number of views, elevation, swing, seed)."""
 
 
 def create_orbit(name: str, num_views: int, elevation: float, swing: float = 0.0, seed: int = 0) -> Orbit:
-    """An orbit of the registry. elevation: of the image, -90..90 degrees; swing: how far it goes up and down, in degrees.
+    """An orbit of the registry. elevation: of the image, -90..90
+    degrees; swing: how far it goes up and down, in degrees.
 
     Raises ValueError for a name that is not there, no views, and angles out of range.
     """
@@ -61,7 +78,10 @@ def create_orbit(name: str, num_views: int, elevation: float, swing: float = 0.0
     if num_views < 1:
         raise ValueError(f"num_frames={num_views} must be at least 1; SV3D was trained with 21.")
     if not -90 <= elevation <= 90 or not 0 <= swing <= 90:
-        raise ValueError(f"elevation={elevation} must be -90 to 90 degrees and elevation_swing={swing} 0 to 90; 0 is level with the thing.")
+        raise ValueError(
+            f"elevation={elevation} must be -90 to 90 degrees and elevation_swing={swing} 0 to 90; 0 is level"
+            " with the thing."
+        )
     return ORBITS[name](num_views, float(elevation), float(swing), seed)
 
 

@@ -1,8 +1,11 @@
-"""What all tests share: the package name `zoetrope` for this repository, reproducible torch, and where ComfyUI is.
+"""What all tests share: the package name `zoetrope` for
+this repository, reproducible torch, and where ComfyUI is.
 
-The tiers tests/comfy and tests/browser need a ComfyUI: the one that COMFYUI_PATH names, the one this folder is installed in,
-or the copy that `python dev.py test` fetches. Without one they are not collected, and the summary says so.
+The tiers tests/comfy and tests/browser need a ComfyUI: the one that COMFYUI_PATH
+names, the one this folder is installed in, or the copy that `python dev.py test`
+fetches. Without one they are not collected, and the summary says so.
 """
+
 import faulthandler
 import importlib.util
 import os
@@ -33,14 +36,18 @@ COMFYUI = dev.find_comfyui()
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "numeric: compares numbers that depend on the processor's kernels (tests/rounding.py)")
+    config.addinivalue_line(
+        "markers", "numeric: compares numbers that depend on the processor's kernels (tests/rounding.py)"
+    )
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(TierReport(), "zoetrope-tiers")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Files of tests to processes as xdist does it, but all browser tests to one: two browsers on two cores draw pages for minutes."""
+    """Files of tests to processes as xdist does it, but all browser
+    tests to one: two browsers on two cores draw pages for minutes.
+    """
     from xdist.scheduler import LoadFileScheduling
 
     class OneBrowser(LoadFileScheduling):
@@ -52,7 +59,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Ends the worker of a test that pytest-timeout could not end, say in a deadlock of compiled code: a new one takes the rest."""
+    """Ends the worker of a test that pytest-timeout could not end,
+    say in a deadlock of compiled code: a new one takes the rest.
+    """
     limit = item.config.getoption("timeout", None)
     if limit and hasattr(item.config, "workerinput"):
         faulthandler.dump_traceback_later(limit + 300, exit=True)
@@ -79,7 +88,11 @@ def pytest_collection_modifyitems(items):
 def asked_for_comfyui(config):
     """Returns whether a path on pytest's command line holds tests that need ComfyUI, or lies among them."""
     paths = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
-    return any(folder.is_relative_to(path) or path.is_relative_to(folder) for folder in NEEDS_COMFYUI for path in paths)
+    return any(
+        folder.is_relative_to(path) or path.is_relative_to(folder)
+        for folder in NEEDS_COMFYUI
+        for path in paths
+    )
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -93,7 +106,9 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Another number of threads is another order of sums; and on a busy machine threads that wait for each other are slow."""
+    """Another number of threads is another order of sums; and
+    on a busy machine threads that wait for each other are slow.
+    """
     import torch  # here, as the process that gives tests to others needs no torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
@@ -101,7 +116,9 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Starts every test from the same random numbers, and sees that none leaves a real-time thread to the others."""
+    """Starts every test from the same random numbers, and
+    sees that none leaves a real-time thread to the others.
+    """
     import torch
 
     random.seed(0)
@@ -111,7 +128,10 @@ def seeded():
         policy = os.sched_getscheduler(0)
         if policy in (os.SCHED_FIFO, os.SCHED_RR):
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-            pytest.fail("this test left its thread with real-time priority, which slows everything else down; see thread_priority.py")
+            pytest.fail(
+                "this test left its thread with real-time priority, which slows everything else down; see"
+                " thread_priority.py"
+            )
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,10 @@ Against float64 our networks are off by up to 8e-6 of these and the goldens, whi
 DEEP_NETWORK = 1e-4
 """Show-1's upscaler: 2.3e-5 for ours, 1.8e-5 for the golden, 3.0e-5 against each other."""
 OTHER_BATCH = 1.5e-4
-"""A network in float32 against itself in batches of another size, whose kernels may be others: up to 4.2e-5 where a
-norm meets features that are nearly constant. Where the network can compute in float64, let it (PRECISE)."""
+"""A network in float32 against itself in batches of another size, whose
+kernels may be others: up to 4.2e-5 where a norm meets features that are
+nearly constant. Where the network can compute in float64, let it (PRECISE).
+"""
 HALF = 0.1
 """A tiny network in float16, which is 2**13 times coarser: up to 3.2e-2 with guidance at cfg 4."""
 SCHEDULE = 5e-5

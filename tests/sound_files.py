@@ -1,5 +1,5 @@
-"""Small videos with sound, made on the spot with PyAV, whose sound is known: a beep of 0.1 s at every whole
-second.
+"""Small videos with sound, made on the spot with PyAV,
+whose sound is known: a beep of 0.1 s at every whole second.
 
 C channels, N samples; times are in seconds.
 """
@@ -84,8 +84,8 @@ def write(
 
     change(packet, time) gives what is written for a packet of sound, or None. Returns the path as text."""
     with av.open(str(path), "w") as container:
-        picture = container.add_stream(codec, rate=25)
-        picture.width, picture.height, picture.pix_fmt = 46, 34, "yuv420p"
+        image = container.add_stream(codec, rate=25)
+        image.width, image.height, image.pix_fmt = 46, 34, "yuv420p"
         tracks = [container.add_stream(s.codec, rate=s.rate, layout=LAYOUTS[len(s.samples)]) for s in sounds]
         for track, sound in zip(tracks, sounds, strict=True):
             track.disposition = sound.disposition
@@ -95,8 +95,8 @@ def write(
                 format="yuv420p"
             )
             frame.pts, frame.time_base = number + round(late * 25), Fraction(1, 25)
-            packets += picture.encode(frame)
-        packets += picture.encode(None)
+            packets += image.encode(frame)
+        packets += image.encode(None)
         for track, sound in zip(tracks, sounds, strict=True):
             packets += packets_of(track, sound)
         for packet in sorted(packets, key=lambda p: float((p.dts or 0) * p.time_base)):

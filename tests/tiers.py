@@ -1,4 +1,5 @@
-"""What a run of several tiers reports: the time of each, and nothing slow once the fast tests have failed. Which are numeric.
+"""What a run of several tiers reports: the time of each, and
+nothing slow once the fast tests have failed. Which are numeric.
 
 The process that reports reads this, and so does not wait for torch.
 """
@@ -24,8 +25,9 @@ def is_numeric(source: str) -> bool:
 class TierReport:
     """A plugin of the process that reports (not of xdist's workers).
 
-    Counts the tests of each tier and their time by the clock. When a test of the first tier has failed, the run ends with the first
-    report of another tier: what is broken for everybody need not be shown a thousand times.
+    Counts the tests of each tier and their time by the clock. When a test of
+    the first tier has failed, the run ends with the first report of another
+    tier: what is broken for everybody need not be shown a thousand times.
     """
 
     def __init__(self):
@@ -40,14 +42,17 @@ class TierReport:
         if parts[0] != "tests" or len(parts) < 3:
             return
         tier = parts[1]
-        self.tests[tier] = self.tests.get(tier, 0) + (report.when == "call" or (report.when == "setup" and not report.passed))
+        self.tests[tier] = self.tests.get(tier, 0) + (
+            report.when == "call" or (report.when == "setup" and not report.passed)
+        )
         self.begun[tier] = min(self.begun.get(tier, report.start), report.start)
         self.ended[tier] = max(self.ended.get(tier, report.stop), report.stop)
         self.busy[tier] = self.busy.get(tier, 0.0) + report.duration
         if tier == FIRST:
             self.first_tier_failed |= report.failed
         elif self.first_tier_failed:
-            # Not session.shouldstop: xdist's workers would go on to the end of the files they have been given.
+            # Not session.shouldstop: xdist's workers would go
+            # on to the end of the files they have been given.
             raise pytest.Session.Interrupted(f"tests/{FIRST} failed, so the slower tests were left out")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -55,4 +60,7 @@ class TierReport:
             terminalreporter.section("tiers", sep="=")
         for tier, number in sorted(self.tests.items()):
             by_the_clock = self.ended[tier] - self.begun[tier]
-            terminalreporter.line(f"tests/{tier}: {number} tests in {by_the_clock:.0f} s ({self.busy[tier]:.0f} s in all processes)")
+            terminalreporter.line(
+                f"tests/{tier}: {number} tests in {by_the_clock:.0f} s ({self.busy[tier]:.0f} s in all"
+                " processes)"
+            )

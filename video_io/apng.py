@@ -24,8 +24,9 @@ HEADER = 13  # bytes of IHDR
 
 @dataclass
 class ApngFrame:
-    """Where a frame lies on the canvas, how long it is shown, what becomes of it, and where its data are in
-    the file."""
+    """Where a frame lies on the canvas, how long it is shown,
+    what becomes of it, and where its data are in the file.
+    """
 
     width: int
     height: int
@@ -56,7 +57,7 @@ class Apng:
 
 def is_apng(file: BinaryIO) -> bool:
     """Whether a PNG says, before its first picture, that it is animated; only that part is read."""
-    return any(name == b"acTL" for name, _, _ in _chunks_before_picture(file))
+    return any(name == b"acTL" for name, _, _ in _chunks_before_image(file))
 
 
 def read_apng(file: BinaryIO) -> Apng:
@@ -152,7 +153,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         file.seek(start + length + 4)
 
 
-def _chunks_before_picture(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+def _chunks_before_image(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     try:
         for chunk in _chunks(file):
             if chunk[0] == b"IDAT":

@@ -1,7 +1,8 @@
-"""Reads a window of a video straight into one tensor: besides the result only the few frames that the decoder holds are in memory.
+"""Reads a window of a video straight into one tensor: besides the
+result only the few frames that the decoder holds are in memory.
 
-Times come from a first pass over the packets, which decodes nothing, so that the number of frames and the memory they need are
-known before the first frame is decoded.
+Times come from a first pass over the packets, which decodes nothing, so that the number of frames and the
+memory they need are known before the first frame is decoded.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from fractions import Fraction
 import av
 import torch
 
+from .decoded_frames import DecodedFrames, whole_frames
 from .decoding_memory import check_decoding_video
-from .facts import KeyFrame, Source, VideoFacts, facts_by_decoding, open_video, read_facts, video_stream
-from .frame_plan import FrameWish
-from .frame_window import DecodedVideo, FrameChunks, FrameWindow, SizeWish
-from .pictures import Pictures, whole_frames
+from .frame_plan import FrameRequest
+from .frame_selection import DecodedVideo, FrameChunks, FrameSelection, SizeRequest
+from .probe import KeyFrame, Source, VideoProbe, open_video, probe_by_decoding, probe_video, video_stream
 
 
-def decode_window(
+def decode_selection(
     source: Source,
-    wish: FrameWish | None = None,
+    request: FrameRequest | None = None,
     width: int = 0,
     height: int = 0,
     resize: str = "keep ratio",
@@ -32,66 +33,75 @@ def decode_window(
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], None] = int,
 ) -> DecodedVideo:
-    """Decode the wished frames of a video, scaled while they are decoded.
+    """Decode the wanted frames of a video, scaled while they are decoded.
 
-    width, height in pixels, 0 = from the other or the video's own; resize one of RESIZE_MODES. free_memory: bytes that may be taken.
-    progress(done, all) is told after every frame; stop, which may raise, is called between packets.
+    width, height in pixels, 0 = from the other or the video's own; resize one
+    of RESIZE_MODES. free_memory: bytes that may be taken. progress(done, all)
+    is told after every frame; stop, which may raise, is called between packets.
 
-    Raises ValueError for files that cannot be read, wishes that leave nothing, and when the frames need more memory than is free."""
+    Raises ValueError for files that cannot be read, requests that leave nothing, and when the frames need
+    more memory than is free.
+    """
     size = (width, height, resize, multiple)
     return _decode(
-        source, lambda facts: FrameWindow(facts, wish or FrameWish(), size, free_memory, progress), stop
+        source,
+        lambda probe: FrameSelection(probe, request or FrameRequest(), size, free_memory, progress),
+        stop,
     ).finished()
 
 
 def decode_in_chunks(
     source: Source,
-    wish: FrameWish,
-    size: SizeWish,
+    request: FrameRequest,
+    size: SizeRequest,
     chunk: int,
     work: Callable[[torch.Tensor], object],
     free_memory: Callable[[], int] | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], None] = int,
 ) -> tuple[list, DecodedVideo]:
-    """What `work` makes of the wished frames, `chunk` of them at a time (F, H, W, 3), and what was decoded, without the frames.
+    """What `work` makes of the wanted frames, `chunk` of them at
+    a time (F, H, W, 3), and what was decoded, without the frames.
 
-    Nothing but one chunk is ever in memory. Raises ValueError as decode_window does."""
+    Nothing but one chunk is ever in memory. Raises ValueError as decode_window does.
+    """
     if chunk < 1:
         raise ValueError(f"chunk_frames={chunk} must be 1 or more; 8 is usual.")
     window = _decode(
-        source, lambda facts: FrameChunks(facts, wish, size, chunk, work, free_memory, progress), stop
+        source, lambda probe: FrameChunks(probe, request, size, chunk, work, free_memory, progress), stop
     )
     done = window.finished()
     return window.results, done
 
 
 def _decode(
-    source: Source, window_of: Callable[[VideoFacts], FrameWindow], stop: Callable[[], None]
-) -> FrameWindow:
-    """A window with every frame in it that can be decoded; begun anew where the packets told a wrong number of frames."""
+    source: Source, selection_of: Callable[[VideoProbe], FrameSelection], stop: Callable[[], None]
+) -> FrameSelection:
+    """A window with every frame in it that can be decoded;
+    begun anew where the packets told a wrong number of frames.
+    """
 
-    def decode(facts: VideoFacts) -> tuple[FrameWindow, bool]:
-        window = window_of(facts)
-        check_decoding_video(facts, window.free_memory)
+    def decode(probe: VideoProbe) -> tuple[FrameSelection, bool]:
+        window = selection_of(probe)
+        check_decoding_video(probe, window.free_memory)
         with window:
-            reader = _Reader(source, facts, stop)
-            for number, picture in reader.numbered(min(window.numbers), max(window.numbers)):
-                window.put(number, picture)
+            reader = _Reader(source, probe, stop)
+            for number, frame in reader.numbered(min(window.numbers), max(window.numbers)):
+                window.put(number, frame)
         return window, reader.damaged
 
-    window, damaged = decode(read_facts(source, stop))
-    if window.missing and not (damaged or window.facts.lost):
+    window, damaged = decode(probe_video(source, stop))
+    if window.missing and not (damaged or window.probe.lost):
         window = None  # frees its frames
-        window, _ = decode(facts_by_decoding(source, stop))
+        window, _ = decode(probe_by_decoding(source, stop))
     return window
 
 
 class _Reader:
     """Decodes frames of a file by their numbers."""
 
-    def __init__(self, source: Source, facts: VideoFacts, stop: Callable[[], None]) -> None:
-        self.source, self.facts, self.stop = source, facts, stop
+    def __init__(self, source: Source, probe: VideoProbe, stop: Callable[[], None]) -> None:
+        self.source, self.probe, self.stop = source, probe, stop
         self.damaged = False  # whether pictures were left out, the last time
 
     def numbered(self, first: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -109,15 +119,15 @@ class _Reader:
 
     def _entries(self, first: int) -> Iterator[tuple[int, KeyFrame] | None]:
         """Where to begin, nearest first: a stamp to seek and the key frame to wait for; None = the start."""
-        facts = self.facts
-        wanted, shown = round(facts.times[first] / facts.tick), [key.pts for key in facts.keys]
+        probe = self.probe
+        wanted, shown = round(probe.times[first] / probe.tick), [key.pts for key in probe.keys]
         place = bisect.bisect_right(shown, wanted) - 1
-        if place >= 0 and not facts.counted:
-            yield facts.keys[place].pts, facts.keys[place]  # files with an index
-            yield facts.keys[place].dts, facts.keys[place]  # transport streams
-        back = 1 / facts.tick  # 1 s, 2 s, 4 s, ...
-        while not facts.counted and (place := bisect.bisect_right(shown, wanted - back) - 1) >= 0:
-            yield round(facts.keys[place].dts - back), facts.keys[place]
+        if place >= 0 and not probe.counted:
+            yield probe.keys[place].pts, probe.keys[place]  # files with an index
+            yield probe.keys[place].dts, probe.keys[place]  # transport streams
+        back = 1 / probe.tick  # 1 s, 2 s, 4 s, ...
+        while not probe.counted and (place := bisect.bisect_right(shown, wanted - back) - 1) >= 0:
+            yield round(probe.keys[place].dts - back), probe.keys[place]
             back *= 2
         yield None
 
@@ -125,25 +135,25 @@ class _Reader:
         self, entry: tuple[int, KeyFrame] | None, first: int, last: int
     ) -> Iterator[tuple[int, av.VideoFrame]]:
         """What of the frames first..last can be decoded from an entry on."""
-        facts = self.facts
-        number_of = {round(time / facts.tick): number for number, time in enumerate(facts.times)}
+        probe = self.probe
+        number_of = {round(time / probe.tick): number for number, time in enumerate(probe.times)}
         with open_video(self.source) as container:
             stream = video_stream(container)
             stream.thread_type = "AUTO"
             if entry is not None and not _sought(container, stream, entry[0]):
                 return
-            span = entry and (entry[1].pts, round(facts.times[first] / facts.tick))
-            pictures = Pictures(container, stream, self.stop, span)
-            whole = whole_frames(pictures)
-            found = enumerate(whole) if facts.counted else _in_order(whole, number_of, facts.tick)
+            span = entry and (entry[1].pts, round(probe.times[first] / probe.tick))
+            frames = DecodedFrames(container, stream, self.stop, span)
+            whole = whole_frames(frames)
+            found = enumerate(whole) if probe.counted else _in_order(whole, number_of, probe.tick)
             if entry is not None:
                 found = _begun_with(number_of[entry[1].pts], found)
-            for number, picture in found:
+            for number, frame in found:
                 if number > last:
                     break
                 if number >= first:
-                    yield number, picture
-            self.damaged = pictures.damaged
+                    yield number, frame
+            self.damaged = frames.damaged
 
 
 def _sought(container: av.container.InputContainer, stream: av.VideoStream, stamp: int) -> bool:
@@ -156,25 +166,23 @@ def _sought(container: av.container.InputContainer, stream: av.VideoStream, stam
 
 
 def _in_order(
-    pictures: Iterable[av.VideoFrame], number_of: dict[int, int], tick: Fraction
+    frames: Iterable[av.VideoFrame], number_of: dict[int, int], tick: Fraction
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Pictures with the numbers of their stamps; where stamps go back they are no times of showing."""
     newest = -1
-    for picture in pictures:
+    for frame in frames:
         # The deinterlacer counts in a time base of its own.
-        number = (
-            -1 if picture.pts is None else number_of.get(round(picture.pts * picture.time_base / tick), -1)
-        )
+        number = -1 if frame.pts is None else number_of.get(round(frame.pts * frame.time_base / tick), -1)
         if number > newest:
             newest = number
-            yield number, picture
+            yield number, frame
 
 
 def _begun_with(key: int, found: Iterable[tuple[int, av.VideoFrame]]) -> Iterator[tuple[int, av.VideoFrame]]:
     """The frames from a key frame on; none where it is not shown: then parts are refreshed one by one."""
-    for number, picture in found:
+    for number, frame in found:
         if number > key:
             return
         if number == key:
-            yield number, picture
+            yield number, frame
             yield from found

@@ -1,7 +1,8 @@
-"""Writes frames as they come, with the colours a browser shows: converted with the BT.709 matrix and tagged with it.
+"""Writes frames as they come, with the colours a browser
+shows: converted with the BT.709 matrix and tagged with it.
 
-ComfyUI's own writer converts with the BT.601 matrix and leaves the file untagged, so players guess: from 720 lines up
-browsers take BT.709, and greens and reds shift.
+ComfyUI's own writer converts with the BT.601 matrix and leaves the file untagged, so players guess: from 720
+lines up browsers take BT.709, and greens and reds shift.
 
 Source: ITU-R BT.709-6, item 3 (matrix); ITU-T H.273 (code points 1 for BT.709).
 Letters: F frames, H height, W width.
@@ -57,17 +58,23 @@ class EncodeSettings:
 
 
 class VideoEncoder:
-    """Writes a video frame by frame to a path or buffer; what it holds in memory does not grow with the number of frames.
+    """Writes a video frame by frame to a path or buffer; what
+    it holds in memory does not grow with the number of frames.
 
-    Sides that a pixel format cannot have (odd ones with halved colour planes) are made even by repeating the last row or column.
-    audio: ComfyUI's AUDIO, {"waveform": (B, C, N) in -1..1, "sample_rate": Hz}, of which the first sound is
-    taken; what is longer than the video is cut off.
-    metadata: texts by name for the container."""
+    Sides that a pixel format cannot have (odd ones with halved colour planes) are made
+    even by repeating the last row or column. audio: ComfyUI's AUDIO, {"waveform": (B,
+    C, N) in -1..1, "sample_rate": Hz}, of which the first sound is taken; what is
+    longer than the video is cut off. metadata: texts by name for the container.
+    """
 
     def __init__(
-        self, target: str | BinaryIO, settings: EncodeSettings, with_alpha: bool = False, audio: dict | None = None,
+        self,
+        target: str | BinaryIO,
+        settings: EncodeSettings,
+        with_alpha: bool = False,
+        audio: dict | None = None,
         metadata: dict[str, str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.settings = settings
         self.format = settings.check(with_alpha, audio is not None)
         self.pix_fmt = choose_pix_fmt(settings.format, self.format, settings.pix_fmt, with_alpha)
@@ -97,18 +104,22 @@ class VideoEncoder:
         return av.open(file, "w", format=self.format.container, options=options, **again)
 
     def write(self, frame: torch.Tensor, alpha: torch.Tensor | None = None) -> None:
-        """Adds a frame (H, W, 3), values 0..1, with its opacity (H, W), 1 = opaque. Raises ValueError when its size differs."""
+        """Adds a frame (H, W, 3), values 0..1, with its opacity (H,
+        W), 1 = opaque. Raises ValueError when its size differs.
+        """
         if self._video is None:
             self._begin(frame)
-        for picture in self._packer.pack(frame, alpha):
-            self._encode(picture)
+        for image in self._packer.pack(frame, alpha):
+            self._encode(image)
 
     def finish(self) -> int:
-        """Writes what is still held back and closes the file; returns how many frames were written. Raises ValueError for none."""
+        """Writes what is still held back and closes the file; returns
+        how many frames were written. Raises ValueError for none.
+        """
         if self._video is None:
             raise ValueError("a video needs at least one frame; 0 were given.")
-        for picture in self._packer.finish():
-            self._encode(picture)
+        for image in self._packer.finish():
+            self._encode(image)
         self._mux(self._video.encode(None))
         if self._sound is not None:
             self._sound.write_until(float(self.written / self.settings.rate))
@@ -133,8 +144,8 @@ class VideoEncoder:
         smallest, largest = self.format.sides
         if not smallest <= min(height, width) <= max(height, width) <= largest:
             raise ValueError(
-                f"frames of {width}x{height} do not fit {self.settings.format}: its sides are {smallest} to {largest} pixels; "
-                f"resize them or choose another format."
+                f"frames of {width}x{height} do not fit {self.settings.format}: its sides are {smallest} to"
+                f" {largest} pixels; resize them or choose another format."
             )
         packer = PixelPacker(width, height, self.pix_fmt, self.settings.rate)
         stream = self._container.add_stream(self.format.codec, rate=self.settings.rate)
@@ -142,7 +153,9 @@ class VideoEncoder:
         context = stream.codec_context
         options = dict(self.format.options)
         if self.format.crf is not None:
-            options |= self.format.quality(self.format.crf[2] if self.settings.crf is None else self.settings.crf)
+            options |= self.format.quality(
+                self.format.crf[2] if self.settings.crf is None else self.settings.crf
+            )
             if self.format.codec == "libvpx-vp9":
                 context.bit_rate = 0  # else crf is only a lower bound
         stream.options = options
@@ -156,10 +169,12 @@ class VideoEncoder:
         if self._sound is not None:
             self._sound.begin()
 
-    def _encode(self, picture: av.VideoFrame) -> None:
-        picture.pts, picture.time_base = self.written, 1 / self.settings.rate
-        with kept_priority() if self.written == 0 else contextlib.nullcontext():  # the first frame opens the encoder
-            packets = self._video.encode(picture)
+    def _encode(self, image: av.VideoFrame) -> None:
+        image.pts, image.time_base = self.written, 1 / self.settings.rate
+        with (
+            kept_priority() if self.written == 0 else contextlib.nullcontext()
+        ):  # the first frame opens the encoder
+            packets = self._video.encode(image)
         self._mux(packets)
         self.written += 1
         if self._sound is not None:  # alongside, so that neither waits for the other in the muxer's memory
@@ -180,13 +195,19 @@ def _read_back(file: BinaryIO, url: str, flags: int, options: dict) -> BinaryIO:
 
 
 def encode_h264(
-    frames: Iterable[torch.Tensor], target: str | BinaryIO, fps: float, crf: float = 18.0, audio: dict | None = None,
+    frames: Iterable[torch.Tensor],
+    target: str | BinaryIO,
+    fps: float,
+    crf: float = 18.0,
+    audio: dict | None = None,
     progress: Callable[[], None] | None = None,
-) -> int:  # fmt: skip
-    """Writes frames (H, W, 3), values 0..1, to an MP4 file or buffer as every browser plays it; returns how many were written.
+) -> int:
+    """Writes frames (H, W, 3), values 0..1, to an MP4 file or
+    buffer as every browser plays it; returns how many were written.
 
-    fps: frames per second, above 0. crf: 1 (best, large) to 51 (worst); 18 looks like the original. progress is called after each frame.
-    Raises ValueError for no frames, or values out of range."""
+    fps: frames per second, above 0. crf: 1 (best, large) to 51 (worst); 18 looks like the original. progress
+    is called after each frame. Raises ValueError for no frames, or values out of range.
+    """
     encoder = VideoEncoder(target, EncodeSettings("H.264 (mp4)", fps, crf), audio=audio)
     try:
         for frame in frames:

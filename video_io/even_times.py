@@ -1,7 +1,7 @@
 """Times that were rounded when they were stored, put back on the even grid that they come from.
 
-Files keep times as whole numbers of a tick: 24 frames a second become 0, 42, 83, 125 ms in MKV and WebM.
-Times are in seconds.
+Files keep times as whole numbers of a tick: 24 frames a second
+become 0, 42, 83, 125 ms in MKV and WebM. Times are in seconds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Texts (a workflow, a prompt) inside files, in the form in which ComfyUI's front end finds them when the file is dropped on it.
+"""Texts (a workflow, a prompt) inside files, in the form in which
+ComfyUI's front end finds them when the file is dropped on it.
 
-Source: RFC 9649 (WebP's EXIF chunk and VP8X flags), W3C PNG third edition (chunks); ComfyUI writes the same fields itself.
+Source: RFC 9649 (WebP's EXIF chunk and VP8X flags), W3C PNG
+third edition (chunks); ComfyUI writes the same fields itself.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ VP8X_HAS_EXIF, VP8X_HAS_ALPHA = 0x08, 0x10
 
 
 def to_text(value: object) -> str:
-    """JSON without braces inside its strings: the front end counts braces to find where a text in a WebM file ends."""
+    """JSON without braces inside its strings: the front end
+    counts braces to find where a text in a WebM file ends.
+    """
     text = json.dumps(value, default=str)
     return re.sub(r'"(?:[^"\\]|\\.)*"', lambda m: m[0].replace("{", "\\u007b").replace("}", "\\u007d"), text)
 
@@ -52,16 +56,18 @@ def _escape(character: str) -> str:
 
 
 def add_texts(path: Path, extension: str, texts: dict[str, str]) -> None:
-    """Adds texts to a finished file whose container took none while it was written (png, webp); for others it does nothing."""
+    """Adds texts to a finished file whose container took none
+    while it was written (png, webp); for others it does nothing.
+    """
     if texts and extension == "png":
         _add_to_png(path, storable(texts))
     elif texts and extension == "webp":
         _add_to_webp(path, storable(texts))
 
 
-def write_picture(path: Path, picture: Image.Image, texts: dict[str, str]) -> None:
+def write_image(path: Path, image: Image.Image, texts: dict[str, str]) -> None:
     """A PNG that carries the texts."""
-    picture.save(path, format="PNG")
+    image.save(path, format="PNG")
     add_texts(path, "png", texts)
 
 
@@ -100,7 +106,9 @@ def _add_to_webp(path: Path, texts: dict[str, str]) -> None:
                 f"'{printable(path.name)}' does not begin as a WebP file does, so that the workflow cannot "
                 "be added; write it again."
             )
-        if head[12:16] != b"VP8X":  # one frame alone is stored without the header that can say what else is there
+        if (
+            head[12:16] != b"VP8X"
+        ):  # one frame alone is stored without the header that can say what else is there
             head = _extend_webp(file, path)
         file.seek(0, io.SEEK_END)
         file.write(b"EXIF" + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2))
@@ -113,8 +121,8 @@ def _add_to_webp(path: Path, texts: dict[str, str]) -> None:
 
 def _extend_webp(file: BinaryIO, path: Path) -> bytes:
     """Puts the extended header before the picture; returns the beginning of the file."""
-    with Image.open(path) as picture:
-        (width, height), alpha = picture.size, VP8X_HAS_ALPHA if picture.mode == "RGBA" else 0
+    with Image.open(path) as image:
+        (width, height), alpha = image.size, VP8X_HAS_ALPHA if image.mode == "RGBA" else 0
     file.seek(12)
     content = file.read()
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")

@@ -60,7 +60,12 @@ def _problem_on_windows(parts: list[str]) -> str:
             return f"holds '{printable(odd)}', which Windows takes in no file name; leave it out"
     for folder in parts[:-1]:
         if folder.strip(".") and folder != folder.rstrip(". "):
-            return f"has the sub-folder '{printable(folder)}'; on Windows none ends in a dot or space, leave it out"
+            return (
+                f"has the sub-folder '{printable(folder)}'; on Windows none ends in a dot or space, leave"
+                " it out"
+            )
         if DEVICES.fullmatch(folder):
-            return f"has the sub-folder '{printable(folder)}', which is a device on Windows; choose another name"
+            return (
+                f"has the sub-folder '{printable(folder)}', which is a device on Windows; choose another name"
+            )
     return ""

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 ONE_THREAD = 1
-"""FFmpeg's scaler writes past the end of a row; one thread repairs that with the next row, several write into each other's."""
+"""FFmpeg's scaler writes past the end of a row; one thread
+repairs that with the next row, several write into each other's.
+"""
 
 
 class PixelPacker:
@@ -26,12 +28,19 @@ class PixelPacker:
         self.has_matrix = not layout.is_rgb
         self._with_alpha = any(c.is_alpha for c in layout.components)
         self._deep = max(c.bits for c in layout.components) > 8
-        # On its way to YUV the scaler takes 16 bits for 8 that were shifted: white of 65535 would become 943 instead of 940.
+        # On its way to YUV the scaler takes 16 bits for 8 that were
+        # shifted: white of 65535 would become 943 instead of 940.
         self._opaque = 65535 if self._deep else 255
         self._white = 255 << 8 if self._deep and self.has_matrix else self._opaque
         # Colour planes of half the size need even sides.
-        halves = (layout.chroma_width(16) < 16, layout.chroma_height(16) < 16) if self.has_matrix else (False, False)
-        self.width, self.height = (side + side % 2 * half for side, half in zip((width, height), halves, strict=True))
+        halves = (
+            (layout.chroma_width(16) < 16, layout.chroma_height(16) < 16)
+            if self.has_matrix
+            else (False, False)
+        )
+        self.width, self.height = (
+            side + side % 2 * half for side, half in zip((width, height), halves, strict=True)
+        )
         shape = (self.height, self.width, 4 if self._with_alpha else 3)
         # numpy's types, because torch can do little with its 16-bit unsigned ones.
         self._floats = torch.empty(shape)
@@ -39,13 +48,15 @@ class PixelPacker:
         self._palette = _PaletteGraph(self.width, self.height, rate) if palette else None
 
     def pack(self, frame: torch.Tensor, alpha: torch.Tensor | None = None) -> Iterator[av.VideoFrame]:
-        """The frames that can be encoded now. Raises ValueError when the size is not that of the first frame."""
+        """The frames that can be encoded now. Raises ValueError
+        when the size is not that of the first frame.
+        """
         height, width = self._size
         if tuple(frame.shape[:2]) != self._size or (alpha is not None and tuple(alpha.shape) != self._size):
             other = frame if tuple(frame.shape[:2]) != self._size else alpha
             raise ValueError(
-                f"every frame of a video has the size of the first, {width}x{height}, and one of {other.shape[1]}x{other.shape[0]} came; "
-                f"resize them to one size."
+                f"every frame of a video has the size of the first, {width}x{height}, and one of"
+                f" {other.shape[1]}x{other.shape[0]} came; resize them to one size."
             )
         floats = self._floats[:height, :width]
         floats[..., :3].copy_(frame[..., :3].detach())
@@ -65,18 +76,26 @@ class PixelPacker:
             np.copyto(self._pixels, self._floats.numpy(), casting="unsafe")
         else:
             torch.from_numpy(self._pixels).copy_(self._floats)
-        name = ("rgba" if self._with_alpha else "rgb") + (("64le" if self._with_alpha else "48le") if self._deep else "")
-        picture = av.VideoFrame.from_ndarray(self._pixels, format=name if self._with_alpha or self._deep else "rgb24")
+        name = ("rgba" if self._with_alpha else "rgb") + (
+            ("64le" if self._with_alpha else "48le") if self._deep else ""
+        )
+        image = av.VideoFrame.from_ndarray(
+            self._pixels, format=name if self._with_alpha or self._deep else "rgb24"
+        )
         if self._palette is not None:
-            yield from self._palette.through(picture)
+            yield from self._palette.through(image)
         elif self.has_matrix:
-            out = picture.reformat(
-                format=self.pix_fmt, dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG", threads=ONE_THREAD,
-            )  # fmt: skip
+            out = image.reformat(
+                format=self.pix_fmt,
+                dst_colorspace="ITU709",
+                src_color_range="JPEG",
+                dst_color_range="MPEG",
+                threads=ONE_THREAD,
+            )
             out.color_range = 1
             yield out
         else:
-            yield picture.reformat(format=self.pix_fmt, threads=ONE_THREAD)
+            yield image.reformat(format=self.pix_fmt, threads=ONE_THREAD)
 
     def finish(self) -> Iterator[av.VideoFrame]:
         """The frames that are still held back."""
@@ -85,13 +104,19 @@ class PixelPacker:
 
 
 class _PaletteGraph:
-    """256 colours of its own for every frame, dithered: a palette for all of them would need all of them in memory."""
+    """256 colours of its own for every frame, dithered: a
+    palette for all of them would need all of them in memory.
+    """
 
     def __init__(self, width: int, height: int, rate: Fraction) -> None:
         graph = av.filter.Graph()
         source = graph.add_buffer(width=width, height=height, format="rgba", time_base=1 / rate)
         split = graph.add("split")
-        make, use, sink = graph.add("palettegen", "stats_mode=single"), graph.add("paletteuse", "new=1"), graph.add("buffersink")
+        make, use, sink = (
+            graph.add("palettegen", "stats_mode=single"),
+            graph.add("paletteuse", "new=1"),
+            graph.add("buffersink"),
+        )
         source.link_to(split)
         split.link_to(use, 0, 0)
         split.link_to(make, 1, 0)
@@ -100,11 +125,11 @@ class _PaletteGraph:
         graph.configure()
         self._graph, self._time_base, self._pushed = graph, 1 / rate, 0
 
-    def through(self, picture: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        if picture is not None:
-            picture.pts, picture.time_base = self._pushed, self._time_base
+    def through(self, image: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
+        if image is not None:
+            image.pts, image.time_base = self._pushed, self._time_base
             self._pushed += 1
-        self._graph.push(picture)
+        self._graph.push(image)
         while True:
             try:
                 yield self._graph.pull()

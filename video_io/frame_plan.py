@@ -1,4 +1,6 @@
-"""Which frames of a video are wanted: a list of frame numbers, made before anything is decoded. Times are in seconds."""
+"""Which frames of a video are wanted: a list of frame numbers,
+made before anything is decoded. Times are in seconds.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ FEW_MISSING = 2  # frames of a constant rate that cutting or capturing may have 
 
 
 @dataclass(frozen=True)
-class FrameWish:
-    """Applied in this order: the span of time, the forced rate, the skipped frames, every n-th, the cap, the multiple."""
+class FrameRequest:
+    """Applied in this order: the span of time, the forced rate,
+    the skipped frames, every n-th, the cap, the multiple.
+    """
 
     start_seconds: float = 0.0
     duration_seconds: float = 0.0  # 0 = to the end
@@ -52,15 +56,15 @@ class FramePlan:
     varies: bool = False  # whether some of them stand for longer than others
 
 
-def plan_frames(times: Sequence[float], wish: FrameWish, end: float | None = None) -> list[int]:
+def plan_frames(times: Sequence[float], request: FrameRequest, end: float | None = None) -> list[int]:
     """Numbers of the wanted frames in a video whose frames are shown from `times` (ascending) on.
 
     end: until when the last one is shown, None = as long as usual. Raises ValueError as `plan_span` does."""
-    return plan_span(times, wish, end).numbers
+    return plan_span(times, request, end).numbers
 
 
 def plan_span(
-    times: Sequence[float], wish: FrameWish, end: float | None = None, tick: Fraction = MILLISECOND,
+    times: Sequence[float], request: FrameRequest, end: float | None = None, tick: Fraction = MILLISECOND,
     claimed: Iterable[Fraction | None] = (),
 ) -> FramePlan:  # fmt: skip
     """The wanted frames of a video whose frames are shown from `times` (ascending) on.
@@ -73,23 +77,23 @@ def plan_span(
     if not times:
         raise ValueError("the video has no frames; choose another file.")
     shown = _Shown.of(times, end, tick, claimed)
-    begin = shown.times[0] + wish.start_seconds
-    stop = min(begin + wish.duration_seconds, shown.end) if wish.duration_seconds else shown.end
-    rate = wish.force_rate
+    begin = shown.times[0] + request.start_seconds
+    stop = min(begin + request.duration_seconds, shown.end) if request.duration_seconds else shown.end
+    rate = request.force_rate
     everything = _at_rate(shown, begin, stop, rate) if rate else _in_span(shown, begin, stop)
-    wanted = everything[wish.skip_first_frames :: wish.every_nth]
-    taken = wanted[: _how_many(len(wanted), wish)]
+    wanted = everything[request.skip_first_frames :: request.every_nth]
+    taken = wanted[: _how_many(len(wanted), request)]
     if not taken:
         raise ValueError(
             f"no frames are left: the video has {len(times)} frames and lasts "
             f"{shown.end - shown.times[0]:.2f} s, {len(everything)} of them lie in the span from "
-            f"{wish.start_seconds:g} s; start earlier, skip fewer frames, or ask for fewer at a time."
+            f"{request.start_seconds:g} s; start earlier, skip fewer frames, or ask for fewer at a time."
         )
     if rate:
-        begin += wish.skip_first_frames / float(exact_rate(rate))
-        fps = rate / wish.every_nth
+        begin += request.skip_first_frames / float(exact_rate(rate))
+        fps = rate / request.every_nth
         return FramePlan(taken, begin, begin + len(taken) / fps, fps)
-    return _as_they_are(shown, taken, wish.every_nth, begin, stop)
+    return _as_they_are(shown, taken, request.every_nth, begin, stop)
 
 
 def _as_they_are(shown: _Shown, taken: list[int], every_nth: int, begin: float, stop: float) -> FramePlan:
@@ -159,9 +163,9 @@ def _at_rate(shown: _Shown, begin: float, stop: float, force_rate: float) -> lis
     return numbers
 
 
-def _how_many(there: int, wish: FrameWish) -> int:
+def _how_many(there: int, request: FrameRequest) -> int:
     """How many of so many frames the cap and the multiple leave."""
-    count = min(there, wish.cap) if wish.cap else there
-    if wish.multiple > 1 and count >= wish.offset:
-        count = (count - wish.offset) // wish.multiple * wish.multiple + wish.offset
+    count = min(there, request.cap) if request.cap else there
+    if request.multiple > 1 and count >= request.offset:
+        count = (count - request.offset) // request.multiple * request.multiple + request.offset
     return count

@@ -1,29 +1,41 @@
-"""What models want of the frames they are given: how many, how fast, and sides that are a multiple of what."""
+"""What models want of the frames they are given: how
+many, how fast, and sides that are a multiple of what.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 
-from .frame_plan import FrameWish
+from .frame_plan import FrameRequest
 
 LENGTH_RULES = {"any": (1, 0), "4n+1": (4, 1), "8n+1": (8, 1), "8n": (8, 0), "16n": (16, 0)}
-"""What a node offers -> multiple and offset: Wan and HunyuanVideo take 4n+1 frames, LTX-Video 8n+1, AnimateDiff 16."""
+"""What a node offers -> multiple and offset: Wan and
+HunyuanVideo take 4n+1 frames, LTX-Video 8n+1, AnimateDiff 16.
+"""
 
 
 @dataclass(frozen=True)
 class FramePreset:
-    """The rate, cap and length rule that fill in for what was left open, and the multiple of both sides that is added."""
+    """The rate, cap and length rule that fill in for what was
+    left open, and the multiple of both sides that is added.
+    """
 
     rate: float = 0.0  # frames per second, 0 = the source's
     cap: int = 0  # frames, 0 = all
     length: str = "any"  # of LENGTH_RULES
     multiple: int = 1  # pixels
 
-    def complete(self, wish: FrameWish) -> FrameWish:
-        """A wish whose rate, cap and length rule come from the preset where they were left open."""
-        rule = (wish.multiple, wish.offset) if wish.multiple > 1 else LENGTH_RULES[self.length]
-        return replace(wish, force_rate=wish.force_rate or self.rate, cap=wish.cap or self.cap, multiple=rule[0], offset=rule[1])
+    def complete(self, request: FrameRequest) -> FrameRequest:
+        """A request whose rate, cap and length rule come from the preset where they were left open."""
+        rule = (request.multiple, request.offset) if request.multiple > 1 else LENGTH_RULES[self.length]
+        return replace(
+            request,
+            force_rate=request.force_rate or self.rate,
+            cap=request.cap or self.cap,
+            multiple=rule[0],
+            offset=rule[1],
+        )
 
     def multiple_of(self, multiple: int) -> int:
         """The multiple of both sides that suits the model and what was asked for."""
@@ -40,5 +52,7 @@ FRAME_PRESETS = {
     "HunyuanVideo": FramePreset(24, 129, "4n+1", 16),
     "LTX-Video": FramePreset(25, 97, "8n+1", 32),
 }
-"""What a node offers. The numbers of frames of Wan and LTX-Video, and LTX-Video's rate, are the defaults of ComfyUI's own nodes for
-them; Wan's rate is that of Wan 2.1's configuration (2.2's 5B model takes 24); HunyuanVideo's are those of its sampling script."""
+"""What a node offers. The numbers of frames of Wan and LTX-Video, and LTX-Video's rate, are the defaults of
+ComfyUI's own nodes for them; Wan's rate is that of Wan 2.1's configuration (2.2's 5B model takes 24);
+HunyuanVideo's are those of its sampling script.
+"""

@@ -1,7 +1,7 @@
 """HDR and wide-gamut pictures as an SDR screen shows them: PQ, HLG and SDR in BT.2020 to BT.709.
 
-Source: ITU-R BT.2100-2 (PQ and HLG curves), BT.2087 (conversion of primaries), BT.2408 (203 cd/m2 is diffuse white).
-Pictures are (..., 3), values 0..1.
+Source: ITU-R BT.2100-2 (PQ and HLG curves), BT.2087 (conversion of primaries), BT.2408 (203 cd/m2 is diffuse
+white). Pictures are (..., 3), values 0..1.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def is_wider(primaries: int, transfer: int) -> bool:
 
 
 def to_display(signal: torch.Tensor, transfer: int) -> torch.Tensor:
-    """A BT.2020 picture as BT.709 signal: HDR's highlights above diffuse white are compressed, colours outside BT.709 clipped."""
+    """A BT.2020 picture as BT.709 signal: HDR's highlights above
+    diffuse white are compressed, colours outside BT.709 clipped.
+    """
     to_light = {PQ: pq_to_light, HLG: hlg_to_light}.get(transfer)
     light = sdr_to_light(signal) if to_light is None else to_light(signal) / DIFFUSE_WHITE
     linear = torch.einsum("dc,...c->...d", torch.tensor(BT2020_TO_BT709), light).clamp(min=0)

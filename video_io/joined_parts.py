@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import av
 
-from .facts import Source, open_video, video_stream
+from .probe import Source, open_video, video_stream
 
 
 @dataclass
@@ -64,10 +64,10 @@ def part_shifts(source: Source, sound: int, stop: Callable[[], None]) -> list[fl
 
     One for all where sound and pictures have different numbers of parts."""
     with open_video(source) as container:
-        pictures = video_stream(container)
-        rate = float(pictures.guessed_rate or pictures.average_rate or 1)
+        frames = video_stream(container)
+        rate = float(frames.guessed_rate or frames.average_rate or 1)
         shown, heard = _Parts(), _Parts()
-        parts = {pictures.index: shown, sound: heard}
+        parts = {frames.index: shown, sound: heard}
         try:
             for packet in container.demux():
                 stop()

@@ -9,11 +9,14 @@ from typing import TypeVar
 Frame = TypeVar("Frame")
 
 
-def in_play_order(frames: Callable[[bool], Iterator[Frame]], count: int, ping_pong: bool, repeats: int) -> Iterator[Frame]:
+def in_play_order(
+    frames: Callable[[bool], Iterator[Frame]], count: int, ping_pong: bool, repeats: int
+) -> Iterator[Frame]:
     """The frames of a video as they are shown; repeats of 0 and 1 are once.
 
-    frames(backward) goes through all `count` of them. There and back leaves out both ends on the way back, so that no frame stands
-    twice when the video starts again."""
+    frames(backward) goes through all `count` of them. There and back leaves out both ends on the way back, so
+    that no frame stands twice when the video starts again.
+    """
     for _ in range(max(1, repeats)):
         yield from frames(False)
         if ping_pong and count > 2:

@@ -27,8 +27,9 @@ PLANAR = "gbrp16le"  # RGB of 16 bits: the fastest of them, and of one scale for
 
 @dataclass(frozen=True)
 class Values:
-    """Numbers of which `white` stands for 1 (a little more may come) in arrays (H, W, c), which together have
-    all channels."""
+    """Numbers of which `white` stands for 1 (a little more may
+    come) in arrays (H, W, c), which together have all channels.
+    """
 
     parts: tuple[np.ndarray, ...]
     white: int
@@ -41,8 +42,9 @@ def is_deep(frame: av.VideoFrame) -> bool:
 
 
 class RgbConverter:
-    """Converts pictures, one at a time; keeps its tables from picture to picture and is no thing for two
-    threads."""
+    """Converts pictures, one at a time; keeps its tables from
+    picture to picture and is no thing for two threads.
+    """
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
@@ -60,9 +62,9 @@ class RgbConverter:
             )
         if not with_alpha or _alpha_plane(frame) is not None or not _has_alpha(frame):
             return self._colours(frame, size), self._opacity(frame, size) if with_alpha else None
-        picture = self._reformat(frame, size, "rgba64le" if is_deep(frame) else "rgba").to_ndarray()
+        image = self._reformat(frame, size, "rgba64le" if is_deep(frame) else "rgba").to_ndarray()
         white = _white(frame) if is_deep(frame) else 255
-        return Values((picture[..., :3],), white), Values((picture[..., 3:],), np.iinfo(picture.dtype).max)
+        return Values((image[..., :3],), white), Values((image[..., 3:],), np.iinfo(image.dtype).max)
 
     def _colours(self, frame: av.VideoFrame, size: tuple[int, int]) -> Values:
         if not is_deep(frame):
@@ -70,8 +72,8 @@ class RgbConverter:
             return Values((_packed(self._reformat(frame, size, "rgb24")),), 255)
         if _is_rgb(frame):
             return Values((self._reformat(frame, size, "rgb48le").to_ndarray(),), 65535)
-        picture = self._reformat(frame, size, PLANAR)
-        return Values(tuple(_plane(picture, index) for index in (2, 0, 1)), _white(frame))
+        image = self._reformat(frame, size, PLANAR)
+        return Values(tuple(_plane(image, index) for index in (2, 0, 1)), _white(frame))
 
     def _opacity(self, frame: av.VideoFrame, size: tuple[int, int]) -> Values:
         index = _alpha_plane(frame)
@@ -96,8 +98,9 @@ class RgbConverter:
             )  # fmt: skip
         except av.error.FFmpegError as error:
             raise ValueError(
-                f"frames in the format {frame.format.name} with colour matrix {frame.colorspace} of "
-                f"ITU-T H.273 cannot be converted to RGB; convert the video to BT.709 (matrix 1) with a video tool."
+                f"frames in the format {frame.format.name} with colour matrix {frame.colorspace} of ITU-T"
+                " H.273 cannot be converted to RGB; convert the video to BT.709 (matrix 1) with a video"
+                " tool."
             ) from error
 
 
@@ -110,8 +113,9 @@ def _has_alpha(frame: av.VideoFrame) -> bool:
 
 
 def _alpha_plane(frame: av.VideoFrame) -> int | None:
-    """The plane that holds nothing but the opacity beside YUV; None where it is packed with the colours, or
-    where none is."""
+    """The plane that holds nothing but the opacity beside YUV;
+    None where it is packed with the colours, or where none is.
+    """
     planes = [component.plane for component in frame.format.components if component.is_alpha]
     return planes[0] if planes and planes[0] == 3 and not frame.format.is_rgb else None
 
@@ -132,8 +136,9 @@ def _packed(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _white(frame: av.VideoFrame) -> int:
-    """What the scaler makes of white in 16 bits: full range is only shifted, so 1023 of 10 bits becomes
-    65472."""
+    """What the scaler makes of white in 16 bits: full range
+    is only shifted, so 1023 of 10 bits becomes 65472.
+    """
     if _is_rgb(frame):
         return 65535
     bits = max(component.bits for component in frame.format.components)

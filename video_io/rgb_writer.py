@@ -1,4 +1,5 @@
-"""Decoded frames of any pixel format to float RGB in a place that is there already, on threads of their own while the next are decoded.
+"""Decoded frames of any pixel format to float RGB in a place that is there already, on threads of their own
+while the next are decoded.
 
 Letters: H height, W width.
 """
@@ -21,17 +22,23 @@ from .rgb_conversion import RgbConverter, Values, is_deep
 
 THREADS = 2
 BAND = 32  # rows that are made floats at once, while they are in the processor's cache
-UNDER_WAY = 3  # frames that wait or are being written, as decoded; THREADS of them also as RGB: 6 MiB of 1080p
+UNDER_WAY = (
+    3  # frames that wait or are being written, as decoded; THREADS of them also as RGB: 6 MiB of 1080p
+)
 
 
 class RgbWriter:
-    """Writes frames in the order in which it is told to and says so, in that order; a context, at whose end all are written.
+    """Writes frames in the order in which it is told to and says
+    so, in that order; a context, at whose end all are written.
 
-    An error of a frame is raised by a later `write` or at the end."""
+    An error of a frame is raised by a later `write` or at the end.
+    """
 
     def __init__(self) -> None:
         self._local = threading.local()
-        self._pending: collections.deque[tuple[concurrent.futures.Future, Callable[[], None]]] = collections.deque()
+        self._pending: collections.deque[tuple[concurrent.futures.Future, Callable[[], None]]] = (
+            collections.deque()
+        )
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
 
     def __enter__(self) -> RgbWriter:
@@ -47,9 +54,20 @@ class RgbWriter:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def write(self, frame: av.VideoFrame, turn: Turn, size: FrameSize, targets: list[tuple], written: Callable[[], None]) -> None:
-        """Write a frame into places (H, W, 3), each with one (H, W) for its opacity or None; `written` is called by this thread."""
-        if is_wider(frame.color_primaries, frame.color_trc):  # takes many times the memory of other frames: one at a time
+    def write(
+        self,
+        frame: av.VideoFrame,
+        turn: Turn,
+        size: FrameSize,
+        targets: list[tuple],
+        written: Callable[[], None],
+    ) -> None:
+        """Write a frame into places (H, W, 3), each with one (H, W)
+        for its opacity or None; `written` is called by this thread.
+        """
+        if is_wider(
+            frame.color_primaries, frame.color_trc
+        ):  # takes many times the memory of other frames: one at a time
             self.finish()
             self._put(frame, turn, size, targets)
             written()
@@ -73,7 +91,9 @@ class RgbWriter:
         with torch.inference_mode(targets[0][0].is_inference()):  # which every thread enters for itself
             self._convert(frame, turn, size, *targets)
 
-    def _convert(self, frame: av.VideoFrame, turn: Turn, size: FrameSize, target: tuple, *others: tuple) -> None:
+    def _convert(
+        self, frame: av.VideoFrame, turn: Turn, size: FrameSize, target: tuple, *others: tuple
+    ) -> None:
         if not hasattr(self._local, "converter"):
             self._local.converter = RgbConverter()
         out, alpha = target
@@ -95,7 +115,9 @@ class RgbWriter:
 
 
 def _put_values(values: Values, turn: Turn, size: FrameSize, place: torch.Tensor) -> tuple[slice, slice]:
-    """Writes values (h, w, C) into their place of (H, W, C), turned, cut, and as 0..1; returns which rows and columns that is."""
+    """Writes values (h, w, C) into their place of (H, W, C), turned,
+    cut, and as 0..1; returns which rows and columns that is.
+    """
     (x, y), (width, height) = size.offset, size.out
     cut = (slice(max(0, -y), max(0, -y) + height), slice(max(0, -x), max(0, -x) + width))
     parts = [turn.apply(part)[cut] for part in values.parts]

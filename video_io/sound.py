@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from .facts import Source
+from .probe import Source
 from .sound_pieces import Span, read_track
 from .sound_timeline import Timeline, placed, runs
 
@@ -25,7 +25,7 @@ def read_sound(
     None for a file without sound that can be decoded. Values are mostly in -1..1, as the file has them. Every
     piece stands at its own time; where there is none, or it is damaged, there is silence. Rate and layout are
     those of the first piece of the span; what differs later is converted. stop, which may raise, is called
-    for every packet. retimed: as VideoFacts has it. free_memory: bytes that may be taken.
+    for every packet. retimed: as VideoProbe has it. free_memory: bytes that may be taken.
 
     Raises ValueError where the sound needs more memory than is free."""
     track = read_track(source, Span(start, end, retimed), stop, free_memory)

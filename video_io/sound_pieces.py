@@ -18,8 +18,8 @@ import av
 import numpy as np
 
 from ..memory import check_memory
-from .facts import Source, open_video
 from .joined_parts import PartShifts, part_shifts
+from .probe import Source, open_video
 
 PREROLL = 1.0
 """Seconds that are decoded before a span."""
@@ -36,8 +36,9 @@ LESSER = (
     | av.stream.Disposition.visual_impaired
     | av.stream.Disposition.hearing_impaired
 )
-"""Tracks that a player takes only when asked: a commentary, a description for the blind, a mix for the hard
-of hearing."""
+"""Tracks that a player takes only when asked: a commentary, a
+description for the blind, a mix for the hard of hearing.
+"""
 
 Failure = tuple[float | None, av.error.FFmpegError]
 """When a packet should be heard that cannot be decoded, and what the decoder says."""

@@ -1,8 +1,8 @@
 """Puts pieces of sound where their times say. Times are in seconds; C channels, N samples.
 
 Stamps are rounded (Matroska and FLV to 1 ms) and jitter in recordings, so that pieces follow each other
-without a seam as long as their stamps stay near. Stamps that stay away are a gap (silence), an overlap (the later
-counts), or begin anew as in joined transport streams.
+without a seam as long as their stamps stay near. Stamps that stay away are a gap (silence), an overlap (the
+later counts), or begin anew as in joined transport streams.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ def _whole_pieces(away: float, seconds: float) -> float:
 
 
 def _lasts(pieces: Sequence[Piece], number: int, end: float, shift: float) -> bool:
-    """Whether the stamps from piece `number` on stay away from where the pieces would be behind each other
-    from `end` on."""
+    """Whether the stamps from piece `number` on stay away from
+    where the pieces would be behind each other from `end` on.
+    """
     begin, last = end, end + LASTING
     for count, (before, piece) in enumerate(itertools.pairwise(pieces[number : number + 100])):
         begin += before.seconds
@@ -131,14 +132,16 @@ def runs(places: Sequence[Placed]) -> Iterator[list[Placed]]:
 
 
 def packed(samples: np.ndarray) -> np.ndarray:
-    """Sound (C, N) as (1, N * C), the channels of a moment beside each other: PyAV takes any number of them
-    so."""
+    """Sound (C, N) as (1, N * C), the channels of a moment
+    beside each other: PyAV takes any number of them so.
+    """
     return np.ascontiguousarray(samples.T).reshape(1, -1)
 
 
 def convert(samples: np.ndarray, rate: int, layout: str, to_rate: int, to_layout: str) -> np.ndarray:
-    """Sound (C, N) in another rate and layout, mixed as FFmpeg does, but so that nothing becomes louder than
-    it may be."""
+    """Sound (C, N) in another rate and layout, mixed as FFmpeg
+    does, but so that nothing becomes louder than it may be.
+    """
     resampler = av.AudioResampler(
         format="flt", layout=to_layout, rate=to_rate, options={"rematrix_maxval": "1"}
     )

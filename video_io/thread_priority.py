@@ -1,7 +1,8 @@
 """Keeps threads at the priority they had.
 
-The SVT-AV1 encoder, opened by root on Linux (as in most containers), makes its own threads and the one that opens it real-time threads of
-the highest priority, for good: what that thread computes and starts from then on leaves hardly any time to the rest of the computer.
+The SVT-AV1 encoder, opened by root on Linux (as in most containers), makes its own threads and the one that
+opens it real-time threads of the highest priority, for good: what that thread computes and starts from then
+on leaves hardly any time to the rest of the computer.
 
 Source: sched(7) of the Linux manual.
 """
@@ -15,7 +16,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def kept_priority() -> Iterator[None]:
-    """What becomes a real-time thread of this process inside gets its former priority back at the end, a new thread the ordinary one."""
+    """What becomes a real-time thread of this process inside gets its
+    former priority back at the end, a new thread the ordinary one.
+    """
     before = _policies()
     try:
         yield
@@ -28,7 +31,9 @@ def kept_priority() -> Iterator[None]:
 
 
 def _policies() -> dict[int, tuple[int, int]]:
-    """Policy and priority of every thread of this process by its number; nothing where the system does not tell."""
+    """Policy and priority of every thread of this process
+    by its number; nothing where the system does not tell.
+    """
     found: dict[int, tuple[int, int]] = {}
     if not hasattr(os, "sched_getscheduler") or not os.path.isdir("/proc/self/task"):
         return found

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..foreign_text import printable
 from .encode import EncodeSettings, VideoEncoder
-from .file_metadata import add_texts, write_picture
+from .file_metadata import add_texts, write_image
 from .file_names import check_length, numbered
 from .part_file import PartFile, remove_left_over_parts
 
@@ -32,13 +32,18 @@ class VideoFile:
     Raises ValueError for a name or folder that cannot be written to, before the first frame."""
 
     def __init__(
-        self, folder: Path, stem: str, settings: EncodeSettings, with_alpha: bool = False, audio: dict | None = None,
+        self,
+        folder: Path,
+        stem: str,
+        settings: EncodeSettings,
+        with_alpha: bool = False,
+        audio: dict | None = None,
         texts: dict[str, str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.format = settings.check(with_alpha, audio is not None)
         self._folder = Path(folder)
         self._texts = texts or {}
-        self._picture = None
+        self._image = None
         self._stems = numbered(stem)
         with _explained(self._folder):
             remove_left_over_parts(self._folder)
@@ -72,12 +77,13 @@ class VideoFile:
         return self
 
     def write(self, frame: torch.Tensor, alpha: torch.Tensor | None = None) -> None:
-        """Adds a frame (H, W, 3), values 0..1, with its opacity (H, W). Raises ValueError for frames of another size, OSError as a full
-        disk does."""
-        if self._picture is None and self.sidecar is not None:
+        """Adds a frame (H, W, 3), values 0..1, with its opacity (H, W). Raises ValueError for frames of
+        another size, OSError as a full disk does.
+        """
+        if self._image is None and self.sidecar is not None:
             parts = [frame[..., :3]] if alpha is None else [frame[..., :3], alpha[..., None]]
             pixels = torch.cat([part.detach().float().cpu() for part in parts], -1).nan_to_num().clamp(0, 1)
-            self._picture = Image.fromarray((pixels * 255).round().byte().numpy())
+            self._image = Image.fromarray((pixels * 255).round().byte().numpy())
         with _explained(self._folder):
             self._encoder.write(frame, alpha)
 
@@ -111,7 +117,7 @@ class VideoFile:
         if part is None:
             raise RuntimeError(f"the picture beside {self._part.path.name} is written by another process")
         try:
-            write_picture(part.path, self._picture, self._texts)
+            write_image(part.path, self._image, self._texts)
             part.sync()
             yield part
         finally:
@@ -139,12 +145,13 @@ def _explained(folder: Path) -> Iterator[None]:
         if error.errno in NO_ROOM:
             raise OSError(
                 error.errno,
-                f"the file could not be written whole, because there is no room left in "
-                f"'{printable(folder.name)}'; free some, write fewer frames, or choose a higher crf. Nothing remains of the file",
+                "the file could not be written whole, because there is no room left in"
+                f" '{printable(folder.name)}'; free some, write fewer frames, or choose a higher crf. Nothing"
+                " remains of the file",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR):
             raise ValueError(
                 f"the folder '{printable(folder.name)}' cannot be written to ({printable(error.strerror)}); "
-                f"choose another one in filename_prefix, or let ComfyUI write there."
+                "choose another one in filename_prefix, or let ComfyUI write there."
             ) from error
         raise

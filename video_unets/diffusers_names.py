@@ -1,10 +1,11 @@
 """Key names of diffusers' UNets as those of ComfyUI's own UNetModel, by rule instead of a table.
 
-Source: github.com/huggingface/diffusers (UNet2DConditionModel, UNet3DConditionModel: `down_blocks.D.resnets.R`, `temp_convs`, ...), and
+Source: github.com/huggingface/diffusers (UNet2DConditionModel,
+UNet3DConditionModel: `down_blocks.D.resnets.R`, `temp_convs`, ...), and
 ComfyUI's comfy/ldm/modules/diffusionmodules/openaimodel.py (`input_blocks.N.M`).
 
-Blocks are counted from the keys themselves: how many resnets a level has, and whether it has spatial (`attentions`) or temporal
-(`temp_attentions`) transformers, which move the upsampler's place.
+Blocks are counted from the keys themselves: how many resnets a level has, and whether it has spatial
+(`attentions`) or temporal (`temp_attentions`) transformers, which move the upsampler's place.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class DiffusersNames:
                 self._mid_parts.add(found[1])
 
     def core_name(self, key: str) -> str | None:
-        """The name of a key (or of a module, without `.weight`) in core's UNetModel; None for a key that has no place in it."""
+        """The name of a key (or of a module, without `.weight`) in
+        core's UNetModel; None for a key that has no place in it.
+        """
         if found := _BLOCK.match(key + "."):
             name = self._in_block(found[1], int(found[2]), found[3], int(found[4]), found[5])
         elif found := _MID.match(key + "."):
@@ -66,7 +69,8 @@ class DiffusersNames:
     def _in_block(self, side: str, level: int, part: str, index: int, tail: str) -> str:
         before = sum(count for (other, at), count in self._resnets.items() if other == side and at < level)
         if side == "down_blocks":
-            # One block of core's for every resnet and one for every downsampler, behind the first convolution's.
+            # One block of core's for every resnet and one for
+            # every downsampler, behind the first convolution's.
             first = 1 + before + sum(1 for at in range(level) if (side, at, "downsamplers") in self._parts)
             block = "input_blocks"
         else:
@@ -88,13 +92,16 @@ class DiffusersNames:
 
 
 def _layer(part: str, has_spatial: bool, tail: str) -> tuple[int, str]:
-    """Which layer of a core block a part of a diffusers block is, and the rest of the name inside that layer."""
+    """Which layer of a core block a part of a diffusers
+    block is, and the rest of the name inside that layer.
+    """
     if part == "resnets":
         head, _, rest = tail.partition(".")
         return 0, f"{RESNET_PARTS.get(head, head)}.{rest}"
     if part == "temp_convs":
         return 0, f"temopral_conv.{tail}"
     return 1 + (has_spatial and part == "temp_attentions"), tail
+
 
 _RESNET_LAYERS = ("conv1", "time_emb_proj", "conv2", "conv_shortcut")
 _TEMPORAL_CONV_LAYERS = ("conv1.2", "conv2.3", "conv3.3", "conv4.3")
@@ -107,9 +114,11 @@ _TRANSFORMER_LAYERS = (
 
 
 def unet3d_modules(num_res_blocks: list[int], has_attention: list[bool]) -> list[str]:
-    """Names of the linear and convolution layers of diffusers' UNet3DConditionModel, in the order in which it registers them.
+    """Names of the linear and convolution layers of diffusers'
+    UNet3DConditionModel, in the order in which it registers them.
 
-    Both lists have one entry a level, full resolution first. `conv_shortcut` is named for every resnet, whether it has one or not.
+    Both lists have one entry a level, full resolution first. `conv_shortcut` is named for every resnet,
+    whether it has one or not.
     """
 
     def block(name: str, count: int, attention: bool) -> list[str]:
@@ -124,7 +133,12 @@ def unet3d_modules(num_res_blocks: list[int], has_attention: list[bool]) -> list
         ]
 
     levels = list(zip(num_res_blocks, has_attention, strict=True))
-    names = ["conv_in", "time_embedding.linear_1", "time_embedding.linear_2", *(f"transformer_in.{x}" for x in _TRANSFORMER_LAYERS)]
+    names = [
+        "conv_in",
+        "time_embedding.linear_1",
+        "time_embedding.linear_2",
+        *(f"transformer_in.{x}" for x in _TRANSFORMER_LAYERS),
+    ]
     for level, (count, attention) in enumerate(levels):
         names += block(f"down_blocks.{level}", count, attention)
         names += [f"down_blocks.{level}.downsamplers.0.conv"] if level + 1 < len(levels) else []

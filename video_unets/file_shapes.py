@@ -1,6 +1,7 @@
 """Keys and shapes of a model file, read so that a damaged file is named instead of misread.
 
-A network's key names may differ from the file's; errors name the file's, because that is what a person can look up.
+A network's key names may differ from the file's; errors
+name the file's, because that is what a person can look up.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ class FileShapes(dict):
     published: the file's own name of a key, where it was renamed.
     """
 
-    def __init__(self, shapes: Mapping[str, Iterable[int]], file_name: str = "this file", published: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        shapes: Mapping[str, Iterable[int]],
+        file_name: str = "this file",
+        published: Mapping[str, str] | None = None,
+    ):
         super().__init__((key, tuple(shape)) for key, shape in shapes.items())
         self.file_name = file_name
         self._published = {} if published is None else published
@@ -45,7 +51,8 @@ class FileShapes(dict):
 def published_name(key: str, published: Mapping[str, str]) -> str:
     """The file's name of a network's key; {network's key: file's key} holds those that the file has.
 
-    For a key that is not among them the nearest neighbour tells: of 'a.0.weight' the name of 'a.0.bias' with another end.
+    For a key that is not among them the nearest neighbour tells:
+    of 'a.0.weight' the name of 'a.0.bias' with another end.
     """
     if key in published or not published:
         return published.get(key, key)
@@ -69,5 +76,7 @@ def agreed_size(shapes: Mapping[str, tuple[int, ...]], places: Mapping[str, int]
     if len(found) != 1 or None in found:
         name = shapes.published if isinstance(shapes, FileShapes) else str
         listed = ", ".join(f"'{printable(name(key))}' {tuple(shapes[key])}" for key in places)
-        raise ValueError(f"the shapes of {listed} contradict each other; the file is damaged or of an unknown kind.")
+        raise ValueError(
+            f"the shapes of {listed} contradict each other; the file is damaged or of an unknown kind."
+        )
     return found.pop()

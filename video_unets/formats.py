@@ -1,6 +1,7 @@
 """Files of video networks: which published system a file is, and whether it is complete.
 
-Source: the loading code of each system's repository (its module names it); a file is unwrapped as they unwrap it.
+Source: the loading code of each system's repository (its
+module names it); a file is unwrapped as they unwrap it.
 """
 
 from __future__ import annotations
@@ -23,22 +24,33 @@ from .videocrafter import network as videocrafter
 StateDict = dict[str, torch.Tensor]
 
 _WRAPPINGS = ("state_dict", "ema", "module", "model")
-_OTHER_PARTS = ("first_stage_model.", "cond_stage_model.", "embedder.", "conditioner.")  # VAE, text encoder, image encoder
+_OTHER_PARTS = (
+    "first_stage_model.",
+    "cond_stage_model.",
+    "embedder.",
+    "conditioner.",
+)  # VAE, text encoder, image encoder
 _ADDED_BY_SAVING = ("v_pred", "ztsnr")  # what ComfyUI writes beside the weights of networks that predict v
 _DEEPSPEED = "_forward_module."  # 16 characters before every key of a DeepSpeed checkpoint
 
 VIDEO_UNETS: dict[str, VideoSystem] = {
-    system.name: system for module in (modelscope, videocrafter, lavie, show1, svd) for system in module.SYSTEMS
+    system.name: system
+    for module in (modelscope, videocrafter, lavie, show1, svd)
+    for system in module.SYSTEMS
 }
 """Every published system by name; exactly one claims a file."""
 
 
 def unwrap(raw: Mapping) -> StateDict:
-    """The tensors of a file by key, freed of `state_dict`, `ema`, `module` and `model` nesting and of DeepSpeed's key prefix."""
+    """The tensors of a file by key, freed of `state_dict`, `ema`,
+    `module` and `model` nesting and of DeepSpeed's key prefix.
+    """
     for wrapping in _WRAPPINGS:
         if isinstance(raw.get(wrapping), Mapping):
             raw = raw[wrapping]
-    tensors = {key: value for key, value in raw.items() if isinstance(key, str) and isinstance(value, torch.Tensor)}
+    tensors = {
+        key: value for key, value in raw.items() if isinstance(key, str) and isinstance(value, torch.Tensor)
+    }
     if tensors and all(key.startswith(_DEEPSPEED) for key in tensors):
         tensors = {key[len(_DEEPSPEED) :]: value for key, value in tensors.items()}
     return tensors
@@ -52,8 +64,8 @@ def shapes_of(tensors: Mapping[str, torch.Tensor], file_name: str) -> FileShapes
 def detect(shapes: FileShapes) -> VideoSystem:
     """The one system whose file this is.
 
-    Raises ValueError naming the file, what it looks like and where it belongs when it is no video network; also when two systems
-    claim it, which is an error of ours.
+    Raises ValueError naming the file, what it looks like and where it belongs when it is no video network;
+    also when two systems claim it, which is an error of ours.
     """
     claimed = [system for system in VIDEO_UNETS.values() if system.claims(shapes)]
     if len(claimed) == 1:
@@ -74,16 +86,22 @@ def own_keys(system: VideoSystem, keys: Iterable[str]) -> list[str]:
     """Those of a file's keys that are the network's, without the prefix of the system."""
     start = len(system.prefix)
     foreign = _OTHER_PARTS + _ADDED_BY_SAVING
-    return [key[start:] for key in keys if key.startswith(system.prefix) and not key[start:].startswith(foreign)]
+    return [
+        key[start:] for key in keys if key.startswith(system.prefix) and not key[start:].startswith(foreign)
+    ]
 
 
 def network_weights(system: VideoSystem, tensors: StateDict) -> tuple[StateDict, dict[str, str]]:
-    """A file's tensors under the network's names, and {network's key: file's key}; views of the file's tensors, nothing is copied."""
+    """A file's tensors under the network's names, and {network's key: file's key}; views of the file's
+    tensors, nothing is copied.
+    """
     inside = {key: tensors[system.prefix + key] for key in own_keys(system, tensors)}
     weights = system.to_network(inside)
     # Conversions rename and reshape: a view begins at the same address, which is how a tensor is recognised.
     names = {value.data_ptr(): system.prefix + key for key, value in inside.items()}
-    return weights, {key: names[value.data_ptr()] for key, value in weights.items() if value.data_ptr() in names}
+    return weights, {
+        key: names[value.data_ptr()] for key, value in weights.items() if value.data_ptr() in names
+    }
 
 
 def check_weights(
@@ -93,9 +111,11 @@ def check_weights(
     file_name: str,
     published: Mapping[str, str],
 ) -> None:
-    """Compares a network's weights, under the network's names, with the tensors it has: exactly these keys and shapes.
+    """Compares a network's weights, under the network's names,
+    with the tensors it has: exactly these keys and shapes.
 
-    published: {network's key: file's key}. Raises ValueError naming the first key that is missing, of another shape or unknown.
+    published: {network's key: file's key}. Raises ValueError naming
+    the first key that is missing, of another shape or unknown.
     """
     missing = [key for key in expected if key not in weights]
     if missing:
@@ -124,8 +144,14 @@ def check_weights(
 
 _LOOKS_LIKE: tuple[tuple[str, str], ...] = (
     (r"\.motion_modules\.\d+\.", "an AnimateDiff motion module (use Load Motion Module)"),
-    (r"^model\.diffusion_model\.input_blocks\.\d+\.0\.time_stack\.", "another relative of Stable Video Diffusion (SV4D?)"),
-    (r"^decoder\..*\.temporal_res_block\.", "Stable Video Diffusion's VAE in diffusers' layout (use Load Video VAE)"),
+    (
+        r"^model\.diffusion_model\.input_blocks\.\d+\.0\.time_stack\.",
+        "another relative of Stable Video Diffusion (SV4D?)",
+    ),
+    (
+        r"^decoder\..*\.temporal_res_block\.",
+        "Stable Video Diffusion's VAE in diffusers' layout (use Load Video VAE)",
+    ),
     (r"\.temporal_res_block\.", "another relative of Stable Video Diffusion in diffusers' layout"),
     (r"^conditioner\.embedders\.|^cond_stage_model\.", "an image checkpoint (use Load Checkpoint)"),
 )

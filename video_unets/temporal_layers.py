@@ -1,11 +1,14 @@
-"""What turns ComfyUI's image UNet into a video network: temporal convolutions and temporal transformers in its own blocks.
+"""What turns ComfyUI's image UNet into a video network: temporal
+convolutions and temporal transformers in its own blocks.
 
-Source: ModelScopeT2V (Wang et al. 2023, arXiv 2308.06571, section 3.2) and its published implementation (github.com/modelscope/modelscope,
-video_synthesis/unet_sd.py) fix the layers and their key names, the misspelled `temopral_conv` included; the relative positions are those
-of VideoCrafter1 (Chen et al. 2023, arXiv 2310.19512; github.com/AILab-CVC/VideoCrafter), after Shaw et al. 2018, arXiv 1803.02155.
+Source: ModelScopeT2V (Wang et al. 2023, arXiv 2308.06571, section 3.2) and its published implementation
+(github.com/modelscope/modelscope, video_synthesis/unet_sd.py) fix the layers and their key names, the
+misspelled `temopral_conv` included; the relative positions are those of VideoCrafter1 (Chen et al. 2023,
+arXiv 2310.19512; github.com/AILab-CVC/VideoCrafter), after Shaw et al. 2018, arXiv 1803.02155.
 
-Letters: B videos, F frames of a video in this call, N = B*F images, C channels, H height, W width. Everything between the layers is
-(N, C, H, W) with the frames of a video adjacent, so that core's ControlNet, patches and previews see a batch of images.
+Letters: B videos, F frames of a video in this call, N = B*F images, C channels, H height, W width. Everything
+between the layers is (N, C, H, W) with the frames of a video adjacent, so that core's ControlNet, patches and
+previews see a batch of images.
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ OPERATIONS = comfy.ops.disable_weight_init
 
 
 class TemporalConv(nn.Module):
-    """Four times norm, SiLU and a convolution over three frames, added to the input; the norms see all frames of a video."""
+    """Four times norm, SiLU and a convolution over three frames,
+    added to the input; the norms see all frames of a video.
+    """
 
     def __init__(self, channels: int, dtype=None, device=None, operations=OPERATIONS):
         super().__init__()
@@ -46,7 +51,15 @@ class TemporalConv(nn.Module):
 class TemporalConvResBlock(ResBlock):
     """Core's ResBlock with a temporal convolution behind it."""
 
-    def __init__(self, channels: int, emb_channels: int, out_channels: int, dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self,
+        channels: int,
+        emb_channels: int,
+        out_channels: int,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
         made = {"dtype": dtype, "device": device, "operations": operations}
         super().__init__(channels, emb_channels, 0, out_channels=out_channels, **made)
         self.temopral_conv = TemporalConv(out_channels, **made)
@@ -54,7 +67,14 @@ class TemporalConvResBlock(ResBlock):
     @classmethod
     def like(cls, block: ResBlock, dtype=None, device=None, operations=OPERATIONS) -> TemporalConvResBlock:
         """A block of the same sizes as an image UNet's, weights not set."""
-        return cls(block.channels, block.emb_channels, block.out_channels, dtype=dtype, device=device, operations=operations)
+        return cls(
+            block.channels,
+            block.emb_channels,
+            block.out_channels,
+            dtype=dtype,
+            device=device,
+            operations=operations,
+        )
 
     def forward(self, x: torch.Tensor, emb: torch.Tensor) -> torch.Tensor:
         """x (N, C, H, W), emb (N, E) -> (N, C', H, W)."""
@@ -67,56 +87,103 @@ class RelativePositions(nn.Module):
     def __init__(self, head_dim: int, max_distance: int, dtype=None, device=None):
         super().__init__()
         self.max_distance = max_distance
-        self.embeddings_table = nn.Parameter(torch.empty(2 * max_distance + 1, head_dim, dtype=dtype, device=device), requires_grad=False)
+        self.embeddings_table = nn.Parameter(
+            torch.empty(2 * max_distance + 1, head_dim, dtype=dtype, device=device), requires_grad=False
+        )
 
     def forward(self, like: torch.Tensor, num_frames: int) -> torch.Tensor:
-        """(F, F, head_dim) in dtype and on the device of `like`: row = the frame that looks, column = the one looked at."""
+        """(F, F, head_dim) in dtype and on the device of `like`:
+        row = the frame that looks, column = the one looked at.
+        """
         place = torch.arange(num_frames, device=like.device)
-        distance = (place[None, :] - place[:, None]).clamp(-self.max_distance, self.max_distance) + self.max_distance
+        distance = (place[None, :] - place[:, None]).clamp(
+            -self.max_distance, self.max_distance
+        ) + self.max_distance
         return comfy.ops.cast_to_input(self.embeddings_table, like)[distance]
 
 
 class RelativePositionAttention(CrossAttention):
     """Self-attention over frames whose keys and values know how far the other frame is."""
 
-    def __init__(self, query_dim: int, heads: int, dim_head: int, max_distance: int, dtype=None, device=None, operations=OPERATIONS):
-        super().__init__(query_dim, heads=heads, dim_head=dim_head, dtype=dtype, device=device, operations=operations)
+    def __init__(
+        self,
+        query_dim: int,
+        heads: int,
+        dim_head: int,
+        max_distance: int,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
+        super().__init__(
+            query_dim, heads=heads, dim_head=dim_head, dtype=dtype, device=device, operations=operations
+        )
         self.relative_position_k = RelativePositions(dim_head, max_distance, dtype=dtype, device=device)
         self.relative_position_v = RelativePositions(dim_head, max_distance, dtype=dtype, device=device)
 
     def forward(self, x, context=None, value=None, mask=None, transformer_options=None):
         """x (B*H*W, F, C) -> the same shape; attends to x alone."""
         n, num_frames, _ = x.shape
-        q, k, v = (to(x).view(n, num_frames, self.heads, self.dim_head).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v))
+        q, k, v = (
+            to(x).view(n, num_frames, self.heads, self.dim_head).transpose(1, 2)
+            for to in (self.to_q, self.to_k, self.to_v)
+        )
         towards = self.relative_position_k(q, num_frames)
         weights = q @ k.transpose(-1, -2) + torch.einsum("n h t d, t s d -> n h t s", q, towards)
         weights = (weights.float() * self.dim_head**-0.5).softmax(dim=-1).to(q.dtype)
-        out = weights @ v + torch.einsum("n h t s, t s d -> n h t d", weights, self.relative_position_v(v, num_frames))
+        out = weights @ v + torch.einsum(
+            "n h t s, t s d -> n h t d", weights, self.relative_position_v(v, num_frames)
+        )
         return self.to_out(out.transpose(1, 2).reshape(n, num_frames, self.heads * self.dim_head))
 
 
 class TemporalTransformer(nn.Module):
-    """Self-attention over the frames of every pixel: GroupNorm over all frames of a video, projection, one transformer block.
+    """Self-attention over the frames of every pixel: GroupNorm
+    over all frames of a video, projection, one transformer block.
 
-    No SpatialTransformer, because patches count those. Both attentions of the block look at frames, none at the text.
-    linear: Linear projections as in VideoCrafter instead of the Conv1d of ModelScope. max_distance: of the relative positions, 0 = none.
+    No SpatialTransformer, because patches count those. Both attentions of the block look at frames, none at
+    the text. linear: Linear projections as in VideoCrafter instead of the Conv1d of ModelScope. max_distance:
+    of the relative positions, 0 = none.
     """
 
-    def __init__(self, channels: int, heads: int, head_dim: int, linear: bool = False, max_distance: int = 0, dtype=None, device=None,
-                 operations=OPERATIONS):
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        head_dim: int,
+        linear: bool = False,
+        max_distance: int = 0,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
         super().__init__()
         made = {"dtype": dtype, "device": device}
         inner = heads * head_dim
         self.in_channels = channels
         self.use_linear = linear
         self.norm = operations.GroupNorm(32, channels, eps=1e-6, **made)
-        self.proj_in = operations.Linear(channels, inner, **made) if linear else operations.Conv1d(channels, inner, 1, **made)
+        self.proj_in = (
+            operations.Linear(channels, inner, **made)
+            if linear
+            else operations.Conv1d(channels, inner, 1, **made)
+        )
         block = BasicTransformerBlock(inner, heads, head_dim, operations=operations, **made)
         if max_distance:
             for name in ("attn1", "attn2"):
-                setattr(block, name, RelativePositionAttention(inner, heads, head_dim, max_distance, operations=operations, **made))
+                setattr(
+                    block,
+                    name,
+                    RelativePositionAttention(
+                        inner, heads, head_dim, max_distance, operations=operations, **made
+                    ),
+                )
         self.transformer_blocks = nn.ModuleList([block])
-        self.proj_out = operations.Linear(inner, channels, **made) if linear else operations.Conv1d(inner, channels, 1, **made)
+        self.proj_out = (
+            operations.Linear(inner, channels, **made)
+            if linear
+            else operations.Conv1d(inner, channels, 1, **made)
+        )
 
     @classmethod
     def like(cls, spatial: SpatialTransformer, **kwargs) -> TemporalTransformer:
@@ -133,7 +200,8 @@ class TemporalTransformer(nn.Module):
         else:
             tokens = self.proj_in(rearrange(video, "b c f h w -> (b h w) c f")).transpose(1, 2)
         for block in self.transformer_blocks:
-            # Empty options: patches made for spatial tokens (IPAdapter, attention couple) must not meet temporal ones.
+            # Empty options: patches made for spatial tokens (IPAdapter,
+            # attention couple) must not meet temporal ones.
             tokens = block(tokens, transformer_options={})
         if self.use_linear:
             return x + rearrange(self.proj_out(tokens), "(b h w) f c -> (b f) c h w", h=h, w=w)
@@ -141,9 +209,11 @@ class TemporalTransformer(nn.Module):
 
 
 class VideoUNet(UNetModel):
-    """Core's UNet for batches that are videos: opens the forward in which its layers read their frames, checks the text's width.
+    """Core's UNet for batches that are videos: opens the forward
+    in which its layers read their frames, checks the text's width.
 
-    Subclasses add their layers after `super().__init__` with `replace_layers`, and make them with `**self.made_with`.
+    Subclasses add their layers after `super().__init__` with
+    `replace_layers`, and make them with `**self.made_with`.
     """
 
     text_encoder = "OpenCLIP ViT-H (CLIP type stable_diffusion, as for SD2.x)"
@@ -151,24 +221,37 @@ class VideoUNet(UNetModel):
 
     def __init__(self, *, context_dim: int, dtype=None, device=None, operations=OPERATIONS, **settings):
         settings = {"image_size": 32, "use_spatial_transformer": True, "legacy": False, **settings}
-        super().__init__(context_dim=context_dim, dtype=dtype, device=device, operations=operations, **settings)
+        super().__init__(
+            context_dim=context_dim, dtype=dtype, device=device, operations=operations, **settings
+        )
         self.context_dim = context_dim
         self.made_with = {"dtype": dtype, "device": device, "operations": operations}
 
     def replace_layers(self, layers_for: Callable[[nn.Module], Iterable[nn.Module]]) -> None:
-        """Puts layers_for(layer) into the place of every layer of every block; blocks keep their numbers, which ControlNets count."""
+        """Puts layers_for(layer) into the place of every layer of every
+        block; blocks keep their numbers, which ControlNets count.
+        """
         for blocks in (self.input_blocks, self.output_blocks):
             for index, block in enumerate(blocks):
-                blocks[index] = TimestepEmbedSequential(*(new for layer in block for new in layers_for(layer)))
-        self.middle_block = TimestepEmbedSequential(*(new for layer in self.middle_block for new in layers_for(layer)))
+                blocks[index] = TimestepEmbedSequential(
+                    *(new for layer in block for new in layers_for(layer))
+                )
+        self.middle_block = TimestepEmbedSequential(
+            *(new for layer in self.middle_block for new in layers_for(layer))
+        )
 
-    def _forward(self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs):
-        """x (N, C, H, W), timesteps (N,), context (N, T, D) -> (N, C', H, W). Raises ValueError for a text of another width."""
+    def _forward(
+        self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs
+    ):
+        """x (N, C, H, W), timesteps (N,), context (N, T, D) -> (N,
+        C', H, W). Raises ValueError for a text of another width.
+        """
         transformer_options = {} if transformer_options is None else transformer_options
         if context is not None and context.shape[-1] != self.context_dim:
             raise ValueError(
-                f"this video network reads text of width {self.context_dim}, the conditioning has width {context.shape[-1]}: "
-                f"it comes from the wrong text encoder; wire {self.text_encoder} into CLIP Text Encode."
+                f"this video network reads text of width {self.context_dim}, the conditioning has width"
+                f" {context.shape[-1]}: it comes from the wrong text encoder; wire {self.text_encoder} into"
+                " CLIP Text Encode."
             )
         with in_forward(self, x.shape[0], transformer_options):
             return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)

@@ -1,7 +1,8 @@
-"""Makes ComfyUI recognise the checkpoint of the pack's tiny trained family (demo/), through its ordinary loaders.
+"""Makes ComfyUI recognise the checkpoint of the pack's
+tiny trained family (demo/), through its ordinary loaders.
 
-One class is appended to core's list of model families; it matches nothing but a UNet with 64 channels and a text width of
-64, so every published checkpoint is detected as before.
+One class is appended to core's list of model families; it matches nothing but a UNet with 64 channels and a
+text width of 64, so every published checkpoint is detected as before.
 """
 
 from __future__ import annotations
@@ -30,16 +31,22 @@ class TinyClipModel(comfy.sd1_clip.SDClipModel):
 
     def __init__(self, device="cpu", dtype=None, model_options=None, **kwargs):
         super().__init__(
-            device=device, dtype=dtype, textmodel_json_config=dict(TEXT_CONFIG), return_projected_pooled=False,
-            model_options=model_options or {}, **kwargs,
-        )  # fmt: skip
+            device=device,
+            dtype=dtype,
+            textmodel_json_config=dict(TEXT_CONFIG),
+            return_projected_pooled=False,
+            model_options=model_options or {},
+            **kwargs,
+        )
 
 
 class TinyClip(comfy.sd1_clip.SD1ClipModel):
     """The text encoder as core's CLIP object holds it."""
 
     def __init__(self, device="cpu", dtype=None, model_options=None, **kwargs):
-        super().__init__(device=device, dtype=dtype, model_options=model_options or {}, clip_model=TinyClipModel, **kwargs)
+        super().__init__(
+            device=device, dtype=dtype, model_options=model_options or {}, clip_model=TinyClipModel, **kwargs
+        )
 
 
 class ZoetropeTinySD(comfy.supported_models.SD15):
@@ -55,12 +62,16 @@ class ZoetropeTinySD(comfy.supported_models.SD15):
         if token_ids is not None:
             state_dict[EMBEDDING] = expand_vocabulary(state_dict[EMBEDDING], token_ids)
         # Stable Diffusion 1 uses neither, and its files lack both; core would report them as missing.
-        state_dict.setdefault("clip_l.transformer.text_projection.weight", torch.eye(TEXT_CONFIG["hidden_size"]))
+        state_dict.setdefault(
+            "clip_l.transformer.text_projection.weight", torch.eye(TEXT_CONFIG["hidden_size"])
+        )
         state_dict.setdefault("clip_l.logit_scale", torch.tensor(4.6055))
         return state_dict
 
     def process_vae_state_dict(self, state_dict):
-        """Pad the narrow autoencoder to TAESD's size: zero channels stay zero, zero blocks are the identity."""
+        """Pad the narrow autoencoder to TAESD's size: zero
+        channels stay zero, zero blocks are the identity.
+        """
         return pad_to_taesd(state_dict)
 
     def clip_target(self, state_dict=None):
@@ -68,7 +79,9 @@ class ZoetropeTinySD(comfy.supported_models.SD15):
 
 
 def expand_vocabulary(rows: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
-    """Rows (V + 1, C) for the V tokens `token_ids` and, last, for every other one -> the whole table (49408, C)."""
+    """Rows (V + 1, C) for the V tokens `token_ids` and,
+    last, for every other one -> the whole table (49408, C).
+    """
     table = rows[-1:].repeat(TEXT_CONFIG["vocab_size"], 1)
     table[token_ids.long()] = rows[:-1]
     return table
@@ -86,7 +99,10 @@ def pad_to_taesd(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
         value = torch.zeros(target.shape, dtype=torch.float16 if given is None else given.dtype)
         if given is not None:
             if any(a > b for a, b in zip(given.shape, target.shape, strict=True)):
-                raise ValueError(f"{key} has shape {tuple(given.shape)}, at most {tuple(target.shape)} fits; rebuild the file.")
+                raise ValueError(
+                    f"{key} has shape {tuple(given.shape)}, at most {tuple(target.shape)} fits; rebuild the"
+                    " file."
+                )
             value[tuple(slice(0, n) for n in given.shape)] = given
         padded[key] = value
     return padded

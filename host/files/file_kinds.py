@@ -1,4 +1,5 @@
-"""What a file really is that lies under a model's name: told by its first bytes, before it is read as a model.
+"""What a file really is that lies under a model's name:
+told by its first bytes, before it is read as a model.
 
 Source of the marks: the file formats' own descriptions, as collected in the manual of `file` (magic(5)).
 """
@@ -62,8 +63,8 @@ _XML = re.compile(rb"\s*<(\?xml|[A-Za-z]+[\s>/])")
 
 
 def other_kind(path: str) -> str:
-    """What a file is that its name does not say, and what to do: "a web page saved as a file; ...". Empty
-    where it may be a model.
+    """What a file is that its name does not say, and what to do: "a
+    web page saved as a file; ...". Empty where it may be a model.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
@@ -82,8 +83,8 @@ def other_kind(path: str) -> str:
 
 
 def cut_off(path: str) -> str:
-    """What is missing of a model file whose download broke off; empty where nothing is, or where that cannot
-    be known.
+    """What is missing of a model file whose download broke
+    off; empty where nothing is, or where that cannot be known.
     """
     if path.lower().endswith((".safetensors", ".sft")):
         lacking = _missing_bytes(path)
@@ -111,8 +112,8 @@ def _missing_bytes(path: str) -> int:
 
 
 def runs_code(path: str) -> bool:
-    """Whether a PyTorch file holds a whole pickle; where torch refuses to read one, it holds more than
-    tensors.
+    """Whether a PyTorch file holds a whole pickle; where
+    torch refuses to read one, it holds more than tensors.
     """
     if not zipfile.is_zipfile(path):
         with open(path, "rb") as file:
@@ -189,8 +190,8 @@ def _text(head: bytes) -> str:
         )
     if _WEB_PAGE.match(head) or re.search(rb"<html[\s>]", head[:1024], re.IGNORECASE):
         return (
-            "a web page saved as a file; download the model from that page with its download button, logged in if "
-            "it asks for that"
+            "a web page saved as a file; download the model from that page with its download button, logged"
+            " in if it asks for that"
         )
     if any(byte < 32 and byte not in b"\t\n\r\f" for byte in head):
         return ""

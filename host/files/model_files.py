@@ -21,16 +21,24 @@ MOTION_MODULES = "animatediff_models"
 """Folder key of motion modules; the same as AnimateDiff-Evolved's, so that existing folders are shared."""
 MOTION_LORAS = "animatediff_motion_lora"
 
-_OWN_FOLDERS = {MOTION_MODULES: ("animatediff_models", "zoetrope_motion_modules"), MOTION_LORAS: ("animatediff_motion_lora",)}
+_OWN_FOLDERS = {
+    MOTION_MODULES: ("animatediff_models", "zoetrope_motion_modules"),
+    MOTION_LORAS: ("animatediff_motion_lora",),
+}
 
 
 def register_model_folders() -> None:
-    """Adds this pack's folders below models/ without removing what other packs or extra_model_paths.yaml put there."""
+    """Adds this pack's folders below models/ without removing
+    what other packs or extra_model_paths.yaml put there.
+    """
     for key, names in _OWN_FOLDERS.items():
         paths, extensions = folder_paths.folder_names_and_paths.get(key, ([], set()))
         wanted = [os.path.join(folder_paths.models_dir, name) for name in names]
         paths = list(paths) + [p for p in wanted if p not in paths]
-        folder_paths.folder_names_and_paths[key] = (paths, set(extensions) | set(folder_paths.supported_pt_extensions))
+        folder_paths.folder_names_and_paths[key] = (
+            paths,
+            set(extensions) | set(folder_paths.supported_pt_extensions),
+        )
 
 
 def model_file_names(key: str) -> list[str]:
@@ -47,7 +55,8 @@ def missing_file_message(key: str, name: str | None, files: Iterable[PublishedFi
         return ""
     folders = " or ".join(map(printable, folder_paths.get_folder_paths(key)))
     missing = (
-        f"the model file '{printable(name)}' was not found; put it into {folders} and press R to refresh the lists."
+        f"the model file '{printable(name)}' was not found; put it into {folders} and press R to refresh the"
+        " lists."
     )
     return missing + download_hint(name, files)
 
@@ -67,9 +76,11 @@ def listed_files(keys: Iterable[str], files: Iterable[PublishedFile] = ()) -> li
     return with_workflow_names(sorted({name for key in keys for name in model_file_names(key)}), files)
 
 
-def missing_from_all_message(keys: Iterable[str], name: str | None, files: Iterable[PublishedFile] = ()) -> str:
-    """`missing_file_message` for a file that may lie under any of several folder keys, also as it was
-    downloaded.
+def missing_from_all_message(
+    keys: Iterable[str], name: str | None, files: Iterable[PublishedFile] = ()
+) -> str:
+    """`missing_file_message` for a file that may lie under
+    any of several folder keys, also as it was downloaded.
     """
     if name is not None and as_downloaded(name, listed_files(keys), files):
         return ""
@@ -110,9 +121,9 @@ def stays_in_file(path: str) -> bool:
 def read_content(path: str, mapped: bool = False) -> Any:
     """The content of a .safetensors, .ckpt, .pth, .pt or .bin file; pickles are read as plain tensors only.
 
-    mapped: pickles stay in the file too, where their format allows it, and are read when they are used (.safetensors always are).
-    Raises ValueError for empty, truncated and unreadable files, for other kinds of files and for pickles
-    that contain code.
+    mapped: pickles stay in the file too, where their format allows it, and are read when they are used
+    (.safetensors always are). Raises ValueError for empty, truncated and unreadable files, for other kinds of
+    files and for pickles that contain code.
     """
     name = os.path.basename(path)
     try:
@@ -153,7 +164,7 @@ def _refusal(path: str, name: str, size: int, error: Exception) -> str:
             return (
                 f"'{printable(name)}' was refused: it is a pickle that contains more than tensors and could "
                 f"run code on loading{told}. Use a "
-                f".safetensors version of the file."
+                ".safetensors version of the file."
             )
     if missing := cut_off(path):
         return (
@@ -165,7 +176,7 @@ def _refusal(path: str, name: str, size: int, error: Exception) -> str:
     return (
         f"'{printable(name)}' ({size} bytes) cannot be read: it is damaged, cut off or not a model "
         f"file{about}. Compare its size with the page you "
-        f"downloaded it from and download it again."
+        "downloaded it from and download it again."
     )
 
 

@@ -1,9 +1,10 @@
 """Where the files that the loaders take are published, and under which name.
 
-Three things use the table. A loader's list carries its entries to the editor, which offers to download what a workflow names and is
-not there (web/model_links.js). A file whose download has another name than workflows give it (`model.ckpt` is many different
-files) is also found as it came, in a folder with the name of its repository. Messages about a missing file say so.
-Source: the repositories' pages as README and help pages link them; hashes as several public programs list them.
+Three things use the table. A loader's list carries its entries to the editor, which offers to download what a
+workflow names and is not there (web/model_links.js). A file whose download has another name than workflows
+give it (`model.ckpt` is many different files) is also found as it came, in a folder with the name of its
+repository. Messages about a missing file say so. Source: the repositories' pages as README and help pages
+link them; hashes as several public programs list them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,16 @@ def _video(name: str, repository: str, path: str = "") -> PublishedFile:
     return PublishedFile(name, "diffusion_models", repository, path)
 
 
-CAMERA_MOVES = ("PanLeft", "PanRight", "TiltUp", "TiltDown", "ZoomIn", "ZoomOut", "RollingClockwise", "RollingAnticlockwise")
+CAMERA_MOVES = (
+    "PanLeft",
+    "PanRight",
+    "TiltUp",
+    "TiltDown",
+    "ZoomIn",
+    "ZoomOut",
+    "RollingClockwise",
+    "RollingAnticlockwise",
+)
 MODELSCOPE = "ali-vilab/modelscope-damo-text-to-video-synthesis"
 SVD = "stabilityai/stable-video-diffusion-img2vid"
 MOTION_FILES = (
@@ -72,7 +82,8 @@ MOTION_FILES = (
     _motion("mm-Stabilized_high.pth", "manshoety/AD_Stabilized_Motion"),
 )
 MOTION_LORA_FILES = tuple(
-    PublishedFile(f"v2_lora_{move}.ckpt", "animatediff_motion_lora", "guoyww/animatediff") for move in CAMERA_MOVES
+    PublishedFile(f"v2_lora_{move}.ckpt", "animatediff_motion_lora", "guoyww/animatediff")
+    for move in CAMERA_MOVES
 )
 VIDEO_MODEL_FILES = (
     _video("text2video_pytorch_model.pth", MODELSCOPE),
@@ -115,13 +126,17 @@ def published(name: str, files: Iterable[PublishedFile]) -> PublishedFile | None
 
 
 def as_downloaded(name: str, listed: Iterable[str], files: Iterable[PublishedFile]) -> str | None:
-    """The listed file that is, under its published name and in its folder, what workflows call `name`; None without one."""
+    """The listed file that is, under its published name and in
+    its folder, what workflows call `name`; None without one.
+    """
     entry = published(name, files)
     return next((place for place in listed if entry.is_at(place)), None) if entry else None
 
 
 def with_workflow_names(listed: list[str], files: Iterable[PublishedFile]) -> list[str]:
-    """The listed files, and the names that workflows have for those that lie there as they were downloaded."""
+    """The listed files, and the names that workflows have for those that lie there as they were
+    downloaded.
+    """
     more = {file.name for file in files if any(file.is_at(place) for place in listed)}
     return sorted({*listed, *more})
 
@@ -134,6 +149,6 @@ def download_hint(name: str, files: Iterable[PublishedFile]) -> str:
     if entry.published_name == entry.name:
         return f" It is published at {entry.url}."
     return (
-        f" It is published at {entry.url} as '{entry.published_name}': save it as '{entry.name}', or put it as it is into a folder "
-        f"'{entry.home}' in there."
+        f" It is published at {entry.url} as '{entry.published_name}': save it as '{entry.name}', or put it"
+        f" as it is into a folder '{entry.home}' in there."
     )

@@ -5,6 +5,13 @@ from .schedule import AUTO, BETA_SCHEDULE_CHOICES, USE_EXISTING
 from .settings import GROUP_NORM_CHOICES, JOINT, JOINT_EVOLVED, PER_FRAME, MotionSettings
 
 __all__ = [
-    "AUTO", "BETA_SCHEDULE_CHOICES", "GROUP_NORM_CHOICES", "JOINT", "JOINT_EVOLVED", "PER_FRAME", "USE_EXISTING",
-    "MotionSettings", "apply_motion_module",
-]  # fmt: skip
+    "AUTO",
+    "BETA_SCHEDULE_CHOICES",
+    "GROUP_NORM_CHOICES",
+    "JOINT",
+    "JOINT_EVOLVED",
+    "PER_FRAME",
+    "USE_EXISTING",
+    "MotionSettings",
+    "apply_motion_module",
+]

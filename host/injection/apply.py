@@ -1,7 +1,8 @@
 """Puts a temporal method on a MODEL: acts around layers of its UNet, and its weights as a model of their own.
 
-Nothing is inserted into the UNet's module tree. Each point is an object patch on `<layer>.forward` of a clone of the MODEL: core puts
-it on when that clone is loaded and takes it off when another one is, so the checkpoint without the method stays bit for bit the same.
+Nothing is inserted into the UNet's module tree. Each point is an object patch on `<layer>.forward` of a clone
+of the MODEL: core puts it on when that clone is loaded and takes it off when another one is, so the
+checkpoint without the method stays bit for bit the same.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def apply_method(
 ) -> comfy.model_patcher.ModelPatcher:  # fmt: skip
     """A clone of the MODEL with acts around layers of its UNet; model itself is not changed.
 
-    acts: by path inside the UNet. resolve: what the method makes of each forward. patchers: own the weights that the acts use."""
+    acts: by path inside the UNet. resolve: what the method makes
+    of each forward. patchers: own the weights that the acts use.
+    """
     patched = model.clone()
     patched.set_additional_models(KEY, [*patched.get_additional_models_with_key(KEY), *patchers])
     applied = Applied(resolve)
@@ -37,7 +40,9 @@ def apply_method(
     return patched
 
 
-def run_forward(executor, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs):
+def run_forward(
+    executor, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs
+):
     """DIFFUSION_MODEL wrapper: everything below it is one forward, for all methods of the MODEL."""
     options = {} if transformer_options is None else transformer_options
     with in_forward(executor.class_obj, x.shape[0], options):
@@ -45,7 +50,9 @@ def run_forward(executor, x, timesteps=None, context=None, y=None, control=None,
 
 
 def attention_with(transformer_options: dict) -> Attention:
-    """ComfyUI's attention for sequences of a few frames, open to the overrides that other packs put into the options."""
+    """ComfyUI's attention for sequences of a few frames, open
+    to the overrides that other packs put into the options.
+    """
 
     def attention(q, k, v, heads):
         function = comfy.ldm.modules.attention.optimized_attention_for_device(q.device, small_input=True)

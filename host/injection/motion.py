@@ -1,4 +1,6 @@
-"""Apply Motion Module: a temporal method's module on a MODEL, with its settings, its noise schedule and its checks."""
+"""Apply Motion Module: a temporal method's module on a
+MODEL, with its settings, its noise schedule and its checks.
+"""
 
 from __future__ import annotations
 
@@ -44,17 +46,22 @@ def apply_motion_module(
 
 
 class MotionCalls:
-    """What a motion module makes of each forward: the frames of a video, and whether it acts at this noise level.
+    """What a motion module makes of each forward: the frames
+    of a video, and whether it acts at this noise level.
 
-    Holds settings only; what belongs to a sampling run lives in a ContextVar."""
+    Holds settings only; what belongs to a sampling run lives in a ContextVar.
+    """
 
     def __init__(self, module: MotionModule, settings: MotionSettings, range_: tuple[float, float]):
         self.module, self.settings, self.sigma_range = module, settings, range_
         self.node_id = current_node()
-        self._run_range: ContextVar[tuple[float, float] | None] = ContextVar("zoetrope_motion_run", default=None)
+        self._run_range: ContextVar[tuple[float, float] | None] = ContextVar(
+            "zoetrope_motion_run", default=None
+        )
 
     def wrap_outer_sample(self, executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
-        """OUTER_SAMPLE wrapper: refuses latents that are no frames, says what is odd, finds the percent range.
+        """OUTER_SAMPLE wrapper: refuses latents that are no
+        frames, says what is odd, finds the percent range.
 
         The range is on the noise schedule of this run, which another node may have changed behind ours.
         """
@@ -82,13 +89,14 @@ class MotionCalls:
         frames = self.settings.frames_per_video or forward.num_frames
         if self.settings.frames_per_video and forward.is_windowed:
             raise ValueError(
-                f"frames_per_video={frames} of Apply Motion Module cannot be combined with context windows; set it to 0 "
-                f"there and set frames_per_video of the node 'Context Windows' to {frames}."
+                f"frames_per_video={frames} of Apply Motion Module cannot be combined with context windows;"
+                f" set it to 0 there and set frames_per_video of the node 'Context Windows' to {frames}."
             )
         if forward.num_frames % frames:
             raise ValueError(
-                f"the batch of {forward.num_frames} images is not a whole number of videos of frames_per_video={frames}; "
-                f"make the latent batch a multiple of {frames} or set frames_per_video to 0 (the whole batch is one video)."
+                f"the batch of {forward.num_frames} images is not a whole number of videos of"
+                f" frames_per_video={frames}; make the latent batch a multiple of {frames} or set"
+                " frames_per_video to 0 (the whole batch is one video)."
             )
         self._check_length(frames, forward.is_windowed)
         return frames
@@ -100,22 +108,24 @@ class MotionCalls:
         known = f"the {longest} that the motion module '{printable(self.module.name)}' knows"
         if windowed:
             raise ValueError(
-                f"windows of {frames} frames are more than {known}; lower context_length of the context windows to at "
-                f"most {longest} (16 is usual)."
+                f"windows of {frames} frames are more than {known}; lower context_length of the context"
+                f" windows to at most {longest} (16 is usual)."
             )
         raise ValueError(
-            f"{frames} frames are more than {known}; add the node 'Context Windows' (for example context_length=16) "
-            f"behind 'Apply Motion Module', or make at most {longest} frames."
+            f"{frames} frames are more than {known}; add the node 'Context Windows' (for example"
+            f" context_length=16) behind 'Apply Motion Module', or make at most {longest} frames."
         )
 
 
 def places_that_fit(model, motion_module: MotionModule) -> UNetPlaces:
-    """Where the layers of a MODEL's UNet lie. Raises ValueError saying why the motion module does not fit it."""
+    """Where the layers of a MODEL's UNet lie. Raises
+    ValueError saying why the motion module does not fit it.
+    """
     unet = model.get_model_object("diffusion_model")
     if not isinstance(unet, UNetModel):
         raise ValueError(
-            f"a motion module needs a Stable Diffusion UNet, this MODEL is a {type(unet).__name__}; load an SD1.x "
-            "checkpoint (or SDXL for an SDXL module) with Load Checkpoint."
+            f"a motion module needs a Stable Diffusion UNet, this MODEL is a {type(unet).__name__}; load an"
+            " SD1.x checkpoint (or SDXL for an SDXL module) with Load Checkpoint."
         )
     places = places_of(unet)
     if wrong := motion_module.method.misfit(motion_module.patcher.model, places):
@@ -128,7 +138,9 @@ def places_that_fit(model, motion_module: MotionModule) -> UNetPlaces:
 
 
 def _joint_norms(motion_module: MotionModule, places: UNetPlaces, choice: str) -> dict:
-    """The UNet's norms that see all frames of a video, by the choice of a person or as the module was trained."""
+    """The UNet's norms that see all frames of a video, by
+    the choice of a person or as the module was trained.
+    """
     if choice == AUTO:
         choice = JOINT if motion_module.method.joint_norms(motion_module.config) else PER_FRAME
     return {} if choice == PER_FRAME else joint_norm_acts(places, with_transformers=choice == JOINT_EVOLVED)

@@ -62,7 +62,9 @@ def motion_module_from_file(path: str) -> MotionModule:
     device = comfy.model_management.get_torch_device()
     parameters = sum(v.numel() for v in weights.values())
     dtype = comfy.model_management.unet_dtype(
-        device=device, model_params=parameters, supported_dtypes=[torch.float16, torch.bfloat16, torch.float32]
+        device=device,
+        model_params=parameters,
+        supported_dtypes=[torch.float16, torch.bfloat16, torch.float32],
     )
     weights = {k: v.to(torch.float32 if method.keeps_float32(k) else dtype) for k, v in weights.items()}
     return _module_of(_network(method, config, weights), method, config, name)
@@ -107,8 +109,8 @@ def add_motion_lora_from_file(module: MotionModule, path: str, strength: float) 
     name = os.path.basename(path)
     if module.method.name != "AnimateDiff":
         raise ValueError(
-            f"the MotionLoRA '{printable(name)}' is for AnimateDiff's modules, '{printable(module.name)}' is a module of "
-            f"{printable(module.method.name)}; use it with an AnimateDiff module."
+            f"the MotionLoRA '{printable(name)}' is for AnimateDiff's modules, '{printable(module.name)}' is"
+            f" a module of {printable(module.method.name)}; use it with an AnimateDiff module."
         )
     content = read_tensors(path)
     changes = read_motion_lora(content, name, _alpha_beside_the_tensors(path, name))
@@ -149,14 +151,16 @@ def _patches(module: MotionModule, changes: list[LowRankChange], name: str) -> d
 def _with_a_network_of_its_own(module: MotionModule) -> comfy.model_patcher.ModelPatcher:
     """A clone of the module's patcher around a network that no other patcher has.
 
-    ComfyUI keeps one set of patched weights for each network, so two modules with different MotionLoRAs on
-    one MODEL would both run with the first one's. The tensors are those of the module: memory is shared until
-    one of them is patched.
+    ComfyUI keeps one set of patched weights for each network, so two modules with
+    different MotionLoRAs on one MODEL would both run with the first one's. The
+    tensors are those of the module: memory is shared until one of them is patched.
     """
     source = module.patcher
     patched = {key: kept.weight for key, kept in source.backup.items()}  # as they are without the patches
     weights = {k: patched.get(k, v).to(source.offload_device) for k, v in source.model.state_dict().items()}
-    patcher = source.clone(model_override=(_network(module.method, module.config, weights), ({}, {}, {}, set())))
+    patcher = source.clone(
+        model_override=(_network(module.method, module.config, weights), ({}, {}, {}, set()))
+    )
     patcher.hook_backup = {}
     patcher.clone_base_uuid = uuid.uuid4()
     return patcher
@@ -186,7 +190,7 @@ def _alpha_beside_the_tensors(path: str, name: str) -> float | None:
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"the MotionLoRA '{printable(name)}' has settings that cannot be read ({printable(error)}); "
-            f"save it again."
+            "save it again."
         ) from error
     if alpha is not None and not math.isfinite(alpha):
         raise ValueError(
@@ -216,15 +220,15 @@ def _what_is_odd(
         yield f"The MotionLoRA '{printable(name)}' is off: its strength is 0."
     if num_kept < len(changes):
         yield (
-            f"The MotionLoRA '{printable(name)}' was made for v2 and '{printable(module.name)}' is "
-            f"{version}: {len(changes) - num_kept} of its {len(changes)} changes are for a middle block that {version} "
-            f"does not have. The movement may be weak or another; use a v2 module."
+            f"The MotionLoRA '{printable(name)}' was made for v2 and '{printable(module.name)}' is {version}:"
+            f" {len(changes) - num_kept} of its {len(changes)} changes are for a middle block that {version}"
+            " does not have. The movement may be weak or another; use a v2 module."
         )
     elif module.config.has_mid and changed_sites == without_middle:
         yield (
             f"The MotionLoRA '{printable(name)}' changes nothing in the middle block, "
             f"'{printable(module.name)}' is {version} and has one: the file was made for a v1 or v3 module. "
-            f"The movement may be weak or another."
+            "The movement may be weak or another."
         )
     if outside:
         yield (

@@ -27,6 +27,8 @@ def _blocks(unet: UNetModel) -> Iterator[tuple[Block, str, object]]:
 def _block_places(path: str, layers) -> BlockPlaces:
     """Down- and upsamplers that are ResBlocks themselves count as such: their norms are."""
     resblocks = [(f"{path}.{i}", layer) for i, layer in enumerate(layers) if isinstance(layer, ResBlock)]
-    transformers = tuple(f"{path}.{i}" for i, layer in enumerate(layers) if isinstance(layer, SpatialTransformer))
+    transformers = tuple(
+        f"{path}.{i}" for i, layer in enumerate(layers) if isinstance(layer, SpatialTransformer)
+    )
     channels = resblocks[0][1].out_channels if resblocks else None
     return BlockPlaces(tuple(name for name, _ in resblocks), transformers, channels)

@@ -1,4 +1,6 @@
-"""The frame tools that take a while, with ComfyUI's progress bar (which also ends them on cancel), and RAFT through core's loader."""
+"""The frame tools that take a while, with ComfyUI's progress bar
+(which also ends them on cancel), and RAFT through core's loader.
+"""
 
 from __future__ import annotations
 
@@ -21,52 +23,77 @@ def _progress(total: int):
     return lambda: bar.update(1)
 
 
-def remove_flicker(images: torch.Tensor, match: str, radius: float, strength: float, reference_frame: int) -> torch.Tensor:
-    """Images (F, H, W, C) with evened colours; see frame_tools.flicker. ValueError for a match that is not in MATCH_MODES."""
+def remove_flicker(
+    images: torch.Tensor, match: str, radius: float, strength: float, reference_frame: int
+) -> torch.Tensor:
+    """Images (F, H, W, C) with evened colours; see frame_tools.flicker.
+    ValueError for a match that is not in MATCH_MODES.
+    """
     if match not in MATCH_MODES:
-        raise ValueError(f"match='{printable(match)}' must be one of {', '.join(MATCH_MODES)}; choose one of these.")
+        raise ValueError(
+            f"match='{printable(match)}' must be one of {', '.join(MATCH_MODES)}; choose one of these."
+        )
     reference = reference_frame if match == "reference frame" else None
     return even_colours(images, radius, strength, reference, _progress(len(images)))
 
 
-def compare(clips: dict[str, torch.Tensor], labels: str, columns: int, length: str, label_height: int) -> torch.Tensor:
+def compare(
+    clips: dict[str, torch.Tensor], labels: str, columns: int, length: str, label_height: int
+) -> torch.Tensor:
     """Clips in a grid (F, H, W, 3), a line of `labels` above each; see frame_tools.grids."""
     images = list(clips.values())
     total = (max if length == "longest" else min)((len(clip) for clip in images), default=1)
-    return grids.compare_clips(images, label_lines(labels), columns, length, label_height, progress=_progress(total))
+    return grids.compare_clips(
+        images, label_lines(labels), columns, length, label_height, progress=_progress(total)
+    )
 
 
-def contact_sheet(frames: torch.Tensor, count: int, columns: int, cell_width: int, fps: float, numbers: bool) -> torch.Tensor:
+def contact_sheet(
+    frames: torch.Tensor, count: int, columns: int, cell_width: int, fps: float, numbers: bool
+) -> torch.Tensor:
     """`count` frames on one sheet (1, H, W, 3); see frame_tools.grids."""
     frames = frames[None] if frames.ndim == 2 else frames
     progress = _progress(min(count, len(frames)) if count else len(frames))
     return grids.contact_sheet(frames, count, columns, cell_width, fps, numbers, progress=progress)
 
 
-def optical_flow_picture(images: torch.Tensor, full_colour: float, optical_flow=None) -> tuple[torch.Tensor, str]:
-    """The movement of each frame (F, H, W, C) to the next as colours (F-1, H, W, 3), and how far it goes in words.
+def optical_flow_image(
+    images: torch.Tensor, full_colour: float, optical_flow=None
+) -> tuple[torch.Tensor, str]:
+    """The movement of each frame (F, H, W, C) to the next
+    as colours (F-1, H, W, 3), and how far it goes in words.
 
-    full_colour: pixels that are drawn in full colour, 0 = what 99 of 100 pixels stay below. optical_flow: a ModelPatcher around
-    RAFT from core's loader; without it the flow is found without a network.
+    full_colour: pixels that are drawn in full colour, 0 = what 99 of 100 pixels stay below. optical_flow: a
+    ModelPatcher around RAFT from core's loader; without it the flow is found without a network.
     """
     find = flow_between if optical_flow is None else _raft(optical_flow)
     flows = flow_frames(images, find, _progress(len(images) - 1))
     full_colour = full_colour or far_movement(flows)
     mean = sum(float(torch.hypot(*flow).mean()) for flow in flows) / len(flows)
-    text = f"{len(flows)} steps, mean movement {mean:.2f} pixels a frame, full colour = {full_colour:.2f} pixels"
+    text = (
+        f"{len(flows)} steps, mean movement {mean:.2f} pixels a frame, full colour = {full_colour:.2f} pixels"
+    )
     return draw_flow(flows, full_colour), text
 
 
 def _raft(patcher):
-    """A function like flow_between that asks torchvision's RAFT; frames are brought to a size that RAFT takes, and the flow back."""
+    """A function like flow_between that asks torchvision's RAFT; frames are brought to a size that RAFT
+    takes, and the flow back.
+    """
     comfy.model_management.load_models_gpu([patcher])
     device = patcher.load_device
 
     @torch.inference_mode()
     def find(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         height, width = first.shape[:2]
-        size = [max(RAFT_SMALLEST_SIDE, -(-side // RAFT_MULTIPLE) * RAFT_MULTIPLE) for side in (height, width)]
-        pair = torch.stack([grids.rgb(frame[None])[0] for frame in (first, second)]).movedim(-1, 1).to(device, torch.float32)
+        size = [
+            max(RAFT_SMALLEST_SIDE, -(-side // RAFT_MULTIPLE) * RAFT_MULTIPLE) for side in (height, width)
+        ]
+        pair = (
+            torch.stack([grids.rgb(frame[None])[0] for frame in (first, second)])
+            .movedim(-1, 1)
+            .to(device, torch.float32)
+        )
         pair = F.interpolate(pair, size=size, mode="bilinear") * 2 - 1
         flow = F.interpolate(patcher.model(pair[:1], pair[1:])[-1], size=(height, width), mode="bilinear")[0]
         return (flow * torch.tensor([width / size[1], height / size[0]], device=device).view(2, 1, 1)).cpu()
@@ -74,12 +101,18 @@ def _raft(patcher):
     return find
 
 
-def difference_plot(clips: dict[str, torch.Tensor], labels: str, width: int, height: int) -> tuple[torch.Tensor, str]:
-    """The changes from frame to frame of each clip as curves (1, height, width, 3), and a line of text for each."""
+def difference_plot(
+    clips: dict[str, torch.Tensor], labels: str, width: int, height: int
+) -> tuple[torch.Tensor, str]:
+    """The changes from frame to frame of each clip as curves
+    (1, height, width, 3), and a line of text for each.
+    """
     images = list(clips.values())
     names = label_lines(labels)
     if len(names) > len(images):
-        raise ValueError(f"{len(names)} labels for {len(images)} clips; write one line for each clip, in their order.")
+        raise ValueError(
+            f"{len(names)} labels for {len(images)} clips; write one line for each clip, in their order."
+        )
     names = [names[i] if i < len(names) and names[i] else f"clip {i + 1}" for i in range(len(images))]
     progress = _progress(sum(len(clip) - 1 for clip in images))
     series = [plots.frame_differences(clip, progress) for clip in images]

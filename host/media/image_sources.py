@@ -11,24 +11,18 @@ import comfy.utils
 import folder_paths
 
 from ...foreign_text import printable
-from ...video_io.picture_files import (
-    ANIMATED,
-    is_animated,
-    is_picture,
-    pictures_in,
-    take_animation,
-    take_pictures,
-)
+from ...video_io.image_files import ANIMATED, images_in, is_animated, is_image, take_animation, take_images
 from ...video_io.regular_files import check_regular
 from .video import FrameOptions, VideoFrames, free_memory, packed, stop
 
 
-def list_picture_sources() -> list[str]:
-    """What the combo box offers: animated pictures in the input folder, and every folder below it that holds
-    pictures.
+def list_image_sources() -> list[str]:
+    """What the combo box offers: animated pictures in the input
+    folder, and every folder below it that holds pictures.
 
-    What cannot be looked at (a broken link, a file that has just gone, one that may not be read) is left
-    out."""
+    What cannot be looked at (a broken link, a file that has
+    just gone, one that may not be read) is left out.
+    """
     root = Path(folder_paths.get_input_directory())
     folders, files = [], []
     for folder, below, names in os.walk(root):
@@ -36,7 +30,7 @@ def list_picture_sources() -> list[str]:
         here = Path(folder)
         if here == root:
             files = [name for name in names if not name.startswith(".") and _is_animated_now(here / name)]
-        elif any(is_picture(here / name) for name in names):
+        elif any(is_image(here / name) for name in names):
             folders.append(f"{here.relative_to(root).as_posix()}/")
     return [*sorted(folders), *sorted(files)]
 
@@ -58,31 +52,33 @@ def _is_animated(path: str, changed: int) -> bool:
 
 
 def missing_source_message(source: str | None) -> str:
-    """What to tell a person whose folder or file is not there or not allowed; empty when it is (or when the
-    name comes over a link)."""
+    """What to tell a person whose folder or file is not there or not
+    allowed; empty when it is (or when the name comes over a link).
+    """
     if source is None or folder_paths.exists_annotated_filepath(source):
         return ""
     return (
-        f"'{printable(source)}' was not found in the input folder (or, with [output] or [temp] behind its name, "
-        f"in those); put the pictures there and press R to refresh the list."
+        f"'{printable(source)}' was not found in the input folder (or, with [output] or [temp] behind its"
+        " name, in those); put the pictures there and press R to refresh the list."
     )
 
 
 def find_source(source: str) -> tuple[Path, list[Path]]:
-    """The path of a source, and the picture files of a folder. Raises ValueError for what is not there or
-    leads out of its folder."""
+    """The path of a source, and the picture files of a folder. Raises
+    ValueError for what is not there or leads out of its folder.
+    """
     if message := missing_source_message(source):
         raise ValueError(message)
     path = Path(folder_paths.get_annotated_filepath(source))
     if not path.is_dir():
         check_regular(path)
         return path, []
-    files = pictures_in(path)
+    files = images_in(path)
     for file in files:
         if not folder_paths.is_within_directory(str(path), str(file)):
             raise ValueError(
                 f"'{printable(file.name)}' in '{printable(source)}' leads out of that folder; "
-                f"put the picture itself there."
+                "put the picture itself there."
             )
     return path, files
 
@@ -105,10 +101,10 @@ def _state(file: Path) -> str:
 
 
 def load_frames(source: str, folder_fps: float, options: FrameOptions) -> VideoFrames:
-    """The wished frames of a folder of pictures or an animated picture. Raises ValueError as
+    """The wanted frames of a folder of pictures or an animated picture. Raises ValueError as
     video_io.picture_files does."""
     path, files = find_source(source)
     tell = comfy.utils.ProgressBar(1).update_absolute
     if files:
-        return packed(take_pictures(files, folder_fps, options.wish, options.size, free_memory, tell, stop))
-    return packed(take_animation(path, options.wish, options.size, free_memory, tell, stop))
+        return packed(take_images(files, folder_fps, options.request, options.size, free_memory, tell, stop))
+    return packed(take_animation(path, options.request, options.size, free_memory, tell, stop))

@@ -1,8 +1,8 @@
 """LATENT to frames, a chunk at a time, with whatever VAE there is.
 
-VAEs that look at neighbouring frames (SVD's decoder, whose frames are the batch, and video VAEs with 5-D latents) get some latents
-more on both sides of every chunk; what is decoded of those is thrown away.
-Letters: B videos, T latents in time, F frames, C channels, h, w of the latent.
+VAEs that look at neighbouring frames (SVD's decoder, whose frames are the batch, and video VAEs with 5-D
+latents) get some latents more on both sides of every chunk; what is decoded of those is thrown away. Letters:
+B videos, T latents in time, F frames, C channels, h, w of the latent.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from .vae_cancelling import cancelled_between_layers
 
 SMALLEST_TILE = 64  # pixels
 
+
 def check_tile_size(tile_size: int) -> None:
-    """Raises ValueError for tiles (pixels) that are smaller than what a VAE's layers look at; 0 = whole
-    frames.
+    """Raises ValueError for tiles (pixels) that are smaller
+    than what a VAE's layers look at; 0 = whole frames.
     """
     if tile_size and tile_size < SMALLEST_TILE:
         raise ValueError(
@@ -28,7 +29,7 @@ def check_tile_size(tile_size: int) -> None:
 
 
 @dataclass(frozen=True)
-class ChunkWish:
+class ChunkRequest:
     """How much is decoded at once."""
 
     frames: int = 8  # latents in time
@@ -37,7 +38,10 @@ class ChunkWish:
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.overlap < 0:
-            raise ValueError(f"chunk_frames={self.frames} must be 1 or more and chunk_overlap={self.overlap} 0 or more; 8 and 4 are usual.")
+            raise ValueError(
+                f"chunk_frames={self.frames} must be 1 or more and chunk_overlap={self.overlap} 0 or more; 8"
+                " and 4 are usual."
+            )
         check_tile_size(self.tile_size)
 
 
@@ -46,15 +50,16 @@ class LatentStream:
 
     Raises ValueError for latents that the VAE does not take."""
 
-    def __init__(self, vae, samples: torch.Tensor, wish: ChunkWish) -> None:
+    def __init__(self, vae, samples: torch.Tensor, request: ChunkRequest) -> None:
         if samples.ndim == 5 and vae.latent_dim == 2:  # an image VAE takes the frames one by one
             samples = samples.movedim(2, 1).flatten(0, 1)
         if samples.ndim != vae.latent_dim + 2 or samples.shape[1] != vae.latent_channels:
             raise ValueError(
-                f"latents of shape {tuple(samples.shape)} do not fit this VAE, which takes {vae.latent_channels} channels and "
-                f"{vae.latent_dim + 2} dimensions; load the VAE of the model that made them."
+                f"latents of shape {tuple(samples.shape)} do not fit this VAE, which takes"
+                f" {vae.latent_channels} channels and {vae.latent_dim + 2} dimensions; load the VAE of the"
+                " model that made them."
             )
-        self._vae, self._wish = vae, wish
+        self._vae, self._request = vae, request
         self._in_time = samples.ndim == 5
         self._videos = list(samples.split(1)) if self._in_time else [samples]
         self.count = sum(self._frames_of(self._length(video)) for video in self._videos)
@@ -64,19 +69,19 @@ class LatentStream:
     def frames(self, backward: bool = False) -> Iterator[tuple[torch.Tensor, None]]:
         """Every frame (H, W, 3) in 0..1, from the last to the first when backward, with no opacity."""
         for video in reversed(self._videos) if backward else self._videos:
-            starts = range(0, self._length(video), self._wish.frames)
+            starts = range(0, self._length(video), self._request.frames)
             for start in reversed(starts) if backward else starts:
-                decoded = self._decode(video, start, min(start + self._wish.frames, self._length(video)))
+                decoded = self._decode(video, start, min(start + self._request.frames, self._length(video)))
                 for frame in decoded.flip(0) if backward else decoded:
                     yield frame, None
 
     def _decode(self, video: torch.Tensor, start: int, end: int) -> torch.Tensor:
-        around = self._wish.overlap if self._in_time or looks_at_neighbours(self._vae) else 0
+        around = self._request.overlap if self._in_time or looks_at_neighbours(self._vae) else 0
         if self._in_time:  # the first latent of what is decoded becomes fewer frames than the others
             around = max(1, around)
         first, last = max(0, start - around), min(self._length(video), end + around)
         latents = video[:, :, first:last] if self._in_time else video[first:last]
-        frames = decode_latents(self._vae, latents, self._wish.tile_size)
+        frames = decode_latents(self._vae, latents, self._request.tile_size)
         return frames[self._frames_of(start - first) : self._frames_of(end - first)]
 
     def _length(self, video: torch.Tensor) -> int:

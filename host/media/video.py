@@ -1,4 +1,6 @@
-"""VIDEO objects to frames, a window at a time, and frames to VIDEO objects whose colours are right in a browser."""
+"""VIDEO objects to frames, a window at a time, and frames
+to VIDEO objects whose colours are right in a browser.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,19 @@ import torch
 from comfy_api.latest import InputImpl
 
 from ... import memory
-from ...video_io.decode import decode_window
+from ...video_io.decode import decode_selection
 from ...video_io.encode import encode_h264
-from ...video_io.frame_plan import FrameWish, plan_span
+from ...video_io.frame_plan import FrameRequest, plan_span
 from ...video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
+from ...video_io.frame_selection import DecodedVideo, SizeRequest, check_memory
 from ...video_io.frame_size import FrameSize, fit_size
-from ...video_io.frame_window import DecodedVideo, SizeWish, check_memory
 from ...video_io.sound import cut_sound, read_sound
 
 
 def create_video(images: torch.Tensor, fps: float, crf: float, audio: dict | None = None):
-    """IMAGE (F, H, W, 3), values 0..1, to a VIDEO that holds an MP4 tagged with BT.709. Raises ValueError for no frames."""
+    """IMAGE (F, H, W, 3), values 0..1, to a VIDEO that holds
+    an MP4 tagged with BT.709. Raises ValueError for no frames.
+    """
     progress = comfy.utils.ProgressBar(len(images))
     buffer = io.BytesIO()
     encode_h264(images, buffer, fps, crf, audio, progress=lambda: progress.update(1))
@@ -32,7 +36,9 @@ def create_video(images: torch.Tensor, fps: float, crf: float, audio: dict | Non
 
 @dataclass(frozen=True)
 class VideoFrames:
-    """What Video to Frames and Load Frames put out: IMAGE, MASK, AUDIO, the frames' speed, and what they were taken from."""
+    """What Video to Frames and Load Frames put out: IMAGE, MASK,
+    AUDIO, the frames' speed, and what they were taken from.
+    """
 
     images: torch.Tensor
     mask: torch.Tensor
@@ -45,55 +51,95 @@ class VideoFrames:
     def outputs(self) -> tuple:
         """Everything after the sound, in the order of the nodes' outputs."""
         frames, height, width = self.images.shape[:3]
-        return (self.fps, frames, self.description, frames / self.fps, width, height, self.source_fps, self.source_frames)
+        return (
+            self.fps,
+            frames,
+            self.description,
+            frames / self.fps,
+            width,
+            height,
+            self.source_fps,
+            self.source_frames,
+        )
 
 
 @dataclass(frozen=True)
 class FrameOptions:
     """What Video to Frames and Load Frames are asked for."""
 
-    wish: FrameWish
-    size: SizeWish
+    request: FrameRequest
+    size: SizeRequest
 
     @classmethod
-    def of(cls, preset: str, length: str, multiple_of: int, width: int, height: int, resize: str, **wish) -> FrameOptions:
-        """From the nodes' widgets: `wish` holds the other fields of FrameWish; what is left open comes from the preset."""
+    def of(
+        cls, preset: str, length: str, multiple_of: int, width: int, height: int, resize: str, **request
+    ) -> FrameOptions:
+        """From the nodes' widgets: `request` holds the other fields
+        of FrameRequest; what is left open comes from the preset.
+        """
         chosen = FRAME_PRESETS[preset]
         rule = dict(zip(("multiple", "offset"), LENGTH_RULES[length], strict=True))
-        return cls(chosen.complete(FrameWish(**wish, **rule)), (width, height, resize, chosen.multiple_of(multiple_of)))
+        return cls(
+            chosen.complete(FrameRequest(**request, **rule)),
+            (width, height, resize, chosen.multiple_of(multiple_of)),
+        )
 
 
 def video_frames(video, options: FrameOptions) -> VideoFrames:
-    """A VIDEO's wished frames as IMAGE (F, H, W, 3), what is transparent as MASK, and the sound of the same span.
+    """A VIDEO's wanted frames as IMAGE (F, H, W, 3), what
+    is transparent as MASK, and the sound of the same span.
 
-    Raises ValueError as video_io.decode does."""
+    Raises ValueError as video_io.decode does.
+    """
     if isinstance(video, InputImpl.VideoFromComponents):
         return _frames_of_components(video.get_components(), options)
     source = video.get_stream_source()
-    wish = within_trim(options.wish, *video.get_active_trim_window())
-    found = decode_window(source, wish, *options.size, free_memory, comfy.utils.ProgressBar(1).update_absolute, stop)
-    if not found.facts.has_audio:
+    request = within_trim(options.request, *video.get_active_trim_window())
+    found = decode_selection(
+        source, request, *options.size, free_memory, comfy.utils.ProgressBar(1).update_absolute, stop
+    )
+    if not found.probe.has_audio:
         return packed(found)
-    return packed(found, read_sound(source, found.plan.begin, found.plan.end, stop, found.facts.retimed, free_memory))
+    return packed(
+        found, read_sound(source, found.plan.begin, found.plan.end, stop, found.probe.retimed, free_memory)
+    )
 
 
 def packed(found: DecodedVideo, audio: dict | None = None) -> VideoFrames:
     """Decoded frames as the nodes' outputs."""
-    mask = torch.zeros(1, 64, 64) if found.alpha is None else found.alpha.neg_().add_(1)  # as core's Load Image without transparency
-    facts = found.facts
-    return VideoFrames(found.frames, mask, audio, found.fps, describe_taken("frames", found.frames, found), facts.fps, facts.num_frames)
+    mask = (
+        torch.zeros(1, 64, 64) if found.alpha is None else found.alpha.neg_().add_(1)
+    )  # as core's Load Image without transparency
+    probe = found.probe
+    return VideoFrames(
+        found.frames,
+        mask,
+        audio,
+        found.fps,
+        describe_taken("frames", found.frames, found),
+        probe.fps,
+        probe.num_frames,
+    )
 
 
 def describe_taken(kind: str, taken: torch.Tensor, found: DecodedVideo) -> str:
-    """What was taken from which file, for the nodes' info outputs: "frames" (F, H, W, 3) or "latents" (F, C, h, w)."""
-    facts = found.facts
-    text = _describe(kind, taken, found.fps, facts.num_frames, facts.fps, (facts.width, facts.height), facts.codec)
+    """What was taken from which file, for the nodes' info
+    outputs: "frames" (F, H, W, 3) or "latents" (F, C, h, w).
+    """
+    probe = found.probe
+    text = _describe(
+        kind, taken, found.fps, probe.num_frames, probe.fps, (probe.width, probe.height), probe.codec
+    )
     text += "; its frame rate varies, force_rate makes it even" if found.plan.varies else ""
-    return f"{text}; the file is cut off, {facts.lost} frames at its end are not there" if facts.lost else text
+    return (
+        f"{text}; the file is cut off, {probe.lost} frames at its end are not there" if probe.lost else text
+    )
 
 
 def free_memory() -> int:
-    """Bytes of memory that frames may take: what ComfyUI says, and no more than a container's limit leaves."""
+    """Bytes of memory that frames may take: what ComfyUI
+    says, and no more than a container's limit leaves.
+    """
     return min(comfy.model_management.get_free_memory(torch.device("cpu")), memory.free_memory())
 
 
@@ -102,30 +148,35 @@ def stop() -> None:
     comfy.model_management.throw_exception_if_processing_interrupted()
 
 
-def within_trim(wish: FrameWish, trim_start: float, trim_duration: float) -> FrameWish:
-    """A wish that counts from the beginning of a VIDEO's own trim (0 = none), as one that counts from the file's."""
-    duration = wish.duration_seconds
+def within_trim(request: FrameRequest, trim_start: float, trim_duration: float) -> FrameRequest:
+    """A request that counts from the beginning of a VIDEO's
+    own trim (0 = none), as one that counts from the file's.
+    """
+    duration = request.duration_seconds
     if trim_duration:
-        left = trim_duration - wish.start_seconds
+        left = trim_duration - request.start_seconds
         if left <= 0:
             raise ValueError(
-                f"start_seconds={wish.start_seconds:g} lies behind the end of the trimmed video ({trim_duration:g} s); start earlier."
+                f"start_seconds={request.start_seconds:g} lies behind the end of the trimmed video"
+                f" ({trim_duration:g} s); start earlier."
             )
         duration = min(duration, left) if duration else left
-    return replace(wish, start_seconds=wish.start_seconds + trim_start, duration_seconds=duration)
+    return replace(request, start_seconds=request.start_seconds + trim_start, duration_seconds=duration)
 
 
-def _describe(kind: str, taken: torch.Tensor, fps: float, of: int, source_fps: float, size: tuple[int, int], codec: str) -> str:
+def _describe(
+    kind: str, taken: torch.Tensor, fps: float, of: int, source_fps: float, size: tuple[int, int], codec: str
+) -> str:
     height, width = taken.shape[1:3] if kind == "frames" else taken.shape[2:]
     told = f"{len(taken)} {kind} of {width}x{height} at {fps:g} fps ({taken.nbytes / 2**20:.0f} MiB)"
     return f"{told}, taken from {of} frames of {size[0]}x{size[1]} at {source_fps:g} fps ({codec})"
 
 
 def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
-    wish = options.wish
+    request = options.request
     images, rate = parts.images, Fraction(parts.frame_rate)
     times = [float(index / rate) for index in range(len(images))]
-    plan = plan_span(times, wish, float(len(images) / rate), claimed=[rate])
+    plan = plan_span(times, request, float(len(images) / rate), claimed=[rate])
     size = fit_size(images.shape[2], images.shape[1], 1.0, *options.size)
     check_memory((len(plan.numbers), size.out[1], size.out[0]), False, free_memory)
     frames = torch.zeros(len(plan.numbers), size.out[1], size.out[0], 3)  # borders stay black
@@ -142,7 +193,9 @@ def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
 def _place(image: torch.Tensor, size: FrameSize, out: torch.Tensor) -> None:
     width, height = size.scaled
     if image.shape[:2] != (height, width):
-        image = comfy.utils.common_upscale(image.movedim(-1, 0)[None], width, height, "lanczos", "disabled")[0].movedim(0, -1)
+        image = comfy.utils.common_upscale(image.movedim(-1, 0)[None], width, height, "lanczos", "disabled")[
+            0
+        ].movedim(0, -1)
     x, y = size.offset
     image = image[max(0, -y) : max(0, -y) + size.out[1], max(0, -x) : max(0, -x) + size.out[0]]
     out[max(0, y) : max(0, y) + image.shape[0], max(0, x) : max(0, x) + image.shape[1]] = image

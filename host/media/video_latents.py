@@ -18,7 +18,9 @@ from .video import FrameOptions, describe_taken, free_memory, stop, video_frames
 
 @dataclass(frozen=True)
 class VideoLatents:
-    """What Video to Latents puts out: LATENT samples (F, C, h, w), AUDIO of the same span, and what was taken."""
+    """What Video to Latents puts out: LATENT samples (F,
+    C, h, w), AUDIO of the same span, and what was taken.
+    """
 
     samples: torch.Tensor
     audio: dict | None
@@ -27,13 +29,16 @@ class VideoLatents:
 
 
 def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int = 0) -> VideoLatents:
-    """The latents of a VIDEO's wished frames; `chunk` frames are decoded and encoded at a time, in tiles of tile_size pixels (0 = whole).
+    """The latents of a VIDEO's wanted frames; `chunk` frames are decoded and encoded at a time, in tiles of
+    tile_size pixels (0 = whole).
 
-    Raises ValueError as video_io.decode does, and for VAEs whose latents span several frames."""
+    Raises ValueError as video_io.decode does, and for VAEs whose latents span several frames.
+    """
     check_tile_size(tile_size)
     if vae.latent_dim != 2:
         raise ValueError(
-            "this VAE encodes several frames into one latent, which cannot be done a chunk at a time; use Video to Frames and VAE Encode."
+            "this VAE encodes several frames into one latent, which cannot be done a chunk at a time; use"
+            " Video to Frames and VAE Encode."
         )
     encode = _Encoder(vae, tile_size)
     if isinstance(video, InputImpl.VideoFromComponents):  # its frames are in memory already
@@ -44,17 +49,23 @@ def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int 
             parts.append(encode(frames))
         return VideoLatents(torch.cat(parts), found.audio, found.fps, found.description)
     source = video.get_stream_source()
-    wish = within_trim(options.wish, *video.get_active_trim_window())
-    parts, done = decode_in_chunks(source, wish, options.size, chunk, encode, free_memory, encode.tell, stop)
-    plan, facts = done.plan, done.facts
-    audio = read_sound(source, plan.begin, plan.end, stop, facts.retimed, free_memory) if facts.has_audio else None
+    request = within_trim(options.request, *video.get_active_trim_window())
+    parts, done = decode_in_chunks(
+        source, request, options.size, chunk, encode, free_memory, encode.tell, stop
+    )
+    plan, probe = done.plan, done.probe
+    audio = (
+        read_sound(source, plan.begin, plan.end, stop, probe.retimed, free_memory)
+        if probe.has_audio
+        else None
+    )
     samples = torch.cat(parts)
     return VideoLatents(samples, audio, done.fps, describe_taken("latents", samples, done))
 
 
 class _Encoder:
-    """Encodes chunks of frames; with the first one it asks whether the latents of all frames fit into
-    memory.
+    """Encodes chunks of frames; with the first one it asks
+    whether the latents of all frames fit into memory.
     """
 
     def __init__(self, vae, tile_size: int) -> None:

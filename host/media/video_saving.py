@@ -1,4 +1,6 @@
-"""Frames that come one after the other to a video file in output/, with the workflow in it and what the editor shows of it."""
+"""Frames that come one after the other to a video file in
+output/, with the workflow in it and what the editor shows of it.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,20 @@ from ...video_io.video_file import VideoFile
 USUAL_CRF = -1.0
 """What a node shows for the crf that is usual for the format."""
 FORMAT_NAMES = tuple(available_formats())
-PIX_FMTS = (AUTO, *dict.fromkeys(pix_fmt for entry in available_formats().values() for pix_fmt in entry.pix_fmts))
+PIX_FMTS = (
+    AUTO,
+    *dict.fromkeys(pix_fmt for entry in available_formats().values() for pix_fmt in entry.pix_fmts),
+)
 
 Frames = Callable[[bool], Iterator[tuple[torch.Tensor, torch.Tensor | None]]]
 """frames(backward) -> each frame (H, W, 3) with its opacity (H, W) or None."""
 
 
 @dataclass(frozen=True)
-class SaveWish:
-    """What a person asks of a file. loop_count: animated pictures store how often they play (0 = for ever); video files cannot, so
-    that there the frames are written as often (0 and 1 = once)."""
+class SaveRequest:
+    """What a person asks of a file. loop_count: animated pictures store how often they play (0 = for ever);
+    video files cannot, so that there the frames are written as often (0 and 1 = once).
+    """
 
     filename_prefix: str
     fps: float
@@ -47,7 +53,9 @@ class SaveWish:
     @property
     def settings(self) -> EncodeSettings:
         find_format(self.format)
-        return EncodeSettings(self.format, self.fps, None if self.crf == USUAL_CRF else self.crf, self.pix_fmt, self.loop_count)
+        return EncodeSettings(
+            self.format, self.fps, None if self.crf == USUAL_CRF else self.crf, self.pix_fmt, self.loop_count
+        )
 
     @property
     def repeats(self) -> int:
@@ -64,22 +72,34 @@ class SavedVideo:
     ui: object
 
 
-def save_video(frames: Frames, count: int, size: tuple[int, int], wish: SaveWish, audio: dict | None = None, with_alpha: bool = False,
-               progress: Callable[[], None] | None = None) -> SavedVideo:  # fmt: skip
-    """Writes `count` frames of `size` (width, height) as they come, in the wished order, under the next free name in output/.
+def save_video(
+    frames: Frames,
+    count: int,
+    size: tuple[int, int],
+    request: SaveRequest,
+    audio: dict | None = None,
+    with_alpha: bool = False,
+    progress: Callable[[], None] | None = None,
+) -> SavedVideo:
+    """Writes `count` frames of `size` (width, height) as they
+    come, in the wanted order, under the next free name in output/.
 
-    progress is called after every frame, by default the node's progress bar, which raises when the run is cancelled. Raises ValueError
-    for settings that the format does not take and names outside output/; nothing remains of a file that is not finished."""
-    wish.settings.check(with_alpha, audio is not None)
-    folder, stem, subfolder = next_name(wish.filename_prefix, size)
+    progress is called after every frame, by default the node's progress bar, which raises when the run is
+    cancelled. Raises ValueError for settings that the format does not take and names outside output/; nothing
+    remains of a file that is not finished.
+    """
+    request.settings.check(with_alpha, audio is not None)
+    folder, stem, subfolder = next_name(request.filename_prefix, size)
     if progress is None:
-        bar = comfy.utils.ProgressBar(played_count(count, wish.ping_pong, wish.repeats))
+        bar = comfy.utils.ProgressBar(played_count(count, request.ping_pong, request.repeats))
         progress = lambda: bar.update(1)  # noqa: E731
-    with VideoFile(folder, stem, wish.settings, with_alpha, audio, workflow_texts(wish.hidden)) as file:
-        for frame, alpha in in_play_order(frames, count, wish.ping_pong, wish.repeats):
+    with VideoFile(folder, stem, request.settings, with_alpha, audio, workflow_texts(request.hidden)) as file:
+        for frame, alpha in in_play_order(frames, count, request.ping_pong, request.repeats):
             file.write(frame, alpha)
             progress()
-    return SavedVideo(file.path, InputImpl.VideoFromFile(str(file.path)), _shown(file, subfolder, file.format))
+    return SavedVideo(
+        file.path, InputImpl.VideoFromFile(str(file.path)), _shown(file, subfolder, file.format)
+    )
 
 
 def next_name(filename_prefix: str, size: tuple[int, int]) -> tuple[Path, str, str]:
@@ -107,7 +127,9 @@ def next_name(filename_prefix: str, size: tuple[int, int]) -> tuple[Path, str, s
 
 
 def workflow_texts(hidden) -> dict[str, str]:
-    """Prompt and workflow of the node that runs, as files keep them; nothing where ComfyUI was started with --disable-metadata."""
+    """Prompt and workflow of the node that runs, as files keep
+    them; nothing where ComfyUI was started with --disable-metadata.
+    """
     if args.disable_metadata or hidden is None:
         return {}
     more = hidden.extra_pnginfo or {}
@@ -116,26 +138,36 @@ def workflow_texts(hidden) -> dict[str, str]:
 
 
 def _shown(file: VideoFile, subfolder: str, entry: VideoFormat):
-    """A browser plays mp4 and webm as video, shows pictures, and cannot play the rest: there it sees the first frame."""
+    """A browser plays mp4 and webm as video, shows pictures,
+    and cannot play the rest: there it sees the first frame.
+    """
     saved = ui.SavedResult(file.path.name, subfolder, io.FolderType.output)
     if entry.played_as == "video":
         return ui.PreviewVideo([saved])
     if entry.played_as == "picture":
-        return ui.SavedImages([saved], is_animated=entry.extension != "gif")  # the editor would take an animated GIF for a video
+        return ui.SavedImages(
+            [saved], is_animated=entry.extension != "gif"
+        )  # the editor would take an animated GIF for a video
     return ui.SavedImages([ui.SavedResult(file.sidecar.name, subfolder, io.FolderType.output)])
 
 
-def save_images(images: torch.Tensor, mask: torch.Tensor | None, audio: dict | None, wish: SaveWish) -> SavedVideo:
-    """IMAGE (F, H, W, 3 or 4) and MASK (F or 1, H, W), 1 = transparent, to a file. Without a mask the fourth channel is the opacity,
-    where the format keeps it. Raises ValueError for no frames and masks of another number."""
+def save_images(
+    images: torch.Tensor, mask: torch.Tensor | None, audio: dict | None, request: SaveRequest
+) -> SavedVideo:
+    """IMAGE (F, H, W, 3 or 4) and MASK (F or 1, H, W), 1 = transparent, to a
+    file. Without a mask the fourth channel is the opacity, where the format
+    keeps it. Raises ValueError for no frames and masks of another number.
+    """
     count, height, width = images.shape[:3]
     if not count:
         raise ValueError("a video needs at least one frame; 0 were given.")
     if mask is not None and len(mask) not in (1, count):
-        raise ValueError(f"there are {len(mask)} masks for {count} frames; give one for each, or one for all.")
+        raise ValueError(
+            f"there are {len(mask)} masks for {count} frames; give one for each, or one for all."
+        )
     if mask is not None and mask.shape[1:] != (height, width):
         mask = torch.nn.functional.interpolate(mask[:, None], (height, width), mode="bilinear")[:, 0]
-    four = mask is None and images.shape[-1] == 4 and find_format(wish.format).alpha_pix_fmt is not None
+    four = mask is None and images.shape[-1] == 4 and find_format(request.format).alpha_pix_fmt is not None
 
     def frames(backward: bool):
         for number in reversed(range(count)) if backward else range(count):
@@ -144,4 +176,4 @@ def save_images(images: torch.Tensor, mask: torch.Tensor | None, audio: dict | N
                 alpha = 1 - mask[number if len(mask) > 1 else 0]
             yield images[number], alpha
 
-    return save_video(frames, count, (width, height), wish, audio, four or mask is not None)
+    return save_video(frames, count, (width, height), request, audio, four or mask is not None)

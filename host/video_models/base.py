@@ -1,4 +1,6 @@
-"""The BaseModel of every video network: its own network class, prediction and noise schedule, as data of the system say."""
+"""The BaseModel of every video network: its own network class,
+prediction and noise schedule, as data of the system say.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ class VideoModel(comfy.model_base.BaseModel):
     """A BaseModel around a system's network; enough for networks that take text alone."""
 
     def __init__(self, model_config, system: VideoSystem, sampling: Sampling, device=None):
-        super().__init__(model_config, PREDICTIONS[sampling.prediction], device=device, unet_model=system.network())
+        super().__init__(
+            model_config, PREDICTIONS[sampling.prediction], device=device, unet_model=system.network()
+        )
         self.system = system
         if sampling.base_scale is not None or sampling.zero_terminal_snr:
             self.model_sampling = scaled_model_sampling(model_config, sampling)

@@ -1,7 +1,8 @@
-"""Key frames as conditioning of the networks that fill in the frames between them (LaVie's and Show-1's interpolation).
+"""Key frames as conditioning of the networks that fill in
+the frames between them (LaVie's and Show-1's interpolation).
 
-The prompts carry the key frames as they are encoded; the MODEL makes of them what its network was trained with.
-Letters: K key frames, F frames, C channels, H height, W width.
+The prompts carry the key frames as they are encoded; the MODEL makes of them what its network was trained
+with. Letters: K key frames, F frames, C channels, H height, W width.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ FRAMES_BETWEEN = 3
 def num_frames_of(num_key_frames: int) -> int:
     """F = 4 * (K - 1) + 1; ValueError for fewer than two key frames."""
     if num_key_frames < 2:
-        raise ValueError(f"interpolation needs at least 2 key frames, got {num_key_frames}; wire a video of more frames.")
+        raise ValueError(
+            f"interpolation needs at least 2 key frames, got {num_key_frames}; wire a video of more frames."
+        )
     return (FRAMES_BETWEEN + 1) * (num_key_frames - 1) + 1
 
 
-def condition_on_key_frames(positive: list, negative: list, vae, images: torch.Tensor) -> tuple[list, list, dict]:
-    """Both prompts with the key frames (K, H, W, 3) in 0..1 added, and the empty latent (F, C, H', W') to sample.
+def condition_on_key_frames(
+    positive: list, negative: list, vae, images: torch.Tensor
+) -> tuple[list, list, dict]:
+    """Both prompts with the key frames (K, H, W, 3) in 0..1
+    added, and the empty latent (F, C, H', W') to sample.
 
     Raises ValueError for fewer than two key frames.
     """
@@ -37,34 +43,43 @@ def condition_on_key_frames(positive: list, negative: list, vae, images: torch.T
 
 
 def checked_key_frames(latents: torch.Tensor | None, noise: torch.Tensor, title: str) -> torch.Tensor:
-    """The key frames of a prompt where they fit the latents that are sampled; ValueError saying what to wire where not."""
+    """The key frames of a prompt where they fit the latents
+    that are sampled; ValueError saying what to wire where not.
+    """
     if latents is None:
         raise ValueError(
-            f"{title} fills in between the frames of a video and got none; put Condition On Key Frames between the prompts and the sampler."
+            f"{title} fills in between the frames of a video and got none; put Condition On Key Frames"
+            " between the prompts and the sampler."
         )
     if latents.shape[1] != noise.shape[1]:
         raise ValueError(
-            f"{title} works on {noise.shape[1]} channels, the key frames were encoded to {latents.shape[1]}; wire the VAE of "
-            f"{'Load VAE with pixel_space' if noise.shape[1] == 3 else 'SD1.x'} into Condition On Key Frames."
+            f"{title} works on {noise.shape[1]} channels, the key frames were encoded to {latents.shape[1]};"
+            f" wire the VAE of {'Load VAE with pixel_space' if noise.shape[1] == 3 else 'SD1.x'} into"
+            " Condition On Key Frames."
         )
     given = (num_frames_of(latents.shape[0]), *latents.shape[2:])
     wanted = (noise.shape[0], *noise.shape[2:])
     if given != wanted:
         raise ValueError(
-            f"the key frames make a video of {given[0]} frames of {given[2]} x {given[1]} latents, the latent to sample has {wanted[0]} of "
-            f"{wanted[2]} x {wanted[1]}; wire the LATENT output of Condition On Key Frames into the sampler."
+            f"the key frames make a video of {given[0]} frames of {given[2]} x {given[1]} latents, the latent"
+            f" to sample has {wanted[0]} of {wanted[2]} x {wanted[1]}; wire the LATENT output of Condition On"
+            " Key Frames into the sampler."
         )
     return latents
 
 
 def nearest_key_frames(latents: torch.Tensor) -> torch.Tensor:
-    """(K, C, H, W) -> (F, C, H, W): every frame gets the key frame nearest to it, 0 0 0 1 1 1 1 2 2 ... (LaVie)."""
+    """(K, C, H, W) -> (F, C, H, W): every frame gets the
+    key frame nearest to it, 0 0 0 1 1 1 1 2 2 ... (LaVie).
+    """
     frames = torch.arange(num_frames_of(latents.shape[0]), device=latents.device)
     return latents[(frames + 1) // (FRAMES_BETWEEN + 1)]
 
 
 def blended_key_frames(latents: torch.Tensor) -> torch.Tensor:
-    """(K, C, H, W) -> (F, C + 1, H, W): every frame gets the blend of the two key frames around it, and 1 where it is one (Show-1)."""
+    """(K, C, H, W) -> (F, C + 1, H, W): every frame gets the blend of the two key frames around it, and 1
+    where it is one (Show-1).
+    """
     step = FRAMES_BETWEEN + 1
     frames = torch.arange(num_frames_of(latents.shape[0]), device=latents.device)
     before = frames // step

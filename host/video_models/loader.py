@@ -1,7 +1,8 @@
-"""A published video network's file as ComfyUI's MODEL, with the CLIP, VAE and CLIP_VISION that the file carries.
+"""A published video network's file as ComfyUI's MODEL,
+with the CLIP, VAE and CLIP_VISION that the file carries.
 
-What differs between systems is data of video_unets.systems.VideoSystem; a network that needs more than text has a builder in
-MODEL_BUILDERS, which gives a BaseModel with an `extra_conds` of its own.
+What differs between systems is data of video_unets.systems.VideoSystem; a network that needs more than text
+has a builder in MODEL_BUILDERS, which gives a BaseModel with an `extra_conds` of its own.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ LATENT_FORMATS: dict[str, Callable[[], comfy.latent_formats.LatentFormat]] = {
 """VideoSystem.latent -> how core scales the latents."""
 
 TEXT_ENCODERS = {
-    "openclip-h": "Load CLIP with open_clip_pytorch_model.bin or another OpenCLIP ViT-H (an SD2.1 text encoder), type stable_diffusion",
+    "openclip-h": (
+        "Load CLIP with open_clip_pytorch_model.bin or another OpenCLIP ViT-H (an SD2.1 text encoder), type"
+        " stable_diffusion"
+    ),
     "clip-l": "the CLIP of an SD1.x checkpoint, or Load CLIP with clip_l.safetensors, type stable_diffusion",
     "t5-xxl": "Load CLIP with t5xxl_fp16.safetensors or another T5-XXL, type mochi, and Encode Text (Show-1)",
 }
@@ -77,7 +81,9 @@ TEXT_PREFIXES = {
     "cond_stage_model.clip_l.transformer.": comfy.sd.CLIPType.STABLE_DIFFUSION,
     "cond_stage_model.t5xxl.transformer.": comfy.sd.CLIPType.MOCHI,
 }
-"""Where a file has its text encoder -> what core's loader is told: as VideoCrafter publishes it, then as core saves checkpoints."""
+"""Where a file has its text encoder -> what core's loader is told:
+as VideoCrafter publishes it, then as core saves checkpoints.
+"""
 
 _READ_AT_ONCE = 256 * 1024**2  # bytes of weights that are copied before the file is mapped anew
 
@@ -87,7 +93,13 @@ class VideoModelConfig(comfy.supported_models_base.BASE):
 
     unet_extra_config: dict = {}
 
-    def __init__(self, system: VideoSystem, sampling: Sampling, settings: dict[str, Any], saved_names: Mapping[str, str]):
+    def __init__(
+        self,
+        system: VideoSystem,
+        sampling: Sampling,
+        settings: dict[str, Any],
+        saved_names: Mapping[str, str],
+    ):
         self.latent_format = LATENT_FORMATS[system.latent]
         self.memory_usage_factor = system.memory_usage_factor
         self.sampling_settings = {
@@ -105,12 +117,20 @@ class VideoModelConfig(comfy.supported_models_base.BASE):
         super().__init__(settings)
 
     def process_unet_state_dict_for_saving(self, state_dict):
-        """Under the published file's names, so that what core's Save Model and Save Checkpoint write is a file of the same system."""
-        return {self.published_prefix + self.saved_names.get(key, key): value for key, value in state_dict.items()}
+        """Under the published file's names, so that what core's Save
+        Model and Save Checkpoint write is a file of the same system.
+        """
+        return {
+            self.published_prefix + self.saved_names.get(key, key): value for key, value in state_dict.items()
+        }
 
 
-ModelBuilder = Callable[[VideoModelConfig, VideoSystem, Sampling, Mapping[str, torch.Tensor], str], comfy.model_base.BaseModel]
-"""builder(config, system, sampling, the file's tensors, file name) -> the BaseModel, its network's weights not yet set."""
+ModelBuilder = Callable[
+    [VideoModelConfig, VideoSystem, Sampling, Mapping[str, torch.Tensor], str], comfy.model_base.BaseModel
+]
+"""builder(config, system, sampling, the file's tensors, file
+name) -> the BaseModel, its network's weights not yet set.
+"""
 
 
 def _by_class(kind: type[VideoModel]) -> ModelBuilder:
@@ -125,8 +145,11 @@ def _videocrafter(config, system, sampling, tensors, file_name) -> comfy.model_b
 
 
 MODEL_BUILDERS: dict[str, ModelBuilder] = {
-    "videocrafter": _videocrafter, "lavie": _by_class(LavieModel), "show1": _by_class(Show1Model), "svd": svd.build
-}  # fmt: skip
+    "videocrafter": _videocrafter,
+    "lavie": _by_class(LavieModel),
+    "show1": _by_class(Show1Model),
+    "svd": svd.build,
+}
 """Module of a system's network in video_unets -> its builder, where VideoModel is not enough."""
 
 
@@ -159,10 +182,14 @@ def video_model_from_file(path: str) -> LoadedVideoModel:
     weights, published = network_weights(system, tensors)
     check_weights(system, weights, model.diffusion_model.state_dict(), file_name, published)
     patcher = comfy.model_patcher.CoreModelPatcher(
-        model, load_device=comfy.model_management.get_torch_device(), offload_device=comfy.model_management.unet_offload_device()
+        model,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
     )
     if patcher.is_dynamic():
-        model.diffusion_model.load_state_dict(weights, assign=True)  # stays in the file, as core does with its dynamic memory
+        model.diffusion_model.load_state_dict(
+            weights, assign=True
+        )  # stays in the file, as core does with its dynamic memory
     else:
         _copy_weights(model.diffusion_model, system, weights, path)
     patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "zoetrope_video_model", _LatentCheck(system))
@@ -180,13 +207,20 @@ def load_video_vae(name: str) -> comfy.sd.VAE:
 
 
 def vae_from_tensors(content: Mapping, file_name: str) -> comfy.sd.VAE:
-    """A file's content as VAE; of whole systems (ModelScope's VQGAN_autoencoder.pth, VideoCrafter's model.ckpt) the part that is one.
+    """A file's content as VAE; of whole systems (ModelScope's VQGAN_autoencoder.pth, VideoCrafter's
+    model.ckpt) the part that is one.
 
-    Core's Load VAE does not look behind prefixes and does not know diffusers' temporal decoder. Raises ValueError when there is no VAE.
+    Core's Load VAE does not look behind prefixes and does not know diffusers' temporal decoder. Raises
+    ValueError when there is no VAE.
     """
     tensors = unwrap(content)
-    parts = [_without_prefix(tensors, prefix) for prefix in dict.fromkeys(system.vae_prefix for system in VIDEO_UNETS.values())]
-    tensors = next((part for part in parts if any(key.split(".")[0].endswith("encoder") for key in part)), tensors)
+    parts = [
+        _without_prefix(tensors, prefix)
+        for prefix in dict.fromkeys(system.vae_prefix for system in VIDEO_UNETS.values())
+    ]
+    tensors = next(
+        (part for part in parts if any(key.split(".")[0].endswith("encoder") for key in part)), tensors
+    )
     if is_temporal_vae(tensors):
         return temporal_vae(tensors, file_name)
     vae = comfy.sd.VAE(sd=tensors)
@@ -199,27 +233,38 @@ def vae_from_tensors(content: Mapping, file_name: str) -> comfy.sd.VAE:
     return vae
 
 
-def _empty_model(system: VideoSystem, shapes: FileShapes, tensors: Mapping[str, torch.Tensor]) -> comfy.model_base.BaseModel:
+def _empty_model(
+    system: VideoSystem, shapes: FileShapes, tensors: Mapping[str, torch.Tensor]
+) -> comfy.model_base.BaseModel:
     """The BaseModel in the precision that core chooses for this size on this machine."""
     sampling = system.sampling(tensors)
     own = dict.fromkeys(own_keys(system, shapes))
-    settings = system.settings(shapes.without_prefix(system.prefix).renamed(lambda key: key if key in own else None))
+    settings = system.settings(
+        shapes.without_prefix(system.prefix).renamed(lambda key: key if key in own else None)
+    )
     config = VideoModelConfig(system, sampling, settings, system.saved_names(own))
     dtype = comfy.model_management.unet_dtype(
         model_params=comfy.utils.calculate_parameters(tensors, system.prefix),
         supported_dtypes=config.supported_inference_dtypes,
         weight_dtype=comfy.utils.weight_dtype(tensors, system.prefix),
     )
-    cast = comfy.model_management.unet_manual_cast(dtype, comfy.model_management.get_torch_device(), config.supported_inference_dtypes)
+    cast = comfy.model_management.unet_manual_cast(
+        dtype, comfy.model_management.get_torch_device(), config.supported_inference_dtypes
+    )
     config.set_inference_dtype(dtype, cast)
     module = system.network().__module__.split(".")[-2]
-    return MODEL_BUILDERS.get(module, _by_class(VideoModel))(config, system, sampling, tensors, shapes.file_name)
+    return MODEL_BUILDERS.get(module, _by_class(VideoModel))(
+        config, system, sampling, tensors, shapes.file_name
+    )
 
 
-def _copy_weights(network: torch.nn.Module, system: VideoSystem, weights: Mapping[str, torch.Tensor], path: str) -> None:
+def _copy_weights(
+    network: torch.nn.Module, system: VideoSystem, weights: Mapping[str, torch.Tensor], path: str
+) -> None:
     """Copies the weights of a mapped file into the network, a part at a time.
 
-    What was read of a mapping stays in memory until the mapping goes; mapping the file again for every part keeps that small.
+    What was read of a mapping stays in memory until the mapping
+    goes; mapping the file again for every part keeps that small.
     """
     if not stays_in_file(path):
         network.load_state_dict(weights)
@@ -254,31 +299,35 @@ class _LatentCheck:
         latent = LATENT_FORMATS[self.system.latent]()
         if noise.ndim != 4:
             raise ValueError(
-                f"{self.system.title} takes the frames of a video as a batch, latents of shape (F, C, H, W); these have shape "
-                f"{tuple(noise.shape)}. Use Empty Latent Image with batch_size = number of frames."
+                f"{self.system.title} takes the frames of a video as a batch, latents of shape (F, C, H, W);"
+                f" these have shape {tuple(noise.shape)}. Use Empty Latent Image with batch_size = number of"
+                " frames."
             )
         if noise.shape[1] != latent.latent_channels:
             raise ValueError(
-                f"{self.system.title} takes latents of {latent.latent_channels} channels, these have {noise.shape[1]}; encode the "
-                f"frames with the VAE that belongs to it."
+                f"{self.system.title} takes latents of {latent.latent_channels} channels, these have"
+                f" {noise.shape[1]}; encode the frames with the VAE that belongs to it."
             )
         height, width = (size * latent.spacial_downscale_ratio for size in noise.shape[2:])
         if height % self.system.size_multiple or width % self.system.size_multiple:
             raise ValueError(
-                f"{self.system.title} needs a width and height that are multiples of {self.system.size_multiple} pixels, got "
-                f"{width} x {height}; change the size of the latents."
+                f"{self.system.title} needs a width and height that are multiples of"
+                f" {self.system.size_multiple} pixels, got {width} x {height}; change the size of the"
+                " latents."
             )
         return executor(noise, *args, **kwargs)
 
 
 class MissingPartError(AttributeError, ValueError):
-    """A ValueError for who uses a part that is not there, an AttributeError for who only asks (`hasattr`)
-    what it can do.
+    """A ValueError for who uses a part that is not there, an
+    AttributeError for who only asks (`hasattr`) what it can do.
     """
 
 
 class MissingPart:
-    """Stands for a CLIP, VAE or CLIP_VISION that a file does not carry; using it says what to wire instead."""
+    """Stands for a CLIP, VAE or CLIP_VISION that a file
+    does not carry; using it says what to wire instead.
+    """
 
     def __init__(self, message: str):
         self.message = message
@@ -292,17 +341,25 @@ class MissingPart:
 def _other_parts(
     system: VideoSystem, tensors: Mapping[str, torch.Tensor], file_name: str
 ) -> tuple[Any, Any, Any, list[str]]:
-    """CLIP, VAE and CLIP_VISION of a whole-system file through core's own loaders, and the names of those that were found."""
-    text_prefix = next((prefix for prefix in TEXT_PREFIXES if any(key.startswith(prefix) for key in tensors)), None)
+    """CLIP, VAE and CLIP_VISION of a whole-system file through
+    core's own loaders, and the names of those that were found.
+    """
+    text_prefix = next(
+        (prefix for prefix in TEXT_PREFIXES if any(key.startswith(prefix) for key in tensors)), None
+    )
     pixels = _without_prefix(tensors, system.vae_prefix)
     clip = MissingPart(f"this file carries no text encoder; {_text_advice(system)}.")
     vae = MissingPart(f"this file carries no VAE; wire {VAES[system.latent]}.")
-    clip_vision = MissingPart("this file carries no image encoder; wire Load CLIP Vision if a node asks for one.")
+    clip_vision = MissingPart(
+        "this file carries no image encoder; wire Load CLIP Vision if a node asks for one."
+    )
     carried = []
     if text_prefix is not None:
         embeddings = folder_paths.get_folder_paths("embeddings")
         text = _without_prefix(tensors, text_prefix)
-        clip = comfy.sd.load_text_encoder_state_dicts([text], embeddings, clip_type=TEXT_PREFIXES[text_prefix])
+        clip = comfy.sd.load_text_encoder_state_dicts(
+            [text], embeddings, clip_type=TEXT_PREFIXES[text_prefix]
+        )
         carried.append("CLIP")
     if pixels:
         vae = vae_from_tensors(pixels, file_name)
@@ -317,7 +374,10 @@ def _other_parts(
 def _text_advice(system: VideoSystem) -> str:
     """What to wire in place of a CLIP that the file lacks."""
     if not system.text_encoder:
-        return f"{system.title} reads no text: an image tells it what to show, through CLIP Vision and the node Animate Image (SVD)"
+        return (
+            f"{system.title} reads no text: an image tells it what to show, through CLIP Vision and the node"
+            " Animate Image (SVD)"
+        )
     return f"wire {TEXT_ENCODERS[system.text_encoder]} into CLIP Text Encode"
 
 
@@ -331,8 +391,10 @@ def _describe(system: VideoSystem, patcher, carried: list[str], file_name: str) 
     lines = [
         f"{printable(file_name)}: {system.title}",
         f"{parameters / 1e6:.0f} million parameters, {str(patcher.model.get_dtype()).removeprefix('torch.')}",
-        f"{'exactly' if system.fixed_length else 'trained for'} {system.num_frames} frames, "
-        f"width and height multiples of {system.size_multiple}",
+        (
+            f"{'exactly' if system.fixed_length else 'trained for'} {system.num_frames} frames, "
+            f"width and height multiples of {system.size_multiple}"
+        ),
         f"in the file: MODEL{''.join(', ' + part for part in carried)}",
     ]
     if "CLIP" not in carried and system.text_encoder:

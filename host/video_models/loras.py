@@ -1,4 +1,6 @@
-"""LoRAs on the MODEL of a video network: what core's own Load LoRA cannot read, and everything that it can."""
+"""LoRAs on the MODEL of a video network: what core's own
+Load LoRA cannot read, and everything that it can.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ LORAS = "loras"
 NETWORK = "diffusion_model."
 
 
-def load_video_lora(model: comfy.model_patcher.ModelPatcher, name: str, strength: float) -> comfy.model_patcher.ModelPatcher:
+def load_video_lora(
+    model: comfy.model_patcher.ModelPatcher, name: str, strength: float
+) -> comfy.model_patcher.ModelPatcher:
     """A clone of the MODEL with a LoRA file added by a factor (0 = off, 1 = as trained).
 
     Raises ValueError when the MODEL is no video network, the file is missing, is no LoRA or fits no layer.
@@ -26,11 +30,15 @@ def load_video_lora(model: comfy.model_patcher.ModelPatcher, name: str, strength
     return add_video_lora(model, find_model_file(LORAS, name), strength)
 
 
-def add_video_lora(model: comfy.model_patcher.ModelPatcher, path: str, strength: float) -> comfy.model_patcher.ModelPatcher:
+def add_video_lora(
+    model: comfy.model_patcher.ModelPatcher, path: str, strength: float
+) -> comfy.model_patcher.ModelPatcher:
     """`load_video_lora` by path."""
     file_name = os.path.basename(path)
     if not hasattr(model.model, "system"):
-        raise ValueError("Load Video LoRA needs a MODEL from Load Video Model; for image checkpoints use Load LoRA.")
+        raise ValueError(
+            "Load Video LoRA needs a MODEL from Load Video Model; for image checkpoints use Load LoRA."
+        )
     names = _names(model)
     patches = _patches(model, read_content(path), names, file_name)
     if not patches:
@@ -48,7 +56,13 @@ def _names(model) -> LoraNames:
     config = model.model.model_config.unet_config
     shapes = {key: tuple(value.shape) for key, value in model.model.diffusion_model.state_dict().items()}
     depth = config.get("transformer_depth", ())
-    return LoraNames(shapes, config.get("num_res_blocks", ()), depth, model.model.model_config.saved_names, model.model.system.lora_modules)
+    return LoraNames(
+        shapes,
+        config.get("num_res_blocks", ()),
+        depth,
+        model.model.model_config.saved_names,
+        model.model.system.lora_modules,
+    )
 
 
 def _patches(model, content, names: LoraNames, file_name: str) -> dict:

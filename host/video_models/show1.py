@@ -1,8 +1,9 @@
-"""Show-1's pixel networks as MODEL: schedule, key frames, the low-resolution video, and the thresholding of predictions.
+"""Show-1's pixel networks as MODEL: schedule, key frames, the
+low-resolution video, and the thresholding of predictions.
 
-Source: github.com/showlab/Show-1, showone/pipelines and run_inference.py; the schedulers are those of DeepFloyd IF (diffusers'
-DPMSolverMultistepScheduler with squaredcos_cap_v2, lambda_min_clipped -5.1 and dynamic thresholding, Saharia et al. 2022,
-arXiv 2205.11487, section 2.3).
+Source: github.com/showlab/Show-1, showone/pipelines and run_inference.py; the schedulers are those of
+DeepFloyd IF (diffusers' DPMSolverMultistepScheduler with squaredcos_cap_v2, lambda_min_clipped -5.1 and
+dynamic thresholding, Saharia et al. 2022, arXiv 2205.11487, section 2.3).
 
 Letters: F frames, H height, W width. Pixels are -1..1.
 """
@@ -23,12 +24,20 @@ from ...video_unets.systems import Sampling, VideoSystem
 from .base import VideoModel
 from .key_frames import KEY_FRAMES, blended_key_frames, checked_key_frames
 
-LOW_RES_VIDEO, FIRST_FRAME, NOISE_LEVEL = "zoetrope_low_res_video", "zoetrope_first_frame", "zoetrope_noise_level"
+LOW_RES_VIDEO, FIRST_FRAME, NOISE_LEVEL = (
+    "zoetrope_low_res_video",
+    "zoetrope_first_frame",
+    "zoetrope_noise_level",
+)
 LARGEST_SIGMA = math.exp(5.1)
-"""Where the references start: lambda_min_clipped of their scheduler. The schedule itself goes on almost to infinity."""
+"""Where the references start: lambda_min_clipped of their
+scheduler. The schedule itself goes on almost to infinity.
+"""
 QUANTILE = 0.95
 LARGEST_VALUE, LARGEST_VALUE_SR = 1.5, 1.0
-"""Pixels beyond these are cut off before the range is scaled back to -1..1; sample_max_value of IF's first and second stage."""
+"""Pixels beyond these are cut off before the range is scaled
+back to -1..1; sample_max_value of IF's first and second stage.
+"""
 SCALE = 4
 """How much larger the first upscaling makes a video."""
 
@@ -42,7 +51,9 @@ class Show1Model(VideoModel):
         self.model_sampling.set_sigmas(sigmas[sigmas <= LARGEST_SIGMA])
 
     def extra_conds(self, **kwargs) -> dict:
-        """What core hands to the network with every chunk; ValueError when the graph lacks what this network needs."""
+        """What core hands to the network with every chunk;
+        ValueError when the graph lacks what this network needs.
+        """
         out = super().extra_conds(**kwargs)
         if "key_frames" in self.system.conditions:
             key_frames = checked_key_frames(kwargs.get(KEY_FRAMES), kwargs["noise"], self.system.title)
@@ -55,20 +66,24 @@ class Show1Model(VideoModel):
         video, noise, device = kwargs.get(LOW_RES_VIDEO), kwargs["noise"], kwargs["device"]
         if video is None:
             raise ValueError(
-                f"{self.system.title} enlarges a video and got none; put Condition On Low Resolution (Show-1) between the prompts and the "
-                f"sampler."
+                f"{self.system.title} enlarges a video and got none; put Condition On Low Resolution (Show-1)"
+                " between the prompts and the sampler."
             )
         if video.shape != noise.shape:
             raise ValueError(
-                f"the low-resolution video makes {video.shape[0]} frames of {video.shape[3]} x {video.shape[2]}, the latent to sample has "
-                f"{noise.shape[0]} of {noise.shape[3]} x {noise.shape[2]}; wire the LATENT output of Condition On Low Resolution (Show-1)."
+                f"the low-resolution video makes {video.shape[0]} frames of {video.shape[3]} x"
+                f" {video.shape[2]}, the latent to sample has {noise.shape[0]} of {noise.shape[3]} x"
+                f" {noise.shape[2]}; wire the LATENT output of Condition On Low Resolution (Show-1)."
             )
         level = kwargs[NOISE_LEVEL]
         # Not the sampler's noise: core's upscaler takes this other seed for the same reason.
         pixels = add_noise(video, level, kwargs["seed"] - 10)
         pixels = torch.cat((kwargs[FIRST_FRAME].to(pixels), pixels[1:]))
         level = torch.tensor([float(level)], device=device)
-        return {"c_concat": comfy.conds.CONDNoiseShape(pixels.to(device)), "y": comfy.conds.CONDRegular(level)}
+        return {
+            "c_concat": comfy.conds.CONDNoiseShape(pixels.to(device)),
+            "y": comfy.conds.CONDRegular(level),
+        }
 
 
 def add_noise(pixels: torch.Tensor, level: int, seed: int) -> torch.Tensor:
@@ -79,7 +94,8 @@ def add_noise(pixels: torch.Tensor, level: int, seed: int) -> torch.Tensor:
 
 
 def threshold_prediction(denoised: torch.Tensor, largest: float) -> torch.Tensor:
-    """denoised (F, 3, H, W) cut off at its 0.95 quantile of absolute values, at least 1 and at most `largest`, and scaled to -1..1.
+    """denoised (F, 3, H, W) cut off at its 0.95 quantile of absolute values, at least 1 and at most
+    `largest`, and scaled to -1..1.
 
     Frames are thresholded one by one, as the reference's scheduler sees them.
     """
@@ -95,23 +111,37 @@ def add_thresholding(patcher: comfy.model_patcher.ModelPatcher) -> None:
     patcher.set_model_sampler_post_cfg_function(lambda args: threshold_prediction(args["denoised"], largest))
 
 
-def condition_on_low_resolution(positive: list, negative: list, vae, images: torch.Tensor, first_frame: torch.Tensor | None,
-                                noise_level: int) -> tuple[list, list, dict]:
-    """Both prompts with a video (F, H, W, 3) in 0..1 to be enlarged fourfold, and the empty latent (F, 3, 4*H, 4*W) to sample.
+def condition_on_low_resolution(
+    positive: list,
+    negative: list,
+    vae,
+    images: torch.Tensor,
+    first_frame: torch.Tensor | None,
+    noise_level: int,
+) -> tuple[list, list, dict]:
+    """Both prompts with a video (F, H, W, 3) in 0..1 to be enlarged
+    fourfold, and the empty latent (F, 3, 4*H, 4*W) to sample.
 
     first_frame: (1, 4*H, 4*W, 3), its first frame in high resolution; None enlarges it without a network.
     """
     pixels = vae.encode(images[..., :3])
     if pixels.shape[1] != 3:
-        raise ValueError(f"Show-1 works on pixels, this VAE makes {pixels.shape[1]} channels of them; wire Load VAE with pixel_space.")
+        raise ValueError(
+            f"Show-1 works on pixels, this VAE makes {pixels.shape[1]} channels of them; wire Load VAE with"
+            " pixel_space."
+        )
     size = (pixels.shape[2] * SCALE, pixels.shape[3] * SCALE)
     needed = 2 * pixels.numel() * SCALE**2 * pixels.element_size()  # enlarged, and the empty latents
     check_memory(needed, f"{len(pixels)} frames of {size[1]}x{size[0]}", "take fewer or smaller frames")
     enlarged = torch.nn.functional.interpolate(pixels, size, mode="bilinear", align_corners=True)
     if first_frame is None:
-        first = torch.nn.functional.interpolate(pixels[:1], size, mode="bicubic", align_corners=False).clamp(-1, 1)
+        first = torch.nn.functional.interpolate(pixels[:1], size, mode="bicubic", align_corners=False).clamp(
+            -1, 1
+        )
     else:
-        first = torch.nn.functional.interpolate(vae.encode(first_frame[:1, ..., :3]), size, mode="bicubic", antialias=True).clamp(-1, 1)
+        first = torch.nn.functional.interpolate(
+            vae.encode(first_frame[:1, ..., :3]), size, mode="bicubic", antialias=True
+        ).clamp(-1, 1)
     values = {LOW_RES_VIDEO: enlarged, FIRST_FRAME: first, NOISE_LEVEL: noise_level}
     both = (conditioning_set_values(prompt, values) for prompt in (positive, negative))
     return (*both, {"samples": torch.zeros_like(enlarged)})

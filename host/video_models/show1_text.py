@@ -1,7 +1,8 @@
-"""Text as Show-1's pixel networks were trained with it: T5-XXL's states of exactly 77 tokens, padding included.
+"""Text as Show-1's pixel networks were trained with it:
+T5-XXL's states of exactly 77 tokens, padding included.
 
-Source: github.com/showlab/Show-1, showone/pipelines/pipeline_t2v_base_pixel.py (encode_prompt). The padding is masked inside T5 and then
-stays: the networks look at all 77 states.
+Source: github.com/showlab/Show-1, showone/pipelines/pipeline_t2v_base_pixel.py (encode_prompt). The padding
+is masked inside T5 and then stays: the networks look at all 77 states.
 """
 
 from __future__ import annotations
@@ -22,11 +23,19 @@ def fit_tokens(tokens: list[tuple]) -> list[tuple]:
 
 
 def encode_text(clip, text: str) -> list:
-    """The conditioning of a prompt; lower case, as in the reference. Raises ValueError when the CLIP is no T5 that masks its padding."""
+    """The conditioning of a prompt; lower case, as in the reference.
+    Raises ValueError when the CLIP is no T5 that masks its padding.
+    """
     tokens = clip.tokenize(text.lower().strip())
     if set(tokens) != {"t5xxl"}:
-        raise ValueError(f"Show-1 reads its text with T5-XXL alone, this CLIP is another text encoder ({', '.join(tokens)}); {_REMEDY}.")
+        raise ValueError(
+            "Show-1 reads its text with T5-XXL alone, this CLIP is another text encoder"
+            f" ({', '.join(tokens)}); {_REMEDY}."
+        )
     if not getattr(clip.cond_stage_model.t5xxl, "enable_attention_masks", False):
-        raise ValueError(f"this CLIP was loaded as a type whose T5 attends to padding, which Show-1 was not trained with; {_REMEDY}.")
+        raise ValueError(
+            "this CLIP was loaded as a type whose T5 attends to padding, which Show-1 was not trained with;"
+            f" {_REMEDY}."
+        )
     row = [token for part in tokens["t5xxl"] for token in part]
     return clip.encode_from_tokens_scheduled({"t5xxl": [fit_tokens(row)]})

@@ -1,6 +1,8 @@
-"""The VAE whose decoder looks at several frames (Stable Video Diffusion's), from the original's or diffusers' layout.
+"""The VAE whose decoder looks at several frames (Stable
+Video Diffusion's), from the original's or diffusers' layout.
 
-Core knows the original's names; its loader ignores what it does not know and leaves out what is missing, so both are checked here.
+Core knows the original's names; its loader ignores what it does
+not know and leaves out what is missing, so both are checked here.
 """
 
 from __future__ import annotations
@@ -16,8 +18,12 @@ from ...video_unets.svd.names import is_diffusers_temporal_vae, vae_to_core
 
 
 def is_temporal_vae(tensors: Mapping[str, torch.Tensor]) -> bool:
-    """Whether a VAE's tensors, without a prefix, have layers over frames in the decoder, under either layout's names."""
-    return is_diffusers_temporal_vae(tensors) or any(key.startswith("decoder.") and ".time_stack." in key for key in tensors)
+    """Whether a VAE's tensors, without a prefix, have layers
+    over frames in the decoder, under either layout's names.
+    """
+    return is_diffusers_temporal_vae(tensors) or any(
+        key.startswith("decoder.") and ".time_stack." in key for key in tensors
+    )
 
 
 def temporal_vae(tensors: Mapping[str, torch.Tensor], file_name: str) -> comfy.sd.VAE:
@@ -32,8 +38,11 @@ def temporal_vae(tensors: Mapping[str, torch.Tensor], file_name: str) -> comfy.s
     wrong = [key for key in expected if key not in tensors or tensors[key].shape != expected[key].shape]
     wrong += [key for key in tensors if key not in expected]
     if wrong:
-        # The nearest name is that of a neighbour; a mix factor's neighbours stand elsewhere in diffusers' layout.
-        name = published_name(wrong[0], names).replace(".spatial_res_block.mix_factor", ".time_mixer.mix_factor")
+        # The nearest name is that of a neighbour; a mix factor's
+        # neighbours stand elsewhere in diffusers' layout.
+        name = published_name(wrong[0], names).replace(
+            ".spatial_res_block.mix_factor", ".time_mixer.mix_factor"
+        )
         raise ValueError(
             f"'{printable(file_name)}': '{printable(name)}' is missing, unknown or of another shape than the "
             "VAE of Stable Video "

@@ -1,7 +1,7 @@
 """VideoCrafter and DynamiCrafter as MODEL: how frame rate, image tokens and image latents reach the network.
 
-Source: github.com/AILab-CVC/VideoCrafter and github.com/Doubiiu/DynamiCrafter (scripts/evaluation); the conditioning nodes write what
-`extra_conds` reads here.
+Source: github.com/AILab-CVC/VideoCrafter and github.com/Doubiiu/DynamiCrafter (scripts/evaluation); the
+conditioning nodes write what `extra_conds` reads here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ PROJECTOR = "image_proj_model."
 
 
 class CONDPerVideo(comfy.conds.CONDRegular):
-    """A tensor (1, ...) that belongs to the whole video: one row for each conditioning chunk, however many frames it has."""
+    """A tensor (1, ...) that belongs to the whole video: one
+    row for each conditioning chunk, however many frames it has.
+    """
 
     def process_cond(self, batch_size, **kwargs):
         return self._copy_with(self.cond)
@@ -39,39 +41,53 @@ class VideoCrafterModel(VideoModel):
     projector: shapes of `image_proj_model.*` without the prefix, empty where the file has none.
     """
 
-    def __init__(self, model_config, system: VideoSystem, sampling: Sampling, projector: FileShapes, device=None):
+    def __init__(
+        self, model_config, system: VideoSystem, sampling: Sampling, projector: FileShapes, device=None
+    ):
         super().__init__(model_config, system, sampling, device)
         self.sampling = sampling
         self.image_proj_model = None
         if projector:
             dtype = model_config.unet_config.get("dtype")
             self.image_proj_model = ImageProjector(
-                **projector_settings(projector), dtype=dtype, device=device,
+                **projector_settings(projector),
+                dtype=dtype,
+                device=device,
                 operations=comfy.ops.pick_operations(dtype, self.manual_cast_dtype),
             ).eval()
 
     def extra_conds(self, **kwargs) -> dict:
-        """What core hands to the network with every chunk; ValueError when the graph lacks what this system needs."""
+        """What core hands to the network with every chunk;
+        ValueError when the graph lacks what this system needs.
+        """
         out = super().extra_conds(**kwargs)
         if "fps" in self.system.conditions:
-            out["fps"] = comfy.conds.CONDRegular(torch.tensor([float(kwargs.get(FPS, self.system.default_fps))]))
+            out["fps"] = comfy.conds.CONDRegular(
+                torch.tensor([float(kwargs.get(FPS, self.system.default_fps))])
+            )
         if "image_tokens" in self.system.conditions:
-            out["image_tokens"] = CONDPerVideo(self._image_tokens(kwargs.get(HIDDEN_STATE), kwargs["device"], kwargs.get("prompt_type")))
+            out["image_tokens"] = CONDPerVideo(
+                self._image_tokens(kwargs.get(HIDDEN_STATE), kwargs["device"], kwargs.get("prompt_type"))
+            )
         if "concat_image" in self.system.conditions:
-            out["c_concat"] = comfy.conds.CONDNoiseShape(self._image_latents(kwargs.get(CONCAT_LATENT), kwargs["noise"], kwargs["device"]))
+            out["c_concat"] = comfy.conds.CONDNoiseShape(
+                self._image_latents(kwargs.get(CONCAT_LATENT), kwargs["noise"], kwargs["device"])
+            )
         return out
 
     def _image_tokens(self, hidden_state, device, prompt_type) -> torch.Tensor:
         if hidden_state is None:
             raise ValueError(
-                f"{self.system.title} makes a video of an image and the {prompt_type or 'positive'} conditioning has none; run both the "
-                f"positive and the negative prompt through Zoetrope's image-to-video conditioning node."
+                f"{self.system.title} makes a video of an image and the {prompt_type or 'positive'}"
+                " conditioning has none; run both the positive and the negative prompt through Zoetrope's"
+                " image-to-video conditioning node."
             )
         width = self.image_proj_model.proj_in.weight.shape[1]
         if hidden_state.shape[-1] != width:
             raise ValueError(
-                f"{self.system.title} looks at its image through CLIP ViT-H (width {width}), this CLIP_VISION has width "
-                f"{hidden_state.shape[-1]}; wire the CLIP_VISION output of Load Video Model, or CLIP-ViT-H-14."
+                f"{self.system.title} looks at its image through CLIP ViT-H (width {width}), this CLIP_VISION"
+                f" has width {hidden_state.shape[-1]}; wire the CLIP_VISION output of Load Video Model, or"
+                " CLIP-ViT-H-14."
             )
         with torch.no_grad():
             return self.image_proj_model(hidden_state.to(device=device, dtype=self.get_dtype_inference()))
@@ -79,19 +95,22 @@ class VideoCrafterModel(VideoModel):
     def _image_latents(self, latents, noise: torch.Tensor, device) -> torch.Tensor:
         if latents is None:
             raise ValueError(
-                f"{self.system.title} starts from an image and got none; put Zoetrope's image-to-video conditioning node between the "
-                f"prompts and the sampler."
+                f"{self.system.title} starts from an image and got none; put Zoetrope's image-to-video"
+                " conditioning node between the prompts and the sampler."
             )
         if latents.shape[-2:] != noise.shape[-2:] or latents.shape[0] not in (1, noise.shape[0]):
             frames, _, height, width = latents.shape
             raise ValueError(
-                f"the conditioning was made for {frames} frames of {width * 8} x {height * 8}, the latent has {noise.shape[0]} of "
-                f"{noise.shape[-1] * 8} x {noise.shape[-2] * 8}; wire the LATENT output of the image-to-video conditioning node."
+                f"the conditioning was made for {frames} frames of {width * 8} x {height * 8}, the latent has"
+                f" {noise.shape[0]} of {noise.shape[-1] * 8} x {noise.shape[-2] * 8}; wire the LATENT output"
+                " of the image-to-video conditioning node."
             )
         return self.process_latent_in(latents).to(device).expand(noise.shape[0], -1, -1, -1)
 
     def state_dict_for_saving(self, *args, **kwargs) -> dict:
-        """As BaseModel, with what else of the published file the MODEL needs: the image projector and the scale of its schedule."""
+        """As BaseModel, with what else of the published file the MODEL
+        needs: the image projector and the scale of its schedule.
+        """
         out = super().state_dict_for_saving(*args, **kwargs)
         if self.image_proj_model is not None:
             out |= {PROJECTOR + key: value for key, value in self.image_proj_model.state_dict().items()}
@@ -100,22 +119,26 @@ class VideoCrafterModel(VideoModel):
         return out
 
     def load_projector(self, tensors: Mapping, file_name: str) -> None:
-        """Takes `image_proj_model.*` of a file; ValueError naming the first key that is missing, unknown or of another shape."""
+        """Takes `image_proj_model.*` of a file; ValueError naming
+        the first key that is missing, unknown or of another shape.
+        """
         if self.image_proj_model is None:
             if "image_tokens" in self.system.conditions:
                 raise ValueError(
                     f"'{printable(file_name)}' lacks '{PROJECTOR}latents' and all of '{PROJECTOR}*', without "
                     f"which {self.system.title} cannot see its "
-                    f"image; use the whole published file."
+                    "image; use the whole published file."
                 )
             return
         given = {key[len(PROJECTOR) :]: value for key, value in tensors.items() if key.startswith(PROJECTOR)}
         wanted = self.image_proj_model.state_dict()
-        for key in sorted(set(given) ^ set(wanted)) + [key for key in wanted if key in given and given[key].shape != wanted[key].shape]:
+        for key in sorted(set(given) ^ set(wanted)) + [
+            key for key in wanted if key in given and given[key].shape != wanted[key].shape
+        ]:
             raise ValueError(
-                f"'{printable(file_name)}': the key '{PROJECTOR}{printable(key)}' is missing, unknown or of another "
-                f"shape than {self.system.title} has; the "
-                f"file is incomplete or a variant that this node cannot run."
+                f"'{printable(file_name)}': the key '{PROJECTOR}{printable(key)}' is missing, unknown or of"
+                f" another shape than {self.system.title} has; the file is incomplete or a variant that this"
+                " node cannot run."
             )
         self.image_proj_model.load_state_dict(given)
 
@@ -127,13 +150,15 @@ def projector_shapes(tensors: Mapping, file_name: str) -> FileShapes:
 
 
 def with_noise_scale(model, base_scale: float):
-    """A clone of the MODEL whose noise schedule ends at this scale, 1 = none; for files without the published `scale_arr`.
+    """A clone of the MODEL whose noise schedule ends at this
+    scale, 1 = none; for files without the published `scale_arr`.
 
     Raises ValueError for other MODELs and for scales outside of (0, 1].
     """
     if not isinstance(model.model, VideoCrafterModel):
         raise ValueError(
-            "only VideoCrafter and DynamiCrafter have a noise scale; wire the MODEL of Load Video Model with one of their files."
+            "only VideoCrafter and DynamiCrafter have a noise scale; wire the MODEL of Load Video Model with"
+            " one of their files."
         )
     sampling = dataclasses.replace(model.model.sampling, base_scale=base_scale)
     model = model.clone()

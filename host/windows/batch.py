@@ -1,9 +1,10 @@
 """Evaluation of context windows: several of them in one call of the network where memory allows.
 
-ComfyUI's own batching of conds does the work. It gets one list of conds for each window and kind (positive, negative, ...), the
-latents of the first window for their shape, and stacks as many chunks as fit into memory. Just before a ControlNet or
-the network is called, each chunk gets the latents of its own window, found by the identity that was given to its cond. So areas,
-masks, hooks, memory checks and several GPUs stay ComfyUI's business, and the network sees len(cond_or_uncond) chunks as always.
+ComfyUI's own batching of conds does the work. It gets one list of conds for each window and kind (positive,
+negative, ...), the latents of the first window for their shape, and stacks as many chunks as fit into memory.
+Just before a ControlNet or the network is called, each chunk gets the latents of its own window, found by the
+identity that was given to its cond. So areas, masks, hooks, memory checks and several GPUs stay ComfyUI's
+business, and the network sees len(cond_or_uncond) chunks as always.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from .patches import frame_numbers
 
 
 class BatchedContextWindow(IndexListContextWindow):
-    """What transformer_options["context_window"] is while chunks of several windows are evaluated in one call.
+    """What transformer_options["context_window"] is while
+    chunks of several windows are evaluated in one call.
 
-    windows has the window of each chunk, in the order of the chunks; index_list the frames of all of them one after another.
+    windows has the window of each chunk, in the order of the
+    chunks; index_list the frames of all of them one after another.
     """
 
     def __init__(self, windows: list[IndexListContextWindow]):
@@ -45,7 +48,8 @@ class Chunk:
 
 
 class WindowedControl:
-    """Stands for a control object while windows are evaluated: gives each chunk its latents and its frames' hints.
+    """Stands for a control object while windows are evaluated:
+    gives each chunk its latents and its frames' hints.
 
     Anything else that is asked of it is answered by the control object itself.
     """
@@ -68,7 +72,9 @@ class WindowedControl:
         if batch.frame_axis != BATCH_AXIS:  # more than one hint has been refused
             return self._control.get_control(x, t, cond, batched_number, options)
         windows = [chunk.window for chunk in chunks]
-        if all(window is windows[0] for window in windows) and any(map(selects_frames_itself, control_chain(self._control))):
+        if all(window is windows[0] for window in windows) and any(
+            map(selects_frames_itself, control_chain(self._control))
+        ):
             frames = windows[0].index_list
         else:
             frames = [frame for window in windows for frame in window.index_list]
@@ -78,7 +84,9 @@ class WindowedControl:
 
 @dataclass
 class WindowBatch:
-    """The evaluation of some windows of equal length at one point of the sampling: x_in are the latents of all frames."""
+    """The evaluation of some windows of equal length at one
+    point of the sampling: x_in are the latents of all frames.
+    """
 
     model: object
     windows: list[IndexListContextWindow]
@@ -95,7 +103,9 @@ class WindowBatch:
         return self.windows[0].dim
 
     def evaluate(self, calc_cond_batch: Callable) -> list[list[torch.Tensor]]:
-        """For each window its results, one for each list of conds, with the window's frames on the frame axis."""
+        """For each window its results, one for each list of
+        conds, with the window's frames on the frame axis.
+        """
         latents = [window.get_tensor(self.x_in) for window in self.windows]
         conds = [
             self._conds_of(kind, cond, window, x)
@@ -105,7 +115,10 @@ class WindowBatch:
         timestep = self.timestep
         if self.frame_axis == BATCH_AXIS and timestep.shape[0] == self.x_in.shape[0]:
             timestep = self.windows[0].get_tensor(timestep, dim=0)
-        options = {**self.model_options, "transformer_options": {**self.model_options.get("transformer_options", {})}}
+        options = {
+            **self.model_options,
+            "transformer_options": {**self.model_options.get("transformer_options", {})},
+        }
         options["transformer_options"]["context_window"] = self._shown_window(self.windows)
         if len(self.windows) == 1:
             options["transformer_options"]["ad_params"] = frame_numbers(self.windows[0])
@@ -114,12 +127,15 @@ class WindowBatch:
         kinds = len(self.conds)
         return [results[start : start + kinds] for start in range(0, len(results), kinds)]
 
-    def _conds_of(self, kind: int, conds: list[dict] | None, window: IndexListContextWindow, latents: torch.Tensor):
+    def _conds_of(
+        self, kind: int, conds: list[dict] | None, window: IndexListContextWindow, latents: torch.Tensor
+    ):
         if conds is None:
             return None
         result = window_conds(conds, window, self.x_in, self.model)
         for place, cond in enumerate(result):
-            # The same cond of the same window has the same identity at every step, so caches that go by it keep windows apart.
+            # The same cond of the same window has the same identity at
+            # every step, so caches that go by it keep windows apart.
             cond["uuid"] = uuid.uuid5(cond["uuid"], f"{kind} {place} {window.index_list}")
             self.chunks[cond["uuid"]] = Chunk(window, latents, cond.get("area"))
             if cond.get("control") is not None:
@@ -127,12 +143,15 @@ class WindowBatch:
         return result
 
     def _control_of(self, control, window: IndexListContextWindow) -> WindowedControl:
-        """Conds with the same control object here are evaluated together; foreign classes get their windows one by one."""
+        """Conds with the same control object here are evaluated
+        together; foreign classes get their windows one by one.
+        """
         for part in control_chain(control):
             if self.frame_axis != BATCH_AXIS and hint_count(part) > 1:
                 raise ValueError(
-                    f"a ControlNet with {hint_count(part)} hint images cannot be divided into windows along the time axis of "
-                    "video latents; give it a single image, or use a model whose frames are the batch."
+                    f"a ControlNet with {hint_count(part)} hint images cannot be divided into windows along"
+                    " the time axis of video latents; give it a single image, or use a model whose frames"
+                    " are the batch."
                 )
         together = all(type(part).__module__ == "comfy.controlnet" for part in control_chain(control))
         key = (id(control), None if together else tuple(window.index_list))
@@ -149,7 +168,9 @@ class WindowBatch:
         return [self.chunks[identity] for identity in transformer_options["uuids"]]
 
     def options_of(self, chunks: list[Chunk], transformer_options: dict) -> dict:
-        """The transformer_options of one call: kinds of conds (0 positive, 1 negative, ...) and window as without batching."""
+        """The transformer_options of one call: kinds of conds (0
+        positive, 1 negative, ...) and window as without batching.
+        """
         return {
             **transformer_options,
             "cond_or_uncond": [kind % len(self.conds) for kind in transformer_options["cond_or_uncond"]],
@@ -181,4 +202,7 @@ class WindowBatch:
         inner = self.model_options.get("model_function_wrapper")
         if inner is None:
             return apply_model(x, args["timestep"], **c)
-        return inner(apply_model, {"input": x, "timestep": args["timestep"], "c": c, "cond_or_uncond": options["cond_or_uncond"]})
+        return inner(
+            apply_model,
+            {"input": x, "timestep": args["timestep"], "c": c, "cond_or_uncond": options["cond_or_uncond"]},
+        )

@@ -1,8 +1,9 @@
 """Conditioning of a context window: the part of every cond that belongs to the window's frames.
 
-Frames are either the batch (axis 0: image latents, (F, C, H, W)) or the time axis of video latents (axis 2: (B, C, F, H, W)).
-For frames in the batch the rule is what ComfyUI does without windows: a cond with n rows is repeated over the batch, so frame i
-has row i % n. For the time axis only tensors as long as the video are cut; others belong to the whole video.
+Frames are either the batch (axis 0: image latents, (F, C, H, W)) or the time axis of video latents (axis 2:
+(B, C, F, H, W)). For frames in the batch the rule is what ComfyUI does without windows: a cond with n rows is
+repeated over the batch, so frame i has row i % n. For the time axis only tensors as long as the video are
+cut; others belong to the whole video.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def _cut_batch_value(value, frames: list[int], num_frames: int):
         return value._copy_with([take_frames(item, frames) for item in value.cond])
     if not isinstance(getattr(value, "cond", None), torch.Tensor) or value.cond.ndim == 0:
         return value
-    # A constant is not repeated over the batch by ComfyUI, so only a length equal to the video's says that its rows are frames.
+    # A constant is not repeated over the batch by ComfyUI, so only
+    # a length equal to the video's says that its rows are frames.
     if isinstance(value, comfy.conds.CONDConstant) and value.cond.shape[0] != num_frames:
         return value
     return value._copy_with(take_frames(value.cond, frames))
@@ -67,7 +69,9 @@ def _cut_mask(mask: torch.Tensor, window: IndexListContextWindow, num_frames: in
 
 
 def _areas_in_window(area, window: IndexListContextWindow, x_in: torch.Tensor) -> list[tuple]:
-    """An area of video latents, (frames, height, width, first frame, y, x), as areas of the window: one for each unbroken run."""
+    """An area of video latents, (frames, height, width, first
+    frame, y, x), as areas of the window: one for each unbroken run.
+    """
     dims = x_in.ndim - 2
     area = add_area_dims(list(area), dims)
     length, start = area[0], area[dims]
@@ -81,11 +85,14 @@ def _areas_in_window(area, window: IndexListContextWindow, x_in: torch.Tensor) -
     return areas
 
 
-def window_conds(conds: list[dict], window: IndexListContextWindow, x_in: torch.Tensor, model=None) -> list[dict]:
-    """The conds of one list (positive, negative, ...) for one window; x_in are the latents of all frames. Nothing given is changed.
+def window_conds(
+    conds: list[dict], window: IndexListContextWindow, x_in: torch.Tensor, model=None
+) -> list[dict]:
+    """The conds of one list (positive, negative, ...) for one window; x_in are the latents of all frames.
+    Nothing given is changed.
 
-    A model (BaseModel) may know better how its own conds are cut. ControlNets are left as they are. A cond whose area holds none
-    of the window's frames is left out.
+    A model (BaseModel) may know better how its own conds are cut. ControlNets are left as they are. A cond
+    whose area holds none of the window's frames is left out.
     """
     num_frames = x_in.shape[window.dim]
     result = []
@@ -94,10 +101,15 @@ def window_conds(conds: list[dict], window: IndexListContextWindow, x_in: torch.
         for key, value in cond.items():
             if key == "mask":
                 cut[key] = _cut_mask(value, window, num_frames)
-            elif isinstance(value, torch.Tensor) and value.ndim > window.dim and value.shape[window.dim] == num_frames:
+            elif (
+                isinstance(value, torch.Tensor)
+                and value.ndim > window.dim
+                and value.shape[window.dim] == num_frames
+            ):
                 cut[key] = take_frames(value, window.index_list, window.dim)
         cut["model_conds"] = {
-            key: _cut_model_cond(key, value, window, x_in, model) for key, value in cond["model_conds"].items()
+            key: _cut_model_cond(key, value, window, x_in, model)
+            for key, value in cond["model_conds"].items()
         }
         if window.dim == TIME_AXIS and "area" in cond:
             result += [{**cut, "area": area} for area in _areas_in_window(cond["area"], window, x_in)]

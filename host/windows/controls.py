@@ -1,8 +1,10 @@
-"""ControlNets of a context window: each frame gets its own hint, which ComfyUI core does not do (every window gets hints 0, 1, 2, ...).
+"""ControlNets of a context window: each frame gets its own hint, which ComfyUI core does not do (every window
+gets hints 0, 1, 2, ...).
 
-For the time of one evaluation the hints of the frames at hand take the place of the hints of the whole video in the control
-object and in those chained before it; afterwards, also after an exception, everything is as it was. Hints prepared by a
-ControlNet (scaled, encoded by its VAE) are kept for the run, frame by frame, so that they are prepared once and not at every step.
+For the time of one evaluation the hints of the frames at hand take the place of the hints of the whole video
+in the control object and in those chained before it; afterwards, also after an exception, everything is as it
+was. Hints prepared by a ControlNet (scaled, encoded by its VAE) are kept for the run, frame by frame, so that
+they are prepared once and not at every step.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from .conds import take_frames
 
 # What a control object of ComfyUI derives from or holds its hints in.
 HINT_ATTRIBUTES = ("cond_hint_original", "cond_hint", "extra_concat_orig", "control_input")
-# How control objects of Advanced-ControlNet are told which frames they see; they select hints, masks and strengths themselves.
+# How control objects of Advanced-ControlNet are told which frames
+# they see; they select hints, masks and strengths themselves.
 FRAME_ATTRIBUTES = ("sub_idxs", "full_latent_length", "context_length")
 
 
@@ -39,7 +42,9 @@ def selects_frames_itself(control) -> bool:
 
 
 class PreparedHints:
-    """Hints of one control object as its network wants them, (n, ...) for n hint images, kept beside the original images."""
+    """Hints of one control object as its network wants them,
+    (n, ...) for n hint images, kept beside the original images.
+    """
 
     def __init__(self, control):
         self.control = control  # kept alive, so that its id stays its own
@@ -87,14 +92,18 @@ def _set_hints(control, rows: list[int], prepared: PreparedHints, device: torch.
     control.cond_hint = prepared.get(rows, device)
     control.cond_hint_original = prepared.original[rows]
     control.extra_concat_orig = [take_frames(mask, rows) for mask in control.extra_concat_orig]
-    if hasattr(control, "control_input"):  # T2I-Adapter: its network's answer to the hints of the last evaluation
+    if hasattr(
+        control, "control_input"
+    ):  # T2I-Adapter: its network's answer to the hints of the last evaluation
         control.control_input = None
 
 
 @contextmanager
 def hints_of_frames(control, frames: list[int], num_frames: int, x: torch.Tensor, store: HintStore):
-    """Within this context the control object and those chained before it have the hints of exactly these frames of num_frames,
-    in this order: one for each row of the latents x. A single hint image stays: it is the same for all frames."""
+    """Within this context the control object and those chained before it have the
+    hints of exactly these frames of num_frames, in this order: one for each row
+    of the latents x. A single hint image stays: it is the same for all frames.
+    """
     saved, prepared = [], []
     try:
         for part in control_chain(control):
@@ -102,7 +111,9 @@ def hints_of_frames(control, frames: list[int], num_frames: int, x: torch.Tensor
                 saved.append((part, {name: getattr(part, name) for name in FRAME_ATTRIBUTES}))
                 part.sub_idxs, part.full_latent_length, part.context_length = frames, num_frames, len(frames)
             elif hint_count(part) > 1:
-                saved.append((part, {name: getattr(part, name) for name in HINT_ATTRIBUTES if hasattr(part, name)}))
+                saved.append(
+                    (part, {name: getattr(part, name) for name in HINT_ATTRIBUTES if hasattr(part, name)})
+                )
                 hints = store.of(part, tuple(x.shape[2:]))
                 _set_hints(part, hints.rows(frames), hints, x.device)
                 prepared.append((part, hints))

@@ -1,9 +1,10 @@
-"""Context windows for any MODEL: long videos are denoised in overlapping windows, whose results are fused at every sampling step.
+"""Context windows for any MODEL: long videos are denoised in
+overlapping windows, whose results are fused at every sampling step.
 
-The handler sits where ComfyUI looks for one (model_options["context_handler"]), so every sampler uses it. Unlike core's own it
-never hands the network more frames than context_length, gives every window the ControlNet hints and masks of its frames, has
-schedules that cover every frame, and evaluates several windows in one call. It holds settings only; what a run keeps is made
-when the run starts and goes with it.
+The handler sits where ComfyUI looks for one (model_options["context_handler"]), so every sampler uses it.
+Unlike core's own it never hands the network more frames than context_length, gives every window the
+ControlNet hints and masks of its frames, has schedules that cover every frame, and evaluates several windows
+in one call. It holds settings only; what a run keeps is made when the run starts and goes with it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ FRAME_AXES = ("auto", "batch", "time")
 
 @dataclass(frozen=True)
 class ContextSettings:
-    """What a person chooses. Lengths are frames of latents; windows_per_batch 0 means as many as memory allows.
+    """What a person chooses. Lengths are frames of latents;
+    windows_per_batch 0 means as many as memory allows.
 
     Raises ValueError with rule, value and remedy on settings that make no sense.
     """
@@ -53,16 +55,26 @@ class ContextSettings:
 
     def __post_init__(self):
         check_context(self.context_schedule, self.context_length, self.context_overlap, self.context_stride)
-        for name, choices in (("fuse_method", FUSE_METHODS), ("noise_type", NOISE_TYPES), ("frame_axis", FRAME_AXES)):
+        for name, choices in (
+            ("fuse_method", FUSE_METHODS),
+            ("noise_type", NOISE_TYPES),
+            ("frame_axis", FRAME_AXES),
+        ):
             if getattr(self, name) not in choices:
                 raise ValueError(
                     f"{name}='{printable(getattr(self, name))}' must be one of {', '.join(choices)}; choose "
                     "one of these."
                 )
         if self.windows_per_batch < 0:
-            raise ValueError(f"windows_per_batch={self.windows_per_batch} must be at least 0; 0 means as many as memory allows.")
+            raise ValueError(
+                f"windows_per_batch={self.windows_per_batch} must be at least 0; 0 means as many as memory"
+                " allows."
+            )
         if self.frames_per_video < 0:
-            raise ValueError(f"frames_per_video={self.frames_per_video} must be at least 0; 0 means that all frames are one video.")
+            raise ValueError(
+                f"frames_per_video={self.frames_per_video} must be at least 0; 0 means that all frames are"
+                " one video."
+            )
 
     def axis(self, shape: torch.Size | list[int]) -> int:
         """The axis of latents of this shape that holds the frames. Raises ValueError where there is none."""
@@ -70,13 +82,14 @@ class ContextSettings:
             return BATCH_AXIS
         if len(shape) != 5:
             raise ValueError(
-                f"frame_axis=time needs video latents of 5 dimensions (B, C, F, H, W); these have shape {tuple(shape)}; "
-                "choose auto or batch."
+                "frame_axis=time needs video latents of 5 dimensions (B, C, F, H, W); these have shape"
+                f" {tuple(shape)}; choose auto or batch."
             )
         return TIME_AXIS
 
     def videos(self, shape: torch.Size | list[int]) -> tuple[int, int]:
-        """How many videos lie one after another on the frame axis of latents of this shape, and the frames of each.
+        """How many videos lie one after another on the frame
+        axis of latents of this shape, and the frames of each.
 
         Raises ValueError when they are not a whole number, and where there are none.
         """
@@ -88,8 +101,9 @@ class ContextSettings:
         frames = self.frames_per_video or total
         if total % frames:
             raise ValueError(
-                f"{total} frames are not a whole number of videos of frames_per_video={frames}; make the latents a multiple of "
-                f"{frames} frames or set frames_per_video to 0 (all frames are one video)."
+                f"{total} frames are not a whole number of videos of frames_per_video={frames}; make the"
+                f" latents a multiple of {frames} frames or set frames_per_video to 0 (all frames are one"
+                " video)."
             )
         return total // frames, frames
 
@@ -100,7 +114,9 @@ class ContextSettings:
 
 
 class ContextRun:
-    """What one sampling run keeps between its steps: the tables of its windows and the prepared ControlNet hints."""
+    """What one sampling run keeps between its steps: the
+    tables of its windows and the prepared ControlNet hints.
+    """
 
     def __init__(self):
         self.windows: dict[tuple, tuple[list[list[int]], FusionPlan]] = {}
@@ -115,17 +131,31 @@ class ContextWindowHandler(ContextHandlerABC):
         super().__init__()
         self.settings = settings
 
-    def should_use_context(self, model, conds, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict) -> bool:
-        """Whether x_in has more frames than one window. Raises ValueError on latents that this handler cannot divide."""
+    def should_use_context(
+        self, model, conds, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict
+    ) -> bool:
+        """Whether x_in has more frames than one window. Raises
+        ValueError on latents that this handler cannot divide.
+        """
         needed = self.settings.needed(x_in.shape)
         _refuse_mixed_latents(conds, needed, self.settings.context_length)
         return needed
 
-    def get_resized_cond(self, cond_in: list[dict] | None, x_in: torch.Tensor, window: IndexListContextWindow, device=None):
+    def get_resized_cond(
+        self, cond_in: list[dict] | None, x_in: torch.Tensor, window: IndexListContextWindow, device=None
+    ):
         """The conds of one window, without their ControlNets' hints; for other code that asks for them."""
         return None if cond_in is None else window_conds(cond_in, window, x_in)
 
-    def execute(self, calc_cond_batch: Callable, model, conds, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict):
+    def execute(
+        self,
+        calc_cond_batch: Callable,
+        model,
+        conds,
+        x_in: torch.Tensor,
+        timestep: torch.Tensor,
+        model_options: dict,
+    ):
         """The results of all frames, one tensor shaped like x_in for each list of conds."""
         run = model_options.get(KEY)
         if run is None:  # called outside of a sampling run: nothing to keep
@@ -133,7 +163,9 @@ class ContextWindowHandler(ContextHandlerABC):
         axis = self.settings.axis(x_in.shape)
         frame_lists, plan = self._windows(run, x_in, _step(timestep, model_options))
         windows = [
-            IndexListContextWindow(frames, axis, x_in.shape[axis], context_overlap=self.settings.context_overlap)
+            IndexListContextWindow(
+                frames, axis, x_in.shape[axis], context_overlap=self.settings.context_overlap
+            )
             for frames in frame_lists
         ]
         fusions = [WindowFusion(plan, x_in, axis) for _ in conds]
@@ -161,21 +193,38 @@ class ContextWindowHandler(ContextHandlerABC):
         if key not in run.windows:
             if not run.windows:
                 longest = max(map(len, windows))
-                logging.info(f"Context windows: {num_frames} frames in {len(windows)} windows of at most {longest} frames.")
-            frame_lists = [[video * num_frames + i for i in window] for video in range(num_videos) for window in windows]
+                logging.info(
+                    f"Context windows: {num_frames} frames in {len(windows)} windows of at most {longest}"
+                    " frames."
+                )
+            frame_lists = [
+                [video * num_frames + i for i in window] for video in range(num_videos) for window in windows
+            ]
             plan = FusionPlan(frame_lists, weights * num_videos, num_frames * num_videos, x_in.device)
             run.windows[key] = frame_lists, plan
         return run.windows[key]
 
     def plan_of_step(self, num_frames: int, step: int) -> tuple[list[list[int]], list[list[float]]]:
-        """The windows of one video of num_frames frames at a sampling step, and the weight of each of their frames."""
+        """The windows of one video of num_frames frames at a
+        sampling step, and the weight of each of their frames.
+        """
         s = self.settings
         windows = create_context_windows(
-            s.context_schedule, num_frames, s.context_length, s.context_overlap, s.context_stride, s.closed_loop, step
+            s.context_schedule,
+            num_frames,
+            s.context_length,
+            s.context_overlap,
+            s.context_stride,
+            s.closed_loop,
+            step,
         )
-        return windows, [fuse_weights(s.fuse_method, window, num_frames, s.context_overlap) for window in windows]
+        return windows, [
+            fuse_weights(s.fuse_method, window, num_frames, s.context_overlap) for window in windows
+        ]
 
-    def _groups(self, windows: list[IndexListContextWindow], batched: bool) -> list[list[IndexListContextWindow]]:
+    def _groups(
+        self, windows: list[IndexListContextWindow], batched: bool
+    ) -> list[list[IndexListContextWindow]]:
         """Neighbouring windows of equal length that are evaluated together."""
         largest = self.settings.windows_per_batch or len(windows)
         groups = []
@@ -187,7 +236,9 @@ class ContextWindowHandler(ContextHandlerABC):
 
 
 def _step(timestep: torch.Tensor, model_options: dict) -> int:
-    """The sampling step that a noise level belongs to; the steps in between of higher-order samplers belong to the step before."""
+    """The sampling step that a noise level belongs to; the steps
+    in between of higher-order samplers belong to the step before.
+    """
     sigmas = model_options.get("transformer_options", {}).get("sample_sigmas")
     if sigmas is None:
         return 0
@@ -203,8 +254,8 @@ def _refuse_mixed_latents(conds, needed: bool, context_length: int) -> None:
         shapes = getattr(model_conds.get("latent_shapes"), "cond", None) or []
         if (needed and guides) or (len(shapes) > 1 and shapes[0][TIME_AXIS] > context_length):
             raise ValueError(
-                "latents with guide frames or with sound beside the video cannot be divided by the node Context Windows; "
-                "use ComfyUI's own context windows node for that model."
+                "latents with guide frames or with sound beside the video cannot be divided by the node"
+                " Context Windows; use ComfyUI's own context windows node for that model."
             )
 
 
@@ -222,7 +273,9 @@ def _outer_sample(executor, noise, *args, **kwargs):
 
 
 def _prepare_sampling(executor, model, noise_shape, conds, *args, **kwargs):
-    """Memory is needed for the frames of one window only; what is left decides how many windows share a call."""
+    """Memory is needed for the frames of one window only;
+    what is left decides how many windows share a call.
+    """
     handler = (kwargs.get("model_options") or {}).get("context_handler")
     if isinstance(handler, ContextWindowHandler):
         axis = handler.settings.axis(noise_shape)
@@ -237,7 +290,9 @@ def _sampler_sample(executor, guider, sigmas, extra_args, callback, noise, *args
         s = handler.settings
         seed = extra_args.get("seed") or 0
         num_videos, _ = s.videos(noise.shape)
-        noise = arrange_noise(noise, s.noise_type, s.axis(noise.shape), s.context_length, s.context_overlap, seed, num_videos)
+        noise = arrange_noise(
+            noise, s.noise_type, s.axis(noise.shape), s.context_length, s.context_overlap, seed, num_videos
+        )
     return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)
 
 
@@ -249,7 +304,9 @@ WRAPPERS = {
 
 
 def apply_context_windows(model, settings: ContextSettings):
-    """A clone of the MODEL that is sampled in context windows; windows set earlier, also by ComfyUI's own node, are replaced."""
+    """A clone of the MODEL that is sampled in context windows;
+    windows set earlier, also by ComfyUI's own node, are replaced.
+    """
     model = model.clone()
     model.model_options["context_handler"] = ContextWindowHandler(settings)
     for kind, wrapper in WRAPPERS.items():
@@ -260,13 +317,17 @@ def apply_context_windows(model, settings: ContextSettings):
 
 
 def window_plan(model, num_frames: int, steps: int) -> tuple[torch.Tensor, str]:
-    """The windows that a MODEL with context windows uses on a video: a picture (1, H, W, 3) of every step, and their cost in words.
+    """The windows that a MODEL with context windows uses on a video:
+    a picture (1, H, W, 3) of every step, and their cost in words.
 
     Raises ValueError when the MODEL has no windows of this pack, and on a video without frames or steps.
     """
     handler = model.model_options.get("context_handler")
     if not isinstance(handler, ContextWindowHandler):
-        raise ValueError("this MODEL has no context windows of Zoetrope; put the node Context Windows in front of this one.")
+        raise ValueError(
+            "this MODEL has no context windows of Zoetrope; put the node Context Windows in front of this"
+            " one."
+        )
     if steps < 1:
         raise ValueError(f"steps={steps} must be at least 1; 1 shows the first sampling step.")
     plans, num_windows = [], 0
@@ -277,5 +338,8 @@ def window_plan(model, num_frames: int, steps: int) -> tuple[torch.Tensor, str]:
         throw_exception_if_processing_interrupted()
     count = sum(len(windows) for windows, _ in plans) / steps
     cost = sum(len(window) for windows, _ in plans for window in windows) / steps / num_frames
-    words = f"{num_frames} frames: {count:.1f} windows per step, {cost:.2f} times the work of computing each frame once."
+    words = (
+        f"{num_frames} frames: {count:.1f} windows per step, {cost:.2f} times the work of computing each"
+        " frame once."
+    )
     return draw_plan(plans, num_frames).unsqueeze(0), words

@@ -23,7 +23,7 @@ from ...motion_modules.points import Point
 from ..code_origin import module_name, plain
 
 # Their patches compute each image of a batch by itself, or belong to this pack.
-_PACK = __package__.rpartition(".")[0]
+_PACK = __package__.rpartition(".host")[0]
 _SAFE_MODULES = (
     f"{_PACK}.host.",
     f"{_PACK}.motion_modules.",
@@ -41,8 +41,9 @@ _CFG_FUNCTIONS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_p
 
 
 def frame_numbers(window: IndexListContextWindow) -> dict[str, object]:
-    """What transformer_options["ad_params"] is in a window: its frames, and the number of frames of all
-    windows together."""
+    """What transformer_options["ad_params"] is in a window: its
+    frames, and the number of frames of all windows together.
+    """
     frames = list(window.index_list)
     return {"sub_idxs": frames, "full_length": window.total_frames, "context_length": len(frames)}
 
@@ -59,11 +60,11 @@ def unknown_parts(model, model_options: dict) -> list[str]:
 
 
 def refuse_recorders(model_options: dict) -> None:
-    """Raises ValueError where a guidance remembers the attention of one call and uses it on the frames of all
-    windows.
+    """Raises ValueError where a guidance remembers the attention
+    of one call and uses it on the frames of all windows.
 
-    ComfyUI's Self-Attention Guidance does: an attention patch writes a variable that its function after the
-    guidance reads.
+    ComfyUI's Self-Attention Guidance does: an attention patch
+    writes a variable that its function after the guidance reads.
     """
     later = [plain(f) for name in _CFG_FUNCTIONS for f in _listed(model_options.get(name))]
     read = {id(cell) for function in later for cell in getattr(function, "__closure__", None) or ()}
@@ -97,7 +98,9 @@ def _parts(model, model_options: dict) -> Iterator[Callable]:
 
 
 def _put_in_place_of_a_layer(forward: Callable) -> Iterator[Callable]:
-    """A function in place of a layer's forward, and those that our points stand around; not the layer's own."""
+    """A function in place of a layer's forward, and those
+    that our points stand around; not the layer's own.
+    """
     while not isinstance(getattr(forward, "__self__", None), torch.nn.Module):
         yield forward
         if not isinstance(forward, Point):

@@ -1,7 +1,9 @@
-"""Motion module files: which format a state dict is in, what it says about itself, and its conversion to our names.
+"""Motion module files: which format a state dict is in,
+what it says about itself, and its conversion to our names.
 
-Source: github.com/guoyww/AnimateDiff (original key names), diffusers' MotionAdapter (its naming). A format is one entry
-of MOTION_FORMATS: a predicate on the keys and a renaming to the original names. Specific formats stand before broad ones.
+Source: github.com/guoyww/AnimateDiff (original key names), diffusers' MotionAdapter
+(its naming). A format is one entry of MOTION_FORMATS: a predicate on the keys and a
+renaming to the original names. Specific formats stand before broad ones.
 """
 
 from __future__ import annotations
@@ -35,7 +37,10 @@ def _is_diffusers(keys: frozenset[str]) -> bool:
 
 
 def _is_original(keys: frozenset[str]) -> bool:
-    return any("temporal_transformer.transformer_blocks." in k and k.endswith(".to_q.weight") and _SITE.match(k) for k in keys)
+    return any(
+        "temporal_transformer.transformer_blocks." in k and k.endswith(".to_q.weight") and _SITE.match(k)
+        for k in keys
+    )
 
 
 DIFFUSERS_RENAMES = (
@@ -53,7 +58,7 @@ def _diffusers_to_original(state_dict: StateDict) -> StateDict:
         site = _SITE.match(key)
         if site is None:
             continue
-        tail = key[site.end():]
+        tail = key[site.end() :]
         if tail.endswith("pos_embed.pe"):  # one table per block here, one per attention in the original
             block = tail[: -len("pos_embed.pe")]
             for i in (0, 1):
@@ -82,9 +87,9 @@ def is_motion_module(keys: frozenset[str]) -> bool:
 def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[MotionConfig, StateDict]:
     """What a motion module file holds: its config and a state dict with the names of `MotionModel`.
 
-    raw: the content of the file: tensors by key, possibly nested in "state_dict", with "module." prefixes and with
-    entries that do not belong to the motion module (dropped, as the reference does).
-    Raises ValueError naming the file, what was expected and what was found.
+    raw: the content of the file: tensors by key, possibly nested in "state_dict", with "module." prefixes and
+    with entries that do not belong to the motion module (dropped, as the reference does). Raises ValueError
+    naming the file, what was expected and what was found.
     """
     tensors = plain_tensors(raw)
     _refuse_extended_modules(tensors, file_name)
@@ -96,10 +101,10 @@ def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[Moti
             refuse_broken_numbers(original, file_name)
             return config, _to_model_names(original, config, file_name)
     raise ValueError(
-        f"'{printable(file_name)}' is not a motion module: expected keys such as "
-        "'down_blocks.0.motion_modules.0.temporal_transformer...' "
-        f"(AnimateDiff) or 'down_blocks.0.motion_modules.0.transformer_blocks.0.attn1...' (diffusers MotionAdapter), "
-        f"found {describe_keys(tensors)}. Choose a file such as mm_sd_v15_v2.ckpt or v3_sd15_mm.ckpt."
+        f"'{printable(file_name)}' is not a motion module: expected keys such as"
+        " 'down_blocks.0.motion_modules.0.temporal_transformer...' (AnimateDiff) or"
+        " 'down_blocks.0.motion_modules.0.transformer_blocks.0.attn1...' (diffusers MotionAdapter), found"
+        f" {describe_keys(tensors)}. Choose a file such as mm_sd_v15_v2.ckpt or v3_sd15_mm.ckpt."
     )
 
 
@@ -129,7 +134,7 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
             return
         raise ValueError(
             f"'{printable(file_name)}' is a motion module of the kind {found}, which this node cannot run; "
-            f"choose a plain motion module such as v3_sd15_mm.ckpt."
+            "choose a plain motion module such as v3_sd15_mm.ckpt."
         )
 
 
@@ -138,7 +143,9 @@ def _config_from_shapes(sd: StateDict, file_name: str) -> MotionConfig:
     for key, value in sd.items():
         if key.endswith(".temporal_transformer.proj_in.weight") and value.ndim >= 2:
             sites[_SITE.match(key)[1]] = value.shape[0]
-    if not any(s.startswith("down_blocks.") for s in sites) or not any(s.startswith("up_blocks.") for s in sites):
+    if not any(s.startswith("down_blocks.") for s in sites) or not any(
+        s.startswith("up_blocks.") for s in sites
+    ):
         raise ValueError(
             f"'{printable(file_name)}' is an incomplete motion module: it must have modules in down_blocks "
             "and up_blocks, found "
@@ -196,9 +203,9 @@ def _to_model_names(sd: StateDict, config: MotionConfig, file_name: str) -> Stat
     unknown = sorted(k for k in sd if k not in known)
     if unknown:
         raise ValueError(
-            f"'{printable(file_name)}' has {len(unknown)} keys that a plain motion module does not have, the first is "
-            f"'{printable(unknown[0])}'; it may be a variant (camera control, image input) that this node "
-            f"cannot run."
+            f"'{printable(file_name)}' has {len(unknown)} keys that a plain motion module does not have, the"
+            f" first is '{printable(unknown[0])}'; it may be a variant (camera control, image input) that"
+            " this node cannot run."
         )
     return fuse_qkv(out)
 
@@ -210,7 +217,9 @@ def _take(sd: StateDict, key: str, shape: tuple[int, ...], file_name: str) -> to
             "download it again."
         )
     value = sd[key]
-    if value.ndim == 4 and value.shape[2:] == (1, 1) and len(shape) == 2:  # a 1x1 convolution is the same linear layer
+    if (
+        value.ndim == 4 and value.shape[2:] == (1, 1) and len(shape) == 2
+    ):  # a 1x1 convolution is the same linear layer
         value = value[:, :, 0, 0]
     if tuple(value.shape) != shape:
         raise ValueError(

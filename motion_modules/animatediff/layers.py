@@ -1,11 +1,12 @@
-"""AnimateDiff's motion module: temporal transformers that sit behind the spatial layers of a Stable Diffusion UNet.
+"""AnimateDiff's motion module: temporal transformers that
+sit behind the spatial layers of a Stable Diffusion UNet.
 
-Source: Guo et al. 2023, arXiv 2307.04725, section 4; the published implementation (github.com/guoyww/AnimateDiff,
-models/motion_module.py) fixes the details: position table added after the norm of every attention, GroupNorm eps 1e-6,
-eight heads, zero-initialised proj_out.
+Source: Guo et al. 2023, arXiv 2307.04725, section 4; the published implementation
+(github.com/guoyww/AnimateDiff, models/motion_module.py) fixes the details: position table added after the
+norm of every attention, GroupNorm eps 1e-6, eight heads, zero-initialised proj_out.
 
-Letters: B videos, F frames, N = B*F images, C channels, H height, W width.
-Module and parameter names are those of the published files, except that to_q, to_k, to_v are stored as one `to_qkv`
+Letters: B videos, F frames, N = B*F images, C channels, H height, W width. Module and parameter names are
+those of the published files, except that to_q, to_k, to_v are stored as one `to_qkv`
 (motion_modules.animatediff.files converts both ways).
 """
 
@@ -34,7 +35,9 @@ def sdpa_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int
 
 
 def sinusoidal_table(length: int, channels: int) -> torch.Tensor:
-    """The position table of the published modules, (1, length, channels) float32: sin on even, cos on odd channels."""
+    """The position table of the published modules, (1, length,
+    channels) float32: sin on even, cos on odd channels.
+    """
     position = torch.arange(length, dtype=torch.float32).unsqueeze(1)
     rate = torch.exp(torch.arange(0, channels, 2, dtype=torch.float32) * (-math.log(10000.0) / channels))
     table = torch.zeros(1, length, channels)
@@ -64,11 +67,15 @@ class MotionConfig:
     @property
     def num_levels(self) -> int:
         """Resolution levels of the UNet it was made for: 4 in SD1.x and SD2.x, 3 in SDXL."""
-        return 1 + max(int(site.split(".")[1]) for site in self.site_channels if site.startswith("down_blocks."))
+        return 1 + max(
+            int(site.split(".")[1]) for site in self.site_channels if site.startswith("down_blocks.")
+        )
 
     @property
     def modules_per_down_level(self) -> int:
-        return 1 + max(int(site.split(".")[3]) for site in self.site_channels if site.startswith("down_blocks."))
+        return 1 + max(
+            int(site.split(".")[3]) for site in self.site_channels if site.startswith("down_blocks.")
+        )
 
 
 class PositionalEncoding(nn.Module):
@@ -76,7 +83,9 @@ class PositionalEncoding(nn.Module):
 
     def __init__(self, channels: int, length: int, device=None, dtype=None):
         super().__init__()
-        self.pe = nn.Parameter(torch.empty(1, length, channels, device=device, dtype=dtype), requires_grad=False)
+        self.pe = nn.Parameter(
+            torch.empty(1, length, channels, device=device, dtype=dtype), requires_grad=False
+        )
         if self.pe.device.type != "meta":
             self.pe.data.copy_(sinusoidal_table(length, channels))
 
@@ -87,7 +96,9 @@ class PositionalEncoding(nn.Module):
 class TemporalAttention(nn.Module):
     """Self-attention over the frames of every pixel, with the position table added to its input."""
 
-    def __init__(self, channels: int, heads: int, position_length: int, operations=nn, device=None, dtype=None):
+    def __init__(
+        self, channels: int, heads: int, position_length: int, operations=nn, device=None, dtype=None
+    ):
         super().__init__()
         self.heads = heads
         self.to_qkv = operations.Linear(channels, 3 * channels, bias=False, device=device, dtype=dtype)
@@ -138,7 +149,9 @@ class TemporalTransformerBlock(nn.Module):
         self.attention_blocks = nn.ModuleList(
             [TemporalAttention(channels, config.heads, config.position_length, **made) for _ in range(count)]
         )
-        self.norms = nn.ModuleList([operations.LayerNorm(channels, device=device, dtype=dtype) for _ in range(count)])
+        self.norms = nn.ModuleList(
+            [operations.LayerNorm(channels, device=device, dtype=dtype) for _ in range(count)]
+        )
         self.ff = FeedForward(channels, **made)
         self.ff_norm = operations.LayerNorm(channels, device=device, dtype=dtype)
 
@@ -158,12 +171,16 @@ class TemporalTransformer(nn.Module):
         self.norm = operations.GroupNorm(32, channels, eps=1e-6, affine=True, **made)
         self.proj_in = operations.Linear(channels, channels, **made)
         self.transformer_blocks = nn.ModuleList(
-            [TemporalTransformerBlock(channels, config, operations, device, dtype)
-             for _ in range(config.num_transformer_blocks)]
+            [
+                TemporalTransformerBlock(channels, config, operations, device, dtype)
+                for _ in range(config.num_transformer_blocks)
+            ]
         )
         self.proj_out = operations.Linear(channels, channels, **made)
 
-    def forward(self, x: torch.Tensor, num_frames: int, attention: Attention, joint_norm: bool = False) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, num_frames: int, attention: Attention, joint_norm: bool = False
+    ) -> torch.Tensor:
         """What the module adds to x: x (B*F, C, H, W) -> (B*F, C, H, W), F = num_frames of this call.
 
         joint_norm takes the GroupNorm statistics over all frames of a video instead of frame by frame.
@@ -191,8 +208,8 @@ class TemporalTransformer(nn.Module):
 class MotionModel(nn.Module):
     """All motion modules of one file, addressed by the UNet block they follow.
 
-    `config` says which sites exist. operations: torch.nn, or a namespace with the same layers that also casts and
-    offloads. Freshly made on a real device it is the identity (proj_out zero).
+    `config` says which sites exist. operations: torch.nn, or a namespace with the same layers that also casts
+    and offloads. Freshly made on a real device it is the identity (proj_out zero).
     """
 
     def __init__(self, config: MotionConfig, operations=nn, device=None, dtype=None):
@@ -234,13 +251,17 @@ def misfit(model: MotionModel, places: UNetPlaces) -> str:
     config, kinds = model.config, {3: "SDXL", 4: "SD1.x"}
     if places.num_levels != config.num_levels:
         return (
-            f"it was made for a UNet of {config.num_levels} levels ({kinds.get(config.num_levels, 'unknown')}), "
-            f"this checkpoint has {places.num_levels} ({kinds.get(places.num_levels, 'unknown')})"
+            f"it was made for a UNet of {config.num_levels} levels"
+            f" ({kinds.get(config.num_levels, 'unknown')}), this checkpoint has {places.num_levels}"
+            f" ({kinds.get(places.num_levels, 'unknown')})"
         )
     for block in model.sites:
         have, need = places.channels_at(block), model.channels_at(block)
         if have != need:
-            return f"at {block[0]} block {block[1]} it has {need} channels, this checkpoint has {have or 'no such block'}"
+            return (
+                f"at {block[0]} block {block[1]} it has {need} channels, this checkpoint has"
+                f" {have or 'no such block'}"
+            )
     if config.has_mid and not places.blocks["middle", 0].transformers:
         return "it follows the spatial transformer of the middle block, this checkpoint has none there"
     return ""
@@ -265,13 +286,23 @@ def unet_block_of_site(site: str, modules_per_down_level: int = 2) -> tuple[str,
     if parts[0] == "mid_block":
         return ("middle", 0)
     level, index = int(parts[1]), int(parts[3])
-    return ("input", 1 + stride * level + index) if parts[0] == "down_blocks" else ("output", stride * level + index)
+    return (
+        ("input", 1 + stride * level + index)
+        if parts[0] == "down_blocks"
+        else ("output", stride * level + index)
+    )
 
 
-def animatediff_sites(channels: tuple[int, ...], with_mid: bool, modules_per_down_level: int = 2) -> dict[str, int]:
-    """The sites of an AnimateDiff module for a UNet with these channels per level, e.g. (320, 640, 1280, 1280)."""
+def animatediff_sites(
+    channels: tuple[int, ...], with_mid: bool, modules_per_down_level: int = 2
+) -> dict[str, int]:
+    """The sites of an AnimateDiff module for a UNet with
+    these channels per level, e.g. (320, 640, 1280, 1280).
+    """
     sites = {
-        f"down_blocks.{b}.motion_modules.{j}": c for b, c in enumerate(channels) for j in range(modules_per_down_level)
+        f"down_blocks.{b}.motion_modules.{j}": c
+        for b, c in enumerate(channels)
+        for j in range(modules_per_down_level)
     }
     sites |= {
         f"up_blocks.{b}.motion_modules.{j}": c

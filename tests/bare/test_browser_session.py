@@ -1,4 +1,6 @@
-"""What the browser tests do when a browser stops answering: end it, start another, and give up after a few."""
+"""What the browser tests do when a browser stops answering:
+end it, start another, and give up after a few.
+"""
 
 import sys
 

@@ -1,5 +1,5 @@
-"""Whatever a file is called and whatever a prompt holds: a message about it can be printed, and stays
-short.
+"""Whatever a file is called and whatever a prompt holds:
+a message about it can be printed, and stays short.
 """
 
 import io
@@ -20,9 +20,15 @@ HOSTILE = {
     "beyond all planes": ("\U0010ffff", "\\U0010ffff"),
 }
 KEPT = (
-    "plain.safetensors", "C:\\videos\\a b.mp4", "视频 测试.mp4", "日本\u3000語", "naïve Größe",
-    "\N{CLAPPER BOARD}\N{MAN}\u200d\N{GIRL} \N{HEAVY BLACK HEART}\ufe0f.mp4", "می\u200cخواهم", "Screenshot 9.41\u202fAM",
-)  # fmt: skip
+    "plain.safetensors",
+    "C:\\videos\\a b.mp4",
+    "视频 测试.mp4",
+    "日本\u3000語",
+    "naïve Größe",
+    "\N{CLAPPER BOARD}\N{MAN}\u200d\N{GIRL} \N{HEAVY BLACK HEART}\ufe0f.mp4",
+    "می\u200cخواهم",
+    "Screenshot 9.41\u202fAM",
+)
 
 
 @pytest.mark.parametrize("case", HOSTILE)

@@ -1,4 +1,6 @@
-"""The pictures of the help pages: every one that a page names is there, none is there for nothing, and the plan is that of the code."""
+"""The pictures of the help pages: every one that a page names is there, none is there for nothing, and the
+plan is that of the code.
+"""
 
 import re
 
@@ -22,13 +24,15 @@ def named(page):
 
 
 def test_every_picture_that_a_page_names_is_there_and_every_one_is_named():
-    assert {name for page in PAGES for name in named(page)} == {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.png")}
+    assert {name for page in PAGES for name in named(page)} == {
+        path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.png")
+    }
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.png")), ids=lambda path: path.stem)
 def test_pictures_are_small(path):
-    with Image.open(path) as picture:
-        assert 128 <= picture.width <= WIDEST
+    with Image.open(path) as image:
+        assert 128 <= image.width <= WIDEST
     assert path.stat().st_size < 40_000
 
 
@@ -37,12 +41,18 @@ def test_pages_have_no_html_and_code_fits_into_the_panel():
     for page in PAGES:
         text = page.read_text(encoding="utf8")
         assert re.findall(r"^\s*</?\w+", text, flags=re.MULTILINE) == []
-        lines = [line for block in re.findall(r"```\n(.*?)```", text, flags=re.DOTALL) for line in block.splitlines()]
+        lines = [
+            line
+            for block in re.findall(r"```\n(.*?)```", text, flags=re.DOTALL)
+            for line in block.splitlines()
+        ]
         assert [line for line in lines if len(line) > 28] == [], page
 
 
 def test_the_plan_is_that_of_the_schedule():
-    """Coloured cells of the picture are the frames of the windows of the first four steps; a gap of 6 pixels follows each step."""
+    """Coloured cells of the picture are the frames of the windows
+    of the first four steps; a gap of 6 pixels follows each step.
+    """
     pixels = np.asarray(Image.open(PLAN).convert("RGB")).astype(float)
     cell, top = pixels.shape[1] // 28, 0
     for step in range(4):

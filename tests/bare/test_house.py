@@ -1,4 +1,7 @@
-"""The house keeps its shape: who imports whom (the table in AGENTS.md), V3 nodes only, nothing of one machine in a file."""
+"""The house keeps its shape: who imports whom (the table in
+AGENTS.md), V3 nodes only, nothing of one machine in a file.
+"""
+
 import ast
 import functools
 import importlib.util
@@ -11,11 +14,45 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SKIPPED = {".git", ".zoetrope", "__pycache__", ".ruff_cache", ".pytest_cache", ".venv", "venv", "node_modules"}
-BINARY = {".safetensors", ".png", ".jpg", ".webp", ".mp4", ".gif", ".npz", ".pt", ".ckpt", ".pth", ".bin", ".gz", ".wav", ".webm"}
+SKIPPED = {
+    ".git",
+    ".zoetrope",
+    "__pycache__",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".venv",
+    "venv",
+    "node_modules",
+}
+BINARY = {
+    ".safetensors",
+    ".png",
+    ".jpg",
+    ".webp",
+    ".mp4",
+    ".gif",
+    ".npz",
+    ".pt",
+    ".ckpt",
+    ".pth",
+    ".bin",
+    ".gz",
+    ".wav",
+    ".webm",
+}
 
 ARRAYS = {"torch", "numpy", "einops"}
-COMFYUI = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "node_helpers", "nodes", "server"}
+COMFYUI = {
+    "comfy",
+    "comfy_api",
+    "comfy_extras",
+    "comfy_execution",
+    "folder_paths",
+    "latent_preview",
+    "node_helpers",
+    "nodes",
+    "server",
+}
 LIBRARY = {"shapes", "motion_modules", "video_unets", "samplers", "video_io", "frame_tools"}
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
@@ -47,7 +84,9 @@ def repository_files():
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode == 0:
             return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
-    return [path for path in ROOT.rglob("*") if path.is_file() and not SKIPPED & set(path.relative_to(ROOT).parts)]
+    return [
+        path for path in ROOT.rglob("*") if path.is_file() and not SKIPPED & set(path.relative_to(ROOT).parts)
+    ]
 
 
 FILES_HERE = repository_files()
@@ -62,7 +101,9 @@ def nodes_of(path):
 
 
 def imports(path):
-    """Yields (line, name, is_relative) for every import of a file; relative names start at the repository's root."""
+    """Yields (line, name, is_relative) for every import of
+    a file; relative names start at the repository's root.
+    """
     folder = path.relative_to(ROOT).parent.parts
     for node in nodes_of(path):
         if isinstance(node, ast.Import):
@@ -86,7 +127,11 @@ def violations(path):
     for line, name, is_relative in imports(path):
         top = name.split(".")[0]
         where = f"{path.relative_to(ROOT)}:{line} imports {name}"
-        fine = top in own | EVERYWHERE | {part} if is_relative else top in sys.stdlib_module_names or allowed(name, foreign)
+        fine = (
+            top in own | EVERYWHERE | {part}
+            if is_relative
+            else top in sys.stdlib_module_names or allowed(name, foreign)
+        )
         if not fine:
             yield where
 
@@ -100,7 +145,10 @@ def test_the_rule_finds_what_it_forbids(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     (tmp_path / "samplers").mkdir()
     file = tmp_path / "samplers" / "windows.py"
-    file.write_text("import torch\nimport comfy.utils\nfrom ..host import injection\nfrom . import noise\nfrom ..shapes import fold\n")
+    file.write_text(
+        "import torch\nimport comfy.utils\nfrom ..host import injection\nfrom . import noise\nfrom ..shapes"
+        " import fold\n"
+    )
     assert list(violations(file)) == [
         "samplers/windows.py:2 imports comfy.utils",
         "samplers/windows.py:3 imports host.injection",
@@ -110,8 +158,12 @@ def test_the_rule_finds_what_it_forbids(tmp_path, monkeypatch):
 def test_own_code_is_imported_relatively():
     """ComfyUI's `nodes`, `utils`, `tests` come first on sys.path: an absolute import would find those."""
     pack = [path for path in SOURCES if path.relative_to(ROOT).parts[0] not in ("tests", "dev.py")]
-    wrong = [f"{p.relative_to(ROOT)}:{line} {name}" for p in pack for line, name, rel in imports(p)
-             if not rel and name.split(".")[0] in OWN_NAMES and not (name == "nodes" and "host" in p.parts)]  # fmt: skip
+    wrong = [
+        f"{p.relative_to(ROOT)}:{line} {name}"
+        for p in pack
+        for line, name, rel in imports(p)
+        if not rel and name.split(".")[0] in OWN_NAMES and not (name == "nodes" and "host" in p.parts)
+    ]
     assert wrong == []
 
 
@@ -124,7 +176,12 @@ def test_root_package_imports_nothing_by_itself():
 def test_no_v1_nodes():
     """With V1 mappings beside comfy_entrypoint ComfyUI would silently load only those."""
     names = {"NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"}
-    found = [str(path) for path in SOURCES for node in nodes_of(path) if isinstance(node, ast.Name) and node.id in names]
+    found = [
+        str(path)
+        for path in SOURCES
+        for node in nodes_of(path)
+        if isinstance(node, ast.Name) and node.id in names
+    ]
     assert found == []
 
 
@@ -151,7 +208,11 @@ def test_repository_stays_small():
 
 
 def test_the_tiny_family_stays_tiny():
-    sizes = {path.name: path.stat().st_size for path in FILES_HERE if path.suffix == ".safetensors" and path.parent.name == "weights"}
+    sizes = {
+        path.name: path.stat().st_size
+        for path in FILES_HERE
+        if path.suffix == ".safetensors" and path.parent.name == "weights"
+    }
     assert len(sizes) == 7 and max(sizes.values()) <= 16e6 and sum(sizes.values()) <= 40e6, sizes
 
 
@@ -182,8 +243,8 @@ def literal(parts):
 def unprintable_texts(source):
     """Yields (line, expression) for what an f-string puts in quotes, or writes with !r, without `printable`.
 
-    What stands in quotes in a message is a text of others: a file name, a key, a choice. Names in CAPITALS
-    are the pack's own.
+    What stands in quotes in a message is a text of others: a file
+    name, a key, a choice. Names in CAPITALS are the pack's own.
     """
     for node in ast.walk(ast.parse(source)):
         for i, value in enumerate(node.values if isinstance(node, ast.JoinedStr) else []):
@@ -206,5 +267,5 @@ def test_messages_show_foreign_text_printable():
 
 
 def test_the_rule_finds_foreign_text():
-    source = """raise ValueError(f"'{file.name}' is {kind}, '{printable(key)}' {x!r} '{AUTO}' ({error}) {name}=3")"""
+    source = """ValueError(f"'{file.name}' is {kind}, '{printable(key)}' {x!r} '{AUTO}' ({error}) {n}=3")"""
     assert [text for _, text in unprintable_texts(source)] == ["file.name", "x", "error"]

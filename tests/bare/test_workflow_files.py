@@ -1,4 +1,7 @@
-"""The example workflows as files: names, pictures, ids, links, layout, and what the editor needs to name packs and missing models."""
+"""The example workflows as files: names, pictures, ids, links, layout, and what the editor needs to name
+packs and missing models.
+"""
+
 import json
 import re
 import sys
@@ -30,50 +33,78 @@ MODEL_FOLDERS = {
     "ZoetropeLoadVideoModel": "diffusion_models",
     "VAELoader": "vae",
 }
-# Published values of the video systems: node type -> {widget number: value} of each node of that type, in the order of the file.
+# Published values of the video systems: node type -> {widget number:
+# value} of each node of that type, in the order of the file.
 PUBLISHED = {
     "09 Text to video (ModelScope)": {
-        "EmptyLatentImage": [{0: 256, 1: 256, 2: 16}], "KSampler": [{2: 50, 3: 9, 4: "ddim", 5: "ddim_uniform"}],
+        "EmptyLatentImage": [{0: 256, 1: 256, 2: 16}],
+        "KSampler": [{2: 50, 3: 9, 4: "ddim", 5: "ddim_uniform"}],
         "ZoetropeCreateVideo": [{0: 8}],
     },
     "10 Text to video (ZeroScope XL)": {
-        "EmptyLatentImage": [{0: 576, 1: 320, 2: 24}], "ImageScale": [{1: 1024, 2: 576}], "KSampler": [{6: 1}, {6: 0.7}],
+        "EmptyLatentImage": [{0: 576, 1: 320, 2: 24}],
+        "ImageScale": [{1: 1024, 2: 576}],
+        "KSampler": [{6: 1}, {6: 0.7}],
     },
     "11 Text to video (VideoCrafter2)": {
-        "EmptyLatentImage": [{0: 512, 1: 320, 2: 16}], "ZoetropeSetFrameRate": [{0: 28}], "SamplerCustom": [{3: 12}],
-        "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform", 1: 50}], "ZoetropeCreateVideo": [{0: 10}],
+        "EmptyLatentImage": [{0: 512, 1: 320, 2: 16}],
+        "ZoetropeSetFrameRate": [{0: 28}],
+        "SamplerCustom": [{3: 12}],
+        "ZoetropeCreateDDIMSampler": [{0: 1}],
+        "ZoetropeCreateDDIMSigmas": [{0: "uniform", 1: 50}],
+        "ZoetropeCreateVideo": [{0: 10}],
     },
     "13 Image to video (DynamiCrafter)": {
-        "ZoetropeAnimateImage": [{0: 512, 1: 320, 2: 16, 3: 24}], "ZoetropeRescaleGuidance": [{0: 0.7}], "SamplerCustom": [{3: 7.5}],
-        "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
+        "ZoetropeAnimateImage": [{0: 512, 1: 320, 2: 16, 3: 24}],
+        "ZoetropeRescaleGuidance": [{0: 0.7}],
+        "SamplerCustom": [{3: 7.5}],
+        "ZoetropeCreateDDIMSampler": [{0: 1}],
+        "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
     },
     "14 Between images (DynamiCrafter)": {
-        "ZoetropeInterpolateImages": [{0: 512, 1: 320, 2: 16, 3: 5}], "ZoetropeRescaleGuidance": [{0: 0.7}], "SamplerCustom": [{3: 7.5}],
-        "ZoetropeCreateDDIMSampler": [{0: 1}], "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
+        "ZoetropeInterpolateImages": [{0: 512, 1: 320, 2: 16, 3: 5}],
+        "ZoetropeRescaleGuidance": [{0: 0.7}],
+        "SamplerCustom": [{3: 7.5}],
+        "ZoetropeCreateDDIMSampler": [{0: 1}],
+        "ZoetropeCreateDDIMSigmas": [{0: "uniform_trailing", 1: 50}],
     },
     "12 Image to video (VideoCrafter1)": {
-        "ZoetropeAnimateImage": [{0: 512, 1: 320, 2: 16, 3: 8}], "SamplerCustom": [{3: 12}], "ZoetropeCreateDDIMSampler": [{0: 1}],
-        "ZoetropeCreateDDIMSigmas": [{0: "uniform", 1: 50}], "ZoetropeCreateVideo": [{0: 10}],
+        "ZoetropeAnimateImage": [{0: 512, 1: 320, 2: 16, 3: 8}],
+        "SamplerCustom": [{3: 12}],
+        "ZoetropeCreateDDIMSampler": [{0: 1}],
+        "ZoetropeCreateDDIMSigmas": [{0: "uniform", 1: 50}],
+        "ZoetropeCreateVideo": [{0: 10}],
     },
     "17 Text to large video (LaVie)": {
         "EmptyLatentImage": [{0: 512, 1: 320, 2: 16}],
         "KSampler": [{2: 50, 3: 7.5, 4: "ddpm"}, {2: 50, 3: 4, 4: "ddim"}, {2: 50, 3: 5, 4: "ddim"}],
-        "SD_4XUpscale_Conditioning": [{0: 4, 1: 0.143}], "ZoetropeApplyContextWindows": [{0: 8}], "ZoetropeCreateVideo": [{0: 8}, {0: 24}],
+        "SD_4XUpscale_Conditioning": [{0: 4, 1: 0.143}],
+        "ZoetropeApplyContextWindows": [{0: 8}],
+        "ZoetropeCreateVideo": [{0: 8}, {0: 24}],
     },
     "18 Text to video (Show-1)": {
-        "EmptyLatentImage": [{0: 64, 1: 40, 2: 8}], "KSampler": [{2: 75, 3: 9}, {2: 75, 3: 4}, {2: 50, 6: 0.8}], "SamplerCustom": [{3: 7}],
-        "BasicScheduler": [{1: 125}], "ZoetropeConditionLowResolution": [{0: 250}], "ZoetropeSampleInTurns": [{0: 8, 1: 1}],
-        "ZoetropeApplyContextWindows": [{0: 5, 1: 1}], "ImageScale": [{1: 576, 2: 320}], "ZoetropeCreateVideo": [{0: 8}],
+        "EmptyLatentImage": [{0: 64, 1: 40, 2: 8}],
+        "KSampler": [{2: 75, 3: 9}, {2: 75, 3: 4}, {2: 50, 6: 0.8}],
+        "SamplerCustom": [{3: 7}],
+        "BasicScheduler": [{1: 125}],
+        "ZoetropeConditionLowResolution": [{0: 250}],
+        "ZoetropeSampleInTurns": [{0: 8, 1: 1}],
+        "ZoetropeApplyContextWindows": [{0: 5, 1: 1}],
+        "ImageScale": [{1: 576, 2: 320}],
+        "ZoetropeCreateVideo": [{0: 8}],
     },
     "15 Image to video (SVD)": {
-        "ZoetropeAnimateImageSVD": [{0: 1024, 1: 576, 2: 14, 3: 127, 4: 6, 5: 0.02}], "ZoetropeSetFrameGuidance": [{0: "linear", 1: 1}],
-        "KSampler": [{2: 25, 3: 2.5, 4: "euler", 5: "karras"}], "ZoetropeCreateVideo": [{0: 6}],
+        "ZoetropeAnimateImageSVD": [{0: 1024, 1: 576, 2: 14, 3: 127, 4: 6, 5: 0.02}],
+        "ZoetropeSetFrameGuidance": [{0: "linear", 1: 1}],
+        "KSampler": [{2: 25, 3: 2.5, 4: "euler", 5: "karras"}],
+        "ZoetropeCreateVideo": [{0: 6}],
     },
     "16 Orbit of an image (SV3D)": {
-        "ZoetropeSetOrbit": [{0: 576, 1: 576, 2: 21, 3: "static", 4: 10}], "ZoetropeSetFrameGuidance": [{0: "triangle", 1: 1}],
+        "ZoetropeSetOrbit": [{0: 576, 1: 576, 2: 21, 3: "static", 4: 10}],
+        "ZoetropeSetFrameGuidance": [{0: "triangle", 1: 1}],
         "KSampler": [{2: 50, 3: 2.5, 4: "euler", 5: "karras"}],
     },
-}  # fmt: skip
+}
 
 
 def is_of_video_system(workflow):
@@ -146,15 +177,17 @@ def test_the_readme_has_a_link_that_opens_it(link):
 
 
 def test_thumbnail(path):
-    """An animated WebP under the name that ComfyUI looks for: square, small, and every other frame another one."""
+    """An animated WebP under the name that ComfyUI looks
+    for: square, small, and every other frame another one.
+    """
     file = path.with_suffix(".jpg")
-    with Image.open(file) as picture:
-        assert picture.format == "WEBP" and picture.width == picture.height >= 256
-        assert picture.n_frames >= 14
-        picture.seek(0)
-        first = picture.convert("RGB").tobytes()
-        picture.seek(picture.n_frames // 3)
-        assert picture.convert("RGB").tobytes() != first
+    with Image.open(file) as image:
+        assert image.format == "WEBP" and image.width == image.height >= 256
+        assert image.n_frames >= 14
+        image.seek(0)
+        first = image.convert("RGB").tobytes()
+        image.seek(image.n_frames // 3)
+        assert image.convert("RGB").tobytes() != first
     assert file.stat().st_size <= 250_000
 
 
@@ -163,16 +196,22 @@ def test_thumbnails_are_small_together():
 
 
 def test_every_thumbnail_can_be_made_again():
-    source = (ROOT / "demo" / "thumbnails.py").read_text("utf8") + (ROOT / "demo" / "drawn_thumbnails.py").read_text("utf8")
+    source = (ROOT / "demo" / "thumbnails.py").read_text("utf8") + (
+        ROOT / "demo" / "drawn_thumbnails.py"
+    ).read_text("utf8")
     assert [path.stem for path in FILES if source.count(f'"{path.stem}":') != 1] == []
 
 
 def test_pictures_belong_to_workflows():
-    assert {p.name for p in FOLDER.iterdir()} == {p.with_suffix(s).name for p in FILES for s in (".json", ".jpg")}
+    assert {p.name for p in FOLDER.iterdir()} == {
+        p.with_suffix(s).name for p in FILES for s in (".json", ".jpg")
+    }
 
 
 def test_ids(workflow):
-    """Numbers of nodes are one row for the workflow and its subgraphs; a graph's links are numbered for themselves."""
+    """Numbers of nodes are one row for the workflow and its
+    subgraphs; a graph's links are numbered for themselves.
+    """
     assert workflow["version"] == 0.4
     graphs = parts(workflow)
     nodes = [node["id"] for graph in graphs for node in graph["nodes"]]
@@ -203,7 +242,11 @@ def test_links_are_known_at_both_ends(workflow):
 
 def test_every_node_leads_to_an_output(workflow):
     used = {link[1] for link in workflow["links"]}
-    loose = [n["type"] for n in workflow["nodes"] if n["outputs"] and n["id"] not in used and n["type"] not in EDITOR_ONLY]
+    loose = [
+        n["type"]
+        for n in workflow["nodes"]
+        if n["outputs"] and n["id"] not in used and n["type"] not in EDITOR_ONLY
+    ]
     assert set(loose) <= {"SaveVideo", "PreviewImage", "ZoetropeSaveLatents"}
 
 
@@ -212,15 +255,21 @@ def test_nothing_overlaps(workflow):
         nodes = [(node["type"], node_box(node)) for node in graph["nodes"]]
         groups = [(group["title"], group_box(group)) for group in graph["groups"]]
         for boxes in (nodes, groups):
-            assert [(a, b) for i, (a, x) in enumerate(boxes) for b, y in boxes[i + 1 :] if overlap(x, y)] == []
+            assert [
+                (a, b) for i, (a, x) in enumerate(boxes) for b, y in boxes[i + 1 :] if overlap(x, y)
+            ] == []
 
 
 def test_every_node_is_in_a_group(workflow):
     for graph in parts(workflow):
         groups = [group_box(group) for group in graph["groups"]]
-        homes = {node["type"]: sum(inside(node_box(node), group) for group in groups) for node in graph["nodes"]}
+        homes = {
+            node["type"]: sum(inside(node_box(node), group) for group in groups) for node in graph["nodes"]
+        }
         assert [kind for kind, number in homes.items() if number != 1] == []
-    titles = {"Model", "Prompt", "Sampling", "Video"} | (set() if is_of_video_system(workflow) else {"Motion"})
+    titles = {"Model", "Prompt", "Sampling", "Video"} | (
+        set() if is_of_video_system(workflow) else {"Motion"}
+    )
     assert titles <= {group["title"] for group in workflow["groups"]}
 
 
@@ -238,7 +287,11 @@ def test_the_stages_of_a_cascade_are_subgraphs(workflow):
     stages = workflow.get("definitions", {}).get("subgraphs", [])
     assert len(stages) == (len(networks) if len(networks) > 2 else 0)
     assert [stage["name"][:3] for stage in stages] == [f"{number}. " for number in range(1, len(stages) + 1)]
-    titles = {node["type"]: node["title"] for node in workflow["nodes"] if node["type"] in {stage["id"] for stage in stages}}
+    titles = {
+        node["type"]: node["title"]
+        for node in workflow["nodes"]
+        if node["type"] in {stage["id"] for stage in stages}
+    }
     assert titles == {stage["id"]: stage["name"] for stage in stages}
 
 
@@ -246,11 +299,14 @@ def sampled_without_a_preview(graph):
     """The samplers of a graph whose MODEL does not come from Preview Whole Clip."""
     nodes = {node["id"]: node for node in graph["nodes"]}
     links = dict(
-        (link["id"], link["origin_id"]) if isinstance(link, dict) else (link[0], link[1]) for link in graph["links"]
+        (link["id"], link["origin_id"]) if isinstance(link, dict) else (link[0], link[1])
+        for link in graph["links"]
     )
     samplers = [node for node in nodes.values() if node["type"] in SAMPLERS]
     sources = {n["id"]: links[s["link"]] for n in samplers for s in n["inputs"] if s["name"] == "model"}
-    return [n["type"] for n in samplers if nodes[sources[n["id"]]]["type"] != "ZoetropePreviewClip"], len(samplers)
+    return [n["type"] for n in samplers if nodes[sources[n["id"]]]["type"] != "ZoetropePreviewClip"], len(
+        samplers
+    )
 
 
 def test_every_sampler_shows_the_whole_clip(workflow):
@@ -261,7 +317,9 @@ def test_every_sampler_shows_the_whole_clip(workflow):
 
 def test_nodes_name_their_pack(workflow):
     """From these the front end and ComfyUI-Manager say which pack a missing node comes from."""
-    version = re.search(r'^name = "(.+)"\nversion = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf8"), re.M)
+    version = re.search(
+        r'^name = "(.+)"\nversion = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf8"), re.M
+    )
     for node in every_node(workflow):
         if node["type"] not in EDITOR_ONLY:
             ours = node["type"].startswith("Zoetrope")
@@ -271,9 +329,16 @@ def test_nodes_name_their_pack(workflow):
 
 
 def test_model_files_can_be_found(workflow):
-    """Every loader says where its file is published; the note has the same link. The demo's own files come with the pack."""
+    """Every loader says where its file is published; the note
+    has the same link. The demo's own files come with the pack.
+    """
     (note,) = (node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote")
-    named = [(node, v) for node in every_node(workflow) for v in node["widgets_values"] if isinstance(v, str) and MODEL_FILE.fullmatch(v)]
+    named = [
+        (node, v)
+        for node in every_node(workflow)
+        for v in node["widgets_values"]
+        if isinstance(v, str) and MODEL_FILE.fullmatch(v)
+    ]
     assert len(named) >= (1 if is_of_video_system(workflow) else 2)
     for node, value in named:
         assert value in note
@@ -284,7 +349,9 @@ def test_model_files_can_be_found(workflow):
         else:
             (model,) = node["properties"]["models"]
             assert (model["name"], model["directory"]) == (value, folder)
-            address = re.fullmatch(r"https://huggingface\.co/[\w-]+/[\w.-]+/resolve/main/(?:[\w.-]+/)*([\w.-]+)", model["url"])
+            address = re.fullmatch(
+                r"https://huggingface\.co/[\w-]+/[\w.-]+/resolve/main/(?:[\w.-]+/)*([\w.-]+)", model["url"]
+            )
             assert f"[{value}]({model['url']})" in note
             if address[1] != value:
                 assert f"(published as `{address[1]}`: save it under this name" in note
@@ -297,16 +364,22 @@ def test_note_says_what_to_change(workflow):
     assert note.startswith("### ") and "**Files**" in note and "**Change first**" in note
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if not is_of_video_system(read(path))], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if not is_of_video_system(read(path))], ids=lambda path: path.stem
+)
 def test_values_are_as_published(workflow):
-    """What an SD1.x motion module was trained with (frames of a window, frame rate), and a size that VAE and UNet can divide."""
+    """What an SD1.x motion module was trained with (frames of a
+    window, frame rate), and a size that VAE and UNet can divide.
+    """
     for node in every_node(workflow):
         values = node["widgets_values"]
         if node["type"] == "EmptyLatentImage":
             assert values[0] % 64 == values[1] % 64 == 0
         if node["type"] == "ZoetropeApplyContextWindows":
             assert values[0] == 16 and 0 < values[1] < 16
-        if node["type"] == "ZoetropeCreateVideo" and all(s["link"] is None for s in node["inputs"] if s["name"] == "fps"):
+        if node["type"] == "ZoetropeCreateVideo" and all(
+            s["link"] is None for s in node["inputs"] if s["name"] == "fps"
+        ):
             assert values[0] == 8
 
 
@@ -320,7 +393,9 @@ def test_values_of_a_video_system_are_as_published(name):
     for kind, expected in PUBLISHED[name].items():
         found = [node["widgets_values"] for node in nodes if node["type"] == kind]
         assert len(found) == len(expected)
-        assert [{place: values[place] for place in wanted} for values, wanted in zip(found, expected, strict=True)] == expected
+        assert [
+            {place: values[place] for place in wanted} for values, wanted in zip(found, expected, strict=True)
+        ] == expected
 
 
 BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
@@ -338,22 +413,32 @@ def test_every_blueprint_belongs_to_a_workflow():
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)
 def test_a_blueprint_is_its_workflow_in_one_node(blueprint):
-    """The same nodes with the same values and the same files to download, under a name and words to search for."""
+    """The same nodes with the same values and the same
+    files to download, under a name and words to search for.
+    """
     content = read(blueprint)
     (outer,), (subgraph,) = content["nodes"], content["definitions"]["subgraphs"]
     workflow = read(FOLDER / f"{OF_WORKFLOW[blueprint.stem]}.json")
     assert outer["type"] == subgraph["id"]
     assert outer["title"] == subgraph["name"] == blueprint.stem
     assert subgraph["category"].startswith("Zoetrope/")
-    assert subgraph["description"] == content["extra"]["BlueprintDescription"] and subgraph["description"].endswith(".")
+    assert subgraph["description"] == content["extra"]["BlueprintDescription"] and subgraph[
+        "description"
+    ].endswith(".")
     assert content["extra"]["BlueprintSearchAliases"]
     outside = EDITOR_ONLY | {"LoadImage", "LoadVideo", "SaveVideo", "PreviewImage"}
-    essence = [(n["id"], n["type"], n["widgets_values"], n["properties"]) for n in workflow["nodes"] if n["type"] not in outside]
+    essence = [
+        (n["id"], n["type"], n["widgets_values"], n["properties"])
+        for n in workflow["nodes"]
+        if n["type"] not in outside
+    ]
     assert [(n["id"], n["type"], n["widgets_values"], n["properties"]) for n in subgraph["nodes"]] == essence
 
 
 SUBGRAPHS = [
-    pytest.param(subgraph, id=subgraph["name"]) for path in (*BLUEPRINTS, *FILES) for subgraph in parts(read(path))[1:]
+    pytest.param(subgraph, id=subgraph["name"])
+    for path in (*BLUEPRINTS, *FILES)
+    for subgraph in parts(read(path))[1:]
 ]
 
 

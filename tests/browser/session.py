@@ -1,4 +1,6 @@
-"""One headless Chromium for all tests of a process, with ComfyUI's front end in it; session.cjs is the other end."""
+"""One headless Chromium for all tests of a process, with
+ComfyUI's front end in it; session.cjs is the other end.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,24 @@ ARTEFACTS = Path(os.environ.get("ZOETROPE_ARTEFACTS", dev.HOME / "artefacts"))
 
 
 class Browser:
-    """Drives the page; `browser.run(seconds=60)` sends {"do": "run", "seconds": 60} and returns the result. Raises RuntimeError.
+    """Drives the page; `browser.run(seconds=60)` sends {"do": "run",
+    "seconds": 60} and returns the result. Raises RuntimeError.
 
-    A browser that does not answer in time is ended, and `open` starts another, but only LIVES in all: then every call fails at once.
+    A browser that does not answer in time is ended, and `open` starts another, but only LIVES in all: then
+    every call fails at once.
     """
 
     LIVES = 3
     GIVEN = 300.0  # seconds that session.cjs gives a command by itself
-    PATIENCE = 180.0  # seconds beyond those that a command is given; the longest is given 400, and a test ends after 600
+    # seconds beyond those that a command is given; the longest is given 400, and a test ends after 600
+    PATIENCE = 180.0
 
     def __init__(self, url: str):
-        self.command = ["node", str(HERE / "session.cjs"), json.dumps({"url": url, "chromium": dev.find_chromium()})]
+        self.command = [
+            "node",
+            str(HERE / "session.cjs"),
+            json.dumps({"url": url, "chromium": dev.find_chromium()}),
+        ]
         self.lives = 0
         self.process: subprocess.Popen | None = None
         self._start()
@@ -38,9 +47,14 @@ class Browser:
         self.lives += 1
         environment = {"NODE_PATH": str(dev.HOME / "node" / "node_modules"), **os.environ}
         self.process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf8", env=environment,
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf8",
+            env=environment,
             start_new_session=True,
-        )  # fmt: skip
+        )
         self.answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._listen, args=(self.process, self.answers), daemon=True).start()
 
@@ -58,14 +72,19 @@ class Browser:
             if self.process is None and command == "open" and self.lives < self.LIVES:
                 self._start()
             if self.process is None:
-                raise RuntimeError(f"there is no browser for {command}: it stopped answering before, {self.lives} of {self.LIVES} times")
+                raise RuntimeError(
+                    f"there is no browser for {command}: it stopped answering before, {self.lives} of"
+                    f" {self.LIVES} times"
+                )
             try:
                 self.process.stdin.write(json.dumps({"do": command, **options}) + "\n")
                 self.process.stdin.flush()
                 line = self.answers.get(timeout=options.get("seconds", self.GIVEN) + self.PATIENCE)
             except (queue.Empty, BrokenPipeError) as error:
                 self._kill()
-                raise RuntimeError(f"the browser did not answer to {command} {options} and was ended") from error
+                raise RuntimeError(
+                    f"the browser did not answer to {command} {options} and was ended"
+                ) from error
             if not line:
                 self._kill()
                 raise RuntimeError(f"the browser ended at {command} {options}")

@@ -18,12 +18,18 @@ LISTEN = """(() => {
     const bytes = new Uint8Array(await event.detail.arrayBuffer());
     const bitmap = await createImageBitmap(event.detail);
     const text = new TextDecoder('latin1').decode(bytes);
-    window.zoetropePreviews.push({ kind: text.slice(8, 12), frames: text.split('ANMF').length - 1, width: bitmap.width });
+    const frames = text.split('ANMF').length - 1;
+    window.zoetropePreviews.push({ kind: text.slice(8, 12), frames, width: bitmap.width });
   });
 })()"""
-PREVIEW_SHOWN = """[...document.querySelectorAll('img[src^="blob:"]')].some(image => image.naturalWidth && image.width)"""
-MOVING_PICTURE = """[...document.querySelectorAll('.dom-widget img[src^="blob:"]')].some(image => image.naturalWidth)"""
-# One preview over the whole page: whatever then changes in a screenshot is that clip, not the progress of the run.
+PREVIEW_SHOWN = (
+    """[...document.querySelectorAll('img[src^="blob:"]')].some(image => image.naturalWidth && image.width)"""
+)
+MOVING_PICTURE = (
+    """[...document.querySelectorAll('.dom-widget img[src^="blob:"]')].some(image => image.naturalWidth)"""
+)
+# One preview over the whole page: whatever then changes in
+# a screenshot is that clip, not the progress of the run.
 COVER = """(async () => {
   const cover = document.createElement('img');
   cover.src = URL.createObjectURL(window.zoetropeNewest);
@@ -69,12 +75,12 @@ def test_the_clip_moves_in_nodes_2(page, tmp_path):
     assert found[0]["kind"] == "WEBP" and found[0]["frames"] == 5
     assert page.becomes(code=PREVIEW_SHOWN)
     page.evaluate(code=COVER)
-    pictures, ends = set(), time.monotonic() + 300  # a busy browser shows a frame of a clip for seconds
-    while len(pictures) < 2 and time.monotonic() < ends:
-        file = ARTEFACTS / "clip_preview" / f"nodes_2_{len(pictures)}.png"
+    images, ends = set(), time.monotonic() + 300  # a busy browser shows a frame of a clip for seconds
+    while len(images) < 2 and time.monotonic() < ends:
+        file = ARTEFACTS / "clip_preview" / f"nodes_2_{len(images)}.png"
         page.screenshot(file=str(file))
-        pictures.add(file.read_bytes())
-    assert len(pictures) == 2
+        images.add(file.read_bytes())
+    assert len(images) == 2
 
 
 def test_the_clip_moves_in_the_classic_canvas(page, tmp_path):
@@ -92,6 +98,8 @@ def test_the_sheet_is_seen_in_the_classic_canvas(page, tmp_path):
     start(page, "contact sheet", tmp_path)
     found = previews(page)
     assert found[0]["frames"] == 0 and found[0]["width"] > standins.WIDTH
-    shown = page.becomes(code="window.app.graph.nodes.some(node => node.imgs?.length && node.type === 'KSampler')")
+    shown = page.becomes(
+        code="window.app.graph.nodes.some(node => node.imgs?.length && node.type === 'KSampler')"
+    )
     page.screenshot(file=str(ARTEFACTS / "clip_preview" / "sheet.png"))
     assert shown

@@ -24,15 +24,20 @@ ADD = """(() => {
   BODY
 })()"""
 # Three frames are asked for their number 99: Select Frames refuses while it runs.
-SELECTED = ADD.replace("BODY", """
+SELECTED = ADD.replace(
+    "BODY",
+    """
   const latent = add('EmptyLatentImage', {width: 64, height: 64, batch_size: 3});
   const select = add('ZoetropeSelectFrames', {selection: '0:2,99'});
   select.title = 'My <b>choice</b>';
   link(latent, 0, select, 'frames');
   link(select, 1, add('PreviewAny'), 'source');
-""")
+""",
+)
 # A batch of three for videos of two frames: Apply Motion Module refuses inside of KSampler.
-SAMPLED = ADD.replace("BODY", """
+SAMPLED = ADD.replace(
+    "BODY",
+    """
   const base = add('CheckpointLoaderSimple', {ckpt_name: 'zoetrope_tiny_sd.safetensors'});
   const text = add('CLIPTextEncode', {text: 'a circle'});
   const latent = add('EmptyLatentImage', {width: 64, height: 64, batch_size: 3});
@@ -47,12 +52,16 @@ SAMPLED = ADD.replace("BODY", """
   link(text, 0, sampler, 'negative');
   link(latent, 0, sampler, 'latent_image');
   link(sampler, 0, add('SaveLatent'), 'samples');
-""")
-LOADED = ADD.replace("BODY", """
+""",
+)
+LOADED = ADD.replace(
+    "BODY",
+    """
   for (const motion_module of NAMES) {
     link(add('ZoetropeLoadMotionModule', {motion_module}), 0, add('PreviewAny'), 'source');
   }
-""")
+""",
+)
 # One value out of its range: ComfyUI's own check, in its own words.
 TOO_MANY = ADD.replace("BODY", """
   const latent = add('EmptyLatentImage');

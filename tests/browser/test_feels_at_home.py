@@ -1,4 +1,6 @@
-"""What makes the pack feel at home in the front end: blueprints, foreign nodes replaced, Chinese, Nodes 2.0 and the classic canvas."""
+"""What makes the pack feel at home in the front end: blueprints,
+foreign nodes replaced, Chinese, Nodes 2.0 and the classic canvas.
+"""
 
 import json
 import sys
@@ -18,7 +20,10 @@ USE_BLUEPRINT = """
   const [node] = app.graph.nodes;
   const small = VALUES;
   let set = 0;
-  for (const widget of node.widgets) if (widget.name in small) { widget.value = small[widget.name]; set += 1; }
+  for (const widget of node.widgets.filter(w => w.name in small)) {
+    widget.value = small[widget.name];
+    set += 1;
+  }
   const saver = LiteGraph.createNode('SaveVideo');
   saver.pos = [node.pos[0] + 500, node.pos[1]];
   app.graph.add(saver);
@@ -29,7 +34,11 @@ USE_BLUEPRINT = """
 
 
 def test_blueprints_are_found_by_the_search_and_run(browser, comfy_server):
-    known = [entry["name"] for entry in comfy_server.request("/global_subgraphs").values() if entry["info"]["node_pack"].endswith(dev.PACK)]
+    known = [
+        entry["name"]
+        for entry in comfy_server.request("/global_subgraphs").values()
+        if entry["info"]["node_pack"].endswith(dev.PACK)
+    ]
     assert sorted(known) == BLUEPRINTS
     browser.evaluate(code="app.graph.clear()")
     browser.doubleClickAndType(x=800, y=500, text="AnimateDiff Text to Video")
@@ -56,7 +65,9 @@ def test_a_blueprint_is_whole(name, browser):
     (subgraph,) = json.loads(path.read_text(encoding="utf8"))["definitions"]["subgraphs"]
     browser.drop(file=str(path))
     inside = browser.prompt()
-    assert sorted(node["class_type"] for node in inside.values()) == sorted(node["type"] for node in subgraph["nodes"])
+    assert sorted(node["class_type"] for node in inside.values()) == sorted(
+        node["type"] for node in subgraph["nodes"]
+    )
     named = json.loads(path.read_text(encoding="utf8"))["nodes"][0]["inputs"]
     widgets = browser.evaluate(code="app.graph.nodes[0].widgets.map(widget => widget.name)")
     assert widgets == [entry["name"] for entry in named if "widget" in entry]
@@ -64,22 +75,60 @@ def test_a_blueprint_is_whole(name, browser):
 
 
 OLD_WORKFLOW = {
-    "id": "6d5a1c9e-53bd-4f6c-9b1a-2f4de3b0a7c1", "revision": 0, "last_node_id": 3, "last_link_id": 2, "groups": [], "config": {},
-    "extra": {}, "version": 0.4,
+    "id": "6d5a1c9e-53bd-4f6c-9b1a-2f4de3b0a7c1",
+    "revision": 0,
+    "last_node_id": 3,
+    "last_link_id": 2,
+    "groups": [],
+    "config": {},
+    "extra": {},
+    "version": 0.4,
     "links": [[1, 1, 0, 2, 0, "LATENT"], [2, 2, 0, 3, 0, "LATENT"]],
     "nodes": [
-        {"id": 1, "type": "ADE_EmptyLatentImageLarge", "pos": [0, 0], "size": [300, 110], "flags": {}, "order": 0, "mode": 0, "inputs": [],
-         "outputs": [{"name": "LATENT", "type": "LATENT", "links": [1]}],
-         "properties": {"Node name for S&R": "ADE_EmptyLatentImageLarge"}, "widgets_values": [72, 64, 5]},
-        {"id": 2, "type": "VHS_DuplicateLatents", "pos": [400, 0], "size": [300, 80], "flags": {}, "order": 1, "mode": 0,
-         "inputs": [{"name": "latents", "type": "LATENT", "link": 1}],
-         "outputs": [{"name": "LATENT", "type": "LATENT", "links": [2]}, {"name": "count", "type": "INT", "links": []}],
-         "properties": {"Node name for S&R": "VHS_DuplicateLatents"}, "widgets_values": {"multiply_by": 3}},
-        {"id": 3, "type": "SaveLatent", "pos": [800, 0], "size": [300, 60], "flags": {}, "order": 2, "mode": 0,
-         "inputs": [{"name": "samples", "type": "LATENT", "link": 2}], "outputs": [],
-         "properties": {"Node name for S&R": "SaveLatent"}, "widgets_values": ["replaced"]},
+        {
+            "id": 1,
+            "type": "ADE_EmptyLatentImageLarge",
+            "pos": [0, 0],
+            "size": [300, 110],
+            "flags": {},
+            "order": 0,
+            "mode": 0,
+            "inputs": [],
+            "outputs": [{"name": "LATENT", "type": "LATENT", "links": [1]}],
+            "properties": {"Node name for S&R": "ADE_EmptyLatentImageLarge"},
+            "widgets_values": [72, 64, 5],
+        },
+        {
+            "id": 2,
+            "type": "VHS_DuplicateLatents",
+            "pos": [400, 0],
+            "size": [300, 80],
+            "flags": {},
+            "order": 1,
+            "mode": 0,
+            "inputs": [{"name": "latents", "type": "LATENT", "link": 1}],
+            "outputs": [
+                {"name": "LATENT", "type": "LATENT", "links": [2]},
+                {"name": "count", "type": "INT", "links": []},
+            ],
+            "properties": {"Node name for S&R": "VHS_DuplicateLatents"},
+            "widgets_values": {"multiply_by": 3},
+        },
+        {
+            "id": 3,
+            "type": "SaveLatent",
+            "pos": [800, 0],
+            "size": [300, 60],
+            "flags": {},
+            "order": 2,
+            "mode": 0,
+            "inputs": [{"name": "samples", "type": "LATENT", "link": 2}],
+            "outputs": [],
+            "properties": {"Node name for S&R": "SaveLatent"},
+            "widgets_values": ["replaced"],
+        },
     ],
-}  # fmt: skip
+}
 
 
 def test_foreign_nodes_are_replaced_at_the_press_of_a_button(browser, tmp_path):
@@ -106,7 +155,9 @@ def test_a_link_of_the_readme_opens_its_template(chromium):
     name = "AnimateDiff_text_to_video_SD1.5"
     link = f"?template={name}&source={dev.PACK}"
     assert f"http://127.0.0.1:8188/{link}" in (dev.ROOT / "README.md").read_text(encoding="utf8")
-    nodes = json.loads((dev.ROOT / "example_workflows" / f"{LINKS[name]}.json").read_text(encoding="utf8"))["nodes"]
+    nodes = json.loads((dev.ROOT / "example_workflows" / f"{LINKS[name]}.json").read_text(encoding="utf8"))[
+        "nodes"
+    ]
     chromium.open(query=link)
     assert chromium.becomes(code=HAS_NODE.replace("TYPE", "ZoetropeApplyMotionModule"))
     assert sorted(chromium.nodes()["types"]) == sorted(node["type"] for node in nodes)
@@ -129,9 +180,13 @@ SHOWN_TEXTS = """
 @pytest.mark.parametrize(("locale", "vue"), [("zh", False), ("zh", True), ("en", True), ("en", False)])
 def test_titles_tooltips_and_help_in_both_languages_and_both_canvases(locale, vue, chromium):
     """Screenshots go to the artefacts, for eyes."""
-    texts = json.loads((dev.ROOT / "locales" / locale / "nodeDefs.json").read_text(encoding="utf8"))["ZoetropeApplyMotionModule"]
+    texts = json.loads((dev.ROOT / "locales" / locale / "nodeDefs.json").read_text(encoding="utf8"))[
+        "ZoetropeApplyMotionModule"
+    ]
     chromium.open(settings={"Comfy.Locale": locale, "Comfy.VueNodes.Enabled": vue})
-    found = chromium.drop(file=str(dev.ROOT / "example_workflows" / "03 Text to video (AnimateDiff).json"), nodes=9)
+    found = chromium.drop(
+        file=str(dev.ROOT / "example_workflows" / "03 Text to video (AnimateDiff).json"), nodes=9
+    )
     try:
         assert found["missing"] == []
         chromium.evaluate(code="app.extensionManager.command.execute('Comfy.Canvas.FitView')")
@@ -145,10 +200,17 @@ def test_titles_tooltips_and_help_in_both_languages_and_both_canvases(locale, vu
             chromium.hover(x=shown["x"], y=shown["y"])
             assert chromium.sees(text=texts["inputs"]["strength"]["tooltip"])
             chromium.screenshot(file=str(ARTEFACTS / "texts" / f"{locale}_tooltip.png"))
-        chromium.evaluate(code="app.canvas.selectNode(app.graph.nodes.find(n => n.type === 'ZoetropeApplyMotionModule'))")
-        page = (dev.ROOT / "web" / "docs" / "ZoetropeApplyMotionModule" / f"{locale}.md").read_text(encoding="utf8")
+        chromium.evaluate(
+            code="app.canvas.selectNode(app.graph.nodes.find(n => n.type === 'ZoetropeApplyMotionModule'))"
+        )
+        page = (dev.ROOT / "web" / "docs" / "ZoetropeApplyMotionModule" / f"{locale}.md").read_text(
+            encoding="utf8"
+        )
         served = chromium.evaluate(
-            code=f"fetch('/extensions/{dev.PACK}/docs/ZoetropeApplyMotionModule/{locale}.md').then(answer => answer.text())"
+            code=(
+                f"fetch('/extensions/{dev.PACK}/docs/ZoetropeApplyMotionModule/{locale}.md').then(answer =>"
+                " answer.text())"
+            )
         )
         assert served == page
         assert chromium.troubles() == []

@@ -1,4 +1,6 @@
-"""Every help page in the panel that the front end opens for it: nothing is cut off at its edge, and its pictures are there."""
+"""Every help page in the panel that the front end opens for
+it: nothing is cut off at its edge, and its pictures are there.
+"""
 
 import json
 import sys
@@ -15,13 +17,15 @@ SELECT = """(() => {
   app.graph.add(node);
   app.canvas.selectNode(node);
 })()"""
-# What does not fit: elements that stick out of the page, or have to be scrolled sideways; and pictures that did not come.
+# What does not fit: elements that stick out of the page, or
+# have to be scrolled sideways; and pictures that did not come.
 TOO_WIDE = """(async () => {
   const page = document.querySelector('.node-help-content');
   const { right } = page.getBoundingClientRect();
   await Promise.all([...page.querySelectorAll('img')].map(image => image.decode().catch(() => null)));
   return [...page.querySelectorAll('*')]
-    .filter(e => e.getBoundingClientRect().right > right + 1 || e.clientWidth && e.scrollWidth > e.clientWidth + 1
+    .filter(e => e.getBoundingClientRect().right > right + 1
+      || e.clientWidth && e.scrollWidth > e.clientWidth + 1
       || e.tagName === 'IMG' && !e.naturalWidth)
     .map(e => `${e.tagName} ${(e.innerText || e.src).slice(0, 60)}`);
 })()"""

@@ -1,4 +1,6 @@
-"""A workflow made by hand names files that are not there: the editor says where they are published and offers the download."""
+"""A workflow made by hand names files that are not there: the
+editor says where they are published and offers the download.
+"""
 
 import json
 
@@ -9,23 +11,33 @@ HUB = "https://huggingface.co"
 # Written as the help pages have them: file in the workflow -> folder and address.
 WANTED = {
     "mm_sd_v14.ckpt": ("animatediff_models", f"{HUB}/guoyww/animatediff/resolve/main/mm_sd_v14.ckpt"),
-    "mine/v2_lora_ZoomIn.ckpt": ("animatediff_motion_lora", f"{HUB}/guoyww/animatediff/resolve/main/v2_lora_ZoomIn.ckpt"),
-    "dynamicrafter_1024.ckpt": ("diffusion_models", f"{HUB}/Doubiiu/DynamiCrafter_1024/resolve/main/model.ckpt"),
-    "svd_xt_1_1.safetensors": (
-        "diffusion_models", f"{HUB}/stabilityai/stable-video-diffusion-img2vid-xt-1-1/resolve/main/svd_xt_1_1.safetensors",
+    "mine/v2_lora_ZoomIn.ckpt": (
+        "animatediff_motion_lora",
+        f"{HUB}/guoyww/animatediff/resolve/main/v2_lora_ZoomIn.ckpt",
     ),
-}  # fmt: skip
+    "dynamicrafter_1024.ckpt": (
+        "diffusion_models",
+        f"{HUB}/Doubiiu/DynamiCrafter_1024/resolve/main/model.ckpt",
+    ),
+    "svd_xt_1_1.safetensors": (
+        "diffusion_models",
+        f"{HUB}/stabilityai/stable-video-diffusion-img2vid-xt-1-1/resolve/main/svd_xt_1_1.safetensors",
+    ),
+}
 UNKNOWN = "somebodys_own.ckpt"
 MODELS_OF_NODES = """[app.rootGraph, ...app.rootGraph.subgraphs.values()].flatMap(graph => graph.nodes)
   .flatMap(node => node.properties.models ?? [])"""
 SAVED_MODELS = """(() => {
   const saved = app.rootGraph.serialize();
-  return [saved, ...saved.definitions.subgraphs].flatMap(graph => graph.nodes).flatMap(node => node.properties.models ?? []);
+  const nodes = [saved, ...saved.definitions.subgraphs].flatMap(graph => graph.nodes);
+  return nodes.flatMap(node => node.properties.models ?? []);
 })()"""
 # The download that a press of the button begins, without the download.
 CATCH_DOWNLOADS = """(() => {
   window.zoetropeDownloads = [];
-  HTMLAnchorElement.prototype.click = function () { window.zoetropeDownloads.push([this.href, this.download]); };
+  HTMLAnchorElement.prototype.click = function () {
+    window.zoetropeDownloads.push([this.href, this.download]);
+  };
 })()"""
 
 
@@ -35,20 +47,38 @@ def loader(number, kind, widget, *values):
     if kind == "ZoetropeLoadMotionLora":
         inputs.insert(0, {"name": "motion_module", "type": "MOTION_MODULE", "link": None})
     return {
-        "id": number, "type": kind, "pos": [300 * number, 0], "size": [280, 90], "flags": {}, "order": number, "mode": 0,
-        "inputs": inputs, "outputs": [], "properties": {"Node name for S&R": kind}, "widgets_values": list(values),
-    }  # fmt: skip
+        "id": number,
+        "type": kind,
+        "pos": [300 * number, 0],
+        "size": [280, 90],
+        "flags": {},
+        "order": number,
+        "mode": 0,
+        "inputs": inputs,
+        "outputs": [],
+        "properties": {"Node name for S&R": kind},
+        "widgets_values": list(values),
+    }
 
 
 def by_hand():
     names = list(WANTED)
     subgraph = {
-        "id": "3c7b3f0e-8a53-4a44-9a8f-0d6e2f5f7b11", "version": 1, "name": "inside", "revision": 0, "config": {},
+        "id": "3c7b3f0e-8a53-4a44-9a8f-0d6e2f5f7b11",
+        "version": 1,
+        "name": "inside",
+        "revision": 0,
+        "config": {},
         "state": {"lastGroupId": 0, "lastNodeId": 9, "lastLinkId": 0, "lastRerouteId": 0},
-        "inputNode": {"id": -10, "bounding": [-200, 0, 120, 60]}, "outputNode": {"id": -20, "bounding": [900, 0, 120, 60]},
-        "inputs": [], "outputs": [], "widgets": [], "groups": [], "links": [],
+        "inputNode": {"id": -10, "bounding": [-200, 0, 120, 60]},
+        "outputNode": {"id": -20, "bounding": [900, 0, 120, 60]},
+        "inputs": [],
+        "outputs": [],
+        "widgets": [],
+        "groups": [],
+        "links": [],
         "nodes": [loader(4, "ZoetropeLoadVideoModel", "model_name", names[3])],
-    }  # fmt: skip
+    }
     host = {**loader(5, subgraph["id"], "x"), "inputs": [], "properties": {}, "widgets_values": []}
     nodes = [
         loader(1, "ZoetropeLoadMotionModule", "motion_module", names[0]),
@@ -58,9 +88,18 @@ def by_hand():
         loader(6, "ZoetropeLoadMotionModule", "motion_module", UNKNOWN),
     ]
     return {
-        "id": "0b0f5a0e-0f0c-4a7e-9d0b-1f0f2b6d7c55", "revision": 0, "last_node_id": 9, "last_link_id": 0, "nodes": nodes,
-        "links": [], "groups": [], "config": {}, "extra": {}, "version": 0.4, "definitions": {"subgraphs": [subgraph]},
-    }  # fmt: skip
+        "id": "0b0f5a0e-0f0c-4a7e-9d0b-1f0f2b6d7c55",
+        "revision": 0,
+        "last_node_id": 9,
+        "last_link_id": 0,
+        "nodes": nodes,
+        "links": [],
+        "groups": [],
+        "config": {},
+        "extra": {},
+        "version": 0.4,
+        "definitions": {"subgraphs": [subgraph]},
+    }
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Words that people type into the search for nodes, in both languages, lead to a node of ours that does it.
 
-The front end puts nodes first that have the word in their name, and ComfyUI has many: some words only have to find
-one of ours. Which node does what a word asks for was decided by hand, from the help pages.
+The front end puts nodes first that have the word in their name, and ComfyUI has many: some words only have to
+find one of ours. Which node does what a word asks for was decided by hand, from the help pages.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""A video saved by our nodes and dropped on the canvas brings its workflow back: every format, or its PNG where no front end reads it."""
+"""A video saved by our nodes and dropped on the canvas brings its workflow back: every format, or its PNG
+where no front end reads it.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +10,8 @@ from zoetrope.video_io.formats import available_formats
 
 FORMATS = available_formats()
 LATENTS = "latents.mp4"
-# An unbalanced brace in a text would cut the workflow of a webm file off if it were stored as ComfyUI's own webm saver stores it.
+# An unbalanced brace in a text would cut the workflow of a webm
+# file off if it were stored as ComfyUI's own webm saver stores it.
 NOTE = 'prompt { with "quotes", 动画 \\ and one brace'
 BUILD = """
 (() => {
@@ -16,7 +19,9 @@ BUILD = """
     const node = LiteGraph.createNode(type);
     node.pos = place;
     app.graph.add(node);
-    for (const [name, value] of Object.entries(values)) node.widgets.find(widget => widget.name === name).value = value;
+    for (const [name, value] of Object.entries(values)) {
+      node.widgets.find(widget => widget.name === name).value = value;
+    }
     return node;
   };
   app.graph.clear();
@@ -40,8 +45,12 @@ BUILD = """
 
 @pytest.fixture(scope="module")
 def saved(browser, comfy_server):
-    """Builds and runs a graph with a saver for every format in the page; returns its prompt, and {format: file to drop}."""
-    browser.evaluate(code=BUILD.replace("NOTE", json.dumps(NOTE)).replace("FORMATS", json.dumps(list(FORMATS))))
+    """Builds and runs a graph with a saver for every format in
+    the page; returns its prompt, and {format: file to drop}.
+    """
+    browser.evaluate(
+        code=BUILD.replace("NOTE", json.dumps(NOTE)).replace("FORMATS", json.dumps(list(FORMATS)))
+    )
     prompt = browser.prompt()
     ended = browser.run(seconds=300)
     assert ended["end"] == "execution_success", ended

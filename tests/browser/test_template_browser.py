@@ -8,10 +8,17 @@ from zoetrope.tests.browser.session import ARTEFACTS
 
 dev = sys.modules["zoetrope_dev"]
 NAMES = sorted(path.stem for path in (dev.ROOT / "example_workflows").glob("*.json"))
-CATEGORY = json.loads((dev.ROOT / "locales" / "en" / "main.json").read_text(encoding="utf8"))["templateWorkflows"]["category"][dev.PACK]
-CARDS = "[...document.querySelectorAll('[data-testid^=\"template-workflow-\"] h3')].map(title => title.innerText)"
+CATEGORY = json.loads((dev.ROOT / "locales" / "en" / "main.json").read_text(encoding="utf8"))[
+    "templateWorkflows"
+]["category"][dev.PACK]
+CARDS = (
+    "[...document.querySelectorAll('[data-testid^=\"template-workflow-\"] h3')].map(title => title.innerText)"
+)
 CARD = "document.querySelectorAll('[data-testid^=\"template-workflow-\"]')[NUMBER]"
-SCROLL = "document.querySelectorAll('[data-testid^=\"template-workflow-\"]').forEach(card => card.scrollIntoView())"
+SCROLL = (
+    "document.querySelectorAll('[data-testid^=\"template-workflow-\"]').forEach(card =>"
+    " card.scrollIntoView())"
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
-"""Every example workflow and blueprint as it opens: no node covers another, in both canvases, also inside of subgraphs."""
+"""Every example workflow and blueprint as it opens: no node
+covers another, in both canvases, also inside of subgraphs.
+"""
 
 import json
 import sys
@@ -7,23 +9,30 @@ import pytest
 from zoetrope.tests.browser.session import ARTEFACTS
 
 dev = sys.modules["zoetrope_dev"]
-FILES = [*sorted((dev.ROOT / "example_workflows").glob("*.json")), *sorted((dev.ROOT / "subgraphs").glob("*.json"))]
+FILES = [
+    *sorted((dev.ROOT / "example_workflows").glob("*.json")),
+    *sorted((dev.ROOT / "subgraphs").glob("*.json")),
+]
 TITLE = 30  # pixels above a node's position that its title takes in the classic canvas
-# The boxes of the nodes of the graph that is open, in its own units: of the page's elements, and as the classic canvas draws them.
+# The boxes of the nodes of the graph that is open, in its own units: of the page's elements, and as the
+# classic canvas draws them.
 DOM_BOXES = """(() => {
   const {scale, offset} = app.canvas.ds;
   const page = document.querySelector('#graph-canvas').getBoundingClientRect();
   return [...document.querySelectorAll('[data-node-id]')].map(element => {
     const box = element.getBoundingClientRect();
-    return [`${app.canvas.graph.getNodeById(element.dataset.nodeId).type} ${element.dataset.nodeId}`,
-      (box.left - page.left) / scale - offset[0], (box.top - page.top) / scale - offset[1], box.width / scale, box.height / scale];
+    const { nodeId } = element.dataset;
+    return [`${app.canvas.graph.getNodeById(nodeId).type} ${nodeId}`,
+      (box.left - page.left) / scale - offset[0], (box.top - page.top) / scale - offset[1],
+      box.width / scale, box.height / scale];
   });
 })()"""
 CANVAS_BOXES = """app.canvas.graph.nodes.map(node =>
   [`${node.type} ${node.id}`, node.pos[0], node.pos[1] - TITLE, node.size[0], node.size[1] + TITLE])"""
 ALL_SHOWN = "document.querySelectorAll('[data-node-id]').length === app.canvas.graph.nodes.length"
-# Values of lists that are not among the choices, of every node and of every subgraph's nodes: what the editor marks red.
-NOT_THERE = """app.rootGraph.nodes.concat(...[...app.rootGraph.subgraphs.values()].map(graph => graph.nodes)).flatMap(node =>
+# Values of lists that are not among the choices, of every node
+# and of every subgraph's nodes: what the editor marks red.
+NOT_THERE = """[app.rootGraph, ...app.rootGraph.subgraphs.values()].flatMap(g => g.nodes).flatMap(node =>
   (node.widgets ?? []).filter(widget => widget.type === 'combo' && widget.options?.values?.length)
     .filter(widget => !widget.options.values.map(String).includes(String(widget.value)))
     .map(widget => `${node.type}: ${widget.value}`))"""
@@ -31,7 +40,8 @@ WITHOUT_A_STAND_IN = {"CLIPLoader: t5xxl_fp16.safetensors"}  # 9 GB
 SETTLED = """new Promise(done => {
   let last = '', same = 0;
   const look = () => {
-    const now = JSON.stringify([...document.querySelectorAll('[data-node-id]')].map(e => [e.offsetWidth, e.offsetHeight]));
+    const nodes = [...document.querySelectorAll('[data-node-id]')];
+    const now = JSON.stringify(nodes.map(e => [e.offsetWidth, e.offsetHeight]));
     same = now === last ? same + 1 : 0;
     last = now;
     same < 5 ? setTimeout(look, 100) : done(true);

@@ -1,4 +1,6 @@
-"""Every example workflow in ComfyUI's real front end: dropped on the canvas, and run with the Run button until its video is shown."""
+"""Every example workflow in ComfyUI's real front end: dropped on the canvas, and run with the Run button
+until its video is shown.
+"""
 
 import json
 import sys
@@ -12,7 +14,8 @@ from zoetrope.tests.comfy.test_workflows import is_of_video_system
 dev = sys.modules["zoetrope_dev"]
 HERE = Path(__file__).resolve().parent
 WORKFLOWS = {path.stem: path for path in sorted((dev.ROOT / "example_workflows").glob("*.json"))}
-# The others have text and image encoders of full size. What the front end sends for them is what tests/comfy runs over HTTP.
+# The others have text and image encoders of full size. What the
+# front end sends for them is what tests/comfy runs over HTTP.
 RUN = [name for name in WORKFLOWS if any(part in name for part in ("AnimateDiff", "Demo", "ModelScope"))]
 
 
@@ -32,7 +35,9 @@ def run(browser, name):
     browser.screenshot(file=str(ARTEFACTS / name / "loaded.png"))
     ended = browser.run(seconds=400)
     assert ended["end"] == "execution_success", ended
-    shown = [video for video in browser.videos() if video["shown"] and video["duration"] > 0 and video["width"] > 0]
+    shown = [
+        video for video in browser.videos() if video["shown"] and video["duration"] > 0 and video["width"] > 0
+    ]
     browser.screenshot(file=str(ARTEFACTS / name / "done.png"))
     assert browser.troubles() == []
     assert shown
@@ -52,19 +57,28 @@ def test_front_end_runs_a_workflow_of_core_nodes(browser, tmp_path):
 
 
 def without_titles(graph):
-    """The graph without what the front end adds for itself: titles, and the widget that Load Video shows the video in."""
+    """The graph without what the front end adds for itself:
+    titles, and the widget that Load Video shows the video in.
+    """
     return {
-        number: {"class_type": node["class_type"], "inputs": {k: v for k, v in node["inputs"].items() if k != "video-preview"}}
+        number: {
+            "class_type": node["class_type"],
+            "inputs": {k: v for k, v in node["inputs"].items() if k != "video-preview"},
+        }
         for number, node in graph.items()
     }
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_front_end_sends_what_the_tests_run(name, browser, object_info, tmp_path):
-    """The graph that the front end makes of the file is that of demo/workflow_api.py, with which tests/comfy runs the workflows."""
+    """The graph that the front end makes of the file is that of
+    demo/workflow_api.py, with which tests/comfy runs the workflows.
+    """
     workflow = json.loads(WORKFLOWS[name].read_text(encoding="utf8"))
     open_workflow(browser, workflow, tmp_path)
-    assert without_titles(browser.prompt()) == without_titles(dev.workflow_api().to_api(workflow, object_info))
+    assert without_titles(browser.prompt()) == without_titles(
+        dev.workflow_api().to_api(workflow, object_info)
+    )
     assert browser.troubles() == []
 
 

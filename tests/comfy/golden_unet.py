@@ -1,4 +1,6 @@
-"""The tiny UNet of the golden files as a ComfyUI MODEL: weights are pure functions of their published key names."""
+"""The tiny UNet of the golden files as a ComfyUI MODEL:
+weights are pure functions of their published key names.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,17 @@ def base_state_dict() -> dict[str, torch.Tensor]:
 
 def motion_state_dict(version: str) -> dict[str, torch.Tensor]:
     """The motion module of a variant (v1, v2, v3) under its published names, without position tables."""
-    return {k: gold_tensor(k, s) for k, s in animatediff_shapes()[version].items() if "motion_modules." in k and not k.endswith(".pe")}
+    return {
+        k: gold_tensor(k, s)
+        for k, s in animatediff_shapes()[version].items()
+        if "motion_modules." in k and not k.endswith(".pe")
+    }
 
 
 def golden_model(dtype: torch.dtype = torch.float32) -> comfy.model_patcher.ModelPatcher:
-    """A fresh MODEL of SD1.x kind: 4 levels of 32, 64, 128, 128 channels, context 48, on the CPU, computing in `dtype`."""
+    """A fresh MODEL of SD1.x kind: 4 levels of 32, 64, 128,
+    128 channels, context 48, on the CPU, computing in `dtype`.
+    """
     state_dict = {key: value.to(dtype) for key, value in base_state_dict().items()}
     config = comfy.supported_models.SD15(comfy.model_detection.detect_unet_config(state_dict, ""))
     config.set_inference_dtype(dtype, None)
@@ -53,11 +61,14 @@ def golden_model(dtype: torch.dtype = torch.float32) -> comfy.model_patcher.Mode
 
 
 def motion_module(version: str, position_length: int = 32) -> MotionModule:
-    """The golden motion module of a variant as a MOTION_MODULE; its file would hold tables of position_length rows."""
+    """The golden motion module of a variant as a MOTION_MODULE;
+    its file would hold tables of position_length rows.
+    """
     state_dict = motion_state_dict(version)
     state_dict |= {
         k.replace("to_q.weight", "pos_encoder.pe"): sinusoidal_table(position_length, v.shape[0])
-        for k, v in state_dict.items() if k.endswith("to_q.weight")
+        for k, v in state_dict.items()
+        if k.endswith("to_q.weight")
     }
     path = Path(tempfile.mkdtemp(prefix="zoetrope-golden-")) / f"{version}.safetensors"
     save_file(state_dict, path)
@@ -67,28 +78,48 @@ def motion_module(version: str, position_length: int = 32) -> MotionModule:
         shutil.rmtree(path.parent)
 
 
-def forward(model, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, sigma: float = 1.0) -> torch.Tensor:
-    """One UNet call as the sampler makes it: x (B, C, F, H, W), t (B,), context (B, tokens, D) -> (B, C, F, H, W); every
-    video is one conditioning chunk."""
+def forward(
+    model, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, sigma: float = 1.0
+) -> torch.Tensor:
+    """One UNet call as the sampler makes it: x (B, C, F, H, W), t (B,), context (B, tokens, D) -> (B, C, F,
+    H, W); every video is one conditioning chunk.
+    """
     videos, frames = x.shape[0], x.shape[2]
     options = comfy.model_patcher.create_model_options_clone(model.model_options)["transformer_options"]
     options |= {"cond_or_uncond": [0] * videos, "sigmas": torch.tensor([sigma])}
-    comfy.patcher_extension.merge_nested_dicts(options.setdefault("wrappers", {}), model.wrappers, copy_dict1=False)
+    comfy.patcher_extension.merge_nested_dicts(
+        options.setdefault("wrappers", {}), model.wrappers, copy_dict1=False
+    )
     comfy.model_management.load_models_gpu([model, *model.get_nested_additional_models()])
     with torch.no_grad():
         y = model.model.diffusion_model(
-            fold_frames(x), t.float().expand(videos).repeat_interleave(frames), context=context.repeat_interleave(frames, 0),
+            fold_frames(x),
+            t.float().expand(videos).repeat_interleave(frames),
+            context=context.repeat_interleave(frames, 0),
             transformer_options=options,
         )
     return unfold_frames(y, frames)
 
 
-def sample(model, frames=5, steps=2, cfg=3.0, sampler="euler", scheduler="normal", seed=1, size=(16, 8), **kwargs) -> torch.Tensor:
+def sample(
+    model, frames=5, steps=2, cfg=3.0, sampler="euler", scheduler="normal", seed=1, size=(16, 8), **kwargs
+) -> torch.Tensor:
     """Core's own sampling with a positive and a negative conditioning of different values: (F, 4, H, W)."""
     latent = torch.zeros(frames, 4, *size)
     positive, negative = ([[gold_input(name, (1, 7, 48)), {}]] for name in ("positive", "negative"))
     noise = comfy.sample.prepare_noise(latent, seed)
     positive = kwargs.pop("positive", positive)
     return comfy.sample.sample(
-        model, noise, steps, cfg, sampler, scheduler, positive, negative, latent, disable_pbar=True, seed=seed, **kwargs
+        model,
+        noise,
+        steps,
+        cfg,
+        sampler,
+        scheduler,
+        positive,
+        negative,
+        latent,
+        disable_pbar=True,
+        seed=seed,
+        **kwargs,
     )

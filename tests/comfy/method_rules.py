@@ -1,4 +1,5 @@
-"""Rules that every temporal method keeps, in real ComfyUI: run for each entry of METHODS, and for a method that a test adds.
+"""Rules that every temporal method keeps, in real ComfyUI: run
+for each entry of METHODS, and for a method that a test adds.
 
 A rule takes a Case: one method on one kind of checkpoint. It asserts; its name says what.
 """
@@ -39,7 +40,9 @@ from ..networks.image_unets import IMAGE_UNETS, ImageUNet
 F, H, W = 5, 8, 16
 EPS32 = 2.0**-23
 STEPS_OF_ROUNDING = 2**10
-"""How many roundings of float32 may add up in one sampling of these networks where sums are taken in another order."""
+"""How many roundings of float32 may add up in one sampling
+of these networks where sums are taken in another order.
+"""
 
 
 @functools.cache
@@ -90,11 +93,25 @@ class Case:
         noise = kwargs.pop("noise", None)
         noise = comfy.sample.prepare_noise(latent, 1) if noise is None else noise
         latent = latent[: len(noise)]
-        positive, negative = positive or self.unet.conditioning("positive"), self.unet.conditioning("negative")
+        positive, negative = (
+            positive or self.unet.conditioning("positive"),
+            self.unet.conditioning("negative"),
+        )
         return comfy.sample.sample(
-            model, noise, steps, 3.0, "euler", "normal", positive, negative, latent, disable_pbar=True, seed=1,
-            callback=callback, **kwargs,
-        )  # fmt: skip
+            model,
+            noise,
+            steps,
+            3.0,
+            "euler",
+            "normal",
+            positive,
+            negative,
+            latent,
+            disable_pbar=True,
+            seed=1,
+            callback=callback,
+            **kwargs,
+        )
 
 
 def same(got: torch.Tensor, want: torch.Tensor) -> None:
@@ -132,14 +149,19 @@ def one_frame_is_a_picture(case: Case) -> None:
 
 
 def several_videos_do_not_mix(case: Case) -> None:
-    moving, noise = case.moving(frames_per_video=3), torch.randn(6, 4, H, W, generator=torch.Generator().manual_seed(2))
+    moving, noise = (
+        case.moving(frames_per_video=3),
+        torch.randn(6, 4, H, W, generator=torch.Generator().manual_seed(2)),
+    )
     together = case.sample(moving, noise=noise, frames=6)
     same(together, torch.cat([case.sample(moving, noise=part, frames=3) for part in noise.split(3)]))
 
 
 def windows_may_be_shorter_than_it_was_trained_for(case: Case) -> None:
     windows = [ContextSettings(context_length=3, context_overlap=1, windows_per_batch=n) for n in (1, 0)]
-    one_by_one, together = (case.sample(apply_context_windows(case.moving(), settings)) for settings in windows)
+    one_by_one, together = (
+        case.sample(apply_context_windows(case.moving(), settings)) for settings in windows
+    )
     same(together, one_by_one)
     assert torch.isfinite(together).all()
 
@@ -150,7 +172,9 @@ def one_window_is_no_window(case: Case) -> None:
 
 
 def half_precision_is_close_to_float32(case: Case) -> None:
-    """Weights and latents in bfloat16 and float16; one forward of the UNet, whose rounding is that of the type."""
+    """Weights and latents in bfloat16 and float16; one
+    forward of the UNet, whose rounding is that of the type.
+    """
     places = places_of(case.plain.model.diffusion_model)
     acts_ = case.method.acts(case.trained().patcher.model, places)
     for dtype, part in ((torch.bfloat16, 2.0**-8), (torch.float16, 2.0**-11)):
@@ -175,13 +199,20 @@ def gradients_reach_exactly_what_is_trained(case: Case) -> None:
     def resolve(forward):
         return Call(forward, F, attention=attention_with(forward.options))
 
-    x, t, context, y = torch.randn(F, 4, H, W), torch.full((F,), 500.0), torch.randn(F, 7, case.unet.text_width), None
+    x, t, context, y = (
+        torch.randn(F, 4, H, W),
+        torch.full((F,), 500.0),
+        torch.randn(F, 7, case.unet.text_width),
+        None,
+    )
     if unet.num_classes is not None:
         y = torch.randn(F, case.plain.model.adm_channels)
     try:
         with torch.enable_grad(), inject(unet, case.method.acts(network, places_of(unet)), resolve):
             unet(x, t, context=context, y=y).square().mean().backward()
-        reached = {name for name, p in network.named_parameters() if p.grad is not None and bool((p.grad != 0).any())}
+        reached = {
+            name for name, p in network.named_parameters() if p.grad is not None and bool((p.grad != 0).any())
+        }
     finally:
         network.requires_grad_(False).zero_grad(set_to_none=True)
     assert reached == {name for name, _ in network.named_parameters() if case.method.is_trained(name)}
@@ -193,7 +224,9 @@ def saving_and_loading_keeps_keys_and_numbers(case: Case) -> None:
     save_motion_module(module, str(path))
     loaded = motion_module_from_file(str(path))
     assert loaded.method.name == case.method.name
-    assert case.method.to_file(loaded.patcher.model).keys() == case.method.to_file(module.patcher.model).keys()
+    assert (
+        case.method.to_file(loaded.patcher.model).keys() == case.method.to_file(module.patcher.model).keys()
+    )
     weights = loaded.patcher.model.state_dict()
     for key, value in module.patcher.model.state_dict().items():
         assert torch.equal(weights[key], value), key
@@ -213,8 +246,12 @@ def _controlnet_of(kind: str):
     settings = dict(checkpoint(kind).model.model_config.unet_config)
     of_unets_only = ("out_channels", "transformer_depth_output", "disable_unet_model_creation")
     settings = {key: value for key, value in settings.items() if key not in of_unets_only}
-    network = comfy.cldm.cldm.ControlNet(**settings, hint_channels=3, operations=comfy.ops.disable_weight_init)
-    network.load_state_dict({key: 0.1 * gold_tensor(key, value.shape) for key, value in network.state_dict().items()})
+    network = comfy.cldm.cldm.ControlNet(
+        **settings, hint_channels=3, operations=comfy.ops.disable_weight_init
+    )
+    network.load_state_dict(
+        {key: 0.1 * gold_tensor(key, value.shape) for key, value in network.state_dict().items()}
+    )
     cpu = torch.device("cpu")
     return comfy.controlnet.ControlNet(network.eval().requires_grad_(False), load_device=cpu)
 
@@ -226,17 +263,27 @@ def _controlnet(case: Case):
 
 def _lora(case: Case) -> dict:
     """A rank-2 LoRA of the first spatial transformer, in the spelling of core's own files."""
-    path = next(block.transformers[0] for block in places_of(case.plain.model.diffusion_model).blocks.values() if block.transformers)
+    path = next(
+        block.transformers[0]
+        for block in places_of(case.plain.model.diffusion_model).blocks.values()
+        if block.transformers
+    )
     weight = case.plain.model.diffusion_model.get_submodule(f"{path}.transformer_blocks.0.attn1.to_q").weight
     keys = comfy.lora.model_lora_keys_unet(case.plain.model)
-    name = next(key for key, target in keys.items() if str(target).endswith(f"{path}.transformer_blocks.0.attn1.to_q.weight"))
+    name = next(
+        key
+        for key, target in keys.items()
+        if str(target).endswith(f"{path}.transformer_blocks.0.attn1.to_q.weight")
+    )
     return {f"{name}.lora_up.weight": gold_tensor("up.weight", (weight.shape[0], 2)),
             f"{name}.lora_down.weight": gold_tensor("down.weight", (2, weight.shape[1]))}  # fmt: skip
 
 
 def a_lora_of_the_checkpoint_works_under_it(case: Case) -> None:
     with_lora, _ = comfy.sd.load_lora_for_models(case.plain, None, _lora(case), 1.0, 0)
-    assert not torch.allclose(case.sample(case.moving(model=with_lora)), case.sample(case.moving()), atol=1e-3)
+    assert not torch.allclose(
+        case.sample(case.moving(model=with_lora)), case.sample(case.moving()), atol=1e-3
+    )
     acts(case, case.moving(model=with_lora), with_lora)
 
 
@@ -251,7 +298,10 @@ def hooks_work_beside_it(case: Case) -> None:
 def masked_conditionings_work_beside_it(case: Case) -> None:
     mask = torch.zeros(1, H, W)
     mask[..., : W // 2] = 1
-    positive = [[text, {**values, "mask": mask, "mask_strength": 1.0}] for text, values in case.unet.conditioning("masked")]
+    positive = [
+        [text, {**values, "mask": mask, "mask_strength": 1.0}]
+        for text, values in case.unet.conditioning("masked")
+    ]
     got = case.sample(case.moving(), positive=positive + case.unet.conditioning("positive"))
     assert torch.isfinite(got).all() and not torch.allclose(got, case.sample(case.moving()), atol=1e-3)
 
@@ -312,11 +362,23 @@ def the_checkpoint_is_bit_identical_afterwards(case: Case) -> None:
 
 
 RULES = [
-    it_changes_nothing_until_it_is_trained, it_acts_once_it_is_trained, strength_0_is_the_plain_checkpoint,
-    half_the_strength_is_another_picture, one_frame_is_a_picture, several_videos_do_not_mix,
-    windows_may_be_shorter_than_it_was_trained_for, one_window_is_no_window, half_precision_is_close_to_float32,
-    gradients_reach_exactly_what_is_trained, saving_and_loading_keeps_keys_and_numbers, a_controlnet_works_beside_it,
-    a_lora_of_the_checkpoint_works_under_it, hooks_work_beside_it, masked_conditionings_work_beside_it,
-    little_memory_gives_the_same, conditionings_one_by_one_give_the_same, two_of_it_work_on_one_model,
+    it_changes_nothing_until_it_is_trained,
+    it_acts_once_it_is_trained,
+    strength_0_is_the_plain_checkpoint,
+    half_the_strength_is_another_picture,
+    one_frame_is_a_picture,
+    several_videos_do_not_mix,
+    windows_may_be_shorter_than_it_was_trained_for,
+    one_window_is_no_window,
+    half_precision_is_close_to_float32,
+    gradients_reach_exactly_what_is_trained,
+    saving_and_loading_keeps_keys_and_numbers,
+    a_controlnet_works_beside_it,
+    a_lora_of_the_checkpoint_works_under_it,
+    hooks_work_beside_it,
+    masked_conditionings_work_beside_it,
+    little_memory_gives_the_same,
+    conditionings_one_by_one_give_the_same,
+    two_of_it_work_on_one_model,
     the_checkpoint_is_bit_identical_afterwards,
-]  # fmt: skip
+]

@@ -21,7 +21,9 @@ ComfyError = dev.ComfyError
 
 @functools.cache
 def comfyui_in_this_process() -> Path:
-    """Makes `import comfy` work here, on the CPU, and returns the base folder it uses, which goes when the process ends."""
+    """Makes `import comfy` work here, on the CPU, and returns
+    the base folder it uses, which goes when the process ends.
+    """
     base = tempfile.mkdtemp(prefix="zoetrope-comfy-")
     atexit.register(shutil.rmtree, base, ignore_errors=True)
     dev.enter_comfyui(dev.find_comfyui(), base)
@@ -31,15 +33,17 @@ def comfyui_in_this_process() -> Path:
 class Server(dev.ComfyServer):
     """dev.py's server with what tests need besides: uploads, downloads, freed memory.
 
-    `prompt(graph)` runs a graph in API format and returns its history entry. It raises ComfyError with a sentence and, as
-    `details`, the server's answer: `details["node_errors"]` of a graph that was refused, `details["exception_message"]` and
-    `details["node_id"]` of one that failed while it ran.
+    `prompt(graph)` runs a graph in API format and returns its history entry. It raises ComfyError with a
+    sentence and, as `details`, the server's answer: `details["node_errors"]` of a graph that was refused,
+    `details["exception_message"]` and `details["node_id"]` of one that failed while it ran.
     """
 
     running: list[Server] = []
 
     def start(self, patience=300):
-        """As dev.py's; servers of tests that came before give back their models, so that memory does not add up."""
+        """As dev.py's; servers of tests that came before give
+        back their models, so that memory does not add up.
+        """
         for other in self.running:
             other.free()
         super().start(patience)
@@ -51,7 +55,9 @@ class Server(dev.ComfyServer):
             self.running.remove(self)
 
     def prompt(self, *arguments, **options):
-        """As dev.py's; when the test is ended in the middle, say by its time limit, the server starts anew for the next ones."""
+        """As dev.py's; when the test is ended in the middle, say by
+        its time limit, the server starts anew for the next ones.
+        """
         try:
             return super().prompt(*arguments, **options)
         except Exception:
@@ -62,10 +68,17 @@ class Server(dev.ComfyServer):
             raise
 
     def upload_image(self, path, name=None):
-        """Puts an image or video file into the server's input folder and returns the name that LoadImage knows it by."""
+        """Puts an image or video file into the server's input
+        folder and returns the name that LoadImage knows it by.
+        """
         edge = uuid.uuid4().hex
-        head = f'--{edge}\r\nContent-Disposition: form-data; name="image"; filename="{name or path.name}"\r\n\r\n'
-        tail = f'\r\n--{edge}\r\nContent-Disposition: form-data; name="overwrite"\r\n\r\ntrue\r\n--{edge}--\r\n'
+        head = (
+            f'--{edge}\r\nContent-Disposition: form-data; name="image";'
+            f' filename="{name or path.name}"\r\n\r\n'
+        )
+        tail = (
+            f'\r\n--{edge}\r\nContent-Disposition: form-data; name="overwrite"\r\n\r\ntrue\r\n--{edge}--\r\n'
+        )
         request = urllib.request.Request(
             f"{self.url}/upload/image",
             data=head.encode() + path.read_bytes() + tail.encode(),
@@ -81,9 +94,12 @@ class Server(dev.ComfyServer):
             return answer.read()
 
     def free(self):
-        """Makes the server forget cached outputs and loaded models, so that the next prompt runs every node."""
+        """Makes the server forget cached outputs and loaded
+        models, so that the next prompt runs every node.
+        """
         self.request("/free", {"unload_models": True, "free_memory": True})
-        # The server does so between two prompts; the next one may be quicker than that, and would still see what was loaded.
+        # The server does so between two prompts; the next one may
+        # be quicker than that, and would still see what was loaded.
         image = {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}}
         self.prompt({"1": image, "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}})
 
@@ -103,13 +119,17 @@ def make_server_base(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def comfy_models(tmp_path_factory):
-    """The models folder of `comfy_server`, with the demo's weights; fixtures and tests add their own stand-ins to its sub-folders."""
+    """The models folder of `comfy_server`, with the demo's weights; fixtures and tests add their own
+    stand-ins to its sub-folders.
+    """
     return make_server_base(tmp_path_factory) / "models"
 
 
 @pytest.fixture(scope="session")
 def comfy_server(comfy_models):
-    """A running ComfyUI with this pack; a ComfyUI that does not start fails the tests with the end of its log."""
+    """A running ComfyUI with this pack; a ComfyUI that
+    does not start fails the tests with the end of its log.
+    """
     base = comfy_models.parent
     server = Server(sys.executable, dev.find_comfyui(), base, log=base.parent / "server.log")
     try:

@@ -1,7 +1,8 @@
-"""Stand-in weights: files with the names and key layouts of published ones, small enough for a CPU, with seeded values.
+"""Stand-in weights: files with the names and key layouts of
+published ones, small enough for a CPU, with seeded values.
 
-They are 64 channels wide, so that ComfyUI detects them as the pack's tiny family; what they make is noise, but it goes the way of
-the full-size files: the ordinary loaders, sampler, ControlNet and VAE nodes.
+They are 64 channels wide, so that ComfyUI detects them as the pack's tiny family; what they make is noise,
+but it goes the way of the full-size files: the ordinary loaders, sampler, ControlNet and VAE nodes.
 """
 
 from __future__ import annotations
@@ -36,16 +37,23 @@ WIDTH, HEIGHT = 64, 128
 
 
 def put_standins(models: Path) -> None:
-    """Writes every model file that the example workflows name, but for the demo's own, to the folder models."""
+    """Writes every model file that the example workflows
+    name, but for the demo's own, to the folder models.
+    """
     save_file(checkpoint(), models / "checkpoints" / CHECKPOINT)
     save_file(controlnet(), models / "controlnet" / CONTROLNET)
     motion = models / "animatediff_models"
     torch.save(motion_module(with_mid=True), motion / MOTION_V2)
-    torch.save({"state_dict": {f"module.{k}": v for k, v in motion_module(with_mid=False).items()}}, motion / MOTION_V3)
+    torch.save(
+        {"state_dict": {f"module.{k}": v for k, v in motion_module(with_mid=False).items()}},
+        motion / MOTION_V3,
+    )
 
 
 def checkpoint() -> dict[str, torch.Tensor]:
-    """A checkpoint in the layout of Stable Diffusion 1 with a text encoder of two tokens and a narrow autoencoder."""
+    """A checkpoint in the layout of Stable Diffusion 1 with
+    a text encoder of two tokens and a narrow autoencoder.
+    """
     tokens = [networks.START_TOKEN, networks.END_TOKEN]
     unet = fill(networks.make_unet(), gains={"out.2.": 0.3})
     text, decoder = fill(networks.TextEncoder(tokens)), fill(networks.Decoder())
@@ -55,8 +63,16 @@ def checkpoint() -> dict[str, torch.Tensor]:
 def motion_module(with_mid: bool) -> dict[str, torch.Tensor]:
     """A motion module under its published key names: v2 with a module in the middle block, v3 without."""
     widths = [networks.UNET_WIDTH * factor for factor in networks.UNET_MULT]
-    sites = {f"down_blocks.{level}.motion_modules.{i}": width for level, width in enumerate(widths) for i in range(2)}
-    sites |= {f"up_blocks.{level}.motion_modules.{i}": width for level, width in enumerate(reversed(widths)) for i in range(3)}
+    sites = {
+        f"down_blocks.{level}.motion_modules.{i}": width
+        for level, width in enumerate(widths)
+        for i in range(2)
+    }
+    sites |= {
+        f"up_blocks.{level}.motion_modules.{i}": width
+        for level, width in enumerate(reversed(widths))
+        for i in range(3)
+    }
     if with_mid:
         sites["mid_block.motion_modules.0"] = widths[-1]
     model = fill(MotionModel(MotionConfig(version="v2" if with_mid else "v3", site_channels=sites)))
@@ -64,24 +80,40 @@ def motion_module(with_mid: bool) -> dict[str, torch.Tensor]:
 
 
 def controlnet() -> dict[str, torch.Tensor]:
-    """A ControlNet in the layout of the published SD1.x files; its zero convolutions are small instead of zero."""
+    """A ControlNet in the layout of the published SD1.x
+    files; its zero convolutions are small instead of zero.
+    """
     width, mult, text = networks.UNET_WIDTH, networks.UNET_MULT, networks.TEXT_WIDTH
     model = comfy.cldm.cldm.ControlNet(
-        image_size=16, in_channels=4, model_channels=width, hint_channels=3, num_res_blocks=[2] * 4, channel_mult=mult,
-        num_heads=networks.UNET_HEADS, num_head_channels=-1, use_spatial_transformer=True, transformer_depth=[1] * 6 + [0] * 2,
-        transformer_depth_middle=1, context_dim=text, legacy=False, device="meta",
+        image_size=16,
+        in_channels=4,
+        model_channels=width,
+        hint_channels=3,
+        num_res_blocks=[2] * 4,
+        channel_mult=mult,
+        num_heads=networks.UNET_HEADS,
+        num_head_channels=-1,
+        use_spatial_transformer=True,
+        transformer_depth=[1] * 6 + [0] * 2,
+        transformer_depth_middle=1,
+        context_dim=text,
+        legacy=False,
+        device="meta",
         operations=comfy.ops.disable_weight_init,
-    )  # fmt: skip
+    )
     gain = re.compile(r"zero_convs|middle_block_out|input_hint_block\.14")
     return {
-        f"control_model.{k}": gold_tensor(k, v.shape, 0.3 if gain.match(k) else 1.0).half() for k, v in model.state_dict().items()
+        f"control_model.{k}": gold_tensor(k, v.shape, 0.3 if gain.match(k) else 1.0).half()
+        for k, v in model.state_dict().items()
     }
 
 
 def moving_square(frames: int, width: int, height: int) -> np.ndarray:
     """A bright square on a circle over a dark gradient: (F, H, W, 3), 0..255."""
     ys, xs = np.mgrid[0:height, 0:width]
-    video = np.stack([np.stack([xs % 256 // 2, ys % 256 // 2, np.full_like(xs, 60)], -1)] * frames).astype(np.uint8)
+    video = np.stack([np.stack([xs % 256 // 2, ys % 256 // 2, np.full_like(xs, 60)], -1)] * frames).astype(
+        np.uint8
+    )
     side = min(width, height) // 3
     for i, frame in enumerate(video):
         x = int((width - side) * (0.5 + 0.5 * math.cos(i / 5)))
@@ -96,12 +128,13 @@ def put_inputs(folder: Path) -> None:
     with av.open(str(folder / INPUT_VIDEO), "w") as container:
         stream = container.add_stream("libx264", rate=VIDEO_FPS)
         stream.width, stream.height, stream.pix_fmt = 96, 80, "yuv420p"
-        for picture in moving_square(VIDEO_FRAMES, 96, 80):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for image in moving_square(VIDEO_FRAMES, 96, 80):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
 
 
-# Widget number -> value that makes a run a matter of seconds. Two windows at least remain where the workflow has windows.
+# Widget number -> value that makes a run a matter of seconds.
+# Two windows at least remain where the workflow has windows.
 SMALL = {
     "EmptyLatentImage": {0: WIDTH, 1: HEIGHT},
     "ImageScale": {1: WIDTH, 2: HEIGHT},
@@ -112,7 +145,9 @@ SMALL_FRAMES = {("EmptyLatentImage", 64): 23, ("EmptyLatentImage", 16): 5, ("Rep
 
 
 def shrink(workflow: dict) -> dict:
-    """A copy of a UI-format workflow with few steps and small pictures, that still goes through every node."""
+    """A copy of a UI-format workflow with few steps and
+    small pictures, that still goes through every node.
+    """
     workflow = json.loads(json.dumps(workflow))
     for node in every_node(workflow):
         values = node.get("widgets_values", [])

@@ -19,8 +19,12 @@ GOLDEN_VECTOR, GOLDEN_CONTEXT = 24, 48
 LAYOUTS = ("original", "diffusers")
 
 
-def svd_shapes(layout: str = "original", system: str = "svd", in_channels: int = 8) -> dict[str, tuple[int, ...]]:
-    """Keys and shapes: those of the golden network of 64 channels with the published widths of image token and vector."""
+def svd_shapes(
+    layout: str = "original", system: str = "svd", in_channels: int = 8
+) -> dict[str, tuple[int, ...]]:
+    """Keys and shapes: those of the golden network of 64
+    channels with the published widths of image token and vector.
+    """
     name = "video_unet_w64" if layout == "original" else "diffusers_unet_w64"
     golden = json.loads((GOLDENS / "svd" / f"{name}.json").read_text())["shapes"]
     widths = {GOLDEN_VECTOR: VECTOR_WIDTHS[system], GOLDEN_CONTEXT: CONTEXT_DIM}
@@ -31,10 +35,15 @@ def svd_shapes(layout: str = "original", system: str = "svd", in_channels: int =
 
 
 def tiny_svd(layout: str = "original", system: str = "svd", in_channels: int = 8) -> dict[str, torch.Tensor]:
-    """What a file holds of the network; the last layer is weak, so that sampling stays in the range of real latents."""
+    """What a file holds of the network; the last layer is
+    weak, so that sampling stays in the range of real latents.
+    """
     last = ("out.2.weight", "conv_out.weight")
     shapes = svd_shapes(layout, system, in_channels)
-    return {key: gold_tensor(key, shape, 0.3 if key.endswith(last) and "block" not in key else 1.0) for key, shape in shapes.items()}
+    return {
+        key: gold_tensor(key, shape, 0.3 if key.endswith(last) and "block" not in key else 1.0)
+        for key, shape in shapes.items()
+    }
 
 
 def tiny_encoders(width: int = CONTEXT_DIM) -> dict:

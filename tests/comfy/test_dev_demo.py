@@ -1,4 +1,6 @@
-"""`python dev.py demo --json` as a whole, from the command to a video file; and what makes torchvision importable."""
+"""`python dev.py demo --json` as a whole, from the command
+to a video file; and what makes torchvision importable.
+"""
 
 import json
 import subprocess
@@ -32,7 +34,10 @@ def test_demo_ends_with_the_video_it_made(tmp_path, monkeypatch, capsys):
 
 def test_torchvision_hook_waits_until_torchvision_is_imported(tmp_path):
     """The hook sits in every start of the interpreter: it must not cost an import of torch."""
-    code = f"import sys; sys.path.insert(0, {str(dev.ROOT)!r}); import dev; sys.meta_path.insert(0, dev.TorchvisionSchemas())\n"
+    code = (
+        f"import sys; sys.path.insert(0, {str(dev.ROOT)!r}); import dev; sys.meta_path.insert(0,"
+        " dev.TorchvisionSchemas())\n"
+    )
     code += "import json.tool, xml.dom\nassert 'torch' not in sys.modules\n"
     code += "finder = sys.meta_path[0]; finder.find_spec('torchvision'); import torch\n"
     code += "assert finder not in sys.meta_path; print(torch.ops.torchvision.nms)"

@@ -1,4 +1,7 @@
-"""The pack in a real ComfyUI server: it loads, documents its nodes, lists its workflows, and survives bad prompts."""
+"""The pack in a real ComfyUI server: it loads, documents
+its nodes, lists its workflows, and survives bad prompts.
+"""
+
 import sys
 
 import pytest
@@ -11,7 +14,10 @@ EMPTY_LATENT = {"class_type": "EmptyLatentImage", "inputs": {"width": 16, "heigh
 def image_graph(batch):
     """A graph of core nodes that needs no model: a grey picture, repeated."""
     return {
-        "1": {"class_type": "EmptyImage", "inputs": {"width": 16, "height": 24, "batch_size": batch, "color": 0x808080}},
+        "1": {
+            "class_type": "EmptyImage",
+            "inputs": {"width": 16, "height": 24, "batch_size": batch, "color": 0x808080},
+        },
         "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
     }
 
@@ -67,11 +73,16 @@ def test_refused_prompt_names_the_node_and_input(comfy_server):
 def test_failing_prompt_leaves_the_server_usable(comfy_server):
     graph = {
         "1": {"class_type": "EmptyImage", "inputs": {"width": 16, "height": 24, "batch_size": 2, "color": 0}},
-        "2": {"class_type": "EmptyImage", "inputs": {"width": 16, "height": 24, "batch_size": 3, "color": 255}},
-        "3": {"class_type": "ImageBlend", "inputs": {"image1": ["1", 0], "image2": ["2", 0], "blend_factor": 0.5,
-                                                      "blend_mode": "normal"}},
+        "2": {
+            "class_type": "EmptyImage",
+            "inputs": {"width": 16, "height": 24, "batch_size": 3, "color": 255},
+        },
+        "3": {
+            "class_type": "ImageBlend",
+            "inputs": {"image1": ["1", 0], "image2": ["2", 0], "blend_factor": 0.5, "blend_mode": "normal"},
+        },
         "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}},
-    }  # fmt: skip
+    }
     with pytest.raises(dev.ComfyError, match="ImageBlend") as failed:
         comfy_server.prompt(graph)
     assert failed.value.details["node_id"] == "3"

@@ -1,4 +1,6 @@
-"""Every temporal method keeps the rules, on every kind of checkpoint; and a method added by AGENTS.md's recipe does too."""
+"""Every temporal method keeps the rules, on every kind of
+checkpoint; and a method added by AGENTS.md's recipe does too.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,11 @@ def test_rule(cases, method, kind, rule):
 
 def recipe() -> str:
     """The file of a new method as AGENTS.md prints it."""
-    found = re.search(r"### Add a temporal method\n.*?```python\n(.*?)```", (ROOT / "AGENTS.md").read_text(encoding="utf8"), re.DOTALL)
+    found = re.search(
+        r"### Add a temporal method\n.*?```python\n(.*?)```",
+        (ROOT / "AGENTS.md").read_text(encoding="utf8"),
+        re.DOTALL,
+    )
     assert found, "AGENTS.md lost the recipe 'Add a temporal method' with its file"
     return textwrap.dedent(found[1])
 
@@ -60,7 +66,9 @@ def test_a_method_of_one_file_and_one_line_keeps_the_rules(toy, tmp_path, rule):
 
 
 def test_a_method_of_one_file_and_one_line_trains(toy, tmp_path):
-    """One step of training brings what the UNet makes of noise nearer to a target, and the file keeps what was learned."""
+    """One step of training brings what the UNet makes of noise
+    nearer to a target, and the file keeps what was learned.
+    """
     case = Case(toy, "SD1.x", tmp_path)
     module, unet = case.new(), case.plain.model.diffusion_model
     network = module.patcher.model.requires_grad_(True)
@@ -70,7 +78,10 @@ def test_a_method_of_one_file_and_one_line_trains(toy, tmp_path):
     acts = toy.acts(network, places_of(unet))
     losses = []
     for _ in range(2):
-        with torch.enable_grad(), inject(unet, acts, lambda forward: Call(forward, F, attention=attention_with({}))):
+        with (
+            torch.enable_grad(),
+            inject(unet, acts, lambda forward: Call(forward, F, attention=attention_with({}))),
+        ):
             loss = (unet(x, t, context=context) - target).square().mean()
             optimiser.zero_grad()
             loss.backward()
@@ -80,4 +91,6 @@ def test_a_method_of_one_file_and_one_line_trains(toy, tmp_path):
     network.requires_grad_(False)
     motion_models.save_motion_module(module, str(tmp_path / "toy.safetensors"))
     again = motion_models.motion_module_from_file(str(tmp_path / "toy.safetensors"))
-    assert all(torch.equal(a, b) for a, b in zip(again.patcher.model.parameters(), network.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.patcher.model.parameters(), network.parameters(), strict=True)
+    )

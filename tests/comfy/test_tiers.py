@@ -1,4 +1,6 @@
-"""The report of several tiers, in a small project of three: times and numbers of tests, and the end after a failed first tier."""
+"""The report of several tiers, in a small project of three: times
+and numbers of tests, and the end after a failed first tier.
+"""
 
 import re
 import subprocess
@@ -30,7 +32,17 @@ def run_project(folder, options, bare, comfy="def test_slow(): pass\n"):
         (folder / "tests" / tier / f"test_{tier}.py").write_text(content)
     (folder / "tests" / "conftest.py").write_text(CONFTEST.format(path=str(ROOT / "tests" / "tiers.py")))
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "tests/bare", "tests/comfy"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *options,
+        "tests/bare",
+        "tests/comfy",
+    ]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
@@ -39,13 +51,19 @@ def test_every_tier_is_counted_and_the_last_line_is_pytests(tmp_path, options):
     done = run_project(tmp_path, options, "def test_one(): pass\ndef test_two(): pass\n")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert [line.split(" tests in ")[0] for line in lines if " tests in " in line] == ["tests/bare: 2", "tests/comfy: 1"]
+    assert [line.split(" tests in ")[0] for line in lines if " tests in " in line] == [
+        "tests/bare: 2",
+        "tests/comfy: 1",
+    ]
     assert lines[-1].startswith("3 passed in ")
 
 
 @pytest.mark.parametrize("options", PROCESSES, ids=["one_process", "two_processes"])
 def test_a_failed_first_tier_ends_the_run(tmp_path, options):
-    slow = "import time\nimport pytest\n\n@pytest.mark.parametrize('i', range(300))\ndef test_slow(i):\n    time.sleep(0.2)\n"
+    slow = (
+        "import time\nimport pytest\n\n@pytest.mark.parametrize('i', range(300))\ndef test_slow(i):\n   "
+        " time.sleep(0.2)\n"
+    )
     done = run_project(tmp_path, options, "def test_one(): assert False\n", slow)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "tests/bare failed, so the slower tests were left out" in done.stdout

@@ -1,4 +1,6 @@
-"""The example workflows of the video systems in a real ComfyUI server, on small files with the published names."""
+"""The example workflows of the video systems in a real
+ComfyUI server, on small files with the published names.
+"""
 
 import sys
 from dataclasses import dataclass
@@ -31,7 +33,8 @@ EXPECTED = {
     "13 Image to video (DynamiCrafter)": {"DynamiCrafter_image_to_video": Expected()},
     "17 Text to large video (LaVie)": {
         "LaVie_base": Expected(frames=video_standins.CASCADE_FRAMES),
-        # A latent of the upscaler is a pixel of the small video; the stand-in of its VAE makes eight pixels of one, not four.
+        # A latent of the upscaler is a pixel of the small video; the
+        # stand-in of its VAE makes eight pixels of one, not four.
         "LaVie_large": Expected(frames=9, fps=24, width=2 * WIDTH, height=2 * HEIGHT),
     },
     "18 Text to video (Show-1)": {"Show-1": Expected(frames=9)},
@@ -64,7 +67,11 @@ def run(server):
             assert nodes
             for node in nodes:
                 node["inputs"][name] = value
-        return {path.name: read_video(path) for path in server.output_files(server.prompt(graph)) if path.suffix == ".mp4"}
+        return {
+            path.name: read_video(path)
+            for path in server.output_files(server.prompt(graph))
+            if path.suffix == ".mp4"
+        }
 
     return run_workflow
 
@@ -88,14 +95,22 @@ def test_workflow_runs(name, run):
         assert video.fps == pytest.approx(expected.fps)
         assert np.isfinite(video.frames).all()
         assert video.frames.std(axis=(1, 2)).mean() > 4  # pictures, not one colour
-        assert (np.abs(np.diff(video.frames, axis=0)).mean(axis=(1, 2, 3)) > 0.5).all()  # and every frame another one
+        assert (
+            np.abs(np.diff(video.frames, axis=0)).mean(axis=(1, 2, 3)) > 0.5
+        ).all()  # and every frame another one
 
 
 def test_the_prompt_reaches_the_video(run):
     """Through OpenCLIP's text encoder as a file of its own."""
     workflow = video_standins.shrink(read("09 Text to video (ModelScope)"))
     first, other = (
-        of_prefix(run(workflow, {("CLIPTextEncode", "text"): words, ("KSampler", "seed"): 1, ("KSampler", "cfg"): 1.0}), "ModelScope")
+        of_prefix(
+            run(
+                workflow,
+                {("CLIPTextEncode", "text"): words, ("KSampler", "seed"): 1, ("KSampler", "cfg"): 1.0},
+            ),
+            "ModelScope",
+        )
         for words in ("a panda eats bamboo", "a red car drives along a river")
     )
     assert np.abs(first.frames - other.frames).mean() > 0.2

@@ -1,4 +1,7 @@
-"""Every example workflow in a real ComfyUI server: its widgets match the nodes, it runs, and its video is as the workflow says."""
+"""Every example workflow in a real ComfyUI server: its widgets
+match the nodes, it runs, and its video is as the workflow says.
+"""
+
 import json
 import sys
 import urllib.parse
@@ -31,7 +34,8 @@ class Video:
     fps: float
 
 
-# Frames and frames per second of the shrunk workflows; the ControlNet workflow takes both from one second of its input video.
+# Frames and frames per second of the shrunk workflows; the
+# ControlNet workflow takes both from one second of its input video.
 EXPECTED = {
     "03 Text to video (AnimateDiff)": (5, 8),
     "06 Long video (AnimateDiff)": (23, 8),
@@ -100,7 +104,14 @@ def widget_names(definition):
         for name in definition["input_order"].get(group, []):
             spec = definition["input"][group][name]
             options = spec[1] if len(spec) > 1 else {}
-            if isinstance(spec[0], list) or spec[0] in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"):
+            if isinstance(spec[0], list) or spec[0] in (
+                "INT",
+                "FLOAT",
+                "STRING",
+                "BOOLEAN",
+                "COMBO",
+                "COMFY_DYNAMICCOMBO_V3",
+            ):
                 names.append(name)
                 if options.get("control_after_generate"):
                     names.append("control_after_generate")
@@ -123,7 +134,9 @@ def test_saved_values_match_the_nodes(name, object_info):
         names = widget_names(definition)
         assert len(node["widgets_values"]) == len(names), node["type"]
         widgets = {s["widget"]["name"] for s in node["inputs"] if "widget" in s}
-        sockets = {s["name"].split(".")[0] for s in node["inputs"] if "widget" not in s}  # clips.clip0 and so on are one growing input
+        sockets = {
+            s["name"].split(".")[0] for s in node["inputs"] if "widget" not in s
+        }  # clips.clip0 and so on are one growing input
         assert widgets - {"upload"} == set(names) - {"control_after_generate", "upload"}, node["type"]
         every = {name for group in ("required", "optional") for name in definition["input"].get(group, {})}
         assert sockets | (widgets - {"upload"}) == every, node["type"]
@@ -141,7 +154,9 @@ def test_workflow_runs(name, run):
     assert video.fps == pytest.approx(fps)
     assert np.isfinite(video.frames).all()
     assert video.frames.std(axis=(1, 2)).mean() > 4  # pictures, not one colour
-    assert (np.abs(np.diff(video.frames, axis=0)).mean(axis=(1, 2, 3)) > 0.5).all()  # and every frame another one
+    assert (
+        np.abs(np.diff(video.frames, axis=0)).mean(axis=(1, 2, 3)) > 0.5
+    ).all()  # and every frame another one
 
 
 @pytest.mark.parametrize(
@@ -169,12 +184,17 @@ def test_freenoise_of_the_long_video_acts(run):
 
 
 def test_demo_shows_its_prompt(run):
-    """As a person runs it: the thing and its background are those of the prompt, and it moves instead of jumping about.
+    """As a person runs it: the thing and its background are
+    those of the prompt, and it moves instead of jumping about.
 
     Without the motion module the mean second difference of its path is about 50 pixels.
     """
     workflow = read(DEMO)
-    (prompt,) = [n["widgets_values"][0] for n in workflow["nodes"] if n["type"] == "CLIPTextEncode" and n["widgets_values"][0]]
+    (prompt,) = [
+        n["widgets_values"][0]
+        for n in workflow["nodes"]
+        if n["type"] == "CLIPTextEncode" and n["widgets_values"][0]
+    ]
     video = run(workflow)
     assert video.frames.shape == (16, 128, 128, 3) and video.fps == 8
     frames = torch.from_numpy(video.frames).permute(0, 3, 1, 2) / 255
@@ -187,24 +207,31 @@ def test_demo_shows_its_prompt(run):
 
 
 def test_the_second_demo_shows_its_look_and_its_camera(run):
-    """As a person runs it: the colours are those of dusk, and the thing that stands still passes to the left."""
+    """As a person runs it: the colours are those of dusk,
+    and the thing that stands still passes to the left.
+    """
     frames = torch.from_numpy(run(read(LOOK)).frames).permute(0, 3, 1, 2) / 255
     readings = judge.read_frames(by_day(frames))
     right = [(r.colour, r.shape, r.background) == ("red", "ball", "meadow") for r in readings]
     assert sum(right) >= 12, readings
     assert readings[0].x - readings[-1].x >= PAN_AT_LEAST, readings
-    assert sum(r.background == "meadow" for r in judge.read_frames(frames)) < 8  # as they are, by day's eyes, they are something else
+    assert (
+        sum(r.background == "meadow" for r in judge.read_frames(frames)) < 8
+    )  # as they are, by day's eyes, they are something else
 
 
 def test_the_demo_of_two_cameras_shows_both(run):
     """As a person runs it: the thing that stands still comes closer and passes to the left.
 
-    Measured with this seed, pixels to the left and growth: no MotionLoRA -0.4 and 1.03, zoom alone 8.9 and 1.55, pan alone
-    41.8 and 0.84, zoom then pan 16.7 and 1.31. With one set of weights for both modules it is zoom alone.
+    Measured with this seed, pixels to the left and growth: no MotionLoRA -0.4
+    and 1.03, zoom alone 8.9 and 1.55, pan alone 41.8 and 0.84, zoom then pan
+    16.7 and 1.31. With one set of weights for both modules it is zoom alone.
     """
     frames = torch.from_numpy(run(read(TURNS)).frames).permute(0, 3, 1, 2) / 255
     readings = judge.read_frames(frames)
-    assert sum((r.colour, r.shape, r.background) == ("red", "ball", "meadow") for r in readings) >= 14, readings
+    assert sum((r.colour, r.shape, r.background) == ("red", "ball", "meadow") for r in readings) >= 14, (
+        readings
+    )
     motion = judge.read_motion(frames, readings)
     assert readings[0].x - readings[-1].x >= 12.5, readings
     assert motion.growth >= ZOOM_AT_LEAST and motion.jerk < 3, motion
@@ -215,7 +242,9 @@ def test_template_browser_serves_the_files(server):
     for name, path in FILES.items():
         place = f"/api/workflow_templates/{dev.PACK}/{urllib.parse.quote(name)}"
         assert server.request(f"{place}.json") == read(name)
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{server.url}{place}.jpg") as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"{server.url}{place}.jpg"
+        ) as answer:
             assert answer.headers["Content-Type"] == "image/jpeg"
             assert answer.read() == path.with_suffix(".jpg").read_bytes()
 

@@ -1,7 +1,9 @@
-"""Stand-ins for the files of the video systems' example workflows: published names and layouts, small networks, seeded values.
+"""Stand-ins for the files of the video systems' example workflows:
+published names and layouts, small networks, seeded values.
 
-Text and image encoders have one published size, which ComfyUI builds whatever the file holds. In torch's own kind of file they take a
-few hundred kilobytes all the same: every weight is a view of one row of numbers, shifted by one from line to line, and layers share it.
+Text and image encoders have one published size, which ComfyUI builds whatever the file holds. In torch's own
+kind of file they take a few hundred kilobytes all the same: every weight is a view of one row of numbers,
+shifted by one from line to line, and layers share it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ WIDTH, HEIGHT, FRAMES = standins.WIDTH, standins.HEIGHT, 5
 
 
 def shifted(key: str, *shape: int) -> torch.Tensor:
-    """A weight or bias of this shape as a view of about as many numbers as its sides are long; torch's own files keep it that small."""
+    """A weight or bias of this shape as a view of about as many numbers as its sides are long; torch's own
+    files keep it that small.
+    """
     row = gold_input(key, (sum(shape),))
     if len(shape) == 1:
         row = 0.02 * row + float(key.endswith("weight"))  # of a norm
@@ -62,9 +66,13 @@ def openclip_text(prefix: str = "") -> dict[str, torch.Tensor]:
 
 
 def small_vae() -> dict[str, torch.Tensor]:
-    """An autoencoder of eight pixels a latent under the names of TAESD: that of the tiny stand-in checkpoint."""
+    """An autoencoder of eight pixels a latent under the
+    names of TAESD: that of the tiny stand-in checkpoint.
+    """
     prefix = "first_stage_model."
-    narrow = {key[len(prefix) :]: value for key, value in standins.checkpoint().items() if key.startswith(prefix)}
+    narrow = {
+        key[len(prefix) :]: value for key, value in standins.checkpoint().items() if key.startswith(prefix)
+    }
     return pad_to_taesd(narrow)
 
 
@@ -73,9 +81,14 @@ def openclip_vision(prefix: str) -> dict[str, torch.Tensor]:
     layer = _openclip_layer(1280)
     tensors = {f"transformer.resblocks.{i}.{name}": value for i in range(32) for name, value in layer.items()}
     shapes = {
-        "class_embedding": (1280,), "positional_embedding": (257, 1280), "proj": (1280, 1024), "ln_pre.weight": (1280,),
-        "ln_pre.bias": (1280,), "ln_post.weight": (1280,), "ln_post.bias": (1280,),
-    }  # fmt: skip
+        "class_embedding": (1280,),
+        "positional_embedding": (257, 1280),
+        "proj": (1280, 1024),
+        "ln_pre.weight": (1280,),
+        "ln_pre.bias": (1280,),
+        "ln_post.weight": (1280,),
+        "ln_post.bias": (1280,),
+    }
     tensors |= {name: shifted(name, *shape) for name, shape in shapes.items()}
     tensors["conv1.weight"] = gold_tensor("conv1.weight", (1280, 3, 14, 14))
     return {prefix + key: value for key, value in tensors.items()}
@@ -85,24 +98,46 @@ def clip_l_text() -> dict[str, torch.Tensor]:
     """clip_l.safetensors in its published layout and size: that kind of file cannot hold views."""
     width, prefix = 768, "text_model."
     shapes = {
-        "layer_norm1.weight": (width,), "layer_norm1.bias": (width,), "layer_norm2.weight": (width,), "layer_norm2.bias": (width,),
-        "mlp.fc1.weight": (4 * width, width), "mlp.fc1.bias": (4 * width,), "mlp.fc2.weight": (width, 4 * width), "mlp.fc2.bias": (width,),
-    }  # fmt: skip
+        "layer_norm1.weight": (width,),
+        "layer_norm1.bias": (width,),
+        "layer_norm2.weight": (width,),
+        "layer_norm2.bias": (width,),
+        "mlp.fc1.weight": (4 * width, width),
+        "mlp.fc1.bias": (4 * width,),
+        "mlp.fc2.weight": (width, 4 * width),
+        "mlp.fc2.bias": (width,),
+    }
     for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
         shapes |= {f"self_attn.{name}.weight": (width, width), f"self_attn.{name}.bias": (width,)}
     layer = {name: shifted(name, *shape) for name, shape in shapes.items()}
-    tensors = {f"{prefix}encoder.layers.{i}.{name}": value.half() for i in range(12) for name, value in layer.items()}
-    tensors[f"{prefix}embeddings.token_embedding.weight"] = shifted("token_embedding.weight", 49408, width).half()
-    tensors[f"{prefix}embeddings.position_embedding.weight"] = shifted("position_embedding.weight", 77, width).half()
+    tensors = {
+        f"{prefix}encoder.layers.{i}.{name}": value.half() for i in range(12) for name, value in layer.items()
+    }
+    tensors[f"{prefix}embeddings.token_embedding.weight"] = shifted(
+        "token_embedding.weight", 49408, width
+    ).half()
+    tensors[f"{prefix}embeddings.position_embedding.weight"] = shifted(
+        "position_embedding.weight", 77, width
+    ).half()
     tensors[f"{prefix}final_layer_norm.weight"] = torch.ones(width).half()
     tensors[f"{prefix}final_layer_norm.bias"] = torch.zeros(width).half()
     return {key: value.contiguous().clone() for key, value in tensors.items()}
 
 
-def tiny_videocrafter(image_tokens: str = "", concat: bool = False, base_scale: float = 0.7) -> dict[str, torch.Tensor]:
-    """A whole VideoCrafter2 or DynamiCrafter file: network, text encoder, VAE, and with image_tokens its image encoder."""
+def tiny_videocrafter(
+    image_tokens: str = "", concat: bool = False, base_scale: float = 0.7
+) -> dict[str, torch.Tensor]:
+    """A whole VideoCrafter2 or DynamiCrafter file: network,
+    text encoder, VAE, and with image_tokens its image encoder.
+    """
     settings = {key: value for key, value in TINY_MODELSCOPE.items() if key != "first_heads"}
-    settings |= {"in_channels": 8 if concat else 4, "temporal_conv": True, "max_distance": 0, "has_fps": True, "image_tokens": image_tokens}
+    settings |= {
+        "in_channels": 8 if concat else 4,
+        "temporal_conv": True,
+        "max_distance": 0,
+        "has_fps": True,
+        "image_tokens": image_tokens,
+    }
     network = VideoCrafterUNet(**settings, device="meta")
     weights = gentle({key: tuple(value.shape) for key, value in network.state_dict().items()})
     tensors = {PREFIX + key: value for key, value in weights.items()}
@@ -113,14 +148,21 @@ def tiny_videocrafter(image_tokens: str = "", concat: bool = False, base_scale: 
         queries = TOKENS_PER_FRAME * (FRAMES if image_tokens == "frame" else 1)
         sizes = {"width": 64, "depth": 1, "inner": 64, "clip_width": 1280, "out_width": 1024, "ff_width": 64}
         projector = ImageProjector(**sizes, num_queries=queries, device="meta").state_dict()
-        tensors |= gold_state_dict({f"image_proj_model.{key}": value.shape for key, value in projector.items()}, {"latents": 6.0})
+        tensors |= gold_state_dict(
+            {f"image_proj_model.{key}": value.shape for key, value in projector.items()}, {"latents": 6.0}
+        )
         tensors |= openclip_vision("embedder.model.visual.")
     return tensors
 
 
 def put_modelscope(models: Path) -> None:
     """ModelScopeT2V's, ZeroScope's and Show-1's last network."""
-    networks = ("text2video_pytorch_model.pth", "zeroscope_v2_576w.pth", "zeroscope_v2_XL.pth", "show-1-sr2_unet.bin")
+    networks = (
+        "text2video_pytorch_model.pth",
+        "zeroscope_v2_576w.pth",
+        "zeroscope_v2_XL.pth",
+        "show-1-sr2_unet.bin",
+    )
     for factor, name in enumerate(networks):
         weights = {key: value * (1 - factor / 20) for key, value in tiny_modelscope().items()}
         torch.save(weights, models / "diffusion_models" / name)
@@ -139,7 +181,9 @@ def put_videocrafter(models: Path) -> None:
 
 
 def put_cascades(models: Path) -> None:
-    """LaVie's networks, and Show-1's, which are for the demo's text encoder: T5-XXL is too large for a test."""
+    """LaVie's networks, and Show-1's, which are for the
+    demo's text encoder: T5-XXL is too large for a test.
+    """
     for kind in LAVIE:
         weights = tiny_lavie(kind, context_dim=1024 if kind == "vsr" else 768)
         torch.save({"ema": weights}, models / "diffusion_models" / f"lavie_{kind}.pt")
@@ -148,8 +192,13 @@ def put_cascades(models: Path) -> None:
 
 
 def put_svd(models: Path) -> None:
-    """Stable Video Diffusion and SV3D with their VAE; that kind of file cannot hold views, so the image encoder is a file of its own."""
-    for system, file, prefix in (("svd", "svd", "first_stage_model."), ("sv3d_p", "sv3d_p", "conditioner.embedders.1.encoder.")):
+    """Stable Video Diffusion and SV3D with their VAE; that kind of file cannot hold views, so the image
+    encoder is a file of its own.
+    """
+    for system, file, prefix in (
+        ("svd", "svd", "first_stage_model."),
+        ("sv3d_p", "sv3d_p", "conditioner.embedders.1.encoder."),
+    ):
         tensors = tiny_svd(system=system) | {prefix + key: value for key, value in small_vae().items()}
         save_file(tensors, models / "diffusion_models" / f"{file}.safetensors")
     (models / "clip_vision").mkdir(exist_ok=True)
@@ -195,9 +244,13 @@ DEMO_CHECKPOINT = "zoetrope_tiny_sd.safetensors"
 
 
 def shrink(workflow: dict) -> dict:
-    """A copy of a UI-format workflow with few steps, few frames and small pictures, that still goes through every node."""
+    """A copy of a UI-format workflow with few steps, few frames
+    and small pictures, that still goes through every node.
+    """
     workflow = json.loads(json.dumps(workflow))
-    named = {value for node in every_node(workflow) for value in node["widgets_values"] if isinstance(value, str)}
+    named = {
+        value for node in every_node(workflow) for value in node["widgets_values"] if isinstance(value, str)
+    }
     sizes = [size for name, size in SMALL_CASCADES.items() if name in named]
     small = SMALL | ({"EmptyLatentImage": dict(enumerate(sizes[-1]))} if sizes else {})
     for node in every_node(workflow):
@@ -207,7 +260,9 @@ def shrink(workflow: dict) -> dict:
 
 
 def with_small_parts(graph: dict) -> dict:
-    """A graph in API format whose T5-XXL is the demo's text encoder, and whose Stable Video Diffusion sees through IMAGE_ENCODER."""
+    """A graph in API format whose T5-XXL is the demo's text encoder,
+    and whose Stable Video Diffusion sees through IMAGE_ENCODER.
+    """
     graph = json.loads(json.dumps(graph))
     for number, node in graph.items():
         if node["inputs"].get("clip_name") == SHOW1_TEXT:

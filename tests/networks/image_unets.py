@@ -1,4 +1,5 @@
-"""Tiny UNets of the image checkpoints that temporal methods go on: SD1.x, SD2.x and SDXL as ComfyUI MODELs with seeded weights.
+"""Tiny UNets of the image checkpoints that temporal methods go
+on: SD1.x, SD2.x and SDXL as ComfyUI MODELs with seeded weights.
 
 Their blocks stand where those of the published checkpoints stand; only widths, heads and depths are smaller.
 """
@@ -17,21 +18,37 @@ import torch
 from ..gold_weights import gold_input, gold_state_dict
 
 _FOUR_LEVELS = {
-    "image_size": 32, "use_spatial_transformer": True, "legacy": False,
-    "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [2] * 4, "channel_mult": (1, 2, 4, 4),
-    "transformer_depth": [1] * 6 + [0] * 2, "transformer_depth_output": [1] * 9 + [0] * 3, "transformer_depth_middle": 1,
-    "context_dim": 48, "adm_in_channels": None, "use_temporal_attention": False,
-}  # fmt: skip
+    "image_size": 32,
+    "use_spatial_transformer": True,
+    "legacy": False,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 32,
+    "num_res_blocks": [2] * 4,
+    "channel_mult": (1, 2, 4, 4),
+    "transformer_depth": [1] * 6 + [0] * 2,
+    "transformer_depth_output": [1] * 9 + [0] * 3,
+    "transformer_depth_middle": 1,
+    "context_dim": 48,
+    "adm_in_channels": None,
+    "use_temporal_attention": False,
+}
 _THREE_LEVELS = {
-    "num_res_blocks": [2] * 3, "channel_mult": (1, 2, 4), "transformer_depth": [0, 0, 2, 2, 3, 3],
-    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 3, 3, 3], "transformer_depth_middle": 3, "adm_in_channels": 2816,
+    "num_res_blocks": [2] * 3,
+    "channel_mult": (1, 2, 4),
+    "transformer_depth": [0, 0, 2, 2, 3, 3],
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 3, 3, 3],
+    "transformer_depth_middle": 3,
+    "adm_in_channels": 2816,
     "num_classes": "sequential",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
 class ImageUNet:
-    """One kind of checkpoint. text_width: D of its conditioning (1, T, D). extra: what its conditioning holds besides."""
+    """One kind of checkpoint. text_width: D of its conditioning
+    (1, T, D). extra: what its conditioning holds besides.
+    """
 
     name: str
     model: Callable[[], comfy.model_patcher.ModelPatcher]
@@ -50,7 +67,9 @@ def _model(base: type, **settings) -> comfy.model_patcher.ModelPatcher:
     shapes = {key: value.shape for key, value in model.diffusion_model.state_dict().items()}
     model.diffusion_model.load_state_dict(gold_state_dict(shapes))
     cpu = torch.device("cpu")
-    return comfy.model_patcher.CoreModelPatcher(model.eval().requires_grad_(False), load_device=cpu, offload_device=cpu)
+    return comfy.model_patcher.CoreModelPatcher(
+        model.eval().requires_grad_(False), load_device=cpu, offload_device=cpu
+    )
 
 
 class _SD1(comfy.supported_models.SD15):

@@ -1,10 +1,13 @@
-"""LaVie's way of adding time to an image UNet: norms over all frames, attention over frames inside the transformer blocks.
+"""LaVie's way of adding time to an image UNet: norms over all
+frames, attention over frames inside the transformer blocks.
 
-Source: LaVie (Wang et al. 2023, arXiv 2309.15103, section 3) and its published implementation (github.com/Vchitect/LaVie, base/models,
-interpolation/models, vsr/models), which fixes where each layer stands. Rotary positions after Su et al. 2021, arXiv 2104.09864; distance
-buckets after T5 (Raffel et al. 2020, arXiv 1910.10683).
+Source: LaVie (Wang et al. 2023, arXiv 2309.15103, section 3) and its published
+implementation (github.com/Vchitect/LaVie, base/models, interpolation/models,
+vsr/models), which fixes where each layer stands. Rotary positions after Su et al. 2021,
+arXiv 2104.09864; distance buckets after T5 (Raffel et al. 2020, arXiv 1910.10683).
 
-Letters: B videos, F frames of a video in this call, N = B*F images, C channels, H height, W width, T tokens of an image.
+Letters: B videos, F frames of a video in this call, N = B*F
+images, C channels, H height, W width, T tokens of an image.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ BUCKETS, FARTHEST = 32, 32
 
 @functools.cache
 def joint_norm_class(group_norm: type) -> type:
-    """The given GroupNorm class, taking its statistics over all frames of a video instead of frame by frame."""
+    """The given GroupNorm class, taking its statistics over
+    all frames of a video instead of frame by frame.
+    """
 
     class JointGroupNorm(group_norm):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -52,8 +57,12 @@ def relative_buckets(num_frames: int) -> torch.Tensor:
 
 
 def rotate(x: torch.Tensor, freqs: torch.Tensor) -> torch.Tensor:
-    """Turns neighbouring pairs of the first 32 channels by place times frequency: x (..., F, D), freqs (16,) -> the same shape as x."""
-    angle = torch.arange(x.shape[-2], device=x.device, dtype=torch.float32)[:, None] * freqs.to(x.device, torch.float32)
+    """Turns neighbouring pairs of the first 32 channels by place times
+    frequency: x (..., F, D), freqs (16,) -> the same shape as x.
+    """
+    angle = torch.arange(x.shape[-2], device=x.device, dtype=torch.float32)[:, None] * freqs.to(
+        x.device, torch.float32
+    )
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
     even, odd = x[..., 0:ROTATED:2], x[..., 1:ROTATED:2]
     turned = torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1).flatten(-2)
@@ -66,7 +75,9 @@ class RotaryPositions(nn.Module):
     def __init__(self, device=None):
         super().__init__()
         # float32 in every model dtype: in half precision the slow frequencies would be rounded away.
-        self.freqs = nn.Parameter(torch.empty(ROTATED // 2, dtype=torch.float32, device=device), requires_grad=False)
+        self.freqs = nn.Parameter(
+            torch.empty(ROTATED // 2, dtype=torch.float32, device=device), requires_grad=False
+        )
 
 
 class RelativeBias(nn.Module):
@@ -78,28 +89,46 @@ class RelativeBias(nn.Module):
 
     def forward(self, num_frames: int, like: torch.Tensor) -> torch.Tensor:
         """(heads, F, F) in dtype and on the device of `like`."""
-        return self.relative_attention_bias(relative_buckets(num_frames).to(like.device)).permute(2, 0, 1).to(like.dtype)
+        return (
+            self.relative_attention_bias(relative_buckets(num_frames).to(like.device))
+            .permute(2, 0, 1)
+            .to(like.dtype)
+        )
 
 
 class FrameAttention(CrossAttention):
     """Self-attention over frames with rotary positions and a bias per distance."""
 
-    def __init__(self, channels: int, heads: int, head_dim: int, dtype=None, device=None, operations=OPERATIONS):
-        super().__init__(channels, heads=heads, dim_head=head_dim, dtype=dtype, device=device, operations=operations)
+    def __init__(
+        self, channels: int, heads: int, head_dim: int, dtype=None, device=None, operations=OPERATIONS
+    ):
+        super().__init__(
+            channels, heads=heads, dim_head=head_dim, dtype=dtype, device=device, operations=operations
+        )
         self.rotary_emb = RotaryPositions(device=device)
         self.time_rel_pos_bias = RelativeBias(heads, dtype=dtype, device=device, operations=operations)
 
     def forward(self, x, context=None, value=None, mask=None, transformer_options=None):
         """x (B*T, F, C) -> the same shape; attends to x alone."""
         n, num_frames, _ = x.shape
-        q, k, v = (to(x).view(n, num_frames, self.heads, self.dim_head).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v))
+        q, k, v = (
+            to(x).view(n, num_frames, self.heads, self.dim_head).transpose(1, 2)
+            for to in (self.to_q, self.to_k, self.to_v)
+        )
         q, k = rotate(q * self.dim_head**-0.5, self.rotary_emb.freqs), rotate(k, self.rotary_emb.freqs)
-        weights = (q @ k.transpose(-1, -2) + self.time_rel_pos_bias(num_frames, q)).float().softmax(dim=-1).to(v.dtype)
+        weights = (
+            (q @ k.transpose(-1, -2) + self.time_rel_pos_bias(num_frames, q))
+            .float()
+            .softmax(dim=-1)
+            .to(v.dtype)
+        )
         return self.to_out((weights @ v).transpose(1, 2).reshape(n, num_frames, self.heads * self.dim_head))
 
 
 class SparseCausalAttention(CrossAttention):
-    """Self-attention of an image whose keys and values are those of the video's first frame and of the frame before."""
+    """Self-attention of an image whose keys and values are
+    those of the video's first frame and of the frame before.
+    """
 
     def forward(self, x, context=None, value=None, mask=None, transformer_options=None):
         """x (N, T, C) -> the same shape."""
@@ -107,9 +136,13 @@ class SparseCausalAttention(CrossAttention):
         k, v = self.to_k(context), self.to_v(context if value is None else value)
         # Projected once per frame and then repeated, not the other way round.
         out = optimized_attention(
-            self.to_q(x), self._first_and_previous(k), self._first_and_previous(v), self.heads, attn_precision=self.attn_precision,
+            self.to_q(x),
+            self._first_and_previous(k),
+            self._first_and_previous(v),
+            self.heads,
+            attn_precision=self.attn_precision,
             transformer_options=transformer_options or {},
-        )  # fmt: skip
+        )
         return self.to_out(out)
 
     @staticmethod
@@ -124,11 +157,20 @@ class SparseCausalAttention(CrossAttention):
 class FramesAndFeedForward(FeedForward):
     """Core's feed-forward and, before or after it, attention over frames, each with its norm and residual.
 
-    Stands where a transformer block has its feed-forward, so that everything before it (self-attention, text, and the patches of other
-    packs on both) stays core's. The block's own norm in front must be an Identity: the norms are in here.
+    Stands where a transformer block has its feed-forward, so that everything before
+    it (self-attention, text, and the patches of other packs on both) stays core's.
+    The block's own norm in front must be an Identity: the norms are in here.
     """
 
-    def __init__(self, channels: int, attention: CrossAttention, frames_first: bool, dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self,
+        channels: int,
+        attention: CrossAttention,
+        frames_first: bool,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
         made = {"dtype": dtype, "device": device}
         super().__init__(channels, glu=True, operations=operations, **made)
         self.norm3 = operations.LayerNorm(channels, **made)
@@ -152,18 +194,23 @@ class FramesAndFeedForward(FeedForward):
 
 
 class VideoResidual(nn.Module):
-    """Norm, SiLU, convolution, twice, added to the input; the norms see all frames; the timestep comes between where emb_channels is given.
+    """Norm, SiLU, convolution, twice, added to the input; the norms see all frames; the timestep comes
+    between where emb_channels is given.
 
     kernels: of the two convolutions over (F, H, W).
     """
 
-    def __init__(self, channels: int, kernels, emb_channels: int = 0, dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self, channels: int, kernels, emb_channels: int = 0, dtype=None, device=None, operations=OPERATIONS
+    ):
         super().__init__()
         made = {"dtype": dtype, "device": device}
         for i, kernel in enumerate(kernels, 1):
             self.add_module(f"norm{i}", operations.GroupNorm(32, channels, eps=1e-6, **made))
             conv = operations.Conv3d if len(kernel) == 3 else operations.Conv2d
-            self.add_module(f"conv{i}", conv(channels, channels, kernel, padding=tuple(k // 2 for k in kernel), **made))
+            self.add_module(
+                f"conv{i}", conv(channels, channels, kernel, padding=tuple(k // 2 for k in kernel), **made)
+            )
         self.time_emb_proj = operations.Linear(emb_channels, channels, **made) if emb_channels else None
 
     def forward(self, images: torch.Tensor, emb: torch.Tensor | None = None) -> torch.Tensor:
@@ -180,7 +227,9 @@ class VideoResidual(nn.Module):
 
 
 class TemporalModule(TimestepBlock):
-    """What the upscaler has between its levels: a residual block over five and three frames, one in space, a 1x1 convolution."""
+    """What the upscaler has between its levels: a residual block
+    over five and three frames, one in space, a 1x1 convolution.
+    """
 
     def __init__(self, channels: int, emb_channels: int, dtype=None, device=None, operations=OPERATIONS):
         super().__init__()

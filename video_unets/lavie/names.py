@@ -1,4 +1,5 @@
-"""From the names of LaVie's published files (those of diffusers) to the network's, which are core's, and its sizes from shapes.
+"""From the names of LaVie's published files (those of diffusers)
+to the network's, which are core's, and its sizes from shapes.
 
 Source: github.com/Vchitect/LaVie, base/models/unet.py, interpolation/models/unet.py and vsr/models/unet.py.
 """
@@ -58,8 +59,10 @@ class LavieNames:
         return side == "input_blocks" and int(number) > 1 and int(number) % (self.per_level + 1) == 1
 
     def _make_room(self, block: str, layer: int, rest: str) -> str:
-        """Places of the upscaler, which has two layers more: a temporal module in front of what follows a downsampler (what skips over is
-        saved before it), and in front of every transformer a residual block over frames, which the file counts as the transformer's."""
+        """Places of the upscaler, which has two layers more: a temporal module in front of what follows a
+        downsampler (what skips over is saved before it), and in front of every transformer a residual block
+        over frames, which the file counts as the transformer's.
+        """
         layer += block == "middle_block" or self._behind_downsampler(block)
         if rest.startswith("resblock_temporal."):
             return f"{block}.{layer}.{rest.removeprefix('resblock_temporal.')}"
@@ -98,7 +101,9 @@ def saved_names(published: Iterable[str]) -> dict[str, str]:
 def settings_from_shapes(shapes: Shapes) -> dict[str, Any]:
     """LavieUNet's arguments for a file with these keys and shapes, without its input channels."""
     names = LavieNames(shapes)
-    channels = agreed_size(shapes, {"conv_in.weight": 0, "time_embedding.linear_1.weight": 1, "conv_norm_out.weight": 0})
+    channels = agreed_size(
+        shapes, {"conv_in.weight": 0, "time_embedding.linear_1.weight": 1, "conv_norm_out.weight": 0}
+    )
     levels, per_level = range(names.levels), range(names.per_level)
     text = "mid_block.attentions.0.transformer_blocks.0.attn2"
     context_dim = agreed_size(shapes, {f"{text}.to_k.weight": 1, f"{text}.to_v.weight": 1})
@@ -110,12 +115,16 @@ def settings_from_shapes(shapes: Shapes) -> dict[str, Any]:
         "transformer_depth": [_has_attention(shapes, "down", i, j) for i in levels for j in per_level],
         "transformer_depth_middle": 1,
         # ComfyUI takes these from the end, deepest level first.
-        "transformer_depth_output": [_has_attention(shapes, "up", i, j) for i in levels for j in (*per_level, len(per_level))][::-1],
+        "transformer_depth_output": [
+            _has_attention(shapes, "up", i, j) for i in levels for j in (*per_level, len(per_level))
+        ][::-1],
         "context_dim": context_dim,
         "num_heads": HEADS,
         "num_head_channels": -1,
         "use_linear_in_transformer": names.upscaler,
-        "disable_self_attentions": [_looks_at_text_only(shapes, level) for level in levels] if names.upscaler else None,
+        "disable_self_attentions": [_looks_at_text_only(shapes, level) for level in levels]
+        if names.upscaler
+        else None,
         "num_classes": NOISE_LEVELS if names.upscaler else None,
         "adm_in_channels": None,
         "positions": any(".time_rel_pos_bias." in key for key in shapes),
@@ -140,4 +149,6 @@ def _looks_at_text_only(shapes: Shapes, level: int) -> bool:
     if not _has_attention(shapes, "down", level, 0):
         return False
     attention = f"down_blocks.{level}.attentions.0.transformer_blocks.0.attn1"
-    return agreed_size(shapes, {f"{attention}.to_k.weight": 1, f"{attention}.to_v.weight": 1}) != _width(shapes, level)
+    return agreed_size(shapes, {f"{attention}.to_k.weight": 1, f"{attention}.to_v.weight": 1}) != _width(
+        shapes, level
+    )

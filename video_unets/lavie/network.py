@@ -1,6 +1,7 @@
 """LaVie's three networks (text to video, interpolation to 61 frames, fourfold upscaling) as ComfyUI UNets.
 
-Source: LaVie (Wang et al. 2023, arXiv 2309.15103) and github.com/Vchitect/LaVie, base/, interpolation/ and vsr/.
+Source: LaVie (Wang et al. 2023, arXiv 2309.15103) and
+github.com/Vchitect/LaVie, base/, interpolation/ and vsr/.
 
 Letters: B videos, F frames of a video in this call, N = B*F images, C channels, H height, W width.
 """
@@ -27,8 +28,9 @@ from .names import saved_names, settings_from_shapes, to_network
 class LavieUNet(VideoUNet):
     """Core's UNet with LaVie's norms over frames and attention over frames.
 
-    positions: attention over frames before the feed-forward, with positions (base and upscaler); without, after it and with sparse-causal
-    attention between images (interpolation). temporal_modules: the upscaler's residual blocks over frames.
+    positions: attention over frames before the feed-forward, with positions (base and upscaler); without,
+    after it and with sparse-causal attention between images (interpolation). temporal_modules: the upscaler's
+    residual blocks over frames.
     """
 
     text_encoder = "CLIP-L as of Stable Diffusion 1.x (CLIP type stable_diffusion)"
@@ -51,7 +53,13 @@ class LavieUNet(VideoUNet):
 
     def _joint_norm(self, norm: nn.GroupNorm) -> nn.GroupNorm:
         joint = joint_norm_class(self.made_with["operations"].GroupNorm)
-        return joint(norm.num_groups, norm.num_channels, eps=norm.eps, dtype=self.made_with["dtype"], device=self.made_with["device"])
+        return joint(
+            norm.num_groups,
+            norm.num_channels,
+            eps=norm.eps,
+            dtype=self.made_with["dtype"],
+            device=self.made_with["device"],
+        )
 
     def _add_frames(self, transformer: SpatialTransformer) -> None:
         """Puts attention over frames into a transformer's blocks, in place, where LaVie has it."""
@@ -61,7 +69,9 @@ class LavieUNet(VideoUNet):
                 attention = FrameAttention(*sizes, **self.made_with)
             else:
                 attention = CrossAttention(sizes[0], heads=sizes[1], dim_head=sizes[2], **self.made_with)
-                block.attn1 = SparseCausalAttention(sizes[0], heads=sizes[1], dim_head=sizes[2], **self.made_with)
+                block.attn1 = SparseCausalAttention(
+                    sizes[0], heads=sizes[1], dim_head=sizes[2], **self.made_with
+                )
             block.norm3 = nn.Identity()
             block.ff = FramesAndFeedForward(sizes[0], attention, self.positions, **self.made_with)
 
@@ -72,7 +82,9 @@ class LavieUNet(VideoUNet):
         return [VideoResidual(layer.in_channels, ((3, 1, 1), (3, 1, 1)), **self.made_with), layer]
 
     def _add_temporal_modules(self) -> None:
-        """Behind every level: on the way down in front of the next block (what skips over is saved before), else at the level's end."""
+        """Behind every level: on the way down in front of the next block
+        (what skips over is saved before), else at the level's end.
+        """
         per_level = self.num_res_blocks[0] + 1
         widths = [int(self.model_channels * mult) for mult in self.channel_mult]
         modules = [TemporalModule(width, self.model_channels * 4, **self.made_with) for width in widths]
@@ -81,7 +93,9 @@ class LavieUNet(VideoUNet):
         middle = TemporalModule(widths[-1], self.model_channels * 4, **self.made_with)
         self.middle_block = TimestepEmbedSequential(modules[-1], *self.middle_block, middle)
         for level, width in enumerate(reversed(widths), 1):
-            self.output_blocks[level * per_level - 1].append(TemporalModule(width, self.model_channels * 4, **self.made_with))
+            self.output_blocks[level * per_level - 1].append(
+                TemporalModule(width, self.model_channels * 4, **self.made_with)
+            )
 
 
 BETAS = {"beta_schedule": "sqrt_linear", "linear_start": 1e-4, "linear_end": 0.02}
@@ -97,7 +111,11 @@ def _is_base(shapes: Shapes) -> bool:
 
 def _is_interpolation(shapes: Shapes) -> bool:
     # Tune-A-Video files name their attention over frames alike, but have four input channels.
-    return _has(shapes, ".attn_temp.to_") and not _is_base(shapes) and shapes.get("conv_in.weight", ())[1:2] != (4,)
+    return (
+        _has(shapes, ".attn_temp.to_")
+        and not _is_base(shapes)
+        and shapes.get("conv_in.weight", ())[1:2] != (4,)
+    )
 
 
 def _is_upscaler(shapes: Shapes) -> bool:
@@ -106,24 +124,53 @@ def _is_upscaler(shapes: Shapes) -> bool:
 
 def _system(name: str, title: str, claims, in_channels: int, sampling: Sampling, **kwargs) -> VideoSystem:
     return VideoSystem(
-        name=name, title=title, prefix="", claims=claims, network=lambda: LavieUNet, to_network=to_network,
-        settings=lambda shapes: {"in_channels": in_channels, **settings_from_shapes(shapes)}, sampling=lambda tensors: sampling,
-        saved_names=saved_names, **kwargs,
-    )  # fmt: skip
+        name=name,
+        title=title,
+        prefix="",
+        claims=claims,
+        network=lambda: LavieUNet,
+        to_network=to_network,
+        settings=lambda shapes: {"in_channels": in_channels, **settings_from_shapes(shapes)},
+        sampling=lambda tensors: sampling,
+        saved_names=saved_names,
+        **kwargs,
+    )
 
 
-# Memory: what benchmarks/video_memory.py counts and the quarter more that core expects for Stable Diffusion 1.5.
+# Memory: what benchmarks/video_memory.py counts and the
+# quarter more that core expects for Stable Diffusion 1.5.
 SYSTEMS: tuple[VideoSystem, ...] = (
     _system(
-        "lavie_base", "LaVie base (text to video)", _is_base, 4, Sampling(**BETAS),
-        memory_usage_factor=1.05, num_frames=16, text_encoder="clip-l",
+        "lavie_base",
+        "LaVie base (text to video)",
+        _is_base,
+        4,
+        Sampling(**BETAS),
+        memory_usage_factor=1.05,
+        num_frames=16,
+        text_encoder="clip-l",
     ),
     _system(
-        "lavie_interpolation", "LaVie interpolation (16 to 61 frames)", _is_interpolation, 8, Sampling(**BETAS),
-        memory_usage_factor=1.0, num_frames=61, text_encoder="clip-l", conditions=("key_frames",),
+        "lavie_interpolation",
+        "LaVie interpolation (16 to 61 frames)",
+        _is_interpolation,
+        8,
+        Sampling(**BETAS),
+        memory_usage_factor=1.0,
+        num_frames=61,
+        text_encoder="clip-l",
+        conditions=("key_frames",),
     ),
     _system(
-        "lavie_vsr", "LaVie video super-resolution (x4)", _is_upscaler, 7, Sampling(prediction="v", **BETAS),
-        memory_usage_factor=0.5, num_frames=8, size_multiple=4, latent="sd_x4", conditions=("low_resolution", "noise_level"),
+        "lavie_vsr",
+        "LaVie video super-resolution (x4)",
+        _is_upscaler,
+        7,
+        Sampling(prediction="v", **BETAS),
+        memory_usage_factor=0.5,
+        num_frames=8,
+        size_multiple=4,
+        latent="sd_x4",
+        conditions=("low_resolution", "noise_level"),
     ),
-)  # fmt: skip
+)

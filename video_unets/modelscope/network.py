@@ -1,8 +1,10 @@
-"""ModelScopeT2V and its finetunes (ZeroScope v2, Potat1, Animov), and Show-1's last stage: text to video in SD2.1's latent space.
+"""ModelScopeT2V and its finetunes (ZeroScope v2, Potat1, Animov),
+and Show-1's last stage: text to video in SD2.1's latent space.
 
-Source: Wang et al. 2023, arXiv 2308.06571; github.com/modelscope/modelscope (video_synthesis/unet_sd.py) fixes the original key names,
-diffusers' UNet3DConditionModel the others. Every ResBlock has a temporal convolution, every spatial transformer a temporal one behind
-it, and one more temporal transformer follows the first convolution. Any number of frames runs; 16 were trained (ZeroScope: 24).
+Source: Wang et al. 2023, arXiv 2308.06571; github.com/modelscope/modelscope (video_synthesis/unet_sd.py)
+fixes the original key names, diffusers' UNet3DConditionModel the others. Every ResBlock has a temporal
+convolution, every spatial transformer a temporal one behind it, and one more temporal transformer follows the
+first convolution. Any number of frames runs; 16 were trained (ZeroScope: 24).
 """
 
 from __future__ import annotations
@@ -27,12 +29,18 @@ _BARE_DOWNSAMPLER = re.compile(r"^(input_blocks\.\d+)\.op\.")
 
 
 class ModelScopeUNet(VideoUNet):
-    """UNetSD: first_heads are those of the temporal transformer behind the first convolution, all heads have head_dim channels."""
+    """UNetSD: first_heads are those of the temporal transformer
+    behind the first convolution, all heads have head_dim channels.
+    """
 
     def __init__(self, *, num_head_channels: int, first_heads: int = 8, **settings):
-        super().__init__(num_heads=-1, num_head_channels=num_head_channels, use_linear_in_transformer=True, **settings)
+        super().__init__(
+            num_heads=-1, num_head_channels=num_head_channels, use_linear_in_transformer=True, **settings
+        )
         self.replace_layers(self._with_time)
-        self.input_blocks[0].append(TemporalTransformer(self.model_channels, first_heads, num_head_channels, **self.made_with))
+        self.input_blocks[0].append(
+            TemporalTransformer(self.model_channels, first_heads, num_head_channels, **self.made_with)
+        )
 
     def _with_time(self, layer: torch.nn.Module) -> list[torch.nn.Module]:
         if isinstance(layer, ResBlock):
@@ -63,14 +71,25 @@ def _is_diffusers(shapes: Shapes) -> bool:
 
 
 def original_settings(shapes: Shapes) -> dict[str, Any]:
-    """Constructor arguments of ModelScopeUNet from shapes under the original names (downsamplers with or without `.0`)."""
+    """Constructor arguments of ModelScopeUNet from shapes under
+    the original names (downsamplers with or without `.0`).
+    """
     latent_channels = agreed_size(shapes, {"input_blocks.0.0.weight": 1, "out.2.weight": 0})
-    return {"in_channels": latent_channels, "out_channels": latent_channels, **block_settings(shapes), **_heads(shapes)}
+    return {
+        "in_channels": latent_channels,
+        "out_channels": latent_channels,
+        **block_settings(shapes),
+        **_heads(shapes),
+    }
 
 
 def block_settings(shapes: Shapes) -> dict[str, Any]:
-    """Widths, depths and the text's width of a network with the blocks of core's UNetModel, from shapes under core's names."""
-    channels = agreed_size(shapes, {"input_blocks.0.0.weight": 0, "time_embed.0.weight": 1, "out.0.weight": 0, "out.2.weight": 1})
+    """Widths, depths and the text's width of a network with the
+    blocks of core's UNetModel, from shapes under core's names.
+    """
+    channels = agreed_size(
+        shapes, {"input_blocks.0.0.weight": 0, "time_embed.0.weight": 1, "out.0.weight": 0, "out.2.weight": 1}
+    )
     levels = _input_levels(shapes)
     outputs = {int(key.split(".")[1]) for key in shapes if key.startswith("output_blocks.")}
     attention = "middle_block.1.transformer_blocks.0.attn2"
@@ -78,17 +97,26 @@ def block_settings(shapes: Shapes) -> dict[str, Any]:
         "model_channels": channels,
         "channel_mult": [_block_channels(shapes, level[0]) // channels for level in levels],
         "num_res_blocks": [len(level) for level in levels],
-        "transformer_depth": [_has_attention(shapes, f"input_blocks.{block}") for level in levels for block in level],
+        "transformer_depth": [
+            _has_attention(shapes, f"input_blocks.{block}") for level in levels for block in level
+        ],
         "transformer_depth_middle": 1,
-        "transformer_depth_output": [_has_attention(shapes, f"output_blocks.{block}") for block in sorted(outputs, reverse=True)],
+        "transformer_depth_output": [
+            _has_attention(shapes, f"output_blocks.{block}") for block in sorted(outputs, reverse=True)
+        ],
         "context_dim": agreed_size(shapes, {f"{attention}.to_k.weight": 1, f"{attention}.to_v.weight": 1}),
-        "attn_precision": torch.float32,  # as core does for the SD2.x networks these grew from: float16 overflows there
+        # as core does for the SD2.x networks these grew from: float16 overflows there
+        "attn_precision": torch.float32,
     }
 
 
 def _input_levels(shapes: Shapes) -> list[list[int]]:
-    """The numbers of the input blocks that hold a ResBlock, by level; a downsampler takes the number between two levels."""
-    blocks = {int(found[1]) for key in shapes if (found := re.match(r"input_blocks\.(\d+)\.0\.in_layers\.", key))}
+    """The numbers of the input blocks that hold a ResBlock, by
+    level; a downsampler takes the number between two levels.
+    """
+    blocks = {
+        int(found[1]) for key in shapes if (found := re.match(r"input_blocks\.(\d+)\.0\.in_layers\.", key))
+    }
     levels: list[list[int]] = []
     for block in sorted(blocks):
         if block - 1 not in blocks:
@@ -124,7 +152,9 @@ def original_to_network(state_dict: Mapping[str, torch.Tensor]) -> dict[str, tor
 
 
 def diffusers_to_network(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """diffusers' key names -> the network's; its temporal projections are Linear (O, I) and become Conv1d (O, I, 1)."""
+    """diffusers' key names -> the network's; its temporal
+    projections are Linear (O, I) and become Conv1d (O, I, 1).
+    """
     names = DiffusersNames(state_dict)
     out = {}
     for key, value in state_dict.items():

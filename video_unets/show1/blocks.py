@@ -1,11 +1,11 @@
 """Layers of Show-1's pixel networks: ResNets that scale, attention to image and text at once, pooled text.
 
-Source: Show-1 (Zhang et al. 2023, arXiv 2309.15818, section 3) and github.com/showlab/Show-1, showone/models/unet_3d_blocks.py; the layers
-themselves are those of DeepFloyd IF as diffusers has them (ResnetBlock2D, AttnAddedKVProcessor, TextTimeEmbedding). Names are the
-published ones.
+Source: Show-1 (Zhang et al. 2023, arXiv 2309.15818, section 3) and github.com/showlab/Show-1,
+showone/models/unet_3d_blocks.py; the layers themselves are those of DeepFloyd IF as diffusers has them
+(ResnetBlock2D, AttnAddedKVProcessor, TextTimeEmbedding). Names are the published ones.
 
-Letters: B videos, F frames of a video in this call, N = B*F images, C channels, H height, W width, T tokens, D width of the text, E of
-the time embedding.
+Letters: B videos, F frames of a video in this call, N = B*F images, C channels, H height, W width, T tokens,
+D width of the text, E of the time embedding.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from ...shapes import fold_frames, unfold_frames
 from ..temporal_layers import OPERATIONS, TemporalConv, TemporalTransformer
 
 HEAD_CHANNELS = 64
-"""Of the spatial attentions. The temporal ones have this many heads instead: the reference swaps the two arguments."""
+"""Of the spatial attentions. The temporal ones have this
+many heads instead: the reference swaps the two arguments.
+"""
 POOLING_HEADS = 64
 
 
@@ -54,13 +56,17 @@ class TextPooling(nn.Module):
         """(N, T, D) -> (N, D)."""
         mean = text.mean(dim=1, keepdim=True) + self.positional_embedding.to(text)
         text = torch.cat((mean, text), dim=1)
-        return optimized_attention(self.q_proj(mean), self.k_proj(text), self.v_proj(text), self.heads).squeeze(1)
+        return optimized_attention(
+            self.q_proj(mean), self.k_proj(text), self.v_proj(text), self.heads
+        ).squeeze(1)
 
 
 class TextTimeEmbedding(nn.Module):
     """The text as a part of the time embedding."""
 
-    def __init__(self, width: int, emb_channels: int, heads: int, dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self, width: int, emb_channels: int, heads: int, dtype=None, device=None, operations=OPERATIONS
+    ):
         super().__init__()
         made = {"dtype": dtype, "device": device}
         self.norm1 = operations.LayerNorm(width, **made)
@@ -76,12 +82,23 @@ class TextTimeEmbedding(nn.Module):
 class PixelResnet(nn.Module):
     """Norm, GELU, convolution, twice; the time embedding scales and shifts after the second norm.
 
-    resample: "down" (mean of 2x2), "up" (every pixel four times) or "" between first activation and first convolution.
-    late_activation: the time embedding comes activated, and the sum is divided by output_scale (sr1); else it is activated here.
+    resample: "down" (mean of 2x2), "up" (every pixel four times) or "" between first activation and first
+    convolution. late_activation: the time embedding comes activated, and the sum is divided by output_scale
+    (sr1); else it is activated here.
     """
 
-    def __init__(self, channels: int, out_channels: int, emb_channels: int, resample: str = "", late_activation: bool = False,
-                 output_scale: float = 1.0, dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        emb_channels: int,
+        resample: str = "",
+        late_activation: bool = False,
+        output_scale: float = 1.0,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
         super().__init__()
         made = {"dtype": dtype, "device": device}
         self.resample, self.late_activation, self.output_scale = resample, late_activation, output_scale
@@ -90,7 +107,9 @@ class PixelResnet(nn.Module):
         self.time_emb_proj = operations.Linear(emb_channels, 2 * out_channels, **made)
         self.norm2 = operations.GroupNorm(32, out_channels, **made)
         self.conv2 = operations.Conv2d(out_channels, out_channels, 3, padding=1, **made)
-        self.conv_shortcut = operations.Conv2d(channels, out_channels, 1, **made) if channels != out_channels else None
+        self.conv_shortcut = (
+            operations.Conv2d(channels, out_channels, 1, **made) if channels != out_channels else None
+        )
 
     def _resized(self, x: torch.Tensor) -> torch.Tensor:
         if self.resample == "down":
@@ -111,14 +130,27 @@ class PixelResnet(nn.Module):
 class AddedTextAttention(nn.Module):
     """Attention of every pixel to the image's pixels and the text's tokens together."""
 
-    def __init__(self, channels: int, context_dim: int, head_channels: int, dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self,
+        channels: int,
+        context_dim: int,
+        head_channels: int,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
         super().__init__()
         made = {"dtype": dtype, "device": device}
         self.heads = channels // head_channels
         self.group_norm = operations.GroupNorm(32, channels, **made)
         self.norm_cross = operations.GroupNorm(32, context_dim, **made)
-        for name, width in (("to_q", channels), ("to_k", channels), ("to_v", channels), ("add_k_proj", context_dim),
-                            ("add_v_proj", context_dim)):  # fmt: skip
+        for name, width in (
+            ("to_q", channels),
+            ("to_k", channels),
+            ("to_v", channels),
+            ("add_k_proj", context_dim),
+            ("add_v_proj", context_dim),
+        ):
             self.add_module(name, operations.Linear(width, channels, **made))
         self.to_out = nn.Sequential(operations.Linear(channels, channels, **made))
 
@@ -128,32 +160,55 @@ class AddedTextAttention(nn.Module):
         text = self.norm_cross(context.transpose(1, 2)).transpose(1, 2)
         k = torch.cat((self.add_k_proj(text), self.to_k(pixels)), dim=1)
         v = torch.cat((self.add_v_proj(text), self.to_v(pixels)), dim=1)
-        out = self.to_out(optimized_attention(self.to_q(pixels), k, v, self.heads, transformer_options=transformer_options))
+        out = self.to_out(
+            optimized_attention(self.to_q(pixels), k, v, self.heads, transformer_options=transformer_options)
+        )
         return x + out.transpose(1, 2).reshape(x.shape)
 
 
 class Level(nn.Module):
-    """The layers of one resolution: per layer a ResNet, a temporal convolution and, for the first `attentions` layers, attention to
-    pixels and text and attention over frames; then a ResNet that halves or doubles the size.
+    """The layers of one resolution: per layer a ResNet, a temporal convolution
+    and, for the first `attentions` layers, attention to pixels and text and
+    attention over frames; then a ResNet that halves or doubles the size.
 
     inputs: channels that go into each layer. resnet: further arguments of every PixelResnet.
     """
 
-    def __init__(self, inputs: Sequence[int], channels: int, emb_channels: int, context_dim: int, attentions: int, resample: str = "",
-                 head_channels: int = HEAD_CHANNELS, resnet: dict | None = None, dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self,
+        inputs: Sequence[int],
+        channels: int,
+        emb_channels: int,
+        context_dim: int,
+        attentions: int,
+        resample: str = "",
+        head_channels: int = HEAD_CHANNELS,
+        resnet: dict | None = None,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
         super().__init__()
         made = {"dtype": dtype, "device": device, "operations": operations}
         resnet = {**made, **(resnet or {})}
-        self.resnets = nn.ModuleList([PixelResnet(width, channels, emb_channels, **resnet) for width in inputs])
+        self.resnets = nn.ModuleList(
+            [PixelResnet(width, channels, emb_channels, **resnet) for width in inputs]
+        )
         self.temp_convs = nn.ModuleList([TemporalConv(channels, **made) for _ in inputs])
-        self.attentions = nn.ModuleList([AddedTextAttention(channels, context_dim, head_channels, **made) for _ in range(attentions)])
+        self.attentions = nn.ModuleList(
+            [AddedTextAttention(channels, context_dim, head_channels, **made) for _ in range(attentions)]
+        )
         heads = {"heads": head_channels, "head_dim": channels // head_channels, "linear": True}
-        self.temp_attentions = nn.ModuleList([TemporalTransformer(channels, **heads, **made) for _ in range(attentions)])
+        self.temp_attentions = nn.ModuleList(
+            [TemporalTransformer(channels, **heads, **made) for _ in range(attentions)]
+        )
         samplers = [PixelResnet(channels, channels, emb_channels, resample, **resnet)] if resample else []
         self.downsamplers = nn.ModuleList(samplers if resample == "down" else [])
         self.upsamplers = nn.ModuleList(samplers if resample == "up" else [])
 
-    def layer(self, index: int, x: torch.Tensor, emb: torch.Tensor, context: torch.Tensor, options: dict) -> torch.Tensor:
+    def layer(
+        self, index: int, x: torch.Tensor, emb: torch.Tensor, context: torch.Tensor, options: dict
+    ) -> torch.Tensor:
         """Layer `index`: x (N, C, H, W), emb (N, E), context (N, T, D) -> (N, C', H, W)."""
         x = self.resnets[index](x, emb)
         x = fold_frames(self.temp_convs[index](unfold_frames(x, running_frames())))

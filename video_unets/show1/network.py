@@ -1,9 +1,12 @@
-"""Show-1's pixel networks (key frames, interpolation, first upscaling): text to video on RGB frames, a class of their own.
+"""Show-1's pixel networks (key frames, interpolation, first
+upscaling): text to video on RGB frames, a class of their own.
 
-Source: Show-1 (Zhang et al. 2023, arXiv 2309.15818) and github.com/showlab/Show-1, showone/models/unet_3d_condition.py. Keys are the
-published ones. The cascade's last stage works on latents and is a ModelScopeT2V (modelscope.py).
+Source: Show-1 (Zhang et al. 2023, arXiv 2309.15818) and github.com/showlab/Show-1,
+showone/models/unet_3d_condition.py. Keys are the published ones. The cascade's last stage works on latents
+and is a ModelScopeT2V (modelscope.py).
 
-Letters: B videos, F frames of a video in this call, N = B*F images, C channels, H height, W width, T tokens, D width of the text.
+Letters: B videos, F frames of a video in this call, N = B*F images,
+C channels, H height, W width, T tokens, D width of the text.
 """
 
 from __future__ import annotations
@@ -31,15 +34,32 @@ SR_OUTPUT_SCALE = 1 / 0.7071
 
 
 class Show1UNet(UNetModel):
-    """A UNet on pixels; a UNetModel only for its `forward`, which runs the wrappers of a MODEL around `_forward`.
+    """A UNet on pixels; a UNetModel only for its `forward`,
+    which runs the wrappers of a MODEL around `_forward`.
 
-    channels and layers: of every level. attention: which levels look at text and over frames. noise_levels: the first upscaling, which is
-    told how noisy its input is. Half of the six output channels are a variance that ComfyUI's samplers have no use for; they are dropped.
+    channels and layers: of every level. attention: which levels look at text and over frames. noise_levels:
+    the first upscaling, which is told how noisy its input is. Half of the six output channels are a variance
+    that ComfyUI's samplers have no use for; they are dropped.
     """
 
-    def __init__(self, *, in_channels: int, out_channels: int, channels: Sequence[int], layers: Sequence[int], attention: Sequence[bool],
-                 emb_channels: int, text_dim: int, context_dim: int, noise_levels: bool, head_channels: int = show1_blocks.HEAD_CHANNELS,
-                 pooling_heads: int = show1_blocks.POOLING_HEADS, dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        channels: Sequence[int],
+        layers: Sequence[int],
+        attention: Sequence[bool],
+        emb_channels: int,
+        text_dim: int,
+        context_dim: int,
+        noise_levels: bool,
+        head_channels: int = show1_blocks.HEAD_CHANNELS,
+        pooling_heads: int = show1_blocks.POOLING_HEADS,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
         nn.Module.__init__(self)
         made = {"dtype": dtype, "device": device, "operations": operations}
         plain = {"dtype": dtype, "device": device}
@@ -53,7 +73,13 @@ class Show1UNet(UNetModel):
         self.encoder_hid_proj = operations.Linear(text_dim, context_dim, **plain)
         self.add_embedding = TextTimeEmbedding(text_dim, emb_channels, pooling_heads, **made)
         resnet = {"late_activation": True, "output_scale": SR_OUTPUT_SCALE} if noise_levels else {}
-        sizes = {"emb_channels": emb_channels, "context_dim": context_dim, "head_channels": head_channels, "resnet": resnet, **made}
+        sizes = {
+            "emb_channels": emb_channels,
+            "context_dim": context_dim,
+            "head_channels": head_channels,
+            "resnet": resnet,
+            **made,
+        }
         self._add_levels(list(channels), list(layers), list(attention), sizes)
         self.conv_norm_out = operations.GroupNorm(32, channels[0], **plain)
         self.conv_out = operations.Conv2d(channels[0], out_channels, 3, padding=1, **plain)
@@ -64,20 +90,28 @@ class Show1UNet(UNetModel):
         skips, width = [channels[0]], channels[0]
         for i, (out, count, attends) in enumerate(zip(channels, layers, attention, strict=True)):
             inputs = [width] + [out] * (count - 1)
-            self.down_blocks.append(Level(inputs, out, attentions=count * attends, resample="down" if i < last else "", **sizes))
+            self.down_blocks.append(
+                Level(inputs, out, attentions=count * attends, resample="down" if i < last else "", **sizes)
+            )
             skips += [out] * (count + (i < last))
             width = out
         self.mid_block = Level([width, width], width, attentions=1, **sizes)
         for i in range(last, -1, -1):
             out, count = channels[i], layers[i] + 1
             inputs = [(width if j == 0 else out) + skips.pop() for j in range(count)]
-            self.up_blocks.append(Level(inputs, out, attentions=count * attention[i], resample="up" if i else "", **sizes))
+            self.up_blocks.append(
+                Level(inputs, out, attentions=count * attention[i], resample="up" if i else "", **sizes)
+            )
             width = out
 
-    def _forward(self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs) -> torch.Tensor:
-        """x (N, C, H, W), timesteps (N,), context (N, T, D), y (N,) noise levels of the first upscaling -> eps (N, 3, H, W).
+    def _forward(
+        self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs
+    ) -> torch.Tensor:
+        """x (N, C, H, W), timesteps (N,), context (N, T, D), y (N,)
+        noise levels of the first upscaling -> eps (N, 3, H, W).
 
-        Raises ValueError for a text of another width, sizes that cannot be halved often enough, and ControlNets.
+        Raises ValueError for a text of another width, sizes
+        that cannot be halved often enough, and ControlNets.
         """
         options = {} if transformer_options is None else transformer_options
         self._check(x, context, control)
@@ -86,7 +120,9 @@ class Show1UNet(UNetModel):
             h = self._through_levels(self.conv_in(x), emb, self.encoder_hid_proj(context), options)
         return self.conv_out(gelu(self.conv_norm_out(h)))[:, :RGB]
 
-    def _through_levels(self, h: torch.Tensor, emb: torch.Tensor, context: torch.Tensor, options: dict) -> torch.Tensor:
+    def _through_levels(
+        self, h: torch.Tensor, emb: torch.Tensor, context: torch.Tensor, options: dict
+    ) -> torch.Tensor:
         """h (N, C, H, W), emb (N, E), context (N, T, D) -> (N, C, H, W)."""
         skips = [h]
         for level in self.down_blocks:
@@ -116,17 +152,21 @@ class Show1UNet(UNetModel):
     def _check(self, x: torch.Tensor, context: torch.Tensor, control) -> None:
         if context is None or context.shape[-1] != self.text_dim:
             raise ValueError(
-                f"Show-1 reads text of width {self.text_dim}, the conditioning has width {'no' if context is None else context.shape[-1]}: "
-                f"it comes from the wrong text encoder; wire a T5-XXL into Encode Text (Show-1)."
+                f"Show-1 reads text of width {self.text_dim}, the conditioning has width"
+                f" {'no' if context is None else context.shape[-1]}: it comes from the wrong text encoder;"
+                " wire a T5-XXL into Encode Text (Show-1)."
             )
         multiple = 2 ** (len(self.down_blocks) - 1)
         if x.shape[-2] % multiple or x.shape[-1] % multiple:
             raise ValueError(
-                f"this network needs a width and height that are multiples of {multiple} pixels, got {x.shape[-1]} x {x.shape[-2]}; "
-                f"change the size of the frames."
+                f"this network needs a width and height that are multiples of {multiple} pixels, got"
+                f" {x.shape[-1]} x {x.shape[-2]}; change the size of the frames."
             )
         if control is not None:
-            raise ValueError("there are no ControlNets for Show-1's pixel networks; remove Apply ControlNet, or use it on the last stage.")
+            raise ValueError(
+                "there are no ControlNets for Show-1's pixel networks; remove Apply ControlNet, or use it on"
+                " the last stage."
+            )
 
 
 def _has(shapes: Shapes, start: str, part: str = "") -> bool:
@@ -155,38 +195,85 @@ def settings_from_shapes(shapes: Shapes) -> dict[str, Any]:
     """Show1UNet's arguments for a file with these keys and shapes, without its input channels."""
     levels = 1 + max(int(found[1]) for key in shapes if (found := re.match(r"down_blocks\.(\d+)\.", key)))
     resnets = [f"down_blocks.{i}.resnets" for i in range(levels)]
-    counts = [1 + max(int(key.split(".")[3]) for key in shapes if key.startswith(f"{name}.")) for name in resnets]
+    counts = [
+        1 + max(int(key.split(".")[3]) for key in shapes if key.startswith(f"{name}.")) for name in resnets
+    ]
     return {
         "out_channels": 2 * RGB,
-        "channels": [agreed_size(shapes, {f"{name}.0.conv1.weight": 0, f"{name}.0.conv2.weight": 0}) for name in resnets],
+        "channels": [
+            agreed_size(shapes, {f"{name}.0.conv1.weight": 0, f"{name}.0.conv2.weight": 0})
+            for name in resnets
+        ],
         "layers": counts,
         "attention": [_has(shapes, f"down_blocks.{i}.attentions.") for i in range(levels)],
-        "emb_channels": agreed_size(shapes, {"time_embedding.linear_1.weight": 0, "add_embedding.proj.weight": 0}),
+        "emb_channels": agreed_size(
+            shapes, {"time_embedding.linear_1.weight": 0, "add_embedding.proj.weight": 0}
+        ),
         "text_dim": agreed_size(shapes, {"encoder_hid_proj.weight": 1, "add_embedding.proj.weight": 1}),
-        "context_dim": agreed_size(shapes, {"encoder_hid_proj.weight": 0, "mid_block.attentions.0.add_k_proj.weight": 1}),
+        "context_dim": agreed_size(
+            shapes, {"encoder_hid_proj.weight": 0, "mid_block.attentions.0.add_k_proj.weight": 1}
+        ),
         "noise_levels": _is_upscaling(shapes),
         "head_channels": show1_blocks.HEAD_CHANNELS,
         "pooling_heads": show1_blocks.POOLING_HEADS,
     }
 
 
-# ComfyUI's "cosine" is diffusers' "squaredcos_cap_v2"; it has no start and end. (Core's schedule of that other name is no tensor.)
+# ComfyUI's "cosine" is diffusers' "squaredcos_cap_v2"; it has no start and end. (Core's schedule of that
+# other name is no tensor.)
 SAMPLING = Sampling(beta_schedule="cosine")
 
 
-def _system(name: str, title: str, claims, in_channels: int, num_frames: int, size_multiple: int, conditions: tuple,
-            memory: float) -> VideoSystem:
+def _system(
+    name: str,
+    title: str,
+    claims,
+    in_channels: int,
+    num_frames: int,
+    size_multiple: int,
+    conditions: tuple,
+    memory: float,
+) -> VideoSystem:
     return VideoSystem(
-        name=name, title=title, prefix="", claims=claims, network=lambda: Show1UNet, to_network=dict,
-        settings=lambda shapes: {"in_channels": in_channels, **settings_from_shapes(shapes)}, sampling=lambda tensors: SAMPLING,
-        memory_usage_factor=memory, num_frames=num_frames, size_multiple=size_multiple, latent="pixels", conditions=conditions,
+        name=name,
+        title=title,
+        prefix="",
+        claims=claims,
+        network=lambda: Show1UNet,
+        to_network=dict,
+        settings=lambda shapes: {"in_channels": in_channels, **settings_from_shapes(shapes)},
+        sampling=lambda tensors: SAMPLING,
+        memory_usage_factor=memory,
+        num_frames=num_frames,
+        size_multiple=size_multiple,
+        latent="pixels",
+        conditions=conditions,
         text_encoder="t5-xxl",
-    )  # fmt: skip
+    )
 
 
-# Memory, the last number: what benchmarks/video_memory.py counts and the quarter more that core expects for Stable Diffusion 1.5.
+# Memory, the last number: what benchmarks/video_memory.py counts
+# and the quarter more that core expects for Stable Diffusion 1.5.
 SYSTEMS: tuple[VideoSystem, ...] = (
     _system("show1_base", "Show-1 base (text to key frames)", _is_base, RGB, 8, 8, (), 0.7),
-    _system("show1_interpolation", "Show-1 interpolation (3 frames between two)", _is_interpolation, 7, 5, 8, ("key_frames",), 0.7),
-    _system("show1_sr1", "Show-1 super-resolution 1 (x4)", _is_upscaling, 6, 8, 16, ("low_resolution", "noise_level"), 0.2),
-)  # fmt: skip
+    _system(
+        "show1_interpolation",
+        "Show-1 interpolation (3 frames between two)",
+        _is_interpolation,
+        7,
+        5,
+        8,
+        ("key_frames",),
+        0.7,
+    ),
+    _system(
+        "show1_sr1",
+        "Show-1 super-resolution 1 (x4)",
+        _is_upscaling,
+        6,
+        8,
+        16,
+        ("low_resolution", "noise_level"),
+        0.2,
+    ),
+)

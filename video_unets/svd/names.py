@@ -1,4 +1,5 @@
-"""diffusers' key names of Stable Video Diffusion as those of ComfyUI's own networks: UNet, temporal decoder, LoRA modules.
+"""diffusers' key names of Stable Video Diffusion as those of
+ComfyUI's own networks: UNet, temporal decoder, LoRA modules.
 
 Source: github.com/huggingface/diffusers (UNetSpatioTemporalConditionModel, AutoencoderKLTemporalDecoder) and
 github.com/Stability-AI/generative-models (sgm VideoUNet, VideoDecoder), whose names ComfyUI keeps.
@@ -19,13 +20,17 @@ _POSITION_PART = re.compile(r"\.time_pos_embed\.linear_([12])")
 
 
 class SVDNames:
-    """The blocks of one diffusers UNet of Stable Video Diffusion, counted from its keys, and the core name of every key."""
+    """The blocks of one diffusers UNet of Stable Video Diffusion,
+    counted from its keys, and the core name of every key.
+    """
 
     def __init__(self, keys: Iterable[str]):
         self._names = DiffusersNames(keys)
 
     def core_name(self, key: str) -> str | None:
-        """The name of a key (or of a module, without `.weight`) in core's UNetModel; None for a key that has no place in it."""
+        """The name of a key (or of a module, without `.weight`) in
+        core's UNetModel; None for a key that has no place in it.
+        """
         for head, core in _ALONE.items():
             if (key + ".").startswith(head + "."):
                 return core + key[len(head) :]
@@ -39,17 +44,34 @@ class SVDNames:
 
 
 def svd_modules(num_res_blocks: Sequence[int], has_attention: Sequence[bool]) -> dict[str, str]:
-    """{diffusers' module name: core's} of the layers with weights; both lists have one entry a level, full resolution first."""
+    """{diffusers' module name: core's} of the layers with weights;
+    both lists have one entry a level, full resolution first.
+    """
 
     def block(name: str, resnets: int, attentions: int) -> list[str]:
         out = []
         for index in range(resnets):
             start = f"{name}.resnets.{index}"
-            out += [f"{start}.{kind}_res_block.{layer}" for kind in ("spatial", "temporal") for layer in _RESNET_LAYERS]
-        return out + [f"{name}.attentions.{index}.{layer}" for index in range(attentions) for layer in _TRANSFORMER_LAYERS]
+            out += [
+                f"{start}.{kind}_res_block.{layer}"
+                for kind in ("spatial", "temporal")
+                for layer in _RESNET_LAYERS
+            ]
+        return out + [
+            f"{name}.attentions.{index}.{layer}"
+            for index in range(attentions)
+            for layer in _TRANSFORMER_LAYERS
+        ]
 
     levels = list(zip(num_res_blocks, has_attention, strict=True))
-    modules = ["conv_in", "conv_out", "time_embedding.linear_1", "time_embedding.linear_2", *_ALONE, *block("mid_block", 2, 1)]
+    modules = [
+        "conv_in",
+        "conv_out",
+        "time_embedding.linear_1",
+        "time_embedding.linear_2",
+        *_ALONE,
+        *block("mid_block", 2, 1),
+    ]
     for level, (count, attention) in enumerate(levels):
         modules += block(f"down_blocks.{level}", count, count * attention)
         modules += [f"down_blocks.{level}.downsamplers.0.conv"] if level + 1 < len(levels) else []
@@ -64,10 +86,16 @@ _RESNET_LAYERS = ("conv1", "time_emb_proj", "conv2", "conv_shortcut")
 _FEED_FORWARD = ("net.0.proj", "net.2")
 _TRANSFORMER_LAYERS = (
     "proj_in",
-    *(f"transformer_blocks.0.{layer}" for layer in (*ATTENTION_LAYERS, *(f"ff.{part}" for part in _FEED_FORWARD))),
+    *(
+        f"transformer_blocks.0.{layer}"
+        for layer in (*ATTENTION_LAYERS, *(f"ff.{part}" for part in _FEED_FORWARD))
+    ),
     *(
         f"temporal_transformer_blocks.0.{layer}"
-        for layer in (*ATTENTION_LAYERS, *(f"{ff}.{part}" for ff in ("ff_in", "ff") for part in _FEED_FORWARD))
+        for layer in (
+            *ATTENTION_LAYERS,
+            *(f"{ff}.{part}" for ff in ("ff_in", "ff") for part in _FEED_FORWARD),
+        )
     ),
     "time_pos_embed.linear_1",
     "time_pos_embed.linear_2",
@@ -103,17 +131,24 @@ def vae_core_name(key: str, levels: int) -> str:
     for pattern, replacement in _VAE_RULES:
         key = re.sub(pattern, replacement, key)
     key = re.sub(r"\.block_#(\d+)", lambda found: f".block_{int(found[1]) + 1}", key)  # core counts from one,
-    key = re.sub(r"\.up\.\^(\d+)", lambda found: f".up.{levels - 1 - int(found[1])}", key)  # and its decoder backwards
+    key = re.sub(
+        r"\.up\.\^(\d+)", lambda found: f".up.{levels - 1 - int(found[1])}", key
+    )  # and its decoder backwards
     return _TEMPORAL_PART.sub(lambda found: f".time_stack.{RESNET_PARTS[found[1]]}", key)
 
 
 def vae_to_core(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """diffusers' temporal-decoder VAE under core's names, and {core's key: diffusers' key}.
 
-    Core's network has no `quant_conv`; that 1x1 convolution behind the encoder's last one is multiplied into it.
+    Core's network has no `quant_conv`; that 1x1 convolution
+    behind the encoder's last one is multiplied into it.
     """
     ups = [int(found[1]) for key in tensors if (found := re.match(r"decoder\.up_blocks\.(\d+)\.", key))]
-    names = {vae_core_name(key, max(ups, default=-1) + 1): key for key in tensors if not key.startswith("quant_conv.")}
+    names = {
+        vae_core_name(key, max(ups, default=-1) + 1): key
+        for key in tensors
+        if not key.startswith("quant_conv.")
+    }
     out = {}
     for core, key in names.items():
         is_projection = ".mid.attn_1." in core and tensors[key].ndim == 2

@@ -1,8 +1,10 @@
-"""Stable Video Diffusion and SV3D: image to video with core's own temporal blocks, in the original and in diffusers' layout.
+"""Stable Video Diffusion and SV3D: image to video with core's
+own temporal blocks, in the original and in diffusers' layout.
 
-Source: Blattmann et al. 2023, arXiv 2311.15127; Voleti et al. 2024 (SV3D), arXiv 2403.12008; github.com/Stability-AI/generative-models
-(sgm VideoUNet) fixes the original key names, diffusers' UNetSpatioTemporalConditionModel the others. The noisy latent and the image's are
-concatenated; a vector says frame rate, motion and noise augmentation (SV3D: augmentation, and for SV3D_p the camera of every frame).
+Source: Blattmann et al. 2023, arXiv 2311.15127; Voleti et al. 2024 (SV3D), arXiv 2403.12008;
+github.com/Stability-AI/generative-models (sgm VideoUNet) fixes the original key names, diffusers'
+UNetSpatioTemporalConditionModel the others. The noisy latent and the image's are concatenated; a vector says
+frame rate, motion and noise augmentation (SV3D: augmentation, and for SV3D_p the camera of every frame).
 """
 
 from __future__ import annotations
@@ -28,18 +30,25 @@ VECTOR_WIDTHS = {"svd": 768, "sv3d_u": 256, "sv3d_p": 1280}
 
 _DIFFUSERS_EPS = 1e-6
 TEMPORAL_SETTINGS = {
-    "num_classes": "sequential", "use_temporal_resblock": True, "use_temporal_attention": True, "use_linear_in_transformer": True,
-    "extra_ff_mix_layer": True, "use_spatial_context": True, "merge_strategy": "learned_with_images", "merge_factor": 0.0,
+    "num_classes": "sequential",
+    "use_temporal_resblock": True,
+    "use_temporal_attention": True,
+    "use_linear_in_transformer": True,
+    "extra_ff_mix_layer": True,
+    "use_spatial_context": True,
+    "merge_strategy": "learned_with_images",
+    "merge_factor": 0.0,
     "video_kernel_size": [3, 1, 1],
-}  # fmt: skip
+}
 
 
 class SVDUNet(VideoUNet):
-    """Core's UNetModel with the blocks that it has for Stable Video Diffusion; the frame count comes from the batch.
+    """Core's UNetModel with the blocks that it has for Stable
+    Video Diffusion; the frame count comes from the batch.
 
-    small_norm_eps: of the norms in the resnets of every up level and of the down levels with attention; None
-    for core's. diffusers has 1e-6 in CrossAttnDownBlock, UpBlock and CrossAttnUpBlock, and 1e-5 in DownBlock
-    and the middle.
+    small_norm_eps: of the norms in the resnets of every up level and of the down
+    levels with attention; None for core's. diffusers has 1e-6 in CrossAttnDownBlock,
+    UpBlock and CrossAttnUpBlock, and 1e-5 in DownBlock and the middle.
     """
 
     text_encoder = "the text encoder that these weights were trained with"
@@ -54,8 +63,9 @@ class SVDUNet(VideoUNet):
                     if isinstance(norm, torch.nn.GroupNorm):
                         norm.eps = small_norm_eps
 
-
-    def _forward(self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs):
+    def _forward(
+        self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs
+    ):
         """As VideoUNet; core's own temporal blocks are handed the number of frames."""
         kwargs["num_video_frames"] = frames_in_call(x.shape[0], transformer_options or {})
         return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)
@@ -99,10 +109,14 @@ def _diffusers_names(published_keys: Iterable[str]) -> dict[str, str]:
 
 
 def _is_original(width: int):
-    """Temporal ResBlocks behind the prefix, and a vector of this width: two things, so that a damaged file is told what it lacks."""
+    """Temporal ResBlocks behind the prefix, and a vector of this
+    width: two things, so that a damaged file is told what it lacks.
+    """
 
     def claims(shapes: Shapes) -> bool:
-        if not any(re.match(r"model\.diffusion_model\.input_blocks\.\d+\.0\.time_stack\.", key) for key in shapes):
+        if not any(
+            re.match(r"model\.diffusion_model\.input_blocks\.\d+\.0\.time_stack\.", key) for key in shapes
+        ):
             return False
         return shapes[f"{PREFIX}label_emb.0.0.weight"][1:2] == (width,)
 
@@ -119,13 +133,33 @@ def _sampling(tensors: Mapping) -> Sampling:
     return Sampling(prediction="edm_v", sigma_min=0.002, sigma_max=700.0)
 
 
-def _system(name: str, title: str, claims, num_frames: int, prefix: str = PREFIX, settings=original_settings, to_network=dict,
-            **more) -> VideoSystem:
+def _system(
+    name: str,
+    title: str,
+    claims,
+    num_frames: int,
+    prefix: str = PREFIX,
+    settings=original_settings,
+    to_network=dict,
+    **more,
+) -> VideoSystem:
     return VideoSystem(
-        name=name, title=title, prefix=prefix, claims=claims, network=_network, settings=settings, to_network=to_network,
-        sampling=_sampling, memory_usage_factor=MEMORY, num_frames=num_frames, conditions=("concat_image", "vector"), text_encoder="",
-        vision_prefix="conditioner.embedders.0.open_clip.model.visual.", lora_modules=svd_modules, **more,
-    )  # fmt: skip
+        name=name,
+        title=title,
+        prefix=prefix,
+        claims=claims,
+        network=_network,
+        settings=settings,
+        to_network=to_network,
+        sampling=_sampling,
+        memory_usage_factor=MEMORY,
+        num_frames=num_frames,
+        conditions=("concat_image", "vector"),
+        text_encoder="",
+        vision_prefix="conditioner.embedders.0.open_clip.model.visual.",
+        lora_modules=svd_modules,
+        **more,
+    )
 
 
 MEMORY = 2.0
@@ -135,9 +169,28 @@ _SVD_TITLE = "Stable Video Diffusion (XT: 25 frames)"
 SYSTEMS = (
     _system("svd", _SVD_TITLE, _is_original(VECTOR_WIDTHS["svd"]), 14, default_fps=6),
     _system(
-        "svd_diffusers", f"{_SVD_TITLE}, diffusers layout", _is_diffusers, 14, prefix="", settings=diffusers_settings,
-        to_network=diffusers_to_network, default_fps=6, saved_names=_diffusers_names,
+        "svd_diffusers",
+        f"{_SVD_TITLE}, diffusers layout",
+        _is_diffusers,
+        14,
+        prefix="",
+        settings=diffusers_settings,
+        to_network=diffusers_to_network,
+        default_fps=6,
+        saved_names=_diffusers_names,
     ),
-    _system("sv3d_u", "SV3D_u (orbit without a camera)", _is_original(VECTOR_WIDTHS["sv3d_u"]), 21, vae_prefix=_SV3D_VAE),
-    _system("sv3d_p", "SV3D_p (orbit along a camera path)", _is_original(VECTOR_WIDTHS["sv3d_p"]), 21, vae_prefix=_SV3D_VAE),
-)  # fmt: skip
+    _system(
+        "sv3d_u",
+        "SV3D_u (orbit without a camera)",
+        _is_original(VECTOR_WIDTHS["sv3d_u"]),
+        21,
+        vae_prefix=_SV3D_VAE,
+    ),
+    _system(
+        "sv3d_p",
+        "SV3D_p (orbit along a camera path)",
+        _is_original(VECTOR_WIDTHS["sv3d_p"]),
+        21,
+        vae_prefix=_SV3D_VAE,
+    ),
+)

@@ -1,7 +1,8 @@
 """What turns CLIP's view of an image into tokens that VideoCrafter's and DynamiCrafter's networks attend to.
 
-Source: the resampler of IP-Adapter (Ye et al. 2023, arXiv 2308.06721) after Flamingo (Alayrac et al. 2022, arXiv 2204.14198), as in
-github.com/Doubiiu/DynamiCrafter (lvdm/modules/encoders/resampler.py); keys are those of `image_proj_model.*` in the published files.
+Source: the resampler of IP-Adapter (Ye et al. 2023, arXiv 2308.06721) after Flamingo (Alayrac et al. 2022,
+arXiv 2204.14198), as in github.com/Doubiiu/DynamiCrafter (lvdm/modules/encoders/resampler.py); keys are those
+of `image_proj_model.*` in the published files.
 
 Letters: B images, P patches seen by CLIP, Q tokens made of them, D their width.
 """
@@ -47,8 +48,21 @@ class ImageProjector(nn.Module):
     num_queries: all tokens of an image; DynamiCrafter's has 16 for each of its 16 frames, frame by frame.
     """
 
-    def __init__(self, *, width: int, depth: int, inner: int, num_queries: int, clip_width: int, out_width: int, ff_width: int,
-                 head_dim: int = 64, dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self,
+        *,
+        width: int,
+        depth: int,
+        inner: int,
+        num_queries: int,
+        clip_width: int,
+        out_width: int,
+        ff_width: int,
+        head_dim: int = 64,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
         super().__init__()
         made = {"dtype": dtype, "device": device}
         self.latents = nn.Parameter(torch.empty(1, num_queries, width, **made), requires_grad=False)
@@ -56,15 +70,17 @@ class ImageProjector(nn.Module):
         self.proj_out = operations.Linear(width, out_width, **made)
         self.norm_out = operations.LayerNorm(out_width, **made)
         self.layers = nn.ModuleList(
-            nn.ModuleList([
-                PerceiverAttention(width, inner, inner // head_dim, operations=operations, **made),
-                nn.Sequential(
-                    operations.LayerNorm(width, **made),
-                    operations.Linear(width, ff_width, bias=False, **made),
-                    nn.GELU(),
-                    operations.Linear(ff_width, width, bias=False, **made),
-                ),
-            ])
+            nn.ModuleList(
+                [
+                    PerceiverAttention(width, inner, inner // head_dim, operations=operations, **made),
+                    nn.Sequential(
+                        operations.LayerNorm(width, **made),
+                        operations.Linear(width, ff_width, bias=False, **made),
+                        nn.GELU(),
+                        operations.Linear(ff_width, width, bias=False, **made),
+                    ),
+                ]
+            )
             for _ in range(depth)
         )
 

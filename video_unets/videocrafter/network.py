@@ -1,9 +1,11 @@
 """VideoCrafter 1 and 2 (text or image to video) and DynamiCrafter (image to video, interpolation, loops).
 
-Source: Chen et al. 2023, arXiv 2310.19512 (VideoCrafter1); Chen et al. 2024, arXiv 2401.09047 (VideoCrafter2); Xing et al. 2023,
-arXiv 2310.12190 (DynamiCrafter). Details as in github.com/AILab-CVC/VideoCrafter and github.com/Doubiiu/DynamiCrafter
-(lvdm/modules/networks/openaimodel3d.py, lvdm/modules/attention.py). One network with optional parts: temporal convolutions,
-relative positions, frame rate, image tokens, and for DynamiCrafter four more input channels with the latent of an image.
+Source: Chen et al. 2023, arXiv 2310.19512 (VideoCrafter1); Chen et al. 2024, arXiv 2401.09047
+(VideoCrafter2); Xing et al. 2023, arXiv 2310.12190 (DynamiCrafter). Details as in
+github.com/AILab-CVC/VideoCrafter and github.com/Doubiiu/DynamiCrafter
+(lvdm/modules/networks/openaimodel3d.py, lvdm/modules/attention.py). One network with optional parts: temporal
+convolutions, relative positions, frame rate, image tokens, and for DynamiCrafter four more input channels
+with the latent of an image.
 
 Letters: B videos, F frames of a video in this call, N = B*F images, T tokens, D their width.
 """
@@ -37,15 +39,34 @@ PREFIX = "model.diffusion_model."
 
 
 class ImageCrossAttention(CrossAttention):
-    """Attention to the text plus attention of the same queries to image tokens, which have keys and values of their own.
+    """Attention to the text plus attention of the same queries
+    to image tokens, which have keys and values of their own.
 
     learned_scale: DynamiCrafter 256 weighs the image by tanh(alpha) + 1, the others by 1.
     """
 
-    def __init__(self, query_dim: int, context_dim: int, heads: int, dim_head: int, learned_scale: bool = False, attn_precision=None,
-                 dtype=None, device=None, operations=OPERATIONS):
+    def __init__(
+        self,
+        query_dim: int,
+        context_dim: int,
+        heads: int,
+        dim_head: int,
+        learned_scale: bool = False,
+        attn_precision=None,
+        dtype=None,
+        device=None,
+        operations=OPERATIONS,
+    ):
         made = {"dtype": dtype, "device": device}
-        super().__init__(query_dim, context_dim, heads, dim_head, attn_precision=attn_precision, operations=operations, **made)
+        super().__init__(
+            query_dim,
+            context_dim,
+            heads,
+            dim_head,
+            attn_precision=attn_precision,
+            operations=operations,
+            **made,
+        )
         self.to_k_ip = operations.Linear(context_dim, heads * dim_head, bias=False, **made)
         self.to_v_ip = operations.Linear(context_dim, heads * dim_head, bias=False, **made)
         self.alpha = nn.Parameter(torch.empty((), **made), requires_grad=False) if learned_scale else None
@@ -54,7 +75,9 @@ class ImageCrossAttention(CrossAttention):
         """x (N, H*W, C), context (N, T, D) -> (N, H*W, C); the image tokens come with transformer_options."""
         tokens = transformer_options[IMAGE_TOKENS]
         q = self.to_q(x)
-        text = self._attend(q, self.to_k(context), self.to_v(context if value is None else value), transformer_options, mask)
+        text = self._attend(
+            q, self.to_k(context), self.to_v(context if value is None else value), transformer_options, mask
+        )
         image = self._attend(q, self.to_k_ip(tokens), self.to_v_ip(tokens), transformer_options)
         if self.alpha is not None:
             image = image * (torch.tanh(comfy.ops.cast_to_input(self.alpha, image)) + 1)
@@ -81,29 +104,48 @@ class FollowedBlock(TimestepEmbedSequential):
 class VideoCrafterUNet(VideoUNet):
     """VideoCrafter's network.
 
-    temporal_conv: a temporal convolution in every ResBlock. max_distance: of relative positions in time, 0 = none. has_fps: an embedded
-    frame rate (or frame stride) is added to the timestep's. image_tokens: "" = none, "video" = the same for all frames, "frame" =
-    TOKENS_PER_FRAME for each frame, which binds the network to the number of frames that the tokens were made for.
+    temporal_conv: a temporal convolution in every ResBlock. max_distance: of relative positions in time, 0 =
+    none. has_fps: an embedded frame rate (or frame stride) is added to the timestep's. image_tokens: "" =
+    none, "video" = the same for all frames, "frame" = TOKENS_PER_FRAME for each frame, which binds the
+    network to the number of frames that the tokens were made for.
     """
 
-    def __init__(self, *, num_head_channels: int, temporal_conv: bool, max_distance: int, has_fps: bool, image_tokens: str = "",
-                 learned_image_scale: bool = False, **settings):
-        super().__init__(num_heads=-1, num_head_channels=num_head_channels, use_linear_in_transformer=True, **settings)
+    def __init__(
+        self,
+        *,
+        num_head_channels: int,
+        temporal_conv: bool,
+        max_distance: int,
+        has_fps: bool,
+        image_tokens: str = "",
+        learned_image_scale: bool = False,
+        **settings,
+    ):
+        super().__init__(
+            num_heads=-1, num_head_channels=num_head_channels, use_linear_in_transformer=True, **settings
+        )
         self.temporal_conv = temporal_conv
         self.max_distance = max_distance
         self.image_tokens = image_tokens
         self.learned_image_scale = learned_image_scale
         self.replace_layers(self._with_time)
-        first = TemporalTransformer(self.model_channels, INIT_HEADS, num_head_channels, max_distance=max_distance, **self.made_with)
+        first = TemporalTransformer(
+            self.model_channels, INIT_HEADS, num_head_channels, max_distance=max_distance, **self.made_with
+        )
         self.init_attn = TimestepEmbedSequential(first)
         self.input_blocks[0] = FollowedBlock(*self.input_blocks[0], follower=self.init_attn)
         self.fps_embedding = self._embedding() if has_fps else None
 
     def _embedding(self) -> nn.Sequential:
-        operations, made = self.made_with["operations"], {key: self.made_with[key] for key in ("dtype", "device")}
+        operations, made = (
+            self.made_with["operations"],
+            {key: self.made_with[key] for key in ("dtype", "device")},
+        )
         width = 4 * self.model_channels
         return nn.Sequential(
-            operations.Linear(self.model_channels, width, **made), nn.SiLU(), operations.Linear(width, width, **made)
+            operations.Linear(self.model_channels, width, **made),
+            nn.SiLU(),
+            operations.Linear(width, width, **made),
         )
 
     def _with_time(self, layer: nn.Module) -> list[nn.Module]:
@@ -113,14 +155,35 @@ class VideoCrafterUNet(VideoUNet):
             if self.image_tokens:
                 for block in layer.transformer_blocks:
                     block.attn2 = ImageCrossAttention(
-                        block.n_heads * block.d_head, self.context_dim, block.n_heads, block.d_head, self.learned_image_scale,
-                        block.attn_precision, **self.made_with,
+                        block.n_heads * block.d_head,
+                        self.context_dim,
+                        block.n_heads,
+                        block.d_head,
+                        self.learned_image_scale,
+                        block.attn_precision,
+                        **self.made_with,
                     )
-            return [layer, TemporalTransformer.like(layer, linear=True, max_distance=self.max_distance, **self.made_with)]
+            return [
+                layer,
+                TemporalTransformer.like(
+                    layer, linear=True, max_distance=self.max_distance, **self.made_with
+                ),
+            ]
         return [layer]
 
-    def _forward(self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, *, fps=None,
-                 image_tokens=None, **kwargs):
+    def _forward(
+        self,
+        x,
+        timesteps=None,
+        context=None,
+        y=None,
+        control=None,
+        transformer_options=None,
+        *,
+        fps=None,
+        image_tokens=None,
+        **kwargs,
+    ):
         """As VideoUNet; fps (B,) or (N,) frames per second or frame stride, image_tokens (B, T, D).
 
         Raises ValueError when one is missing that the network needs, or belongs to another number of frames.
@@ -129,19 +192,26 @@ class VideoCrafterUNet(VideoUNet):
         num_frames = frames_in_call(x.shape[0], options)
         if x.shape[1] != self.in_channels:
             raise ValueError(
-                f"this network reads {self.in_channels} channels and got {x.shape[1]}: its image is missing; put one of Zoetrope's "
-                f"image-to-video conditioning nodes between the prompts and the sampler."
+                f"this network reads {self.in_channels} channels and got {x.shape[1]}: its image is missing;"
+                " put one of Zoetrope's image-to-video conditioning nodes between the prompts and the"
+                " sampler."
             )
         if self.image_tokens:
             options[IMAGE_TOKENS] = self._tokens_of_frames(image_tokens, num_frames, x)
         if self.fps_embedding is not None:
             patches = options.get("patches", {})
-            options["patches"] = {**patches, "emb_patch": [*patches.get("emb_patch", []), self._fps_patch(fps, x.shape[0])]}
+            options["patches"] = {
+                **patches,
+                "emb_patch": [*patches.get("emb_patch", []), self._fps_patch(fps, x.shape[0])],
+            }
         return super()._forward(x, timesteps, context, y, control, options, **kwargs)
 
     def _fps_patch(self, fps: torch.Tensor | None, num_images: int):
         if fps is None:
-            raise ValueError("this network needs a frame rate; wire Zoetrope's frame rate or image-to-video conditioning node.")
+            raise ValueError(
+                "this network needs a frame rate; wire Zoetrope's frame rate or image-to-video conditioning"
+                " node."
+            )
         rows = fps.reshape(-1).repeat_interleave(num_images // fps.numel())
 
         def add_fps(emb, model_channels, transformer_options):
@@ -149,20 +219,22 @@ class VideoCrafterUNet(VideoUNet):
 
         return add_fps
 
-    def _tokens_of_frames(self, tokens: torch.Tensor | None, num_frames: int, x: torch.Tensor) -> torch.Tensor:
+    def _tokens_of_frames(
+        self, tokens: torch.Tensor | None, num_frames: int, x: torch.Tensor
+    ) -> torch.Tensor:
         if tokens is None:
             raise ValueError(
-                "this network makes a video of an image and got none; put one of Zoetrope's image-to-video conditioning nodes "
-                "between the prompts and the sampler."
+                "this network makes a video of an image and got none; put one of Zoetrope's image-to-video"
+                " conditioning nodes between the prompts and the sampler."
             )
         if self.image_tokens == "video":
             return tokens.to(x.dtype).repeat_interleave(num_frames, 0)
         trained = tokens.shape[1] // TOKENS_PER_FRAME
         if trained != num_frames:
             raise ValueError(
-                f"this network makes exactly {trained} frames at a time and got {num_frames}; give the latent {trained} frames, or for "
-                f"longer videos add Zoetrope's node 'Context Windows' with context_length={trained} and context_schedule="
-                f"standard_static, whose windows are all full."
+                f"this network makes exactly {trained} frames at a time and got {num_frames}; give the latent"
+                f" {trained} frames, or for longer videos add Zoetrope's node 'Context Windows' with"
+                f" context_length={trained} and context_schedule=standard_static, whose windows are all full."
             )
         return tokens.to(x.dtype).reshape(x.shape[0], TOKENS_PER_FRAME, tokens.shape[2])
 
@@ -174,14 +246,27 @@ def network() -> type:
 
 def settings(shapes: FileShapes) -> dict[str, Any]:
     """Constructor arguments of VideoCrafterUNet from shapes without the prefix."""
-    inner = agreed_size(shapes, {"init_attn.0.proj_in.weight": 0, "init_attn.0.proj_in.bias": 0, "init_attn.0.proj_out.weight": 1})
-    named = shapes.renamed(lambda key: re.sub(r"^init_attn\.0\.", "input_blocks.0.1.", key))  # the same structure, ModelScope's name
+    inner = agreed_size(
+        shapes,
+        {"init_attn.0.proj_in.weight": 0, "init_attn.0.proj_in.bias": 0, "init_attn.0.proj_out.weight": 1},
+    )
+    named = shapes.renamed(
+        lambda key: re.sub(r"^init_attn\.0\.", "input_blocks.0.1.", key)
+    )  # the same structure, ModelScope's name
     first = shapes["input_blocks.0.0.weight"]
-    image_channels = 4 if first[1:2] == (8,) else 0  # DynamiCrafter's; ModelScope's reader knows the noisy latent only
-    named["input_blocks.0.0.weight"] = (*first[:1], *(size - image_channels for size in first[1:2]), *first[2:])
+    image_channels = (
+        4 if first[1:2] == (8,) else 0
+    )  # DynamiCrafter's; ModelScope's reader knows the noisy latent only
+    named["input_blocks.0.0.weight"] = (
+        *first[:1],
+        *(size - image_channels for size in first[1:2]),
+        *first[2:],
+    )
     common = original_settings(named)
     del common["first_heads"]
-    tables = {shape[0] for key, shape in shapes.items() if key.endswith("relative_position_k.embeddings_table")}
+    tables = {
+        shape[0] for key, shape in shapes.items() if key.endswith("relative_position_k.embeddings_table")
+    }
     image_tokens = ""
     if any(".to_k_ip." in key for key in shapes):
         image_tokens = "frame" if image_channels else "video"
@@ -203,7 +288,9 @@ def to_network(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor
 
 
 def _parts(shapes: Shapes) -> frozenset[str]:
-    """Which optional parts a file's network has; empty for other files, which lack the transformer behind the first convolution."""
+    """Which optional parts a file's network has; empty for other
+    files, which lack the transformer behind the first convolution.
+    """
     keys = [key[len(PREFIX) :] for key in shapes if key.startswith(PREFIX)]
     if not any(key.startswith("init_attn.") for key in keys):
         return frozenset()
@@ -215,8 +302,12 @@ def _parts(shapes: Shapes) -> frozenset[str]:
         "alpha": (".attn2.alpha",),
     }
     parts = {part for part, texts in marks.items() if any(text in key for key in keys for text in texts)}
-    # Two witnesses, so that a damaged file is not taken for another system: the first convolution and the number of image tokens.
-    first, tokens = shapes.get(f"{PREFIX}input_blocks.0.0.weight"), shapes.get("image_proj_model.latents", (1, 0))
+    # Two witnesses, so that a damaged file is not taken for another
+    # system: the first convolution and the number of image tokens.
+    first, tokens = (
+        shapes.get(f"{PREFIX}input_blocks.0.0.weight"),
+        shapes.get("image_proj_model.latents", (1, 0)),
+    )
     concat = first[1:2] == (8,) if first else tokens[1:2] > (TOKENS_PER_FRAME,)
     return frozenset(parts | ({"concat"} if concat else set()) | {"network"})
 
@@ -226,7 +317,9 @@ def _claims(*parts: str):
 
 
 def _sampling(default_scale: float | None = None, **fixed):
-    """How a system is sampled; the scale is read from the file's `scale_arr`, which files reduced by others may lack."""
+    """How a system is sampled; the scale is read from the
+    file's `scale_arr`, which files reduced by others may lack.
+    """
 
     def sampling(tensors: Mapping) -> Sampling:
         return Sampling(base_scale=_base_scale(tensors, default_scale), **fixed)
@@ -241,9 +334,19 @@ def _base_scale(tensors: Mapping, default: float | None) -> float | None:
 def _system(name: str, title: str, parts: tuple[str, ...], sampling, **more) -> VideoSystem:
     conditions = {"fps": "fps", "concat": "concat_image", "image": "image_tokens"}
     return VideoSystem(
-        name=name, title=title, prefix=PREFIX, claims=_claims(*parts), network=network, settings=settings, to_network=to_network,
-        sampling=sampling, memory_usage_factor=MEMORY, num_frames=16, fixed_length="concat" in parts,
-        conditions=tuple(conditions[part] for part in parts if part in conditions), **more,
+        name=name,
+        title=title,
+        prefix=PREFIX,
+        claims=_claims(*parts),
+        network=network,
+        settings=settings,
+        to_network=to_network,
+        sampling=sampling,
+        memory_usage_factor=MEMORY,
+        num_frames=16,
+        fixed_length="concat" in parts,
+        conditions=tuple(conditions[part] for part in parts if part in conditions),
+        **more,
     )
 
 
@@ -264,12 +367,34 @@ def _dynamicrafter(tensors: Mapping) -> VideoSystem:
 
 SYSTEMS = (
     _system("videocrafter1_t2v_512", "VideoCrafter1 text to video 512", ("positions",), _sampling()),
-    _system("videocrafter1_t2v_1024", "VideoCrafter1 text to video 1024", ("positions", "fps"), _sampling(0.3), default_fps=28),
-    _system("videocrafter2_t2v_512", "VideoCrafter2 text to video 512", ("fps", "convolution"), _sampling(0.7), default_fps=28),
-    _system("videocrafter1_i2v_512", "VideoCrafter1 image to video 512", ("fps", "convolution", "image"), _sampling(0.7), default_fps=8),
+    _system(
+        "videocrafter1_t2v_1024",
+        "VideoCrafter1 text to video 1024",
+        ("positions", "fps"),
+        _sampling(0.3),
+        default_fps=28,
+    ),
+    _system(
+        "videocrafter2_t2v_512",
+        "VideoCrafter2 text to video 512",
+        ("fps", "convolution"),
+        _sampling(0.7),
+        default_fps=28,
+    ),
+    _system(
+        "videocrafter1_i2v_512",
+        "VideoCrafter1 image to video 512",
+        ("fps", "convolution", "image"),
+        _sampling(0.7),
+        default_fps=8,
+    ),
     _system("dynamicrafter_256", "DynamiCrafter 256", (*_DC, "alpha"), _sampling(), default_fps=3),
     _system(
-        "dynamicrafter_512", "DynamiCrafter 512, 512 interpolation or 1024", _DC,
-        _sampling(0.7, prediction="v", zero_terminal_snr=True), default_fps=24, refine=_dynamicrafter,
+        "dynamicrafter_512",
+        "DynamiCrafter 512, 512 interpolation or 1024",
+        _DC,
+        _sampling(0.7, prediction="v", zero_terminal_snr=True),
+        default_fps=24,
+        refine=_dynamicrafter,
     ),
 )

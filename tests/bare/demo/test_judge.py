@@ -1,4 +1,5 @@
 """The judge reads ground truth without error worth mentioning, and tells a clip from its shuffled frames."""
+
 import random
 
 import pytest

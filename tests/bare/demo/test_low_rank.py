@@ -1,4 +1,7 @@
-"""Low-rank changes: nothing at first, then W + up @ down, each third of a fused matrix with a change of its own."""
+"""Low-rank changes: nothing at first, then W + up @ down,
+each third of a fused matrix with a change of its own.
+"""
+
 import torch
 from torch import nn
 from zoetrope.demo import low_rank

@@ -1,4 +1,5 @@
 """The parts of the training that are not the networks: optimiser, fast norm, the autoencoder's fixed half."""
+
 import torch
 from zoetrope.demo import networks, optimiser, world
 from zoetrope.demo.fast_norm import speed_up
@@ -37,7 +38,9 @@ def test_optimiser_finds_a_matrix_and_a_vector_and_resumes():
 def test_optimiser_goes_on_from_a_state_that_knows_some_of_the_weights():
     parameters = {"known": torch.nn.Parameter(torch.ones(3, 2)), "new": torch.nn.Parameter(torch.ones(4))}
     best = optimiser.MasterOptimiser(parameters.items(), (), ema=0.9)
-    best.load_state_dict({"master": {"known": torch.full((3, 2), 5.0)}, "average": {"known": torch.full((3, 2), 4.0)}})
+    best.load_state_dict(
+        {"master": {"known": torch.full((3, 2), 5.0)}, "average": {"known": torch.full((3, 2), 4.0)}}
+    )
     assert bool((parameters["known"] == 5).all()) and bool((parameters["new"] == 1).all())
     (parameters["known"].sum() + parameters["new"].sum()).backward()
     best.step(0.01)
@@ -53,7 +56,9 @@ def test_fast_norm_is_group_norm():
     want_grads = torch.autograd.grad(want, (x, norm.weight, norm.bias), upstream)
     got = speed_up(norm)(x)
     torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(torch.autograd.grad(got, (x, norm.weight, norm.bias), upstream), want_grads, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        torch.autograd.grad(got, (x, norm.weight, norm.bias), upstream), want_grads, atol=1e-5, rtol=1e-5
+    )
 
 
 def test_latents_hold_the_colours():

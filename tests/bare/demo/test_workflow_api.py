@@ -1,4 +1,5 @@
 """demo/workflow_api.py: a saved workflow becomes the graph that the front end would send."""
+
 import pytest
 from zoetrope.demo.workflow_api import to_api
 
@@ -12,29 +13,49 @@ INFO = {
                 "seed": ["INT", {"default": 0, "control_after_generate": True}],
                 "cfg": ["FLOAT", {"default": 8.0}],
             },
-            "optional": {"note": ["STRING", {"default": "none"}], "mask": ["MASK", {}], "hook": ["FLOAT", {"forceInput": True}]},
+            "optional": {
+                "note": ["STRING", {"default": "none"}],
+                "mask": ["MASK", {}],
+                "hook": ["FLOAT", {"forceInput": True}],
+            },
         },
         "input_order": {"required": ["model", "seed", "steps", "cfg"], "optional": ["note", "mask", "hook"]},
     },
-    "Patch": {"input": {"required": {"clip": ["CLIP", {}], "model": ["MODEL", {}], "strength": ["FLOAT", {"default": 1.0}]}}},
+    "Patch": {
+        "input": {
+            "required": {
+                "clip": ["CLIP", {}],
+                "model": ["MODEL", {}],
+                "strength": ["FLOAT", {"default": 1.0}],
+            }
+        }
+    },
     "LoadPicture": {
-        "input": {"required": {"image": [["x.png"], {"image_upload": True}]}, "optional": {"fps": ["INT", {"default": 7}]}},
+        "input": {
+            "required": {"image": [["x.png"], {"image_upload": True}]},
+            "optional": {"fps": ["INT", {"default": 7}]},
+        }
     },
     "Save": {
         "input": {
             "required": {
                 "codec": [
                     "COMFY_DYNAMICCOMBO_V3",
-                    {"options": [
-                        {"key": "auto", "inputs": {"required": {}}},
-                        {"key": "h264", "inputs": {"required": {}, "optional": {"crf": ["INT", {"default": 23}]}}},
-                    ]},
+                    {
+                        "options": [
+                            {"key": "auto", "inputs": {"required": {}}},
+                            {
+                                "key": "h264",
+                                "inputs": {"required": {}, "optional": {"crf": ["INT", {"default": 23}]}},
+                            },
+                        ]
+                    },
                 ],
                 "prefix": ["STRING", {"default": "video"}],
             }
         }
     },
-}  # fmt: skip
+}
 
 
 def node(number, kind, values=(), inputs=(), outputs=(), **more):
@@ -52,8 +73,14 @@ SAMPLER_VALUES = [41, "randomize", 5, 2.5, "words"]
 
 
 def test_widget_values_follow_the_order_of_the_definition_and_skip_the_seed_control():
-    graph = graph_of([LOADER, node(2, "Sampler", SAMPLER_VALUES, [("model", "MODEL", 9)])], [[9, 1, 0, 2, 0, "MODEL"]])
-    assert graph["1"] == {"class_type": "Loader", "inputs": {"file": "b.safetensors"}, "_meta": {"title": "Loader"}}
+    graph = graph_of(
+        [LOADER, node(2, "Sampler", SAMPLER_VALUES, [("model", "MODEL", 9)])], [[9, 1, 0, 2, 0, "MODEL"]]
+    )
+    assert graph["1"] == {
+        "class_type": "Loader",
+        "inputs": {"file": "b.safetensors"},
+        "_meta": {"title": "Loader"},
+    }
     assert graph["2"]["inputs"] == {"model": ["1", 0], "seed": 41, "steps": 5, "cfg": 2.5, "note": "words"}
 
 
@@ -64,14 +91,22 @@ def test_links_of_version_1_are_objects():
 
 
 def test_widgets_without_a_saved_value_get_their_default():
-    assert graph_of([node(1, "Sampler", [41])], [])["1"]["inputs"] == {"seed": 41, "steps": 20, "cfg": 8.0, "note": "none"}
+    assert graph_of([node(1, "Sampler", [41])], [])["1"]["inputs"] == {
+        "seed": 41,
+        "steps": 20,
+        "cfg": 8.0,
+        "note": "none",
+    }
     assert graph_of([node(1, "Loader")], [])["1"]["inputs"] == {"file": "a.safetensors"}
 
 
 def test_a_bypassed_node_hands_on_the_input_of_the_same_type():
     patch = node(2, "Patch", [0.5], [("clip", "CLIP", 7), ("model", "MODEL", 8)], ["MODEL"], mode=4)
     sampler = node(3, "Sampler", SAMPLER_VALUES, [("model", "MODEL", 9)])
-    graph = graph_of([LOADER, patch, sampler], [[7, 1, 1, 2, 0, "CLIP"], [8, 1, 0, 2, 1, "MODEL"], [9, 2, 0, 3, 0, "MODEL"]])
+    graph = graph_of(
+        [LOADER, patch, sampler],
+        [[7, 1, 1, 2, 0, "CLIP"], [8, 1, 0, 2, 1, "MODEL"], [9, 2, 0, 3, 0, "MODEL"]],
+    )
     assert set(graph) == {"1", "3"}
     assert graph["3"]["inputs"]["model"] == ["1", 0]
 
@@ -95,7 +130,10 @@ def test_reroutes_primitives_and_notes_are_resolved_away():
 
 
 def test_upload_buttons_save_a_value_that_is_no_input():
-    assert graph_of([node(1, "LoadPicture", ["y.png", "image", 5])], [])["1"]["inputs"] == {"image": "y.png", "fps": 5}
+    assert graph_of([node(1, "LoadPicture", ["y.png", "image", 5])], [])["1"]["inputs"] == {
+        "image": "y.png",
+        "fps": 5,
+    }
 
 
 def test_dynamic_combo_takes_the_values_of_its_choice():
@@ -115,17 +153,29 @@ def test_values_that_fit_no_widget():
 
 
 def in_a_subgraph(host_values=(), model_link=1, mode=0):
-    """A loader, a node that is a subgraph of one sampler with two inputs (the model, the widget `cfg`), and a patch behind it."""
+    """A loader, a node that is a subgraph of one sampler with two
+    inputs (the model, the widget `cfg`), and a patch behind it.
+    """
     sampler = node(7, "Sampler", SAMPLER_VALUES, [("model", "MODEL", 3), ("cfg", "FLOAT", 4)], ["MODEL"])
     links = [
         {"id": 3, "origin_id": -10, "origin_slot": 0, "target_id": 7, "target_slot": 0, "type": "MODEL"},
         {"id": 4, "origin_id": -10, "origin_slot": 1, "target_id": 7, "target_slot": 1, "type": "FLOAT"},
         {"id": 5, "origin_id": 7, "origin_slot": 0, "target_id": -20, "target_slot": 0, "type": "MODEL"},
     ]
-    inputs = [{"name": "network", "type": "MODEL", "linkIds": [3]}, {"name": "guidance", "type": "FLOAT", "linkIds": [4]}]
+    inputs = [
+        {"name": "network", "type": "MODEL", "linkIds": [3]},
+        {"name": "guidance", "type": "FLOAT", "linkIds": [4]},
+    ]
     outputs = [{"name": "MODEL", "type": "MODEL", "linkIds": [5]}]
     stage = {"id": "stage", "nodes": [sampler], "links": links, "inputs": inputs, "outputs": outputs}
-    host = node(2, "stage", host_values, [("network", "MODEL", model_link), ("guidance", "FLOAT", None)], ["MODEL"], mode=mode)
+    host = node(
+        2,
+        "stage",
+        host_values,
+        [("network", "MODEL", model_link), ("guidance", "FLOAT", None)],
+        ["MODEL"],
+        mode=mode,
+    )
     sampler["inputs"][1]["widget"] = {"name": "cfg"}
     patch = node(9, "Patch", [0.5], [("model", "MODEL", 2)], ["MODEL"])
     return {
@@ -165,13 +215,15 @@ def test_a_subgraph_that_is_switched_off():
 def test_subgraphs_in_subgraphs():
     inner = in_a_subgraph()
     outer = {
-        "id": "both", "nodes": inner["nodes"][1:], "inputs": [{"name": "model", "type": "MODEL", "linkIds": [1]}],
+        "id": "both",
+        "nodes": inner["nodes"][1:],
+        "inputs": [{"name": "model", "type": "MODEL", "linkIds": [1]}],
         "links": [
             {"id": 1, "origin_id": -10, "origin_slot": 0, "target_id": 2, "target_slot": 0, "type": "MODEL"},
             {"id": 2, "origin_id": 2, "origin_slot": 0, "target_id": 9, "target_slot": 0, "type": "MODEL"},
         ],
         "outputs": [],
-    }  # fmt: skip
+    }
     host = node(5, "both", [], [("model", "MODEL", 1)])
     workflow = {"nodes": [LOADER, host], "links": [[1, 1, 0, 5, 0, "MODEL"]]}
     workflow["definitions"] = {"subgraphs": [outer, *inner["definitions"]["subgraphs"]]}

@@ -1,4 +1,5 @@
 """The world is the same on every machine and keeps its own rules."""
+
 import random
 
 import pytest
@@ -10,7 +11,9 @@ from zoetrope.demo.dusk import at_dusk, by_day
 def test_a_seed_is_a_scene():
     assert world.scene_from_seed(11) == world.scene_from_seed(11)
     assert world.scene_from_seed(11) != world.scene_from_seed(13)
-    assert torch.equal(world.render_clip(world.scene_from_seed(11), 3), world.render_clip(world.scene_from_seed(11), 3))
+    assert torch.equal(
+        world.render_clip(world.scene_from_seed(11), 3), world.render_clip(world.scene_from_seed(11), 3)
+    )
 
 
 def test_the_scenes_of_seeds_do_not_change():
@@ -33,7 +36,9 @@ def test_a_thing_stays_inside_the_frame(motion):
         assert centres.max() <= world.SIZE - scene.margin + 1e-3
 
 
-@pytest.mark.parametrize(("motion", "axis", "sign"), [("left", 0, -1), ("right", 0, 1), ("up", 1, -1), ("down", 1, 1)])
+@pytest.mark.parametrize(
+    ("motion", "axis", "sign"), [("left", 0, -1), ("right", 0, 1), ("up", 1, -1), ("down", 1, 1)]
+)
 def test_a_drift_goes_where_its_name_says_for_sixteen_frames(motion, axis, sign):
     for seed in range(17):
         steps = world.path(world.scene_from_seed(seed, motion=motion), 16).diff(dim=0)
@@ -83,10 +88,16 @@ def test_what_grows_shrinks_spins_and_blinks_does():
     assert (poses("grow").radii.diff() > 0.4).all() and (poses("shrink").radii.diff() < -0.4).all()
     assert (poses("spin").angles.diff() > 0.1).all()
     assert 6 <= int(poses("blink").opacities.sum()) <= 13
-    assert all(torch.equal(poses(m).centres, poses(m).centres[:1].expand(16, 2)) for m in ("grow", "shrink", "spin", "blink"))
+    assert all(
+        torch.equal(poses(m).centres, poses(m).centres[:1].expand(16, 2))
+        for m in ("grow", "shrink", "spin", "blink")
+    )
 
 
-@pytest.mark.parametrize(("camera", "axis", "sign"), [("pan right", 0, -1), ("pan left", 0, 1), ("pan up", 1, 1), ("pan down", 1, -1)])
+@pytest.mark.parametrize(
+    ("camera", "axis", "sign"),
+    [("pan right", 0, -1), ("pan left", 0, 1), ("pan up", 1, 1), ("pan down", 1, -1)],
+)
 def test_what_is_seen_moves_against_a_pan(camera, axis, sign):
     seen = world.poses(world.random_scene(random.Random(5), motion="still", camera=camera), 16)
     steps = seen.centres.diff(dim=0)
@@ -116,7 +127,9 @@ def test_a_shape_that_cannot_be_seen_to_turn_is_refused():
 
 
 def test_a_motion_that_leaves_the_view_of_the_camera_is_refused():
-    with pytest.raises(ValueError, match="motion=right does not stay in view while camera=pan left; choose another"):
+    with pytest.raises(
+        ValueError, match="motion=right does not stay in view while camera=pan left; choose another"
+    ):
         world.random_scene(random.Random(1), motion="right", camera="pan left")
 
 

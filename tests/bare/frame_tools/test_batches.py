@@ -1,8 +1,16 @@
 """Frames of images, masks, latents and video latents: all are taken, joined and repeated alike,
 with their noise masks and noise numbers."""
+
 import pytest
 import torch
-from zoetrope.frame_tools.batches import count_frames, frame_size, interleave_frames, join_frames, repeat_frames, take_frames
+from zoetrope.frame_tools.batches import (
+    count_frames,
+    frame_size,
+    interleave_frames,
+    join_frames,
+    repeat_frames,
+    take_frames,
+)
 
 F, H, W = 5, 3, 7
 
@@ -85,9 +93,15 @@ def test_a_picture_without_a_batch_counts_as_one_mask():
     assert join_frames(mask, torch.rand(2, H, W)).shape == (3, H, W)
 
 
-@pytest.mark.parametrize(("kind", "shape"), [
-    ("latent", (F, 1, 6, 14)), ("latent", (F, 6, 14)), ("video latent", (1, 1, F, H, W)), ("video latent", (F, 6, 14)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        ("latent", (F, 1, 6, 14)),
+        ("latent", (F, 6, 14)),
+        ("video latent", (1, 1, F, H, W)),
+        ("video latent", (F, 6, 14)),
+    ],
+)
 def test_noise_masks_follow_their_frames(kind, shape):
     latent = {**MAKERS[kind](), "noise_mask": marked(*shape, axis=shape.index(F))}
     mask = take_frames(latent, [4, 1])["noise_mask"]
@@ -96,7 +110,12 @@ def test_noise_masks_follow_their_frames(kind, shape):
 
 def test_a_noise_mask_for_all_frames_stays_one_and_a_short_one_is_repeated_as_samplers_do():
     latent = MAKERS["latent"]()
-    assert take_frames({**latent, "noise_mask": torch.ones(1, H, W)}, [4, 1])["noise_mask"].shape == (1, 1, H, W)
+    assert take_frames({**latent, "noise_mask": torch.ones(1, H, W)}, [4, 1])["noise_mask"].shape == (
+        1,
+        1,
+        H,
+        W,
+    )
     taken = take_frames({**latent, "noise_mask": marked(2, H, W, axis=0)}, [2, 3, 4])
     assert taken["noise_mask"][:, 0, 0, 0].tolist() == [0, 1, 0]
 
@@ -143,14 +162,20 @@ def test_joined_latents_keep_numbers_of_noise_that_were_given():
     assert join_frames({**latent, "batch_index": [5, 6]}, latent, crossfade=1)["batch_index"] == [5, 6, 1]
 
 
-@pytest.mark.parametrize(("other", "told"), [
-    (lambda: MAKERS["mask"](), "the first is IMAGE, the second MASK. Wire two IMAGEs"),
-    (lambda: torch.zeros(F, H, W + 1, 3), r"\(3, 7, 3\), the second \(3, 8, 3\) \(height, width, channels\); bring them to one size"),
-    (lambda: torch.zeros(F, H, W, 4), "must have frames of one size"),
-    (lambda: [1, 2], "must be an IMAGE, a MASK or a LATENT; this is a list"),
-    (lambda: torch.zeros(0, H, W, 3), "this IMAGE has no frames"),
-    (lambda: {"samples": torch.zeros(2, 3, 5)}, r"latents must be \(F, C, H, W\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (lambda: MAKERS["mask"](), "the first is IMAGE, the second MASK. Wire two IMAGEs"),
+        (
+            lambda: torch.zeros(F, H, W + 1, 3),
+            r"\(3, 7, 3\), the second \(3, 8, 3\) \(height, width, channels\); bring them to one size",
+        ),
+        (lambda: torch.zeros(F, H, W, 4), "must have frames of one size"),
+        (lambda: [1, 2], "must be an IMAGE, a MASK or a LATENT; this is a list"),
+        (lambda: torch.zeros(0, H, W, 3), "this IMAGE has no frames"),
+        (lambda: {"samples": torch.zeros(2, 3, 5)}, r"latents must be \(F, C, H, W\)"),
+    ],
+)
 def test_what_does_not_go_together_is_refused(other, told):
     with pytest.raises(ValueError, match=told):
         if isinstance(other(), dict):

@@ -1,4 +1,5 @@
 """Even colours: flicker goes, slow changes stay, and a reference frame's colours are met."""
+
 import pytest
 import torch
 from zoetrope.frame_tools.flicker import colour_statistics, even_colours
@@ -20,7 +21,9 @@ def test_flicker_goes_and_a_slow_change_stays():
     even = even_colours(frames, radius=3, strength=1)
     assert roughness(even) < 0.15 * roughness(frames)
     means = even.mean((1, 2, 3))
-    assert (means.diff() > 0).all() and means[-1] - means[0] > 0.6 * float(frames[-1].mean() - frames[0].mean())
+    assert (means.diff() > 0).all() and means[-1] - means[0] > 0.6 * float(
+        frames[-1].mean() - frames[0].mean()
+    )
 
 
 def test_strength_goes_from_nothing_to_all():
@@ -55,10 +58,15 @@ def test_the_frames_that_came_in_are_not_changed():
     assert torch.equal(frames, before)
 
 
-@pytest.mark.parametrize(("arguments", "told"), [
-    ((0.0, 1.0, None), "radius=0 frames must be above 0"), ((4.0, 1.5, None), "strength=1.5 must be 0"),
-    ((4.0, 1.0, 2), "reference_frame=2 is not there; these are 2 frames"), ((4.0, 1.0, -3), "reference_frame=-3"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((0.0, 1.0, None), "radius=0 frames must be above 0"),
+        ((4.0, 1.5, None), "strength=1.5 must be 0"),
+        ((4.0, 1.0, 2), "reference_frame=2 is not there; these are 2 frames"),
+        ((4.0, 1.0, -3), "reference_frame=-3"),
+    ],
+)
 def test_bad_settings_are_refused(arguments, told):
     with pytest.raises(ValueError, match=told):
         even_colours(flickering([1.0, 0.5]), *arguments)

@@ -1,4 +1,7 @@
-"""Optical flow against known movements, and the colours it is drawn in against those of the Middlebury benchmark."""
+"""Optical flow against known movements, and the colours
+it is drawn in against those of the Middlebury benchmark.
+"""
+
 import pytest
 import torch
 import torch.nn.functional as nn
@@ -18,7 +21,9 @@ def moved(frame, x, y):
     rows = torch.arange(H).view(-1, 1).expand(H, W) - y
     columns = torch.arange(W).view(1, -1).expand(H, W) - x
     grid = torch.stack([(2 * columns + 1) / W - 1, (2 * rows + 1) / H - 1], -1)[None].float()
-    return nn.grid_sample(frame.movedim(-1, 0)[None], grid, padding_mode="reflection", align_corners=False)[0].movedim(0, -1)
+    return nn.grid_sample(frame.movedim(-1, 0)[None], grid, padding_mode="reflection", align_corners=False)[
+        0
+    ].movedim(0, -1)
 
 
 @pytest.mark.parametrize("movement", [(0.0, 0.0), (3.0, 0.0), (0.0, -5.0), (0.4, 0.7), (-5.0, 3.5)])
@@ -49,7 +54,12 @@ def test_grey_frames_and_small_ones_have_a_flow_too():
 
 def test_a_clip_has_a_step_less_than_frames():
     steps = []
-    assert optical_flow.flow_frames(torch.rand(3, 13, 17, 3), progress=lambda: steps.append(1)).shape == (2, 2, 13, 17)
+    assert optical_flow.flow_frames(torch.rand(3, 13, 17, 3), progress=lambda: steps.append(1)).shape == (
+        2,
+        2,
+        13,
+        17,
+    )
     assert len(steps) == 2
     with pytest.raises(ValueError, match="movement needs at least 2 frames, got 1"):
         optical_flow.flow_frames(torch.rand(1, 13, 17, 3))

@@ -1,4 +1,7 @@
-"""Comparison grids, contact sheets, labels and plots: every pixel of a clip is where it belongs, and text says what it should."""
+"""Comparison grids, contact sheets, labels and plots: every pixel
+of a clip is where it belongs, and text says what it should.
+"""
+
 import pytest
 import torch
 from PIL import ImageFont
@@ -18,9 +21,18 @@ def test_clips_stand_side_by_side_under_their_labels():
     assert out[:, 12:, 30:34].max() == 0
 
 
-@pytest.mark.parametrize(("count", "columns", "cells"), [
-    (1, 0, (1, 1)), (2, 0, (1, 2)), (3, 0, (1, 3)), (4, 0, (2, 2)), (5, 0, (2, 3)), (3, 1, (3, 1)), (2, 9, (1, 2)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("count", "columns", "cells"),
+    [
+        (1, 0, (1, 1)),
+        (2, 0, (1, 2)),
+        (3, 0, (1, 3)),
+        (4, 0, (2, 2)),
+        (5, 0, (2, 3)),
+        (3, 1, (3, 1)),
+        (2, 9, (1, 2)),
+    ],
+)
 def test_grids_have_the_columns_asked_for(count, columns, cells):
     out = grids.compare_clips([clip(1, 10, 14)] * count, [], columns, gap=2)
     assert out.shape[1:3] == (cells[0] * 12 - 2, cells[1] * 16 - 2)
@@ -45,11 +57,16 @@ def test_sides_are_even():
     assert grids.compare_clips([clip(1, 5, 7)], []).shape == (1, 6, 8, 3)
 
 
-@pytest.mark.parametrize(("clips", "names", "length", "told"), [
-    ([], [], "longest", "nothing to compare"), ([clip(1, 2, 2)], ["a", "b"], "longest", "2 labels for 1 clips"),
-    ([clip(1, 2, 2), clip(0, 2, 2)], [], "longest", "clip 2 has no frames"), ([clip(1, 2, 2)], [], "middle", "length='middle'"),
-    ([clip(1, 2, 20000)] * 2, [], "longest", "40004x2 pixels, at most 32768"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("clips", "names", "length", "told"),
+    [
+        ([], [], "longest", "nothing to compare"),
+        ([clip(1, 2, 2)], ["a", "b"], "longest", "2 labels for 1 clips"),
+        ([clip(1, 2, 2), clip(0, 2, 2)], [], "longest", "clip 2 has no frames"),
+        ([clip(1, 2, 2)], [], "middle", "length='middle'"),
+        ([clip(1, 2, 20000)] * 2, [], "longest", "40004x2 pixels, at most 32768"),
+    ],
+)
 def test_what_cannot_be_compared_is_refused(clips, names, length, told):
     with pytest.raises(ValueError, match=told):
         grids.compare_clips(clips, names, length=length)
@@ -122,20 +139,26 @@ def test_differences_are_means_over_a_frame():
         plots.frame_differences(frames[:1])
 
 
-@pytest.mark.parametrize(("largest", "steps"), [
-    (1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (37, [0, 10, 20, 30, 40]), (0.03, [0, 0.01, 0.02, 0.03]), (255, [0, 100, 200, 300]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("largest", "steps"),
+    [
+        (1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (37, [0, 10, 20, 30, 40]),
+        (0.03, [0, 0.01, 0.02, 0.03]),
+        (255, [0, 100, 200, 300]),
+    ],
+)
 def test_axes_have_round_numbers(largest, steps):
     assert plots.nice_steps(largest) == pytest.approx(steps)
 
 
 def test_curves_are_drawn_in_their_colours_and_high_values_high():
     values = [1.0] * 40 + [9.0] + [1.0] * 40
-    picture = plots.plot_differences([values, [5.0] * 30], ["peak", "flat"], 300, 200)
-    assert picture.shape == (1, 200, 300, 3)
+    image = plots.plot_differences([values, [5.0] * 30], ["peak", "flat"], 300, 200)
+    assert image.shape == (1, 200, 300, 3)
 
     def rows(colour):
-        area = picture[0, 50:160, 40:]
+        area = image[0, 50:160, 40:]
         return ((area - torch.tensor(colour) / 255).abs().amax(-1) < 0.02).nonzero()
 
     peak, flat = rows(plots.COLOURS[0]), rows(plots.COLOURS[1])

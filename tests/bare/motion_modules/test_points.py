@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
-from zoetrope.motion_modules.call import Call, frames_in_call, in_forward, running_forward, running_frames, strength_over_frames
+from zoetrope.motion_modules.call import (
+    Call,
+    frames_in_call,
+    in_forward,
+    running_forward,
+    running_frames,
+    strength_over_frames,
+)
 from zoetrope.motion_modules.joint_norm import joint_norm
 from zoetrope.motion_modules.points import Applied, Point, inject
 from zoetrope.tests.rounding import assert_same
@@ -78,7 +85,10 @@ def test_a_later_method_stands_outside_of_an_earlier_one(network):
     def act(name):
         return lambda call, inner, x: (order.append(name), inner(x))[1]
 
-    with inject(network, {"blocks.0": act("first")}, everywhere), inject(network, {"blocks.0": act("second")}, everywhere):
+    with (
+        inject(network, {"blocks.0": act("first")}, everywhere),
+        inject(network, {"blocks.0": act("second")}, everywhere),
+    ):
         network(torch.ones(1, 3))
     assert order == ["second", "first"]
 
@@ -116,7 +126,9 @@ def test_gradients_are_the_same_with_layers_that_run_again_in_the_backward_pass(
     gradients = []
     for checkpointed in (False, True):
         network = Network(checkpointed)
-        network.load_state_dict({key: torch.ones_like(value) / 3 for key, value in network.state_dict().items()})
+        network.load_state_dict(
+            {key: torch.ones_like(value) / 3 for key, value in network.state_dict().items()}
+        )
         with inject(network, {"blocks.0": act, "blocks.1": act}, everywhere):
             network(torch.arange(15.0).view(5, 3)).square().mean().backward()
         gradients.append([gain.grad.clone(), *(p.grad for p in network.parameters())])
@@ -158,7 +170,9 @@ def test_one_strength_for_each_image_scales_what_is_added(network):
     with in_forward(network, 3, {}) as forward:
         call = Call(forward, 3, strength=torch.tensor([0.0, 1.0, 2.0]).view(-1, 1, 1, 1))
         assert call.num_videos == 1
-        torch.testing.assert_close(call.add(x, torch.ones_like(x)), x + torch.tensor([0.0, 1.0, 2.0]).view(-1, 1, 1, 1))
+        torch.testing.assert_close(
+            call.add(x, torch.ones_like(x)), x + torch.tensor([0.0, 1.0, 2.0]).view(-1, 1, 1, 1)
+        )
 
 
 @pytest.mark.parametrize("methods", [1, 2])

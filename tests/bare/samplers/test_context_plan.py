@@ -35,7 +35,7 @@ def test_cells_are_coloured_where_a_window_has_the_frame():
 def test_a_large_plan_gets_smaller_cells_and_one_that_is_too_large_is_refused():
     windows = [list(range(start, start + 16)) for start in range(0, 4000, 16)]
     step = (windows, [[1.0] * 16] * len(windows))
-    picture = draw_plan([step], 4000)
-    assert picture.shape == (250 * 4, 4000 * 4, 3)
+    image = draw_plan([step], 4000)
+    assert image.shape == (250 * 4, 4000 * 4, 3)
     with pytest.raises(ValueError, match="lower steps or num_frames"):
         draw_plan([step] * 100, 4000)

@@ -17,7 +17,9 @@ STEPS = (0, 1, 2, 3, 5, 11, 20)
 
 def settings():
     lengths = (1, 2, 3, 5, 8, 16)
-    for num_frames, length in itertools.product((1, 2, 3, 7, 13, 16, 17, 20, 23, 31, 32, 33, 64, 97), lengths):
+    for num_frames, length in itertools.product(
+        (1, 2, 3, 7, 13, 16, 17, 20, 23, 31, 32, 33, 64, 97), lengths
+    ):
         for overlap in sorted({0, 1, length // 4, length // 2, length - 1}):
             if overlap < length:
                 yield num_frames, length, overlap
@@ -93,7 +95,8 @@ def test_stride_adds_windows_of_every_second_frame():
 
 
 def test_looped_stride_1_is_animatediffs_schedule():
-    # AnimateDiff: j from round(F * halving) while j < F + round(F * halving) - overlap, by length - overlap, modulo F
+    # AnimateDiff: j from round(F * halving) while j < F +
+    # round(F * halving) - overlap, by length - overlap, modulo F
     for step, offset in ((0, 0), (1, 16), (2, 8), (3, 24)):
         windows = create_context_windows("looped_uniform", 32, 16, 4, step=step)
         assert [window[0] for window in windows] == [(offset + j) % 32 for j in (0, 12, 24)]
@@ -134,6 +137,11 @@ def test_strides_fit_into_the_video():
     ],
 )
 def test_settings_that_make_no_sense_are_refused(change, words):
-    good = {"context_schedule": "standard_static", "num_frames": 32, "context_length": 16, "context_overlap": 4}
+    good = {
+        "context_schedule": "standard_static",
+        "num_frames": 32,
+        "context_length": 16,
+        "context_overlap": 4,
+    }
     with pytest.raises(ValueError, match=words):
         create_context_windows(**{**good, **change})

@@ -2,7 +2,14 @@
 
 import pytest
 import torch
-from zoetrope.samplers.frame_guidance import GUIDANCE_SHAPES, WAVE_FUSINGS, ShapeSettings, check_shape, guidance_of_frames, read_periods
+from zoetrope.samplers.frame_guidance import (
+    GUIDANCE_SHAPES,
+    WAVE_FUSINGS,
+    ShapeSettings,
+    check_shape,
+    guidance_of_frames,
+    read_periods,
+)
 
 FRAMES = [1, 2, 7, 14, 25]
 

@@ -12,7 +12,11 @@ def frame_numbers(num_frames):
 
 
 def order_of(noise_type, num_frames, length, overlap, seed=3):
-    return arrange_noise(frame_numbers(num_frames), noise_type, 0, length, overlap, seed)[:, 0, 0, 0].int().tolist()
+    return (
+        arrange_noise(frame_numbers(num_frames), noise_type, 0, length, overlap, seed)[:, 0, 0, 0]
+        .int()
+        .tolist()
+    )
 
 
 @pytest.mark.parametrize("noise_type", NOISE_TYPES)
@@ -77,7 +81,9 @@ def test_errors_name_what_is_wrong():
     noise = torch.zeros(6, 1, 1, 1)
     with pytest.raises(ValueError, match="'pink' must be one of default"):
         arrange_noise(noise, "pink", 0, 4, 1, 0)
-    with pytest.raises(ValueError, match="context_overlap=4 must be at least 0 and smaller than context_length=4"):
+    with pytest.raises(
+        ValueError, match="context_overlap=4 must be at least 0 and smaller than context_length=4"
+    ):
         arrange_noise(noise, "freenoise", 0, 4, 4, 0)
     with pytest.raises(ValueError, match="6 frames must be a whole number of num_videos=4"):
         arrange_noise(noise, "freenoise", 0, 4, 1, 0, num_videos=4)

@@ -26,23 +26,32 @@ SYSTEMS = {
 
 
 def denoiser(x0_and_noise):
-    """A made-up network: reads x_t, answers with a smooth function of it, so that errors of any step show in the end."""
+    """A made-up network: reads x_t, answers with a smooth
+    function of it, so that errors of any step show in the end.
+    """
     return 0.6 * torch.tanh(0.7 * x0_and_noise) + 0.1
 
 
 def reference_loop(noises, alphas, scales, timesteps, is_v, eta):
-    """The published loop (ddim.py of both repositories): x_t, ascending tables indexed from the end, one noise a step."""
+    """The published loop (ddim.py of both repositories): x_t,
+    ascending tables indexed from the end, one noise a step.
+    """
     x = noises[0]
     for i, t in enumerate(timesteps):
         t_prev = timesteps[i + 1] if i + 1 < len(timesteps) else 0
         a_t, a_prev, scale = alphas[t], alphas[t_prev], scales[t]
-        # At the end DynamiCrafter's list of scales before a step repeats its first entry; VideoCrafter's begins with scale_arr[0].
+        # At the end DynamiCrafter's list of scales before a step repeats its first entry; VideoCrafter's
+        # begins with scale_arr[0].
         scale_prev = scales[t] if is_v and i + 1 == len(timesteps) else scales[t_prev]
         sigma = eta * ((1 - a_prev) / (1 - a_t) * (1 - a_t / a_prev)).sqrt()
         out = denoiser(x)
         e = a_t.sqrt() * out + (1 - a_t).sqrt() * x if is_v else out
         x0 = (a_t.sqrt() * x - (1 - a_t).sqrt() * out) if is_v else (x - (1 - a_t).sqrt() * out) / a_t.sqrt()
-        x = a_prev.sqrt() * (x0 / scale * scale_prev) + (1 - a_prev - sigma**2).sqrt() * e + sigma * noises[i + 1]
+        x = (
+            a_prev.sqrt() * (x0 / scale * scale_prev)
+            + (1 - a_prev - sigma**2).sqrt() * e
+            + sigma * noises[i + 1]
+        )
     return x
 
 
@@ -71,7 +80,9 @@ def test_ddim_is_the_published_update(system, steps, eta):
     zero_snr, base_scale, is_v = SYSTEMS[system]
     alphas = zero_terminal_snr(ALPHAS) if zero_snr else ALPHAS
     timesteps = ddim_timesteps("uniform_trailing" if zero_snr else "uniform", steps)
-    noises = torch.randn(steps + 1, 3, 4, 5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
+    noises = torch.randn(
+        steps + 1, 3, 4, 5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(7)
+    )
     wanted = reference_loop(noises, alphas, scale_curve(base_scale), timesteps, is_v, eta)
     ours = our_loop(noises, ScaledSchedule.of(ALPHAS, base_scale, zero_snr), timesteps, is_v, eta)
     torch.testing.assert_close(ours, wanted, atol=1e-8, rtol=1e-8)
@@ -109,7 +120,9 @@ def test_scale_falls_and_stays(base_scale):
     curve = scale_curve(base_scale)
     assert curve.shape == (1000,)
     assert curve[0] == 1
-    torch.testing.assert_close(curve[TURNING_POINT - 1 :], torch.full((601,), base_scale, dtype=torch.float64))
+    torch.testing.assert_close(
+        curve[TURNING_POINT - 1 :], torch.full((601,), base_scale, dtype=torch.float64)
+    )
     assert (curve.diff() <= 0).all()
 
 

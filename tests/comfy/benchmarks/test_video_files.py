@@ -1,4 +1,6 @@
-"""The files that the full-size benchmark makes are those of the published systems, and it measures what it says."""
+"""The files that the full-size benchmark makes are those
+of the published systems, and it measures what it says.
+"""
 
 import subprocess
 import sys
@@ -46,6 +48,8 @@ print(early, peak.more)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_highest_use_of_memory_is_seen():
     """In a process of its own, as the benchmark has it: another one's memory goes up and down by itself."""
-    done = subprocess.run([sys.executable, "-c", ALONE, video_full_size.__file__], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, video_full_size.__file__], check=True, capture_output=True, text=True
+    )
     early, more = map(int, done.stdout.split())
     assert early < 20 * 1024**2 and 250 * 1024**2 < more < 270 * 1024**2

@@ -1,4 +1,7 @@
-"""What training draws: the same batch from the same step, in this process or in another; captions, poses and levels that fit."""
+"""What training draws: the same batch from the same step, in
+this process or in another; captions, poses and levels that fit.
+"""
+
 import pytest
 import torch
 from zoetrope.demo import batches, networks, stages, train, training, world
@@ -14,7 +17,9 @@ def test_a_step_is_drawn_alike_here_and_in_other_processes(drawer):
         return drawer.clips(21, seed, "motion")
 
     here = list(batches.in_order(draw, range(5, 8), workers=0))
-    there = [batch for _, batch in zip(range(3), batches.in_order(draw, range(5, 8), workers=2), strict=False)]
+    there = [
+        batch for _, batch in zip(range(3), batches.in_order(draw, range(5, 8), workers=2), strict=False)
+    ]
     for one, other in zip(here, there, strict=True):
         assert one.scenes == other.scenes and one.seed == other.seed
         assert torch.equal(one.rows, other.rows) and torch.equal(one.times, other.times)
@@ -31,7 +36,7 @@ def test_a_batch_shows_what_its_scenes_say(drawer):
 
 
 def test_rows_are_those_of_the_caption_and_motions_are_those_it_names(drawer):
-    batch = drawer.pictures(40, 11, "unet")
+    batch = drawer.images(40, 11, "unet")
     ids = networks.vocabulary(drawer.tokens)
     named = 0
     for row, motion in zip(batch.rows.tolist(), batch.motions.tolist(), strict=True):
@@ -43,25 +48,37 @@ def test_rows_are_those_of_the_caption_and_motions_are_those_it_names(drawer):
             assert any(set(phrase) & tokens for phrase in spoken)
             named += 1
     assert named > 10
-    assert batch.kept.min() > 0 and batch.kept.max() < 1 and batch.times.max() > 900 and batch.times.min() < 100
+    assert (
+        batch.kept.min() > 0 and batch.kept.max() < 1 and batch.times.max() > 900 and batch.times.min() < 100
+    )
 
 
 def test_half_of_the_clips_show_a_favoured_motion_at_every_noise_level(drawer):
     favouring = batches.Drawer(("orbit", "spin"))
-    drawn = [favouring.clips(64, seed, "motion", camera=camera) for seed in range(40) for camera in ("fixed", "pan right")]
+    drawn = [
+        favouring.clips(64, seed, "motion", camera=camera)
+        for seed in range(40)
+        for camera in ("fixed", "pan right")
+    ]
     favoured = [scene.motion in ("orbit", "spin") for batch in drawn for scene in batch.scenes]
     assert 0.4 < sum(favoured) / len(favoured) < 0.7
     levels = torch.cat([batch.times for batch in drawn])
     for low, high in ((0, 350), (350, 680), (680, 1000)):
-        there = [is_favoured for is_favoured, time in zip(favoured, levels.tolist(), strict=True) if low <= time < high]
+        there = [
+            is_favoured
+            for is_favoured, time in zip(favoured, levels.tolist(), strict=True)
+            if low <= time < high
+        ]
         assert 0.35 < sum(there) / len(there) < 0.75
     alike = drawer.clips(640, 1, "motion")
     assert sum(scene.motion in ("orbit", "spin") for scene in alike.scenes) < 0.4 * len(alike.scenes)
 
 
 def test_the_loss_counts_errors_of_velocity_alike_at_every_level(drawer):
-    """A network that says "no noise" is wrong by the noise, so by 1 / kept on average; one that knows it is never wrong."""
-    batch = drawer.pictures(29, 2, "unet")
+    """A network that says "no noise" is wrong by the noise, so
+    by 1 / kept on average; one that knows it is never wrong.
+    """
+    batch = drawer.images(29, 2, "unet")
     latents = networks.encode(batch.frames())
     context = torch.zeros(29, 77, 64)
 
@@ -103,13 +120,19 @@ def test_the_rate_is_the_stage_s_or_the_one_given(tmp_path):
     assert training.learning_rate(given, step=100, done=1.0) == pytest.approx(0.03 * 3e-4)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ("--stage control --favour orbit", "--favour needs --stage motion, motion_v2, pan, zoom"),
-    ("--stage motion --favour fly", "invalid choice: 'fly'"),
-    ("--stage zoom --favour still grow", "--favour grow: motion=grow does not stay in view while camera=zoom in"),
-    ("--stage all --rate 0.1", "needs one --stage of unet"),
-    ("--stage motion --rate 0", "--rate=0.0 must be above 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--stage control --favour orbit", "--favour needs --stage motion, motion_v2, pan, zoom"),
+        ("--stage motion --favour fly", "invalid choice: 'fly'"),
+        (
+            "--stage zoom --favour still grow",
+            "--favour grow: motion=grow does not stay in view while camera=zoom in",
+        ),
+        ("--stage all --rate 0.1", "needs one --stage of unet"),
+        ("--stage motion --rate 0", "--rate=0.0 must be above 0"),
+    ],
+)
 def test_options_that_a_stage_cannot_follow_are_refused(arguments, message, tmp_path, capsys):
     with pytest.raises(SystemExit):
         train.main([*arguments.split(), "--work", str(tmp_path / "work")])
@@ -117,7 +140,9 @@ def test_options_that_a_stage_cannot_follow_are_refused(arguments, message, tmp_
 
 
 def test_a_stage_goes_on_where_it_was_interrupted(tmp_path, drawer):
-    """Three and then two steps more lead to the weights of five in a row; the second half draws the second half's batches."""
+    """Three and then two steps more lead to the weights of five
+    in a row; the second half draws the second half's batches.
+    """
     wanted = torch.tensor([1.0, 2.0])
 
     def run(work, *stops):

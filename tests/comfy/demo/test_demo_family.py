@@ -1,4 +1,5 @@
 """The tiny family is found by core's ordinary loaders, and no published checkpoint is taken for it."""
+
 import comfy.model_detection
 import comfy.ops
 import comfy.supported_models
@@ -9,7 +10,14 @@ from zoetrope.demo import networks, play, world
 from zoetrope.host.files import demo_family
 
 PREFIX = "model.diffusion_model."
-COMMON = {"image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "use_spatial_transformer": True, "legacy": False}
+COMMON = {
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 320,
+    "use_spatial_transformer": True,
+    "legacy": False,
+}
 FOUR_LEVELS = {
     "num_res_blocks": [2] * 4, "channel_mult": (1, 2, 4, 4), "transformer_depth": [1] * 6 + [0] * 2,
     "transformer_depth_output": [1] * 9 + [0] * 3, "transformer_depth_middle": 1,
@@ -19,16 +27,30 @@ PUBLISHED = {
     "SD15_instructpix2pix": {**FOUR_LEVELS, "context_dim": 768, "num_heads": 8, "in_channels": 8},
     "SD20": {**FOUR_LEVELS, "context_dim": 1024, "num_head_channels": 64, "use_linear_in_transformer": True},
     "SDXL": {
-        "num_res_blocks": [2] * 3, "channel_mult": (1, 2, 4), "transformer_depth": [0, 0, 2, 2, 10, 10],
-        "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10], "transformer_depth_middle": 10, "context_dim": 2048,
-        "num_head_channels": 64, "use_linear_in_transformer": True, "adm_in_channels": 2816, "num_classes": "sequential",
+        "num_res_blocks": [2] * 3,
+        "channel_mult": (1, 2, 4),
+        "transformer_depth": [0, 0, 2, 2, 10, 10],
+        "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+        "transformer_depth_middle": 10,
+        "context_dim": 2048,
+        "num_head_channels": 64,
+        "use_linear_in_transformer": True,
+        "adm_in_channels": 2816,
+        "num_classes": "sequential",
     },
     "SSD1B": {
-        "num_res_blocks": [2] * 3, "channel_mult": (1, 2, 4), "transformer_depth": [0, 0, 2, 2, 4, 4],
-        "transformer_depth_output": [0, 0, 0, 1, 1, 2, 10, 4, 4], "transformer_depth_middle": -1, "context_dim": 2048,
-        "num_head_channels": 64, "use_linear_in_transformer": True, "adm_in_channels": 2816, "num_classes": "sequential",
+        "num_res_blocks": [2] * 3,
+        "channel_mult": (1, 2, 4),
+        "transformer_depth": [0, 0, 2, 2, 4, 4],
+        "transformer_depth_output": [0, 0, 0, 1, 1, 2, 10, 4, 4],
+        "transformer_depth_middle": -1,
+        "context_dim": 2048,
+        "num_head_channels": 64,
+        "use_linear_in_transformer": True,
+        "adm_in_channels": 2816,
+        "num_classes": "sequential",
     },
-}  # fmt: skip
+}
 
 
 def detected(state_dict):

@@ -1,4 +1,7 @@
-"""What the shipped weights show, a safe step below what was measured (demo/README.md): fixed seeds, few samples."""
+"""What the shipped weights show, a safe step below what
+was measured (demo/README.md): fixed seeds, few samples.
+"""
+
 import random
 
 import pytest
@@ -7,9 +10,15 @@ from zoetrope.demo import judge, play, world
 from zoetrope.demo.dusk import by_day
 
 SCENES = [
-    ("red", "ball", "blue"), ("yellow", "square", "black"), ("blue", "triangle", "white"), ("green", "ring", "gray"),
-    ("white", "ring", "black"), ("orange", "triangle", "green"), ("purple", "square", "gray"), ("white", "ball", "green"),
-]  # fmt: skip
+    ("red", "ball", "blue"),
+    ("yellow", "square", "black"),
+    ("blue", "triangle", "white"),
+    ("green", "ring", "gray"),
+    ("white", "ring", "black"),
+    ("orange", "triangle", "green"),
+    ("purple", "square", "gray"),
+    ("white", "ball", "green"),
+]
 VIDEO = "a red ball on a blue background, drifting right"
 STILL = "an orange square stands still in the desert"
 
@@ -20,14 +29,16 @@ def family():
 
 
 @pytest.fixture(scope="module")
-def pictures(family):
+def images(family):
     texts = [f"a {colour} {shape} on a {background} background" for colour, shape, background in SCENES]
-    return judge.read_frames(play.pictures(family, texts, seed=5, steps=12))
+    return judge.read_frames(play.images(family, texts, seed=5, steps=12))
 
 
-@pytest.mark.parametrize(("kind", "index", "least"), [("colour", 0, 7), ("shape", 1, 5), ("background", 2, 7)])
-def test_the_prompt_decides_what_is_seen(pictures, kind, index, least):
-    assert sum(getattr(r, kind) == scene[index] for r, scene in zip(pictures, SCENES, strict=True)) >= least
+@pytest.mark.parametrize(
+    ("kind", "index", "least"), [("colour", 0, 7), ("shape", 1, 5), ("background", 2, 7)]
+)
+def test_the_prompt_decides_what_is_seen(images, kind, index, least):
+    assert sum(getattr(r, kind) == scene[index] for r, scene in zip(images, SCENES, strict=True)) >= least
 
 
 def test_frames_move_together_with_the_module_and_not_without(family):
@@ -56,7 +67,9 @@ def test_a_named_motion_is_followed(family, text, name):
 
 
 def test_motion_loras_move_the_camera(family):
-    """Things that stand still: the panning camera shifts them to the left, the zooming one makes them larger; without, neither."""
+    """Things that stand still: the panning camera shifts them to
+    the left, the zooming one makes them larger; without, neither.
+    """
     shift, growth = {}, {}
     for move in ("pan", "zoom", None):
         model = play.with_camera(family, move) if move else play.moving_v2(family)
@@ -73,7 +86,12 @@ def test_the_controlnet_is_followed(family):
     texts = [world.caption(scene, rng, name_motion=0.0) for scene in scenes]
     hints = world.hints(scenes, 1, [0.0] * len(scenes))[:, 0]
     overlaps = [
-        [bench.overlap(f, h) for f, h in zip(play.sample(family, family.model, texts, 5, steps=10, hints=told), hints, strict=True)]
+        [
+            bench.overlap(f, h)
+            for f, h in zip(
+                play.sample(family, family.model, texts, 5, steps=10, hints=told), hints, strict=True
+            )
+        ]
         for told in (hints, None)
     ]
     followed, unguided = (sum(o >= bench.FOLLOWED_OVERLAP for o in each) for each in overlaps)
@@ -87,4 +105,6 @@ def test_the_module_moves_another_base(family):
     seen = judge.read_frames(by_day(frames))
     assert judge.coherent(seen, judge.read_motion(frames, seen))
     assert sum(r.colour == "red" and r.background == "blue" for r in seen) >= 14
-    assert sum(r.background == "blue" for r in judge.read_frames(frames)) <= 8  # by day the same frames are of other colours
+    assert (
+        sum(r.background == "blue" for r in judge.read_frames(frames)) <= 8
+    )  # by day the same frames are of other colours

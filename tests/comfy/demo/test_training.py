@@ -1,4 +1,5 @@
 """Training in two processes, what the probes read, and the files that stages end in."""
+
 import random
 
 import pytest
@@ -12,13 +13,18 @@ from zoetrope.tests.rounding import assert_same
 
 
 def weight_of(value, steps):
-    made = optimiser.MasterOptimiser({"w": torch.nn.Parameter(torch.full((3, 5), value))}.items(), (), ema=0.9)
+    made = optimiser.MasterOptimiser(
+        {"w": torch.nn.Parameter(torch.full((3, 5), value))}.items(), (), ema=0.9
+    )
     made.steps = steps
     return made
 
 
 def test_partners_meet_at_the_mean_weighted_by_the_steps_each_has_made(tmp_path):
-    first, second = training.Partner(tmp_path, "s", second=False), training.Partner(tmp_path, "s", second=True)
+    first, second = (
+        training.Partner(tmp_path, "s", second=False),
+        training.Partner(tmp_path, "s", second=True),
+    )
     mine, theirs = weight_of(1.0, 10), weight_of(5.0, 0)
     first.exchange(mine)
     second.exchange(theirs)
@@ -33,7 +39,10 @@ def test_partners_meet_at_the_mean_weighted_by_the_steps_each_has_made(tmp_path)
 
 
 def test_a_partner_that_stopped_changes_nothing(tmp_path):
-    first, second = training.Partner(tmp_path, "s", second=False), training.Partner(tmp_path, "s", second=True)
+    first, second = (
+        training.Partner(tmp_path, "s", second=False),
+        training.Partner(tmp_path, "s", second=True),
+    )
     mine = weight_of(1.0, 10)
     second.exchange(weight_of(5.0, 3))
     first.exchange(mine)
@@ -63,8 +72,15 @@ def test_a_controlnet_begins_without_effect_and_as_a_copy_of_the_encoder():
         torch.nn.init.normal_(parameter, std=0.05)
     controlnet = networks.make_controlnet({f"unet.{k}": v for k, v in unet.state_dict().items()})
     state = controlnet.state_dict()
-    assert torch.equal(state["input_blocks.1.0.in_layers.2.weight"], unet.state_dict()["input_blocks.1.0.in_layers.2.weight"])
-    told = controlnet(torch.randn(2, 4, 16, 16), torch.rand(2, 3, 128, 128), torch.tensor([7.0, 900.0]), torch.randn(2, 77, 64))
+    assert torch.equal(
+        state["input_blocks.1.0.in_layers.2.weight"], unet.state_dict()["input_blocks.1.0.in_layers.2.weight"]
+    )
+    told = controlnet(
+        torch.randn(2, 4, 16, 16),
+        torch.rand(2, 3, 128, 128),
+        torch.tensor([7.0, 900.0]),
+        torch.randn(2, 77, 64),
+    )
     assert len(told["output"]) == 12 and len(told["middle"]) == 1
     assert all(not bool(t.any()) for t in (*told["output"], *told["middle"]))
 
@@ -105,7 +121,9 @@ def test_a_trained_motion_lora_is_read_back_as_a_published_one(tmp_path, monkeyp
     for change in changes:
         side = f"{change.key.removesuffix('.weight')}"
         part = change.part or 0
-        torch.testing.assert_close(change.up @ change.down, trained[f"{side}.up.{part}"] @ trained[f"{side}.down.{part}"])
+        torch.testing.assert_close(
+            change.up @ change.down, trained[f"{side}.up.{part}"] @ trained[f"{side}.down.{part}"]
+        )
 
 
 def test_a_module_that_begins_locally_knows_its_frame():
@@ -114,8 +132,16 @@ def test_a_module_that_begins_locally_knows_its_frame():
     attention = next(m for n, m in motion.named_modules() if n.endswith("attention_blocks.1"))
     tokens = torch.randn(1, 1, 64).expand(3, 16, 64)
     with torch.no_grad():
-        seen = attention(tokens, lambda q, k, v, heads: torch.nn.functional.scaled_dot_product_attention(
-            *(t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))).transpose(1, 2).flatten(2))  # fmt: skip
+        seen = attention(
+            tokens,
+            lambda q, k, v, heads: (
+                torch.nn.functional.scaled_dot_product_attention(
+                    *(t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))
+                )
+                .transpose(1, 2)
+                .flatten(2)
+            ),
+        )
     apart = torch.cdist(seen[0], seen[0])
     assert float(apart[0, 15]) > 1.0 and float(apart[0, 8]) > 0.5
 
@@ -128,7 +154,9 @@ def test_the_finished_files_give_back_the_states_that_later_stages_need(tmp_path
     again = networks.export_checkpoint(unet.state_dict(), text.state_dict(), token_ids, {})
     assert len(again) > 300
     for key, value in again.items():
-        torch.testing.assert_close(value.float(), shipped[key].float(), atol=2e-2, rtol=1e-2)  # trained in bfloat16
+        torch.testing.assert_close(
+            value.float(), shipped[key].float(), atol=2e-2, rtol=1e-2
+        )  # trained in bfloat16
     for stage, version in (("motion", "v3"), ("motion_v2", "v2")):
         names = to_original_names(train_adapters.finished_motion(version, tmp_path, stage))
         for key, value in safetensors.torch.load_file(FOLDER / FILES[stage]).items():
@@ -136,7 +164,9 @@ def test_the_finished_files_give_back_the_states_that_later_stages_need(tmp_path
     for stage in train_adapters.CAMERAS:
         shipped = safetensors.torch.load_file(FOLDER / FILES[stage])
         again = train_adapters.motion_lora_state(tmp_path, stage)
-        assert set(again) == set(shipped) and all(torch.equal(again[key], value.float()) for key, value in shipped.items())
+        assert set(again) == set(shipped) and all(
+            torch.equal(again[key], value.float()) for key, value in shipped.items()
+        )
     assert training.averages(tmp_path, "control").keys() == dict(networks.make_controlnet({
         f"unet.{k}": v for k, v in unet.state_dict().items()}).named_parameters()).keys()  # fmt: skip
     begun = {k for k in training.averages(tmp_path, "unet") if k.startswith("motion.")}
@@ -149,6 +179,10 @@ def test_the_finished_files_give_back_the_states_that_later_stages_need(tmp_path
     gone_on.load_state_dict(torch.load(tmp_path / "motion.pt", weights_only=True)["optimiser"])
     assert gone_on.steps == 0 and gone_on.master.keys() == dict(named).keys()
     for key, value in training.averages(tmp_path, "motion").items():
-        torch.testing.assert_close(dict(named)[key].detach(), value, atol=0, rtol=0)  # a stage goes on from the finished file
-    with pytest.raises(FileExistsError, match="has states of unet, motion, motion_v2, pan, zoom, control already"):
+        torch.testing.assert_close(
+            dict(named)[key].detach(), value, atol=0, rtol=0
+        )  # a stage goes on from the finished file
+    with pytest.raises(
+        FileExistsError, match="has states of unet, motion, motion_v2, pan, zoom, control already"
+    ):
         train.restore(tmp_path, FOLDER)

@@ -1,4 +1,6 @@
-"""What the tests of context windows share: a tiny MODEL, ControlNets with seeded weights, and one evaluation of a MODEL."""
+"""What the tests of context windows share: a tiny MODEL,
+ControlNets with seeded weights, and one evaluation of a MODEL.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ from zoetrope.tests.comfy.golden_unet import golden_model
 
 F, H, W = 7, 8, 5
 SIGMA = 3.0
-# The precision of MODELs and ControlNets whose results are compared between batches of other sizes: kernels for such batches differ
-# by up to 5e-5 standard deviations in float32, where a norm meets a nearly constant feature. In float64 what is left is what core
-# keeps in float32 behind the network: 2**-24 of values of four standard deviations, times 7 in the guidance at cfg 4, so 2e-6.
+# The precision of MODELs and ControlNets whose results are compared between batches of other sizes: kernels
+# for such batches differ by up to 5e-5 standard deviations in float32, where a norm meets a nearly constant
+# feature. In float64 what is left is what core keeps in float32 behind the network: 2**-24 of values of four
+# standard deviations, times 7 in the guidance at cfg 4, so 2e-6.
 PRECISE = torch.float64
 CPU = torch.device("cpu")
 
@@ -63,7 +66,10 @@ def hint_images(count, seed=9):
 
 
 def with_control(cond, control, **extra):
-    return [[embedding, {**values, "control": control, "control_apply_to_uncond": False, **extra}] for embedding, values in cond]
+    return [
+        [embedding, {**values, "control": control, "control_apply_to_uncond": False, **extra}]
+        for embedding, values in cond
+    ]
 
 
 def one_evaluation(model, x, sigmas, extra_args=None, callback=None, disable=None):
@@ -72,7 +78,9 @@ def one_evaluation(model, x, sigmas, extra_args=None, callback=None, disable=Non
     return model(x, sigma, **(extra_args or {}))
 
 
-def evaluate(model, noise, positive, negative, cfg=4.0, sampler=one_evaluation, sigmas=(SIGMA, 0.0), **arguments):
+def evaluate(
+    model, noise, positive, negative, cfg=4.0, sampler=one_evaluation, sigmas=(SIGMA, 0.0), **arguments
+):
     """The denoised latents of one evaluation by ComfyUI's own machinery."""
     ksampler = comfy.samplers.KSAMPLER(sampler)
     return comfy.samplers.sample(

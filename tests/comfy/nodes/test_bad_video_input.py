@@ -1,4 +1,6 @@
-"""What a person wires wrongly around Load Video Model is answered with what to wire instead: one table, through the nodes."""
+"""What a person wires wrongly around Load Video Model is
+answered with what to wire instead: one table, through the nodes.
+"""
 
 import comfy.sd
 import pytest
@@ -27,14 +29,20 @@ FILES = {
     "dynamicrafter": lambda: tensors_of_file(DC, IMAGE_MODELS[DC]),
     "videocrafter_i2v": lambda: tensors_of_file(I2V, IMAGE_MODELS[I2V]),
     "checkpoint": lambda: {
-        "model.diffusion_model.input_blocks.0.0.weight": torch.zeros(320, 4, 3, 3), "cond_stage_model.transformer.x": torch.zeros(1)
+        "model.diffusion_model.input_blocks.0.0.weight": torch.zeros(320, 4, 3, 3),
+        "cond_stage_model.transformer.x": torch.zeros(1),
     },
     "lora": lambda: {"lora_unet_down_blocks_0_attentions_0_proj_in.lora_up.weight": torch.zeros(320, 4)},
-    "vae": lambda: {"encoder.down.0.block.0.conv1.weight": torch.zeros(128, 128, 3, 3), "decoder.conv_in.weight": torch.zeros(1)},
-    "motion_module": lambda: {"down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight": torch.zeros(320, 320)},
+    "vae": lambda: {
+        "encoder.down.0.block.0.conv1.weight": torch.zeros(128, 128, 3, 3),
+        "decoder.conv_in.weight": torch.zeros(1),
+    },
+    "motion_module": lambda: {
+        "down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight": torch.zeros(320, 320)
+    },
     "text_encoder": lambda: {"text_model.embeddings.token_embedding.weight": torch.zeros(9, 768)},
     "svd": lambda: {"model.diffusion_model.input_blocks.1.0.time_stack.in_layers.0.weight": torch.zeros(320)},
-}  # fmt: skip
+}
 
 
 class Graph:
@@ -62,12 +70,16 @@ class Graph:
         return self.load(name)[0]
 
     def sample(self, name, width=64, frames=2, size=(64, 64), channels=None, latent=None, extra=None):
-        """Empty Latent Image and KSampler; width: of the text. channels: of an encoded video instead of an empty one."""
+        """Empty Latent Image and KSampler; width: of the text.
+        channels: of an encoded video instead of an empty one.
+        """
         if latent is None:
             latent = core.EmptyLatentImage().generate(*size, frames)[0]
             if channels:
                 latent = {"samples": gold_input("encoded", (frames, channels, size[1] // 8, size[0] // 8))}
-        prompts = [[[gold_input(kind, (1, 7, width)), dict(extra or {})]] for kind in ("positive", "negative")]
+        prompts = [
+            [[gold_input(kind, (1, 7, width)), dict(extra or {})]] for kind in ("positive", "negative")
+        ]
         return core.KSampler().sample(self.model(name), 1, 1, 4.0, "euler", "normal", *prompts, latent)
 
 
@@ -79,7 +91,7 @@ def latent_vae():
     return comfy.sd.VAE(sd=small_vae())
 
 
-def pictures(count, size=64):
+def images(count, size=64):
     return gold_input("pictures", (count, size, size, 3)).sigmoid()
 
 
@@ -88,7 +100,9 @@ def prompts(width):
 
 
 def key_frames(graph, name, vae):
-    positive, negative, latent = ConditionKeyFrames.execute(*prompts(64), vae, pictures(2, 16 if vae.latent_channels == 3 else 64)).args
+    positive, negative, latent = ConditionKeyFrames.execute(
+        *prompts(64), vae, images(2, 16 if vae.latent_channels == 3 else 64)
+    ).args
     return core.KSampler().sample(graph.model(name), 1, 1, 4.0, "euler", "normal", positive, negative, latent)
 
 
@@ -96,12 +110,26 @@ def animated(graph, frames, sampled_frames=None):
     """DynamiCrafter's golden network makes 4 frames at a time where the published one makes 16."""
     conds = [[[text, extra]] for text, extra in conds_for(DC, sampled_frames or frames)]
     return core.KSampler().sample(
-        graph.model("dynamicrafter"), 1, 1, 4.0, "euler", "normal", *conds, {"samples": torch.zeros(frames, 4, 8, 8)}
+        graph.model("dynamicrafter"),
+        1,
+        1,
+        4.0,
+        "euler",
+        "normal",
+        *conds,
+        {"samples": torch.zeros(frames, 4, 8, 8)},
     )
 
 
 def animate_image(graph, **changes):
-    given = {"width": 64, "height": 64, "num_frames": 4, "fps": 24.0, "closed_loop": False, "start_image": pictures(1)}
+    given = {
+        "width": 64,
+        "height": 64,
+        "num_frames": 4,
+        "fps": 24.0,
+        "closed_loop": False,
+        "start_image": images(1),
+    }
     _, _, vae, clip_vision, _ = graph.load("dynamicrafter")
     return AnimateImage.execute(*prompts(48), clip_vision, vae, **given | changes)
 
@@ -112,16 +140,24 @@ BAD = {
     "a LoRA": (lambda g: g.load("lora"), "not a video network.*a LoRA .use Load LoRA"),
     "a VAE": (lambda g: g.load("vae"), "not a video network.*a VAE .use Load VAE"),
     "a motion module": (lambda g: g.load("motion_module"), "not a video network.*Load Motion Module"),
-    "a text encoder": (lambda g: g.load("text_encoder"), "not a video network.*a text encoder .use Load CLIP"),
-    "a part of Stable Video Diffusion": (lambda g: g.load("svd"), "lacks the key .*the file is incomplete, download it again"),
+    "a text encoder": (
+        lambda g: g.load("text_encoder"),
+        "not a video network.*a text encoder .use Load CLIP",
+    ),
+    "a part of Stable Video Diffusion": (
+        lambda g: g.load("svd"),
+        "lacks the key .*the file is incomplete, download it again",
+    ),
     "half a download": (lambda g: g.load("modelscope", keep=0.5), "cannot be read.*download it again"),
     "an empty file": (lambda g: g.load("modelscope", keep=0.0), r"is empty \(0 bytes\)"),
     "a network as VAE": (lambda g: LoadVideoVAE.execute(g.file("modelscope")), "has no VAE: expected keys"),
     "a network as LoRA": (
-        lambda g: LoadVideoLora.execute(g.model("modelscope"), g.file("vae"), 1.0), "changes no layer of ModelScopeT2V"
+        lambda g: LoadVideoLora.execute(g.model("modelscope"), g.file("vae"), 1.0),
+        "changes no layer of ModelScopeT2V",
     ),
     "a LoRA of another network": (
-        lambda g: LoadVideoLora.execute(g.model("show1_base"), g.file("lora"), 1.0), "changes no layer of Show-1 base"
+        lambda g: LoadVideoLora.execute(g.model("show1_base"), g.file("lora"), 1.0),
+        "changes no layer of Show-1 base",
     ),
     # sizes and numbers of frames
     "a width that is no multiple of 16": (
@@ -133,7 +169,8 @@ BAD = {
         "Show-1 base.*multiples of 8 pixels, got 20 x 12; change the size",
     ),
     "pixels that the upscaling cannot halve": (
-        lambda g: g.sample("show1_sr1", latent={"samples": torch.zeros(2, 3, 24, 32)}), "multiples of 16 pixels, got 32 x 24"
+        lambda g: g.sample("show1_sr1", latent={"samples": torch.zeros(2, 3, 24, 32)}),
+        "multiples of 16 pixels, got 32 x 24",
     ),
     "more frames than DynamiCrafter's": (
         lambda g: animated(g, 5),
@@ -141,7 +178,8 @@ BAD = {
     ),
     "fewer frames than DynamiCrafter's": (lambda g: animated(g, 3), "exactly 4 frames at a time and got 3"),
     "a latent of another length than the image conditioning": (
-        lambda g: animated(g, 4, sampled_frames=6), "made for 6 frames.*the latent has 4.*wire the LATENT output"
+        lambda g: animated(g, 4, sampled_frames=6),
+        "made for 6 frames.*the latent has 4.*wire the LATENT output",
     ),
     "a video latent of five dimensions": (
         lambda g: g.sample("modelscope", 1024, latent={"samples": torch.zeros(1, 4, 5, 8, 8)}),
@@ -166,7 +204,8 @@ BAD = {
     ),
     "CLIP of another width into LaVie": (lambda g: g.sample("lavie_base", 1024), "has width 1024.*CLIP-L"),
     "CLIP instead of T5 into Show-1": (
-        lambda g: g.sample("show1_base", 768, latent={"samples": torch.zeros(2, 3, 16, 16)}), "width 768.*T5-XXL into Encode Text .Show-1."
+        lambda g: g.sample("show1_base", 768, latent={"samples": torch.zeros(2, 3, 16, 16)}),
+        "width 768.*T5-XXL into Encode Text .Show-1.",
     ),
     # images and videos that a network needs
     "VideoCrafter image to video without an image": (
@@ -178,7 +217,7 @@ BAD = {
         "image.*image-to-video conditioning node",
     ),
     "several images for one": (
-        lambda g: animate_image(g, start_image=pictures(3)),
+        lambda g: animate_image(g, start_image=images(3)),
         "start_image holds 3 images and needs one; pick it with ImageFromBatch",
     ),
     "LaVie interpolation without key frames": (
@@ -190,7 +229,8 @@ BAD = {
         "put SD_4XUpscale_Conditioning between",
     ),
     "Show-1 upscaling without a video": (
-        lambda g: g.sample("show1_sr1", latent={"samples": torch.zeros(2, 3, 16, 16)}), "put Condition On Low Resolution"
+        lambda g: g.sample("show1_sr1", latent={"samples": torch.zeros(2, 3, 16, 16)}),
+        "put Condition On Low Resolution",
     ),
     # pixels and latents confused
     "latents into a network of pixels": (
@@ -205,18 +245,25 @@ BAD = {
         lambda g: key_frames(g, "show1_interpolation", latent_vae()),
         "3 channels|pixel_space",
     ),
-    "key frames as pixels for LaVie": (lambda g: key_frames(g, "lavie_interpolation", pixel_vae()), "4 channels.*VAE"),
+    "key frames as pixels for LaVie": (
+        lambda g: key_frames(g, "lavie_interpolation", pixel_vae()),
+        "4 channels.*VAE",
+    ),
     "a VAE of latents for Show-1's upscaling": (
-        lambda g: ConditionLowResolution.execute(*prompts(64), latent_vae(), pictures(2), 250), "works on pixels.*pixel_space"
+        lambda g: ConditionLowResolution.execute(*prompts(64), latent_vae(), images(2), 250),
+        "works on pixels.*pixel_space",
     ),
     "the VAE output of a file without one": (
-        lambda g: core.VAEDecode().decode(g.load("modelscope")[2], {"samples": torch.zeros(1, 4, 8, 8)}), "carries no VAE; wire Load VAE"
+        lambda g: core.VAEDecode().decode(g.load("modelscope")[2], {"samples": torch.zeros(1, 4, 8, 8)}),
+        "carries no VAE; wire Load VAE",
     ),
     "the image encoder of a file without one": (
-        lambda g: AnimateImage.execute(*prompts(48), g.load("modelscope")[3], latent_vae(), pictures(1), 64, 64, 4, 24.0, False),
+        lambda g: AnimateImage.execute(
+            *prompts(48), g.load("modelscope")[3], latent_vae(), images(1), 64, 64, 4, 24.0, False
+        ),
         "carries no image encoder; wire Load CLIP Vision",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

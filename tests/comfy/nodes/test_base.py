@@ -1,5 +1,5 @@
-"""The base class of the nodes, through ComfyUI's own machinery: clones, async, lists, hidden inputs, and
-errors it can print.
+"""The base class of the nodes, through ComfyUI's own machinery:
+clones, async, lists, hidden inputs, and errors it can print.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
 """Video to Frames is cancelled while it reads, even where no wanted frame has come yet."""
+
 import time
 import urllib.error
 import uuid
@@ -25,7 +26,9 @@ def seconds_worked(server):
 
 
 def test_a_run_is_cancelled_in_the_node(comfy_server):
-    """200 000 frames, of which the last is wanted: they are counted by decoding, so it would be long before the next node."""
+    """200 000 frames, of which the last is wanted: they are
+    counted by decoding, so it would be long before the next node.
+    """
     path = comfy_server.base / "input" / "long.ts"
     encode(path, "libx264")
     path.write_bytes(path.read_bytes() * 30000)
@@ -37,7 +40,9 @@ def test_a_run_is_cancelled_in_the_node(comfy_server):
     before = seconds_worked(comfy_server)
     job = comfy_server.request("/prompt", {"prompt": graph, "client_id": uuid.uuid4().hex})["prompt_id"]
     wait_for(lambda: comfy_server.request("/queue")["queue_running"])
-    wait_for(lambda: seconds_worked(comfy_server) > before + 1)  # the nodes before this one do not work that long
+    wait_for(
+        lambda: seconds_worked(comfy_server) > before + 1
+    )  # the nodes before this one do not work that long
     comfy_server.request("/interrupt", {})
 
     def failure():

@@ -21,11 +21,16 @@ def windows(**settings):
 def test_the_node_offers_the_registries_and_the_settings(comfy_server):
     inputs = comfy_server.object_info()[NODE]["input"]["required"]
     assert set(inputs) == {"model", *ContextSettings.__dataclass_fields__}
-    offered = {name: inputs[name][1]["options"] for name in ("context_schedule", "fuse_method", "noise_type", "frame_axis")}
+    offered = {
+        name: inputs[name][1]["options"]
+        for name in ("context_schedule", "fuse_method", "noise_type", "frame_axis")
+    }
     assert offered == {
-        "context_schedule": list(CONTEXT_SCHEDULES), "fuse_method": list(FUSE_METHODS), "noise_type": list(NOISE_TYPES),
+        "context_schedule": list(CONTEXT_SCHEDULES),
+        "fuse_method": list(FUSE_METHODS),
+        "noise_type": list(NOISE_TYPES),
         "frame_axis": list(FRAME_AXES),
-    }  # fmt: skip
+    }
     for name, field in ContextSettings.__dataclass_fields__.items():
         assert inputs[name][1]["default"] == field.default
 
@@ -44,7 +49,11 @@ def test_a_long_video_comes_out_and_one_window_changes_nothing(comfy_server):
 @pytest.mark.parametrize(
     ("settings", "node", "words"),
     [
-        ({"context_length": 4, "context_overlap": 4}, "5", "context_overlap=4 must be smaller than context_length=4; lower"),
+        (
+            {"context_length": 4, "context_overlap": 4},
+            "5",
+            "context_overlap=4 must be smaller than context_length=4; lower",
+        ),
         ({"frame_axis": "time"}, "9", "frame_axis=time needs video latents of 5 dimensions"),
         ({"frames_per_video": 2}, "9", "5 frames are not a whole number of videos of frames_per_video=2"),
     ],
@@ -54,10 +63,18 @@ def test_bad_settings_fail_in_the_node_and_the_server_stays_usable(comfy_server,
         comfy_server.prompt(graph(frames=5, extra=windows(**settings)))
     assert failed.value.details["node_id"] == node
     assert words in failed.value.details["exception_message"]
-    assert frames_of(comfy_server, comfy_server.prompt(graph(frames=5, extra=windows(context_length=3, context_overlap=1)))).shape[0] == 5
+    assert (
+        frames_of(
+            comfy_server,
+            comfy_server.prompt(graph(frames=5, extra=windows(context_length=3, context_overlap=1))),
+        ).shape[0]
+        == 5
+    )
 
 
-@pytest.mark.parametrize("value", [{"context_length": 0}, {"context_overlap": -1}, {"context_schedule": "pendulum"}])
+@pytest.mark.parametrize(
+    "value", [{"context_length": 0}, {"context_overlap": -1}, {"context_schedule": "pendulum"}]
+)
 def test_values_out_of_range_are_refused_before_the_run(comfy_server, value):
     with pytest.raises(ComfyError) as refused:
         comfy_server.prompt(graph(frames=5, extra=windows(**value)))
@@ -68,7 +85,10 @@ def test_the_plan_is_drawn(comfy_server):
     nodes = graph(frames=5, extra=windows())
     for unneeded in ("6", "7", "8", "9", "10", "11", "12"):
         del nodes[unneeded]
-    nodes["13"] = {"class_type": "ZoetropeShowContextWindows", "inputs": {"model": ["5", 0], "num_frames": 32, "steps": 3}}
+    nodes["13"] = {
+        "class_type": "ZoetropeShowContextWindows",
+        "inputs": {"model": ["5", 0], "num_frames": 32, "steps": 3},
+    }
     nodes["14"] = {"class_type": "PreviewImage", "inputs": {"images": ["13", 0]}}
     assert comfy_server.prompt(nodes)["outputs"]["14"]["images"]
     nodes["13"]["inputs"]["model"] = ["4", 0]
@@ -84,7 +104,9 @@ class Plain:
 
 @pytest.mark.parametrize("schedule", CONTEXT_SCHEDULES)
 @pytest.mark.parametrize("length, overlap, stride", [(16, 4, 1), (16, 15, 16), (2, 1, 16), (1, 0, 1)])
-def test_a_plan_that_no_picture_holds_is_counted_before_it_is_made(monkeypatch, schedule, length, overlap, stride):
+def test_a_plan_that_no_picture_holds_is_counted_before_it_is_made(
+    monkeypatch, schedule, length, overlap, stride
+):
     made = []
 
     def counted(*arguments):
@@ -96,7 +118,10 @@ def test_a_plan_that_no_picture_holds_is_counted_before_it_is_made(monkeypatch, 
     monkeypatch.setattr(context_handler, "draw_plan", lambda *arguments: pytest.fail("drawn"))
     settings = ContextSettings(length, overlap, schedule, stride, closed_loop=True)
     Plain.model_options = {"context_handler": context_handler.ContextWindowHandler(settings)}
-    with pytest.raises(ValueError, match="a plan of 100 steps over num_frames=4096 has [0-9]+ cells, .* lower steps or num_frames"):
+    with pytest.raises(
+        ValueError,
+        match="a plan of 100 steps over num_frames=4096 has [0-9]+ cells, .* lower steps or num_frames",
+    ):
         context_handler.window_plan(Plain, 4096, 100)
     assert 4096 * sum(made[:-1]) <= 1 << 24, "no more windows are made than a picture holds, and one step"
 
@@ -106,7 +131,9 @@ def test_a_plan_as_large_as_a_picture_is_drawn():
     Plain.model_options = {"context_handler": context_handler.ContextWindowHandler(settings)}
     image, words = context_handler.window_plan(Plain, 4096, 1)
     assert image.shape == (1, 4096, 4096, 3) and words.startswith("4096 frames: 4096.0 windows per step")
-    assert torch.equal((image[0].amax(-1) > 0.25).nonzero()[:, 0], torch.arange(4096)), "each window has one frame, its own"
+    assert torch.equal((image[0].amax(-1) > 0.25).nonzero()[:, 0], torch.arange(4096)), (
+        "each window has one frame, its own"
+    )
 
 
 PATCHES = {

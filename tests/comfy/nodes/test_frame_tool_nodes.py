@@ -1,4 +1,5 @@
 """The frame tools in a running ComfyUI, over its HTTP API, and RAFT from ComfyUI's own loader."""
+
 import io
 import json
 
@@ -13,10 +14,15 @@ WIDTH, HEIGHT = 40, 24
 
 @pytest.fixture(scope="module")
 def frames(comfy_server):
-    """The links to the frames of a clip of 5, each of one grey: 0, 50, 100, 150, 200, in a graph of its own."""
+    """The links to the frames of a clip of 5, each of one
+    grey: 0, 50, 100, 150, 200, in a graph of its own.
+    """
     graph = {}
     for i in range(5):
-        graph[f"e{i}"] = {"class_type": "EmptyImage", "inputs": {"width": WIDTH, "height": HEIGHT, "batch_size": 1, "color": 0x323232 * i}}
+        graph[f"e{i}"] = {
+            "class_type": "EmptyImage",
+            "inputs": {"width": WIDTH, "height": HEIGHT, "batch_size": 1, "color": 0x323232 * i},
+        }
     graph["clip"] = node("BatchImagesNode", **{f"images.image{i}": [f"e{i}", 0] for i in range(5)})
     return graph
 
@@ -50,9 +56,13 @@ def test_frames_are_picked_joined_and_looped(comfy_server, frames):
         "number": node("PreviewAny", source=["pingpong", 1]),
     }
     expected = {
-        "select": [0, 100, 200, 200], "merge": [150, 100, 50, 100], "reverse": [200, 150, 100, 50, 0],
-        "pingpong": [0, 100, 200, 200, 200, 100], "repeat": [150, 150, 200, 200], "interleave": [0, 150, 50, 200, 100],
-    }  # fmt: skip
+        "select": [0, 100, 200, 200],
+        "merge": [150, 100, 50, 100],
+        "reverse": [200, 150, 100, 50, 0],
+        "pingpong": [0, 100, 200, 200, 200, 100],
+        "repeat": [150, 150, 200, 200],
+        "interleave": [0, 150, 50, 200, 100],
+    }
     graph |= {f"show {name}": node("PreviewImage", images=[name, 0]) for name in expected}
     result = comfy_server.prompt(graph)
     assert {name: greys(comfy_server, result, f"show {name}") for name in expected} == expected
@@ -70,7 +80,11 @@ def test_latents_and_masks_go_through_the_same_nodes(comfy_server):
         "joined": node("ZoetropeMergeFrames", first=["picked", 0], second=["latent", 0], crossfade=2),
         "ends": node("ZoetropeSelectFrames", frames=["video", 0], selection="0,-1"),
     }
-    expected = {"masks": "MASK: 3 frames of 20x12", "joined": "LATENT: 8 frames of 8x4", "ends": "LATENT: 2 frames of 8x4"}
+    expected = {
+        "masks": "MASK: 3 frames of 20x12",
+        "joined": "LATENT: 8 frames of 8x4",
+        "ends": "LATENT: 2 frames of 8x4",
+    }
     graph |= {f"count {name}": node("ZoetropeCountFrames", frames=[name, 0]) for name in expected}
     outputs = comfy_server.prompt(graph)["outputs"]
     assert {name: outputs[f"count {name}"]["text"][0] for name in expected} == expected
@@ -79,22 +93,49 @@ def test_latents_and_masks_go_through_the_same_nodes(comfy_server):
 def test_clips_are_compared_shown_on_a_sheet_and_measured(comfy_server, frames):
     clip = ["clip", 0]
     graph = frames | {
-        "even": node("ZoetropeRemoveFlicker", images=clip, match="reference frame", radius=4.0, strength=1.0, reference_frame=2),
-        "compare": node("ZoetropeCompareClips", **{"clips.clip0": clip, "clips.clip1": ["even", 0]}, labels="as it was\neven",
-                        columns=0, length="longest", label_height=12),
-        "sheet": node("ZoetropeMakeContactSheet", frames=clip, count=3, columns=3, cell_width=40, fps=0.0, numbers=False),
+        "even": node(
+            "ZoetropeRemoveFlicker",
+            images=clip,
+            match="reference frame",
+            radius=4.0,
+            strength=1.0,
+            reference_frame=2,
+        ),
+        "compare": node(
+            "ZoetropeCompareClips",
+            **{"clips.clip0": clip, "clips.clip1": ["even", 0]},
+            labels="as it was\neven",
+            columns=0,
+            length="longest",
+            label_height=12,
+        ),
+        "sheet": node(
+            "ZoetropeMakeContactSheet", frames=clip, count=3, columns=3, cell_width=40, fps=0.0, numbers=False
+        ),
         "flow": node("ZoetropeDrawOpticalFlow", images=clip, full_colour=0.0),
-        "plot": node("ZoetropePlotFrameDifferences", **{"clips.clip0": clip, "clips.clip1": ["even", 0]}, labels="", width=300, height=200),
+        "plot": node(
+            "ZoetropePlotFrameDifferences",
+            **{"clips.clip0": clip, "clips.clip1": ["even", 0]},
+            labels="",
+            width=300,
+            height=200,
+        ),
         "moved": node("PreviewAny", source=["flow", 1]),
         "numbers": node("PreviewAny", source=["plot", 1]),
-    }  # fmt: skip
-    graph |= {f"show {name}": node("PreviewImage", images=[name, 0]) for name in ("even", "compare", "sheet", "flow", "plot")}
+    }
+    graph |= {
+        f"show {name}": node("PreviewImage", images=[name, 0])
+        for name in ("even", "compare", "sheet", "flow", "plot")
+    }
     result = comfy_server.prompt(graph)
     outputs = result["outputs"]
     assert greys(comfy_server, result, "show even") == [100] * 5
     compared = shown(comfy_server, result, "show compare")
     assert compared.shape == (5, HEIGHT + 12, 2 * WIDTH + 4, 3)
-    assert compared[:, 30, 20, 0].tolist() == [0, 50, 100, 150, 200] and compared[:, 30, 64, 0].tolist() == [100] * 5
+    assert (
+        compared[:, 30, 20, 0].tolist() == [0, 50, 100, 150, 200]
+        and compared[:, 30, 64, 0].tolist() == [100] * 5
+    )
     assert compared[0, :12].max() > 200
     sheet = shown(comfy_server, result, "show sheet")[0]
     assert sheet.shape == (HEIGHT, 3 * WIDTH + 8, 3) and sheet[12, [5, 50, 100], 0].tolist() == [0, 100, 200]
@@ -106,29 +147,51 @@ def test_clips_are_compared_shown_on_a_sheet_and_measured(comfy_server, frames):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "told"), [
-    (node("ZoetropeSelectFrames", frames=["clip", 0], selection="7"), "there is no frame 7; these are 5 frames"),
-    (node("ZoetropeMergeFrames", first=["clip", 0], second=["other", 0], crossfade=0), "must be of one kind; the first is IMAGE"),
-    (node("ZoetropeSplitFrames", frames=["clip", 0], position=5), "leaves one part of the 5 frames empty"),
-    (node("ZoetropeSelectFrames", frames=["text", 0], selection=":"), "must be an IMAGE, a MASK or a LATENT; this is a str"),
-    (node("ZoetropeDrawOpticalFlow", images=["e0", 0], full_colour=0.0), "movement needs at least 2 frames, got 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            node("ZoetropeSelectFrames", frames=["clip", 0], selection="7"),
+            "there is no frame 7; these are 5 frames",
+        ),
+        (
+            node("ZoetropeMergeFrames", first=["clip", 0], second=["other", 0], crossfade=0),
+            "must be of one kind; the first is IMAGE",
+        ),
+        (
+            node("ZoetropeSplitFrames", frames=["clip", 0], position=5),
+            "leaves one part of the 5 frames empty",
+        ),
+        (
+            node("ZoetropeSelectFrames", frames=["text", 0], selection=":"),
+            "must be an IMAGE, a MASK or a LATENT; this is a str",
+        ),
+        (
+            node("ZoetropeDrawOpticalFlow", images=["e0", 0], full_colour=0.0),
+            "movement needs at least 2 frames, got 1",
+        ),
+    ],
+)
 def test_what_cannot_be_done_is_said_in_the_node(comfy_server, frames, change, told):
     graph = frames | {
-        "other": node("EmptyLatentImage", width=64, height=32, batch_size=7), "text": node("PrimitiveString", value="x"),
-        "bad": change, "any": node("PreviewAny", source=["bad", 0]),
-    }  # fmt: skip
+        "other": node("EmptyLatentImage", width=64, height=32, batch_size=7),
+        "text": node("PrimitiveString", value="x"),
+        "bad": change,
+        "any": node("PreviewAny", source=["bad", 0]),
+    }
     with pytest.raises(ComfyError) as failed:
         comfy_server.prompt(graph)
     assert told in json.loads(json.dumps(failed.value.details))["exception_message"]
 
 
 def test_a_network_for_optical_flow_comes_from_core_s_loader(comfy_base):
-    """RAFT with seeded weights, saved and loaded by ComfyUI's own node: the flow has the frames' size and is the network's own."""
+    """RAFT with seeded weights, saved and loaded by ComfyUI's own
+    node: the flow has the frames' size and is the network's own.
+    """
     import folder_paths
     from comfy_extras.nodes_void import OpticalFlowLoader
     from torchvision.models.optical_flow import raft_large
-    from zoetrope.host.media.frame_tools import optical_flow_picture
+    from zoetrope.host.media.frame_tools import optical_flow_image
 
     folder = comfy_base / "models" / "optical_flow"
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,9 +201,9 @@ def test_a_network_for_optical_flow_comes_from_core_s_loader(comfy_base):
     try:
         raft = OpticalFlowLoader.execute("raft_test.pth").args[0]
         images = torch.rand(2, 20, 30, 3)
-        pictures, text = optical_flow_picture(images, 5.0, raft)
+        pictures, text = optical_flow_image(images, 5.0, raft)
     finally:
         (folder / "raft_test.pth").unlink()
     assert pictures.shape == (1, 20, 30, 3) and pictures.isfinite().all()
     assert text.startswith("1 steps, mean movement") and text.endswith("full colour = 5.00 pixels")
-    assert not torch.equal(pictures, optical_flow_picture(images, 5.0)[0])
+    assert not torch.equal(pictures, optical_flow_image(images, 5.0)[0])

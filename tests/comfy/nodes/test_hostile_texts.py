@@ -1,4 +1,5 @@
-"""Names, prompts, labels and tags that are no proper text, in a running ComfyUI whose console takes UTF-8 or ASCII alone.
+"""Names, prompts, labels and tags that are no proper text, in
+a running ComfyUI whose console takes UTF-8 or ASCII alone.
 
 ComfyUI prints every error with its chain. A character that its console cannot encode would end the thread
 that runs prompts:
@@ -53,8 +54,12 @@ def code(path):
 
 
 CONTENTS = {
-    "damaged.safetensors": damaged, "page.ckpt": page, "keys.ckpt": odd_keys, "other.safetensors": no_weights, "code.pth": code
-}  # fmt: skip
+    "damaged.safetensors": damaged,
+    "page.ckpt": page,
+    "keys.ckpt": odd_keys,
+    "other.safetensors": no_weights,
+    "code.pth": code,
+}
 FOLDERS = ("animatediff_models", "animatediff_motion_lora", "diffusion_models", "vae", "loras")
 CASES = [f"bad\udcff_{content}" for content in CONTENTS] + [
     f"{stem}_damaged.safetensors" for stem in STEMS.values()
@@ -104,8 +109,8 @@ def refused(server, graph, *told):
         "1": node("EmptyImage", width=8, height=8, batch_size=1, color=7),
         "2": node("PreviewImage", images=["1", 0]),
     }
-    picture = server.prompt(probe, patience=300)
-    assert picture["outputs"]["2"]["images"]
+    image = server.prompt(probe, patience=300)
+    assert image["outputs"]["2"]["images"]
     return answer
 
 
@@ -179,8 +184,15 @@ def test_texts_that_are_typed(server):
         model | show | {"1": node("ZoetropeEncodeShow1Text", clip=["0", 1], text=HALF)},
         "text holds half a character",
     )
-    guided = node("ZoetropeSetFrameGuidance", model=["0", 0], shape="multi_period", min_cfg=1.0, edge=0.1, periods="一\U0001f3ac",
-                  period_fusing="mean")  # fmt: skip
+    guided = node(
+        "ZoetropeSetFrameGuidance",
+        model=["0", 0],
+        shape="multi_period",
+        min_cfg=1.0,
+        edge=0.1,
+        periods="一\U0001f3ac",
+        period_fusing="mean",
+    )
     refused(server, model | show | {"1": guided})
 
 
@@ -188,9 +200,16 @@ def test_labels_in_any_script_are_drawn(server):
     labels = "视频 \U0001f3ac שלום\u202e\u200b" + "x" * 5000
     graph = {
         "0": node("EmptyImage", width=64, height=64, batch_size=2, color=7),
-        "1": node("ZoetropeCompareClips", labels=labels, columns=0, length="longest", label_height=24, **{"clips.clip0": ["0", 0]}),
+        "1": node(
+            "ZoetropeCompareClips",
+            labels=labels,
+            columns=0,
+            length="longest",
+            label_height=24,
+            **{"clips.clip0": ["0", 0]},
+        ),
         "2": node("PreviewImage", images=["1", 0]),
-    }  # fmt: skip
+    }
     assert len(server.prompt(graph)["outputs"]["2"]["images"]) == 2
 
 
@@ -206,21 +225,33 @@ def test_numbers_over_links_and_in_json(server):
         "m": node("ZoetropeLoadMotionModule", motion_module=MODULE),
         "c": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
     }
-    apply = {"strength": float("nan"), "start_percent": 0.0, "end_percent": 1.0, "beta_schedule": "auto", "group_norm": "auto",
-             "frames_per_video": 0}  # fmt: skip
+    apply = {
+        "strength": float("nan"),
+        "start_percent": 0.0,
+        "end_percent": 1.0,
+        "beta_schedule": "auto",
+        "group_norm": "auto",
+        "frames_per_video": 0,
+    }
     motion = node("ZoetropeApplyMotionModule", model=["c", 0], motion_module=["m", 0], **apply)
     refused(server, number | show | {"1": motion}, "strength=nan must be a finite number")
 
 
 def test_a_sampler_says_it_too(server):
-    """Errors that are raised while core samples do not pass our nodes: a module of a hostile name that knows
-    24 frames gets 40.
+    """Errors that are raised while core samples do not pass our
+    nodes: a module of a hostile name that knows 24 frames gets 40.
     """
     folder = server.base / "models" / "animatediff_models"
     name = "模块\U0001f3ac\udcff.ckpt"  # safetensors' own reader opens no such names
     torch.save(load_file(folder / MODULE), folder / name)
-    apply = {"strength": 1.0, "start_percent": 0.0, "end_percent": 1.0, "beta_schedule": "auto", "group_norm": "auto",
-             "frames_per_video": 0}  # fmt: skip
+    apply = {
+        "strength": 1.0,
+        "start_percent": 0.0,
+        "end_percent": 1.0,
+        "beta_schedule": "auto",
+        "group_norm": "auto",
+        "frames_per_video": 0,
+    }
     sample = {
         "seed": 3,
         "steps": 1,
@@ -230,12 +261,16 @@ def test_a_sampler_says_it_too(server):
         "denoise": 1.0,
     }
     graph = {
-        "1": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT), "2": node("ZoetropeLoadMotionModule", motion_module=name),
+        "1": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
+        "2": node("ZoetropeLoadMotionModule", motion_module=name),
         "4": node("ZoetropeApplyMotionModule", model=["1", 0], motion_module=["2", 0], **apply),
-        "6": node("CLIPTextEncode", clip=["1", 1], text="a"), "8": node("EmptyLatentImage", width=64, height=64, batch_size=40),
-        "9": node("KSampler", model=["4", 0], positive=["6", 0], negative=["6", 0], latent_image=["8", 0], **sample),
+        "6": node("CLIPTextEncode", clip=["1", 1], text="a"),
+        "8": node("EmptyLatentImage", width=64, height=64, batch_size=40),
+        "9": node(
+            "KSampler", model=["4", 0], positive=["6", 0], negative=["6", 0], latent_image=["8", 0], **sample
+        ),
         "10": node("PreviewAny", source=["9", 0]),
-    }  # fmt: skip
+    }
     answer = refused(server, graph, "40 frames are more than the")
     assert "\\udcff" in json.loads(answer)["exception_message"]
 

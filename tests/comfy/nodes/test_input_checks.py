@@ -1,5 +1,5 @@
-"""Numbers, choices, texts and shapes that come over a link are checked as those that are typed in: one rule
-for every node.
+"""Numbers, choices, texts and shapes that come over a link are
+checked as those that are typed in: one rule for every node.
 """
 
 import asyncio
@@ -91,9 +91,19 @@ def test_a_list_of_files_is_the_nodes_own_affair():
     assert check_inputs(schema, given, unlisted={"motion_module"}) == given
 
 
-@pytest.mark.parametrize("shape", [
-    (4, 5, 3), (2, 4, 5, 3, 1), (0, 4, 5, 3), (2, 0, 5, 3), (2, 4, 0, 3), (2, 4, 5, 0), (2, 4, 5, 2), (2, 4, 5, 7),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (4, 5, 3),
+        (2, 4, 5, 3, 1),
+        (0, 4, 5, 3),
+        (2, 0, 5, 3),
+        (2, 4, 0, 3),
+        (2, 4, 5, 0),
+        (2, 4, 5, 2),
+        (2, 4, 5, 7),
+    ],
+)
 def test_images_of_no_shape(shape):
     told = refused(SCHEMAS["ZoetropeCreateVideo"], "images", torch.zeros(shape))
     assert f"images has shape {shape}" in told
@@ -121,9 +131,17 @@ def test_masks_of_no_shape(shape):
         refused(SCHEMAS[node], name, torch.zeros(shape))
 
 
-@pytest.mark.parametrize("samples", [
-    torch.zeros(2, 4, 8), torch.zeros(1, 2, 4, 8, 8, 8), torch.zeros(0, 4, 8, 8), torch.zeros(2, 4, 0, 8), None, [1],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "samples",
+    [
+        torch.zeros(2, 4, 8),
+        torch.zeros(1, 2, 4, 8, 8, 8),
+        torch.zeros(0, 4, 8, 8),
+        torch.zeros(2, 4, 0, 8),
+        None,
+        [1],
+    ],
+)
 def test_latents_of_no_shape(samples):
     for node, name in (("ZoetropeSaveLatents", "samples"), ("ZoetropeReverseFrames", "frames")):
         refused(SCHEMAS[node], name, {"samples": samples})
@@ -146,10 +164,16 @@ def test_what_nodes_really_give_comes_through():
     }
 
 
-@pytest.mark.parametrize("audio", [
-    "x", {}, {"waveform": torch.zeros(5), "sample_rate": 8}, {"waveform": torch.zeros(1, 1, 5), "sample_rate": math.nan},
-    {"waveform": torch.zeros(1, 1, 5), "sample_rate": 0},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "audio",
+    [
+        "x",
+        {},
+        {"waveform": torch.zeros(5), "sample_rate": 8},
+        {"waveform": torch.zeros(1, 1, 5), "sample_rate": math.nan},
+        {"waveform": torch.zeros(1, 1, 5), "sample_rate": 0},
+    ],
+)
 def test_sound_of_no_kind(audio):
     refused(SCHEMAS["ZoetropeSaveFrames"], "audio", audio)
 

@@ -1,10 +1,13 @@
-"""Load Frames in a running ComfyUI: what it lists, what it reads, and that nothing outside of ComfyUI's folders is read."""
+"""Load Frames in a running ComfyUI: what it lists, what it
+reads, and that nothing outside of ComfyUI's folders is read.
+"""
+
 import numpy as np
 import pytest
 from PIL import Image
 from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS
 from zoetrope.tests.comfy.server import ComfyError
-from zoetrope.tests.odd_videos import cells, paint, pictures, read_cells
+from zoetrope.tests.odd_videos import cells, images, paint, read_cells
 
 
 def image(picture):
@@ -18,9 +21,11 @@ def server(comfy_server, tmp_path_factory):
     folder.mkdir(parents=True)
     for number in (2, 10, 9):
         image(paint(cells(number))).save(folder / f"f{number}.png")
-    first, *others = [image(picture) for picture in pictures()]
+    first, *others = [image(picture) for picture in images()]
     for name in ("moving.webp", "moving.png"):
-        first.save(root / name, save_all=True, append_images=others, duration=[100, 200, 300, 100, 100, 100, 100])
+        first.save(
+            root / name, save_all=True, append_images=others, duration=[100, 200, 300, 100, 100, 100, 100]
+        )
     first.save(root / "still.png")
     outside = tmp_path_factory.mktemp("outside")
     first.save(outside / "secret.png")
@@ -32,7 +37,10 @@ def server(comfy_server, tmp_path_factory):
 
 def graph(source, **changes):
     return {
-        "1": {"class_type": "ZoetropeLoadFrames", "inputs": {"source": source, "folder_fps": 8.0, **DEFAULTS, **changes}},
+        "1": {
+            "class_type": "ZoetropeLoadFrames",
+            "inputs": {"source": source, "folder_fps": 8.0, **DEFAULTS, **changes},
+        },
         "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
         "3": {"class_type": "PreviewAny", "inputs": {"source": ["1", 2]}},
         "4": {"class_type": "PreviewAny", "inputs": {"source": ["1", 4]}},
@@ -42,7 +50,10 @@ def graph(source, **changes):
 def run(server, source, **changes):
     """The numbers drawn into the frames, their speed, and what the node says of them."""
     outputs = server.prompt(graph(source, **changes))["outputs"]
-    grids = [read_cells(np.asarray(Image.open(server.base / "temp" / file["filename"])) / 255) for file in outputs["2"]["images"]]
+    grids = [
+        read_cells(np.asarray(Image.open(server.base / "temp" / file["filename"])) / 255)
+        for file in outputs["2"]["images"]
+    ]
     numbers = [sum(1 << bit for bit in range(6) if grid[1, bit].mean() > 0.5) for grid in grids]
     return numbers, float(outputs["3"]["text"][0]), outputs["4"]["text"][0]
 
@@ -58,7 +69,8 @@ def test_a_folder_and_an_animation(server):
     numbers, fps, told = run(server, "Größe und $HOME/deep/")
     assert (numbers, fps) == ([2, 9, 10], 8) and told.startswith("3 frames of 96x64 at 8 fps")
     assert run(server, "moving.webp", force_rate=10.0, frame_cap=4)[:2] == ([0, 1, 1, 2], 10)
-    # Shown from 0, 0.1, 0.3, 0.6, 0.7, 0.8 and 0.9 s on; at 0.25 s frame 2 is the nearest, at 0.875 s frame 6.
+    # Shown from 0, 0.1, 0.3, 0.6, 0.7, 0.8 and 0.9 s on;
+    # at 0.25 s frame 2 is the nearest, at 0.875 s frame 6.
     assert run(server, "moving.png", preset="AnimateDiff", multiple_of=1)[:2] == ([0, 1, 2, 2, 2, 3, 4, 6], 8)
 
 
@@ -81,4 +93,6 @@ def test_what_is_not_there_or_not_allowed_is_refused_before_the_run(server, sour
 def test_a_link_in_a_folder_is_refused(server):
     with pytest.raises(ComfyError) as failed:
         server.prompt(graph("with a link/"))
-    assert "'secret.png' in 'with a link/' leads out of that folder; put the picture itself there" in str(failed.value.details)
+    assert "'secret.png' in 'with a link/' leads out of that folder; put the picture itself there" in str(
+        failed.value.details
+    )

@@ -31,9 +31,14 @@ def bad_files(comfy_models, tmp_path_factory):
     (folder / "empty.ckpt").touch()
     (folder / "truncated.safetensors").write_bytes(good[: len(good) // 2])
     torch.save({"weights": Opens(str(mark))}, folder / "evil.ckpt")
-    save_file({"lora_unet_down_blocks_0_attentions_0_proj_in.lora_up.weight": torch.zeros(3, 5)}, folder / "a_lora.safetensors")
+    save_file(
+        {"lora_unet_down_blocks_0_attentions_0_proj_in.lora_up.weight": torch.zeros(3, 5)},
+        folder / "a_lora.safetensors",
+    )
     save_file({"first_stage_model.decoder.conv_in.weight": torch.zeros(3, 5)}, folder / "a_vae.safetensors")
-    sdxl = to_original_names(MotionModel(MotionConfig("sdxl", animatediff_sites((32, 64, 128), with_mid=False))))
+    sdxl = to_original_names(
+        MotionModel(MotionConfig("sdxl", animatediff_sites((32, 64, 128), with_mid=False)))
+    )
     save_file(sdxl, folder / "sdxl_module.safetensors")
     torch.save(load_file(folder / MODULE), folder / "good.ckpt")
     return mark
@@ -41,21 +46,48 @@ def bad_files(comfy_models, tmp_path_factory):
 
 def graph(frames=3, module=MODULE, extra=None, **apply):
     """Text to video in API format; `extra` nodes may take the MODEL from node 4 as node 5."""
-    settings = {"strength": 1.0, "start_percent": 0.0, "end_percent": 1.0, "beta_schedule": "auto", "group_norm": "auto",
-                "frames_per_video": 0} | apply
+    settings = {
+        "strength": 1.0,
+        "start_percent": 0.0,
+        "end_percent": 1.0,
+        "beta_schedule": "auto",
+        "group_norm": "auto",
+        "frames_per_video": 0,
+    } | apply
     nodes = {
         "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": CHECKPOINT}},
         "2": {"class_type": "ZoetropeLoadMotionModule", "inputs": {"motion_module": module}},
-        "4": {"class_type": "ZoetropeApplyMotionModule", "inputs": {"model": ["1", 0], "motion_module": ["2", 0], **settings}},
-        "6": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": "a red ball on a blue background"}},
+        "4": {
+            "class_type": "ZoetropeApplyMotionModule",
+            "inputs": {"model": ["1", 0], "motion_module": ["2", 0], **settings},
+        },
+        "6": {
+            "class_type": "CLIPTextEncode",
+            "inputs": {"clip": ["1", 1], "text": "a red ball on a blue background"},
+        },
         "7": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": ""}},
         "8": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": frames}},
-        "9": {"class_type": "KSampler", "inputs": {
-            "model": ["5" if extra else "4", 0], "seed": 3, "steps": 2, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal",
-            "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["8", 0], "denoise": 1.0}},
+        "9": {
+            "class_type": "KSampler",
+            "inputs": {
+                "model": ["5" if extra else "4", 0],
+                "seed": 3,
+                "steps": 2,
+                "cfg": 4.0,
+                "sampler_name": "euler",
+                "scheduler": "normal",
+                "positive": ["6", 0],
+                "negative": ["7", 0],
+                "latent_image": ["8", 0],
+                "denoise": 1.0,
+            },
+        },
         "10": {"class_type": "VAEDecode", "inputs": {"samples": ["9", 0], "vae": ["1", 2]}},
         "11": {"class_type": "CreateVideo", "inputs": {"images": ["10", 0], "fps": 8}},
-        "12": {"class_type": "SaveVideo", "inputs": {"video": ["11", 0], "filename_prefix": "t", "format": "auto", "codec": "auto"}},
+        "12": {
+            "class_type": "SaveVideo",
+            "inputs": {"video": ["11", 0], "filename_prefix": "t", "format": "auto", "codec": "auto"},
+        },
         "13": {"class_type": "SaveLatent", "inputs": {"samples": ["9", 0], "filename_prefix": "t"}},
     }
     return nodes | ({"5": extra} if extra else {})
@@ -69,7 +101,9 @@ def latents_of(server, result) -> torch.Tensor:
 def frames_of(server, result) -> torch.Tensor:
     file = result["outputs"]["12"]["images"][0]
     with av.open(io.BytesIO(server.view(file))) as container:
-        return torch.stack([torch.from_numpy(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)])
+        return torch.stack(
+            [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +135,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_explained_in_its_node_and_the_next_run_is_right(comfy_server, good_latents, bad_files, case):
+def test_bad_input_is_explained_in_its_node_and_the_next_run_is_right(
+    comfy_server, good_latents, bad_files, case
+):
     arguments, node, message = BAD[case]
     with pytest.raises(ComfyError) as caught:
         comfy_server.prompt(graph(**arguments))
@@ -113,12 +149,15 @@ def test_bad_input_is_explained_in_its_node_and_the_next_run_is_right(comfy_serv
     assert torch.equal(latents_of(comfy_server, comfy_server.prompt(graph())), good_latents)
 
 
-@pytest.mark.parametrize(("arguments", "node", "message"), [
-    ({"module": "nowhere.ckpt"}, "2", "'nowhere.ckpt' was not found; put it into"),
-    ({"frames": 0}, "8", "smaller than min"),
-    ({"beta_schedule": "cosine"}, "4", "not in list"),
-    ({"strength": -1.0}, "4", "smaller than min"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "node", "message"),
+    [
+        ({"module": "nowhere.ckpt"}, "2", "'nowhere.ckpt' was not found; put it into"),
+        ({"frames": 0}, "8", "smaller than min"),
+        ({"beta_schedule": "cosine"}, "4", "not in list"),
+        ({"strength": -1.0}, "4", "smaller than min"),
+    ],
+)
 def test_bad_values_are_refused_before_anything_runs(comfy_server, good_latents, arguments, node, message):
     with pytest.raises(ComfyError) as caught:
         comfy_server.prompt(graph(**arguments))

@@ -14,8 +14,13 @@ def texts_of(server, prompt) -> dict[str, str]:
 
     async def run():
         found = {}
-        async with aiohttp.ClientSession() as session, session.ws_connect(f"{server.url}/ws?clientId=reader") as socket:
-            answer = await session.post(f"{server.url}/prompt", json={"prompt": prompt, "client_id": "reader"})
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{server.url}/ws?clientId=reader") as socket,
+        ):
+            answer = await session.post(
+                f"{server.url}/prompt", json={"prompt": prompt, "client_id": "reader"}
+            )
             assert answer.status == 200, await answer.text()
             async for message in socket:
                 if message.type == aiohttp.WSMsgType.BINARY:
@@ -43,7 +48,11 @@ def test_odd_settings_are_said_under_the_node_that_has_them(comfy_server):
 
 def test_a_schedule_that_a_node_behind_takes_away_is_said_under_apply_motion_module(comfy_server):
     inputs = {"model": ["4", 0], "sampling": "eps", "sigma_max": 120.0, "sigma_min": 0.002}
-    found = texts_of(comfy_server, graph(extra={"class_type": "ModelSamplingContinuousEDM", "inputs": inputs}))
+    found = texts_of(
+        comfy_server, graph(extra={"class_type": "ModelSamplingContinuousEDM", "inputs": inputs})
+    )
     assert set(found) == {"4"} and "has replaced the noise schedule" in found["4"]
     inputs = {"model": ["4", 0], "sampling": "lcm", "zsnr": False}
-    assert texts_of(comfy_server, graph(extra={"class_type": "ModelSamplingDiscrete", "inputs": inputs})) == {}
+    assert (
+        texts_of(comfy_server, graph(extra={"class_type": "ModelSamplingDiscrete", "inputs": inputs})) == {}
+    )

@@ -1,10 +1,14 @@
-"""Graphs made with AnimateDiff-Evolved and VideoHelperSuite, which are not installed here, run with our nodes and core's."""
+"""Graphs made with AnimateDiff-Evolved and VideoHelperSuite,
+which are not installed here, run with our nodes and core's.
+"""
 
 import pytest
 from zoetrope.host.files.node_replacements import REPLACEMENTS
 
 CHECKPOINT, MOTION = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
-every_replacement = pytest.mark.parametrize("replacement", REPLACEMENTS, ids=lambda replacement: replacement.old)
+every_replacement = pytest.mark.parametrize(
+    "replacement", REPLACEMENTS, ids=lambda replacement: replacement.old
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,13 +21,20 @@ def node(kind, **inputs):
 
 
 def inputs_of(definition):
-    return {name: spec for group in ("required", "optional") for name, spec in definition["input"].get(group, {}).items()}
+    return {
+        name: spec
+        for group in ("required", "optional")
+        for name, spec in definition["input"].get(group, {}).items()
+    }
 
 
 def test_there_are_many_and_each_node_has_one():
     assert len(REPLACEMENTS) >= 15
     assert len({replacement.old for replacement in REPLACEMENTS}) == len(REPLACEMENTS)
-    assert all(replacement.old.startswith(("ADE_", "VHS_", "CheckpointLoaderSimpleWith")) for replacement in REPLACEMENTS)
+    assert all(
+        replacement.old.startswith(("ADE_", "VHS_", "CheckpointLoaderSimpleWith"))
+        for replacement in REPLACEMENTS
+    )
 
 
 @every_replacement
@@ -47,7 +58,9 @@ def test_the_front_end_is_told(replacement, comfy_server):
 
 @every_replacement
 def test_every_output_is_moved_to_one_of_the_same_type(replacement, comfy_server, object_info):
-    """The front end moves links of named outputs only. Types of the other packs' outputs: their node definitions."""
+    """The front end moves links of named outputs only. Types
+    of the other packs' outputs: their node definitions.
+    """
     (told,) = comfy_server.request("/node_replacements")[replacement.old]
     moved = {entry["old_idx"]: entry["new_idx"] for entry in told["output_mapping"]}
     new = object_info[replacement.new]["output"]
@@ -61,35 +74,65 @@ def test_every_output_is_moved_to_one_of_the_same_type(replacement, comfy_server
 
 
 def test_an_old_animatediff_graph_makes_the_same_pictures(comfy_server):
-    """Loader, motion module, empty latents, joined prompts and decoding of the other packs; the rest is core's and ours."""
+    """Loader, motion module, empty latents, joined prompts and
+    decoding of the other packs; the rest is core's and ours.
+    """
 
     def graph(old):
         names = {
-            True: ("CheckpointLoaderSimpleWithNoiseSelect", "ADE_LoadAnimateDiffModel", "ADE_EmptyLatentImageLarge",
-                   "VHS_VAEDecodeBatched"),
+            True: (
+                "CheckpointLoaderSimpleWithNoiseSelect",
+                "ADE_LoadAnimateDiffModel",
+                "ADE_EmptyLatentImageLarge",
+                "VHS_VAEDecodeBatched",
+            ),
             False: ("CheckpointLoaderSimple", "ZoetropeLoadMotionModule", "EmptyLatentImage", "VAEDecode"),
-        }[old]  # fmt: skip
+        }[old]
         combine = node("ADE_ConditioningCombine", cond_A=["4", 0], cond_B=["5", 0])
         return {
             "1": node(names[0], ckpt_name=CHECKPOINT, **({"beta_schedule": "use existing"} if old else {})),
             "2": node(names[1], **{"model_name" if old else "motion_module": MOTION}),
-            "3": node("ZoetropeApplyMotionModule", model=["1", 0], motion_module=["2", 0], strength=1.0, start_percent=0.0, end_percent=1.0,
-                      beta_schedule="auto", group_norm="auto", frames_per_video=0),
+            "3": node(
+                "ZoetropeApplyMotionModule",
+                model=["1", 0],
+                motion_module=["2", 0],
+                strength=1.0,
+                start_percent=0.0,
+                end_percent=1.0,
+                beta_schedule="auto",
+                group_norm="auto",
+                frames_per_video=0,
+            ),
             "4": node("CLIPTextEncode", clip=["1", 1], text="a red circle"),
             "5": node("CLIPTextEncode", clip=["1", 1], text="a blue square"),
-            "6": combine if old else node("ConditioningCombine", conditioning_1=["4", 0], conditioning_2=["5", 0]),
+            "6": combine
+            if old
+            else node("ConditioningCombine", conditioning_1=["4", 0], conditioning_2=["5", 0]),
             "7": node(names[2], width=64, height=72, batch_size=3),
-            "8": node("KSampler", model=["3", 0], positive=["6", 0], negative=["5", 0], latent_image=["7", 0], seed=7, steps=2, cfg=3.0,
-                      sampler_name="euler", scheduler="normal", denoise=1.0),
+            "8": node(
+                "KSampler",
+                model=["3", 0],
+                positive=["6", 0],
+                negative=["5", 0],
+                latent_image=["7", 0],
+                seed=7,
+                steps=2,
+                cfg=3.0,
+                sampler_name="euler",
+                scheduler="normal",
+                denoise=1.0,
+            ),
             "9": node(names[3], samples=["8", 0], vae=["1", 2], **({"per_batch": 16} if old else {})),
             "10": node("PreviewImage", images=["9", 0]),
-        }  # fmt: skip
+        }
 
-    def pictures(old):
+    def images(old):
         comfy_server.free()
-        return [comfy_server.view(file) for file in comfy_server.prompt(graph(old))["outputs"]["10"]["images"]]
+        return [
+            comfy_server.view(file) for file in comfy_server.prompt(graph(old))["outputs"]["10"]["images"]
+        ]
 
-    old, new = pictures(True), pictures(False)
+    old, new = images(True), images(False)
     assert len(old) == 3
     assert without_metadata(old) == without_metadata(new)
 
@@ -100,8 +143,20 @@ def without_metadata(pngs):
 
 
 BATCHES = {
-    "Latent": ("Latents", "latents", "latents", "latent", node("EmptyLatentImage", width=56, height=40, batch_size=5)),
-    "Image": ("Images", "images", "images", "image", node("EmptyImage", width=7, height=5, batch_size=5, color=255)),
+    "Latent": (
+        "Latents",
+        "latents",
+        "latents",
+        "latent",
+        node("EmptyLatentImage", width=56, height=40, batch_size=5),
+    ),
+    "Image": (
+        "Images",
+        "images",
+        "images",
+        "image",
+        node("EmptyImage", width=7, height=5, batch_size=5, color=255),
+    ),
     "Mask": ("Masks", "mask", "mask", "mask", node("ImageToMask", image=["0", 0], channel="blue")),
 }
 
@@ -113,14 +168,31 @@ def test_old_frame_tools_count_what_they_counted(kind, comfy_server):
     graph = {
         "0": node("EmptyImage", width=7, height=5, batch_size=5, color=255),
         "1": source,
-        "2": node(f"VHS_Select{plural}", **{picked: ["1", 0]}, indexes="0:2", err_if_missing=True, err_if_empty=True),
-        "3": node(f"VHS_Merge{plural}", **{f"{batches}_A": ["2", 0], f"{batches}_B": ["1", 0]}, merge_strategy="match A",
-                  scale_method="nearest-exact", crop="disabled"),
+        "2": node(
+            f"VHS_Select{plural}", **{picked: ["1", 0]}, indexes="0:2", err_if_missing=True, err_if_empty=True
+        ),
+        "3": node(
+            f"VHS_Merge{plural}",
+            **{f"{batches}_A": ["2", 0], f"{batches}_B": ["1", 0]},
+            merge_strategy="match A",
+            scale_method="nearest-exact",
+            crop="disabled",
+        ),
         "4": node(f"VHS_Duplicate{plural}", **{batch: ["2", 0], "multiply_by": 3}),
-        "5": node(f"VHS_Select{plural}", **{picked: ["1", 0]}, indexes="0:4:2,-1", err_if_missing=True, err_if_empty=True),
+        "5": node(
+            f"VHS_Select{plural}",
+            **{picked: ["1", 0]},
+            indexes="0:4:2,-1",
+            err_if_missing=True,
+            err_if_empty=True,
+        ),
         "6": node(f"VHS_Get{kind}Count", **{batch: ["5", 0]}),
-    }  # fmt: skip
+    }
     counts = {"merged": ["3", 1], "repeated": ["4", 1], "picked": ["6", 0]}
     graph |= {name: node("PreviewAny", source=link) for name, link in counts.items()}
     outputs = comfy_server.prompt(graph)["outputs"]
-    assert {name: outputs[name]["text"][0] for name in counts} == {"merged": "7", "repeated": "6", "picked": "3"}
+    assert {name: outputs[name]["text"][0] for name in counts} == {
+        "merged": "7",
+        "repeated": "6",
+        "picked": "3",
+    }

@@ -1,4 +1,7 @@
-"""The table of odd and broken files through Load Video and Video to Frames of a running ComfyUI, over its HTTP API."""
+"""The table of odd and broken files through Load Video and
+Video to Frames of a running ComfyUI, over its HTTP API.
+"""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -6,22 +9,27 @@ from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS, NODE
 from zoetrope.tests.comfy.server import ComfyError
 from zoetrope.tests.odd_videos import ODD_VIDEOS, check_frames
 
-INPUTS = {"cap": "frame_cap"}  # where the node's name differs from FrameWish's
+INPUTS = {"cap": "frame_cap"}  # where the node's name differs from FrameRequest's
 
 
 def run(server, odd):
     """The frames (F, H, W, 3) and opacity (F, H, W) or None that come out of the two nodes."""
     odd.make(server.base / "input" / odd.name)
-    wish = {INPUTS.get(name, name): value for name, value in odd.wish.items()}
+    request = {INPUTS.get(name, name): value for name, value in odd.request.items()}
     result = server.prompt({
         "1": {"class_type": "LoadVideo", "inputs": {"file": odd.name}},
-        "2": {"class_type": NODE, "inputs": {"video": ["1", 0], **DEFAULTS, "multiple_of": 1, **wish}},
+        "2": {"class_type": NODE, "inputs": {"video": ["1", 0], **DEFAULTS, "multiple_of": 1, **request}},
         "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
         "4": {"class_type": "MaskToImage", "inputs": {"mask": ["2", 1]}},
         "5": {"class_type": "PreviewImage", "inputs": {"images": ["4", 0]}},
     })  # fmt: skip
     frames, masks = (
-        np.stack([np.asarray(Image.open(server.base / "temp" / file["filename"]).convert("RGB")) / 255 for file in files["images"]])
+        np.stack(
+            [
+                np.asarray(Image.open(server.base / "temp" / file["filename"]).convert("RGB")) / 255
+                for file in files["images"]
+            ]
+        )
         for files in (result["outputs"]["3"], result["outputs"]["5"])
     )
     without = masks.shape[:3] == (1, 64, 64) and not masks.any()

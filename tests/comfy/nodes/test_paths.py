@@ -1,4 +1,5 @@
 """No name that a node takes leads out of ComfyUI's folders, and the pack has no HTTP route of its own."""
+
 import ast
 import sys
 from pathlib import Path
@@ -19,17 +20,35 @@ TEXTS = {"labels", "periods", "selection", "text"}
 """Strings that never become a path."""
 PREFIXES = {"filename_prefix"}
 EVIL = (
-    "../canary.png", "../../canary.png", "a/../../canary.png", "..\\canary.png", "/etc/passwd", "C:\\Windows\\win.ini",
-    "\\\\server\\share\\x.mp4", "//server/share/x.mp4", "nul\0.png", "../canary.png [output]", "../../canary.png [temp]",
-    "/etc/passwd [input]", "file:///etc/passwd", "http://127.0.0.1:9/x.mp4", "concat:/etc/passwd|/etc/hosts",
-    "linked/canary.png", "linked/canary.png [input]", "canary [nowhere]",
-)  # fmt: skip
+    "../canary.png",
+    "../../canary.png",
+    "a/../../canary.png",
+    "..\\canary.png",
+    "/etc/passwd",
+    "C:\\Windows\\win.ini",
+    "\\\\server\\share\\x.mp4",
+    "//server/share/x.mp4",
+    "nul\0.png",
+    "../canary.png [output]",
+    "../../canary.png [temp]",
+    "/etc/passwd [input]",
+    "file:///etc/passwd",
+    "http://127.0.0.1:9/x.mp4",
+    "concat:/etc/passwd|/etc/hosts",
+    "linked/canary.png",
+    "linked/canary.png [input]",
+    "canary [nowhere]",
+)
 
 
 @pytest.fixture(scope="module")
 def file_inputs(comfy_base):
-    """(node, input) of every combo box that lists files: those that show a file when one is put into every folder."""
-    made = [Path(paths[0]) / f"{CANARY}.safetensors" for paths, _ in folder_paths.folder_names_and_paths.values()]
+    """(node, input) of every combo box that lists files:
+    those that show a file when one is put into every folder.
+    """
+    made = [
+        Path(paths[0]) / f"{CANARY}.safetensors" for paths, _ in folder_paths.folder_names_and_paths.values()
+    ]
     made.append(Path(folder_paths.get_input_directory()) / CANARY / "x.png")
     for file in made:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -46,9 +65,16 @@ def file_inputs(comfy_base):
 
 def test_the_inputs_that_name_files_are_known(file_inputs):
     nodes = {node_id for node_id, _ in file_inputs}
-    assert {f"ZoetropeLoad{what}" for what in ("Frames", "MotionModule", "MotionLora", "VideoModel", "VideoVAE", "VideoLora")} <= nodes
-    strings = {entry.id for schema in SCHEMAS.values() for entry in schema.inputs if entry.io_type == "STRING"}
-    assert strings <= TEXTS | PREFIXES, "a new text input: say whether it becomes a path, and test it if it does"
+    assert {
+        f"ZoetropeLoad{what}"
+        for what in ("Frames", "MotionModule", "MotionLora", "VideoModel", "VideoVAE", "VideoLora")
+    } <= nodes
+    strings = {
+        entry.id for schema in SCHEMAS.values() for entry in schema.inputs if entry.io_type == "STRING"
+    }
+    assert strings <= TEXTS | PREFIXES, (
+        "a new text input: say whether it becomes a path, and test it if it does"
+    )
 
 
 @pytest.mark.parametrize("name", EVIL)
@@ -57,7 +83,11 @@ def test_no_file_input_takes_a_name_outside_of_its_folders(comfy_server, file_in
     info = comfy_server.object_info()
     for node_id, entry in sorted(file_inputs):
         required = info[node_id]["input"]["required"]
-        inputs = {key: spec[1]["default"] for key, spec in required.items() if len(spec) > 1 and "default" in spec[1]}
+        inputs = {
+            key: spec[1]["default"]
+            for key, spec in required.items()
+            if len(spec) > 1 and "default" in spec[1]
+        }
         graph = {
             "1": {"class_type": node_id, "inputs": {**inputs, entry: name}},
             "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
@@ -94,16 +124,23 @@ def test_a_picture_source_may_be_annotated(comfy_base):
 
 
 NAMES_ON_LINUX = ("..\\", "C:\\", "\\\\", "file:", "http:", "concat:", "linked", "canary")
-"""Beginnings that are letters of a name below the output folder there, or that a test of their own looks at."""
+"""Beginnings that are letters of a name below the output
+folder there, or that a test of their own looks at.
+"""
 
 
 @pytest.mark.parametrize("prefix", [name for name in EVIL if not name.startswith(NAMES_ON_LINUX)])
 def test_no_prefix_leads_out_of_the_output_folder(comfy_base, prefix):
-    with pytest.raises(ValueError, match="leads out of the output folder; give a name|no file name can have; leave it out"):
+    with pytest.raises(
+        ValueError, match="leads out of the output folder; give a name|no file name can have; leave it out"
+    ):
         next_name(prefix, (8, 8))
 
 
-@pytest.mark.parametrize("prefix", ["file:///etc/x", "http://127.0.0.1:9/x", "concat:/etc/passwd|x", "..\\x", "C:\\x", "\\\\server\\x"])
+@pytest.mark.parametrize(
+    "prefix",
+    ["file:///etc/x", "http://127.0.0.1:9/x", "concat:/etc/passwd|x", "..\\x", "C:\\x", "\\\\server\\x"],
+)
 def test_what_looks_like_an_address_is_a_name_below_the_output_folder(comfy_base, prefix):
     folder, name, _ = next_name(prefix, (8, 8))
     output = Path(folder_paths.get_output_directory()).resolve()
@@ -111,7 +148,9 @@ def test_what_looks_like_an_address_is_a_name_below_the_output_folder(comfy_base
 
 
 def test_the_pack_registers_no_route_for_files_of_users():
-    """ComfyUI does. The server is touched in two places: one looks at prompts, one names example workflows."""
+    """ComfyUI does. The server is touched in two places: one looks at prompts, one names example
+    workflows.
+    """
     touching, routing = {}, set()
     for path in [path for part in ("nodes", "host", "video_io") for path in (dev.ROOT / part).rglob("*.py")]:
         source = path.read_text(encoding="utf8")
@@ -123,7 +162,9 @@ def test_the_pack_registers_no_route_for_files_of_users():
             touching[path.name] = source
         if {"aiohttp", "routes", "add_routes", "app", "router"} & names:
             routing.add(path.name)
-    assert set(touching) == {"prompt_replacements.py", "template_links.py"} and routing == {"template_links.py"}
+    assert set(touching) == {"prompt_replacements.py", "template_links.py"} and routing == {
+        "template_links.py"
+    }
     assert touching["prompt_replacements.py"].count("PromptServer.instance") == 1
     assert "PromptServer.instance.add_on_prompt_handler(_on_prompt)" in touching["prompt_replacements.py"]
     assert touching["template_links.py"].count(".router.") == 1

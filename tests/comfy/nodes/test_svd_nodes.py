@@ -1,4 +1,6 @@
-"""The nodes for Stable Video Diffusion and SV3D, and guidance over frames, with core's own encoders and sampler around them."""
+"""The nodes for Stable Video Diffusion and SV3D, and guidance
+over frames, with core's own encoders and sampler around them.
+"""
 
 import pytest
 import torch
@@ -26,12 +28,21 @@ def picture(name="picture", height=60, width=70):
 
 
 def animate(encoders, **changes):
-    given = encoders | {"start_image": picture()} | SIZES | MOTION | {"augmentation": 0.02, "seed": 3} | changes
+    given = (
+        encoders | {"start_image": picture()} | SIZES | MOTION | {"augmentation": 0.02, "seed": 3} | changes
+    )
     return nodes.AnimateImageSVD.execute(**given).args
 
 
 def interpolate(encoders, **changes):
-    given = encoders | {"start_image": picture(), "end_image": picture("end")} | SIZES | MOTION | {"augmentation": 0.0, "seed": 3} | changes
+    given = (
+        encoders
+        | {"start_image": picture(), "end_image": picture("end")}
+        | SIZES
+        | MOTION
+        | {"augmentation": 0.0, "seed": 3}
+        | changes
+    )
     return nodes.InterpolateImagesSVD.execute(**given).args
 
 
@@ -58,7 +69,9 @@ def test_the_image_reaches_both_sides_as_published(encoders):
 
 
 def test_clip_sees_the_whole_cut_image(encoders):
-    token = encoders["clip_vision"].encode_image(fitted_image(picture(), "x", WIDTH, HEIGHT), crop=False)["image_embeds"]
+    token = encoders["clip_vision"].encode_image(fitted_image(picture(), "x", WIDTH, HEIGHT), crop=False)[
+        "image_embeds"
+    ]
     assert torch.equal(animate(encoders)[0][0][0], token.unsqueeze(0))
 
 
@@ -83,14 +96,19 @@ def test_the_given_image_is_not_changed(encoders):
 def test_between_two_images_the_frames_are_unknown(encoders):
     positive, negative, latent = interpolate(encoders)
     for place, image in ((0, picture()), (FRAMES - 1, picture("end"))):
-        torch.testing.assert_close(known(positive)[place : place + 1], encoders["vae"].encode(fitted_image(image, "x", WIDTH, HEIGHT)))
+        torch.testing.assert_close(
+            known(positive)[place : place + 1],
+            encoders["vae"].encode(fitted_image(image, "x", WIDTH, HEIGHT)),
+        )
     assert not known(positive)[1:-1].any()
     assert not known(negative).any()
     assert known(positive).shape == known(negative).shape == latent["samples"].shape
 
 
 def test_a_prompt_stands_for_the_image():
-    prompts = {name: [[gold_input(name, (1, 7, 1024)), {"pooled_output": None}]] for name in ("positive", "negative")}
+    prompts = {
+        name: [[gold_input(name, (1, 7, 1024)), {"pooled_output": None}]] for name in ("positive", "negative")
+    }
     positive, negative, latent = nodes.AnimateTextSVD.execute(**prompts, **SIZES, **MOTION).args
     for name, side in (("positive", positive), ("negative", negative)):
         assert torch.equal(side[0][0], prompts[name][0][0])
@@ -102,7 +120,9 @@ def test_a_prompt_stands_for_the_image():
 def test_an_orbit_has_a_camera_for_every_view(encoders):
     positive, negative, latent = orbit(encoders)
     for side in (positive, negative):
-        assert len(side[0][1]["elevation"]) == len(side[0][1]["azimuth"]) == latent["samples"].shape[0] == FRAMES
+        assert (
+            len(side[0][1]["elevation"]) == len(side[0][1]["azimuth"]) == latent["samples"].shape[0] == FRAMES
+        )
         assert (side[0][1]["azimuth"][-1], side[0][1]["augmentation_level"]) == (0.0, 1e-5)
     assert orbit(encoders)[0][0][1]["azimuth"] == positive[0][1]["azimuth"]
     assert orbit(encoders, seed=4)[0][0][1]["azimuth"] != positive[0][1]["azimuth"]
@@ -129,11 +149,19 @@ def test_bad_input_is_refused(encoders, make, changes, told):
 
 
 def guided(**changes):
-    given = {"shape": "linear", "min_cfg": 1.0, "edge": 0.1, "periods": "1, 0.5", "period_fusing": "max"} | changes
+    given = {
+        "shape": "linear",
+        "min_cfg": 1.0,
+        "edge": 0.1,
+        "periods": "1, 0.5",
+        "period_fusing": "max",
+    } | changes
     return nodes.SetFrameGuidance.execute(model=golden_model(), **given).args[0]
 
 
-@pytest.mark.parametrize(("shape", "core"), [("linear", VideoLinearCFGGuidance), ("triangle", VideoTriangleCFGGuidance)])
+@pytest.mark.parametrize(
+    ("shape", "core"), [("linear", VideoLinearCFGGuidance), ("triangle", VideoTriangleCFGGuidance)]
+)
 def test_shapes_that_core_has_are_cores(shape, core):
     (expected,) = core().patch(golden_model(), 1.5)
     assert_same(sample(guided(shape=shape, min_cfg=1.5)), sample(expected))

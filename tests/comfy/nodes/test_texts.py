@@ -1,4 +1,6 @@
-"""The texts of the nodes: schemas, help pages and translations say the same things about the same inputs, in English and Chinese."""
+"""The texts of the nodes: schemas, help pages and translations
+say the same things about the same inputs, in English and Chinese.
+"""
 
 import asyncio
 import json
@@ -16,8 +18,19 @@ dev = sys.modules["zoetrope_dev"]
 LANGUAGES = ("en", "zh")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 NEUTRAL_VALUE = re.compile(r" ?[(（]-?\d = [^)）]+[)）]$")
-PLAIN_ZERO = ("none", "off", "at the beginning", "from the first step", "level with", "not at all", "a cut", "the first")
-VUE_I18N_SYNTAX = "@{}|%"  # what vue-i18n would interpret in names and descriptions; tooltips are shown as they are
+PLAIN_ZERO = (
+    "none",
+    "off",
+    "at the beginning",
+    "from the first step",
+    "level with",
+    "not at all",
+    "a cut",
+    "the first",
+)
+VUE_I18N_SYNTAX = (
+    "@{}|%"  # what vue-i18n would interpret in names and descriptions; tooltips are shown as they are
+)
 
 
 def schemas():
@@ -51,7 +64,8 @@ def texts_of(schema):
         "display_name": escaped(schema.display_name),
         "description": escaped(schema.description),
         "inputs": {
-            i.id.replace(".", "_"): {"name": escaped(i.display_name or i.id), "tooltip": i.tooltip} for i in schema.inputs
+            i.id.replace(".", "_"): {"name": escaped(i.display_name or i.id), "tooltip": i.tooltip}
+            for i in schema.inputs
         },
         "outputs": {
             str(place): {"name": escaped(output.display_name or output.io_type), "tooltip": output.tooltip}
@@ -93,7 +107,9 @@ def test_a_node_says_what_it_is(schema):
     assert schema.category.startswith("Zoetrope/")
     assert schema.display_name
     assert schema.search_aliases
-    assert re.fullmatch(r"[A-Z][^.!?]*\.", re.sub(r"\d\.\d", "", schema.description)), "the description is one sentence"
+    assert re.fullmatch(r"[A-Z][^.!?]*\.", re.sub(r"\d\.\d", "", schema.description)), (
+        "the description is one sentence"
+    )
     for part in (*schema.inputs, *schema.outputs):
         assert part.tooltip, f"{part.id} has no tooltip"
         assert part.tooltip.endswith("."), f"the tooltip of {part.id} is no sentence"
@@ -122,7 +138,9 @@ def test_chinese_texts_are_chinese(schema):
 @every_language
 @every_node
 def test_labels_say_what_a_special_number_means(schema, language):
-    """0 and -1 stand for "all" or "automatic" in some inputs: one sees that without a tooltip. Where 0 is just nothing, one need not."""
+    """0 and -1 stand for "all" or "automatic" in some inputs: one sees that without a tooltip. Where 0 is
+    just nothing, one need not.
+    """
     names = read_json(language, "nodeDefs")[schema.node_id]["inputs"]
     silent = {}
     for entry in schema.inputs:
@@ -148,9 +166,24 @@ def test_names_and_descriptions_have_no_vue_i18n_syntax(language):
 @every_language
 def test_categories_types_and_workflows_are_translated(language):
     main = read_json(language, "main")
-    assert set(main["nodeCategories"]) == {part for schema in SCHEMAS.values() for part in schema.category.split("/")}
+    assert set(main["nodeCategories"]) == {
+        part for schema in SCHEMAS.values() for part in schema.category.split("/")
+    }
     ports = [port.io_type for schema in SCHEMAS.values() for port in (*schema.inputs, *schema.outputs)]
-    core = {"MODEL", "COMBO", "INT", "FLOAT", "BOOLEAN", "STRING", "IMAGE", "MASK", "LATENT", "CONDITIONING", "AUDIO", "VIDEO"}
+    core = {
+        "MODEL",
+        "COMBO",
+        "INT",
+        "FLOAT",
+        "BOOLEAN",
+        "STRING",
+        "IMAGE",
+        "MASK",
+        "LATENT",
+        "CONDITIONING",
+        "AUDIO",
+        "VIDEO",
+    }
     core |= {"CLIP", "CLIP_VISION", "VAE", "NOISE", "SAMPLER", "SIGMAS", "GUIDER", "OPTICAL_FLOW"}
     core |= {"COMFY_MATCHTYPE_V3", "COMFY_AUTOGROW_V3", "COMFY_MULTITYPED_V3"}
     assert set(main["dataTypes"]) == set(ports) - core
@@ -199,7 +232,9 @@ def test_there_are_no_pages_of_unknown_nodes():
 @every_language
 def test_the_picture_of_the_schedules_shows_their_windows(language):
     def windows(schedule, step, stride=1, closed_loop=False):
-        return [sorted(window) for window in create_context_windows(schedule, 20, 8, 2, stride, closed_loop, step)]
+        return [
+            sorted(window) for window in create_context_windows(schedule, 20, 8, 2, stride, closed_loop, step)
+        ]
 
     expected = windows("standard_static", 3)
     expected += windows("standard_uniform", 1, stride=2)
@@ -221,7 +256,11 @@ def test_the_list_of_costs_is_right(language, frames):
         counts = sorted({len(windows) for windows in steps})
         work = sum(len(window) for windows in steps for window in windows) / len(steps) / frames
         costs.append(f"*{schedule}* {'-'.join(map(str, counts))} ({work:.2f})")
-    item = f"- **{frames} frames**: {', '.join(costs)}." if language == "en" else f"- **{frames} 帧**：{'，'.join(costs)}。"
+    item = (
+        f"- **{frames} frames**: {', '.join(costs)}."
+        if language == "en"
+        else f"- **{frames} 帧**：{'，'.join(costs)}。"
+    )
     assert f"\n{item}\n" in page("ZoetropeApplyContextWindows", language)
 
 
@@ -229,6 +268,8 @@ def test_the_list_of_costs_is_right(language, frames):
 @pytest.mark.parametrize("method", ["pyramid", "relative", "flat", "overlap-linear"])
 def test_the_weights_of_the_fuse_methods_are_right(language, method):
     weights = fuse_weights(method, range(6, 14), 20, 2)
-    assert re.search(rf"^- \*{method}\*[:：] ?{' '.join(f'{weight:.2g}' for weight in weights)}\b", page(
-        "ZoetropeApplyContextWindows", language
-    ), flags=re.MULTILINE)
+    assert re.search(
+        rf"^- \*{method}\*[:：] ?{' '.join(f'{weight:.2g}' for weight in weights)}\b",
+        page("ZoetropeApplyContextWindows", language),
+        flags=re.MULTILINE,
+    )

@@ -16,38 +16,85 @@ FILE = {"fps": 8.0, "crf": -1.0, "pix_fmt": "auto", "ping_pong": False, "loop_co
 
 def save_frames(prefix, format="H.264 (mp4)", **changes):
     return {
-        "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 5, "color": 0x2060A0}},
-        "2": {"class_type": "ZoetropeSaveFrames", "inputs": {
-            "images": ["1", 0], "filename_prefix": prefix, "format": format, **FILE, **changes}},
+        "1": {
+            "class_type": "EmptyImage",
+            "inputs": {"width": 64, "height": 64, "batch_size": 5, "color": 0x2060A0},
+        },
+        "2": {
+            "class_type": "ZoetropeSaveFrames",
+            "inputs": {"images": ["1", 0], "filename_prefix": prefix, "format": format, **FILE, **changes},
+        },
         "3": {"class_type": "GetVideoComponents", "inputs": {"video": ["2", 0]}},
         "4": {"class_type": "PreviewAny", "inputs": {"source": ["3", 2]}},
-    }  # fmt: skip
+    }
 
 
 def save_latents(prefix, frames, **changes):
     return {
         "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": CHECKPOINT}},
         "2": {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 64, "batch_size": frames}},
-        "3": {"class_type": "ZoetropeSaveLatents", "inputs": {
-            "samples": ["2", 0], "vae": ["1", 2], "filename_prefix": prefix, "format": "H.264 (mp4)", **FILE, "chunk_frames": 3,
-            "chunk_overlap": 4, "tile_size": 0, **changes}},
-    }  # fmt: skip
+        "3": {
+            "class_type": "ZoetropeSaveLatents",
+            "inputs": {
+                "samples": ["2", 0],
+                "vae": ["1", 2],
+                "filename_prefix": prefix,
+                "format": "H.264 (mp4)",
+                **FILE,
+                "chunk_frames": 3,
+                "chunk_overlap": 4,
+                "tile_size": 0,
+                **changes,
+            },
+        },
+    }
 
 
 def encode_video(video, **changes):
     """A video through Video to Latents and Latents to Video File without a sampler between them."""
-    wish = {"start_seconds": 0.0, "duration_seconds": 0.0, "force_rate": 0.0, "skip_first_frames": 0, "select_every_nth": 1,
-            "frame_cap": 0, "length": "any", "width": 64, "height": 64, "resize": "stretch", "multiple_of": 8}  # fmt: skip
+    request = {
+        "start_seconds": 0.0,
+        "duration_seconds": 0.0,
+        "force_rate": 0.0,
+        "skip_first_frames": 0,
+        "select_every_nth": 1,
+        "frame_cap": 0,
+        "length": "any",
+        "width": 64,
+        "height": 64,
+        "resize": "stretch",
+        "multiple_of": 8,
+    }
     return {
         "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": CHECKPOINT}},
         "2": {"class_type": "LoadVideo", "inputs": {"file": video}},
-        "4": {"class_type": "ZoetropeEncodeVideo", "inputs": {
-            "video": ["2", 0], "vae": ["1", 2], **wish, "chunk_frames": 3, "tile_size": 0, **changes}},
-        "3": {"class_type": "ZoetropeSaveLatents", "inputs": {
-            "samples": ["4", 0], "vae": ["1", 2], "filename_prefix": "encoded", "format": "FFV1 (mkv)", **FILE, "fps": ["4", 2],
-            "chunk_frames": 4, "chunk_overlap": 0, "tile_size": 0}},
+        "4": {
+            "class_type": "ZoetropeEncodeVideo",
+            "inputs": {
+                "video": ["2", 0],
+                "vae": ["1", 2],
+                **request,
+                "chunk_frames": 3,
+                "tile_size": 0,
+                **changes,
+            },
+        },
+        "3": {
+            "class_type": "ZoetropeSaveLatents",
+            "inputs": {
+                "samples": ["4", 0],
+                "vae": ["1", 2],
+                "filename_prefix": "encoded",
+                "format": "FFV1 (mkv)",
+                **FILE,
+                "fps": ["4", 2],
+                "chunk_frames": 4,
+                "chunk_overlap": 0,
+                "tile_size": 0,
+            },
+        },
         "5": {"class_type": "PreviewAny", "inputs": {"source": ["4", 4]}},
-    }  # fmt: skip
+    }
 
 
 def file_of(server, result, node):
@@ -85,10 +132,14 @@ def test_latents_become_a_file(comfy_server):
         assert (len(frames), frames[0].width, frames[0].height) == (7, 128, 64)
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"prefix": "../out"}, "leads out of the output folder"), ({"prefix": "x", "format": "GIF", "crf": 3.0}, "crf=3 has no meaning in GIF"),
-    ({"prefix": "x", "pix_fmt": "rgba"}, "pix_fmt=rgba does not go with H.264"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prefix": "../out"}, "leads out of the output folder"),
+        ({"prefix": "x", "format": "GIF", "crf": 3.0}, "crf=3 has no meaning in GIF"),
+        ({"prefix": "x", "pix_fmt": "rgba"}, "pix_fmt=rgba does not go with H.264"),
+    ],
+)
 def test_bad_input_is_explained_in_the_node(comfy_server, changes, message):
     with pytest.raises(ComfyError) as failed:
         comfy_server.prompt(save_frames(**changes))
@@ -119,13 +170,21 @@ def test_a_cancelled_run_ends_soon_and_leaves_no_file(comfy_server):
 
 def test_a_video_goes_through_latents_into_a_file(comfy_server):
     """Colours that differ from frame to frame come out as they went in, at the speed they had."""
-    colours = [(200, 30, 40), (30, 180, 60), (40, 60, 210), (230, 220, 50), (20, 20, 25), (240, 240, 240), (140, 60, 180)]
+    colours = [
+        (200, 30, 40),
+        (30, 180, 60),
+        (40, 60, 210),
+        (230, 220, 50),
+        (20, 20, 25),
+        (240, 240, 240),
+        (140, 60, 180),
+    ]
     with av.open(str(comfy_server.base / "input" / "colours.mkv"), "w") as container:
         stream = container.add_stream("ffv1", rate=12)
         stream.width, stream.height, stream.pix_fmt = 80, 48, "bgr0"
         for colour in colours:
-            picture = np.full((48, 80, 3), colour, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((48, 80, 3), colour, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     for changes in ({}, {"tile_size": 64}):
         result = comfy_server.prompt(encode_video("colours.mkv", **changes))
@@ -133,7 +192,9 @@ def test_a_video_goes_through_latents_into_a_file(comfy_server):
         with av.open(str(file_of(comfy_server, result, "3").with_suffix(".mkv"))) as container:
             assert float(container.streams.video[0].average_rate) == 12
             seen = [frame.to_ndarray(format="rgb24").mean((0, 1)) for frame in container.decode(video=0)]
-        np.testing.assert_allclose(np.stack(seen), np.array(colours), atol=25)  # what the small autoencoder keeps
+        np.testing.assert_allclose(
+            np.stack(seen), np.array(colours), atol=25
+        )  # what the small autoencoder keeps
 
 
 def test_a_chunk_of_no_frames_is_refused_before_the_run(comfy_server):

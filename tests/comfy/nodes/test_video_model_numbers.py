@@ -1,4 +1,6 @@
-"""Load Video Model and core's sampling nodes give the reference's numbers: one golden case of every family of networks."""
+"""Load Video Model and core's sampling nodes give the
+reference's numbers: one golden case of every family of networks.
+"""
 
 from types import SimpleNamespace
 
@@ -47,19 +49,31 @@ def sample(model, noise, sampler, sigmas, positive, negative, cfg):
     """SamplerCustomAdvanced from an empty latent, as a graph calls it."""
     guider = CFGGuider.execute(model, positive, negative, cfg).args[0]
     given = SimpleNamespace(seed=1, generate_noise=lambda latent: noise)
-    return SamplerCustomAdvanced.execute(given, guider, sampler, sigmas, {"samples": torch.zeros_like(noise)}).args[0]["samples"]
+    return SamplerCustomAdvanced.execute(
+        given, guider, sampler, sigmas, {"samples": torch.zeros_like(noise)}
+    ).args[0]["samples"]
 
 
 @pytest.mark.parametrize("case", HEADS)
 def test_one_step_is_the_references_forward(load, case):
-    """From sigma to 0 in one step the sampler returns x - sigma * eps of the first video of the golden case."""
+    """From sigma to 0 in one step the sampler returns x -
+    sigma * eps of the first video of the golden case.
+    """
     _, io, tensors = load_case(case)
     model = load(case, tensors)
     sigma = model.get_model_object("model_sampling").sigmas[io["t"][0]]
     network_input = fold_frames(io["x"][:1])
     start = network_input * (sigma**2 + 1).sqrt()  # core divides by this in front of the network
     text = [[io["y"][:1], {}]]
-    out = sample(model, start / sigma, KSamplerSelect.execute("euler").args[0], torch.stack((sigma, sigma * 0)), text, text, 1.0)
+    out = sample(
+        model,
+        start / sigma,
+        KSamplerSelect.execute("euler").args[0],
+        torch.stack((sigma, sigma * 0)),
+        text,
+        text,
+        1.0,
+    )
     expected = start - sigma * fold_frames(io["out"][:1])[:, : start.shape[1]]
     if case.startswith("show1"):
         assert_same(out, threshold_prediction(expected, LARGEST_VALUE), DEEP_NETWORK)
@@ -78,5 +92,13 @@ def test_the_whole_loop_is_the_references(load, case, text, cfg, steps):
     positive, negative = ([[io[text][i : i + 1], {}]] for i in (0, 1))
     positive, negative = SetFrameRate.execute(positive, negative, 28.0).args
     sigmas = CreateDDIMSigmas.execute(model, "uniform", steps, 1.0).args[0]
-    out = sample(model, fold_frames(io["ddim_noise"]), CreateDDIMSampler.execute(0.0, True).args[0], sigmas, positive, negative, cfg)
+    out = sample(
+        model,
+        fold_frames(io["ddim_noise"]),
+        CreateDDIMSampler.execute(0.0, True).args[0],
+        sigmas,
+        positive,
+        negative,
+        cfg,
+    )
     assert_same(out * LATENT_SCALE, fold_frames(io["out_ddim"]))

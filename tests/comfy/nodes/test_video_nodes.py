@@ -1,4 +1,5 @@
 """Video to Frames in a running ComfyUI, over its HTTP API."""
+
 import av
 import numpy as np
 import pytest
@@ -6,9 +7,19 @@ from zoetrope.tests.comfy.server import ComfyError
 
 NODE = "ZoetropeTakeFrames"
 DEFAULTS = {
-    "start_seconds": 0.0, "duration_seconds": 0.0, "force_rate": 0.0, "skip_first_frames": 0, "select_every_nth": 1, "frame_cap": 0,
-    "length": "any", "width": 0, "height": 0, "resize": "keep ratio", "multiple_of": 8, "preset": "none",
-}  # fmt: skip
+    "start_seconds": 0.0,
+    "duration_seconds": 0.0,
+    "force_rate": 0.0,
+    "skip_first_frames": 0,
+    "select_every_nth": 1,
+    "frame_cap": 0,
+    "length": "any",
+    "width": 0,
+    "height": 0,
+    "resize": "keep ratio",
+    "multiple_of": 8,
+    "preset": "none",
+}
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +29,11 @@ def server(comfy_server):
         stream = container.add_stream("libx264", rate=10)
         stream.pix_fmt, stream.height, stream.width = "yuv420p", 48, 64
         for i in range(23):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 10 * i, np.uint8), format="rgb24")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(np.full((48, 64, 3), 10 * i, np.uint8), format="rgb24")
+                )
+            )
         container.mux(stream.encode())
     return comfy_server
 

@@ -1,4 +1,6 @@
-"""The nodes for VideoCrafter and DynamiCrafter, with core's own nodes around them, on tiny models with the published key names."""
+"""The nodes for VideoCrafter and DynamiCrafter, with core's own
+nodes around them, on tiny models with the published key names.
+"""
 
 from types import SimpleNamespace
 
@@ -78,7 +80,9 @@ def test_the_negative_prompt_sees_grey(encoders):
     _, negative, _ = animate(encoders)
     _, other, _ = animate(encoders, start_image=picture(5))
     assert torch.equal(value(negative, HIDDEN_STATE), value(other, HIDDEN_STATE))
-    grey = encoders["clip_vision"].encode_image(torch.full((1, HEIGHT, WIDTH, 3), 0.5), crop=False)["last_hidden_state"]
+    grey = encoders["clip_vision"].encode_image(torch.full((1, HEIGHT, WIDTH, 3), 0.5), crop=False)[
+        "last_hidden_state"
+    ]
     assert torch.equal(value(negative, HIDDEN_STATE), grey)
 
 
@@ -139,14 +143,24 @@ def test_bad_input_is_refused(encoders, changes, message):
 
 def test_pictures_with_transparency_are_taken_without_it(encoders):
     clear = torch.cat([picture(), torch.rand(1, 96, 70, 1)], dim=-1)
-    torch.testing.assert_close(value(animate(encoders, start_image=clear)[0], CONCAT_LATENT), value(animate(encoders)[0], CONCAT_LATENT))
+    torch.testing.assert_close(
+        value(animate(encoders, start_image=clear)[0], CONCAT_LATENT),
+        value(animate(encoders)[0], CONCAT_LATENT),
+    )
 
 
 @pytest.mark.parametrize("make", [animate, interpolate])
 def test_a_video_of_an_image_through_core_s_sampler(encoders, make):
     model = load(tensors_of_file("dynamicrafter/dc_1024_w64", 64)).model
     positive, negative, latent = make(encoders)
-    given = {"positive": positive, "negative": negative, "latent_image": latent, "add_noise": True, "noise_seed": 3, "cfg": 7.5}
+    given = {
+        "positive": positive,
+        "negative": negative,
+        "latent_image": latent,
+        "add_noise": True,
+        "noise_seed": 3,
+        "cfg": 7.5,
+    }
     given["model"] = nodes.RescaleGuidance.execute(model, 0.7).args[0]
     given["sampler"] = nodes.CreateDDIMSampler.execute(1.0, True).args[0]
     given["sigmas"] = nodes.CreateDDIMSigmas.execute(model, "uniform_trailing", 3, 1.0).args[0]
@@ -160,11 +174,19 @@ def test_a_video_of_an_image_through_core_s_sampler(encoders, make):
 
 def test_an_image_to_video_model_without_an_image_says_what_to_wire():
     model = load(tensors_of_file("videocrafter/i2v_512_v1_w64", 5)).model
-    given = {"latent_image": {"samples": torch.zeros(4, 4, 6, 8)}, "add_noise": True, "noise_seed": 3, "cfg": 7.5, "model": model}
+    given = {
+        "latent_image": {"samples": torch.zeros(4, 4, 6, 8)},
+        "add_noise": True,
+        "noise_seed": 3,
+        "cfg": 7.5,
+        "model": model,
+    }
     given["sampler"] = nodes.CreateDDIMSampler.execute(1.0, True).args[0]
     given["sigmas"] = nodes.CreateDDIMSigmas.execute(model, "uniform", 3, 1.0).args[0]
     positive, negative = nodes.SetFrameRate.execute(fps=8.0, **prompts()).args
-    with pytest.raises(ValueError, match="the positive conditioning has none; run both the positive and the negative prompt"):
+    with pytest.raises(
+        ValueError, match="the positive conditioning has none; run both the positive and the negative prompt"
+    ):
         SamplerCustom.execute(positive=positive, negative=negative, **given)
 
 
@@ -177,7 +199,9 @@ def test_the_node_path_gives_the_numbers_of_the_reference(case):
     noise = SimpleNamespace(seed=1, generate_noise=lambda latent: folded(io["ddim_noise"]))
     sampler = nodes.CreateDDIMSampler.execute(0.0, True).args[0]
     sigmas = nodes.CreateDDIMSigmas.execute(model, "uniform", 5, 1.0).args[0]
-    out = SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, {"samples": torch.zeros(4, 4, 8, 8)}).args[0]["samples"]
+    out = SamplerCustomAdvanced.execute(
+        noise, guider, sampler, sigmas, {"samples": torch.zeros(4, 4, 8, 8)}
+    ).args[0]["samples"]
     assert_same(out * LATENT_SCALE, folded(io["out_ddim"]))
 
 

@@ -1,4 +1,6 @@
-"""Published files' keys and shapes, and the reference implementations' outputs, for the tests of the video networks."""
+"""Published files' keys and shapes, and the reference
+implementations' outputs, for the tests of the video networks.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def hollow(shapes) -> dict[str, torch.Tensor]:
 
 
 def load_case(name: str) -> tuple[dict, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """A golden case ("modelscope/unetsd_w64"): its description, inputs and outputs, and the reference's whole state dict."""
+    """A golden case ("modelscope/unetsd_w64"): its description,
+    inputs and outputs, and the reference's whole state dict.
+    """
     meta = json.loads((GOLDENS / f"{name}.json").read_text())
     io = load_file(GOLDENS / f"{name}.io.safetensors")
     state_dict = gold_state_dict(meta["shapes"], meta["gains"])
@@ -45,8 +49,11 @@ def build(network: type, settings: dict, weights: dict[str, torch.Tensor]) -> to
     return made.eval().requires_grad_(False)
 
 
-def forward(network, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, per_video=None, transformer_options=None) -> torch.Tensor:
-    """One call: x (B, C, F, H, W), t (B,), context (B, T, D) -> (B, C', F, H, W); every video is a conditioning chunk of its own.
+def forward(
+    network, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, per_video=None, transformer_options=None
+) -> torch.Tensor:
+    """One call: x (B, C, F, H, W), t (B,), context (B, T, D) -> (B, C', F, H, W); every video is a
+    conditioning chunk of its own.
 
     per_video: further arguments with one row a video, given to every frame of it.
     """
@@ -55,6 +62,10 @@ def forward(network, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, pe
     rows = {key: value.repeat_interleave(frames, 0) for key, value in (per_video or {}).items()}
     with torch.no_grad():
         y = network(
-            fold_frames(x), t.repeat_interleave(frames), context=context.repeat_interleave(frames, 0), transformer_options=options, **rows
+            fold_frames(x),
+            t.repeat_interleave(frames),
+            context=context.repeat_interleave(frames, 0),
+            transformer_options=options,
+            **rows,
         )
     return unfold_frames(y, frames)

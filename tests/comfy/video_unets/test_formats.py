@@ -7,7 +7,14 @@ import pytest
 import torch
 from zoetrope.tests.comfy.video_unets.golden_case import hollow, manifest
 from zoetrope.video_unets.file_shapes import FileShapes, agreed_size, published_name
-from zoetrope.video_unets.formats import VIDEO_UNETS, check_weights, detect, network_weights, shapes_of, unwrap
+from zoetrope.video_unets.formats import (
+    VIDEO_UNETS,
+    check_weights,
+    detect,
+    network_weights,
+    shapes_of,
+    unwrap,
+)
 
 # published file: the system it is, None for one that belongs to another loader
 PUBLISHED = {
@@ -57,7 +64,9 @@ def load(tensors, file_name):
     shapes = shapes_of(tensors, file_name)
     system = detect(shapes)
     settings = system.settings(shapes.without_prefix(system.prefix))
-    expected = system.network()(**settings, device="meta", operations=comfy.ops.disable_weight_init).state_dict()
+    expected = system.network()(
+        **settings, device="meta", operations=comfy.ops.disable_weight_init
+    ).state_dict()
     weights, published = network_weights(system, tensors)
     check_weights(system, weights, expected, file_name, published)
     return system, weights, expected
@@ -67,7 +76,9 @@ def load(tensors, file_name):
 def test_the_network_has_exactly_the_keys_and_shapes_of_the_published_file(name):
     system, weights, expected = load(published_tensors(name), name)
     assert system.name == NETWORKS[name]
-    assert {key: tuple(value.shape) for key, value in weights.items()} == {key: tuple(value.shape) for key, value in expected.items()}
+    assert {key: tuple(value.shape) for key, value in weights.items()} == {
+        key: tuple(value.shape) for key, value in expected.items()
+    }
 
 
 def test_every_system_has_a_published_file():
@@ -132,7 +143,9 @@ def test_a_reshaped_key_is_named(name, place):
 
 
 def test_an_unknown_key_is_named():
-    tensors = published_tensors("modelscope_text2video_pytorch_model") | {"input_blocks.1.0.camera.weight": torch.empty(3)}
+    tensors = published_tensors("modelscope_text2video_pytorch_model") | {
+        "input_blocks.1.0.camera.weight": torch.empty(3)
+    }
     with pytest.raises(ValueError, match=r"does not have, the first is 'input_blocks\.1\.0\.camera\.weight'"):
         load(tensors, "camera.pth")
 
@@ -140,13 +153,25 @@ def test_an_unknown_key_is_named():
 @pytest.mark.parametrize(
     ("keys", "found"),
     [
-        ({"model.diffusion_model.input_blocks.0.0.weight": (320, 4, 3, 3), "cond_stage_model.transformer.x": (1,)}, "Load Checkpoint"),
+        (
+            {
+                "model.diffusion_model.input_blocks.0.0.weight": (320, 4, 3, 3),
+                "cond_stage_model.transformer.x": (1,),
+            },
+            "Load Checkpoint",
+        ),
         ({"lora_unet_down_blocks_0.lora_up.weight": (320, 4)}, "a LoRA .use Load LoRA"),
         ({"encoder.down.0.block.0.conv1.weight": (128, 128, 3, 3)}, "a VAE .use Load VAE"),
         ({"first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3)}, "a VAE .use Load VAE"),
-        ({"down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight": (320, 320)}, "Load Motion Module"),
+        (
+            {"down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight": (320, 320)},
+            "Load Motion Module",
+        ),
         (SV4D, "another relative of Stable Video Diffusion"),
-        ({"decoder.mid_block.resnets.0.temporal_res_block.norm1.weight": (512,)}, "VAE in diffusers' layout .use Load Video VAE"),
+        (
+            {"decoder.mid_block.resnets.0.temporal_res_block.norm1.weight": (512,)},
+            "VAE in diffusers' layout .use Load Video VAE",
+        ),
         ({"text_model.embeddings.token_embedding.weight": (49408, 768)}, "a text encoder .use Load CLIP"),
         ({}, "no tensors at all"),
     ],
@@ -165,7 +190,9 @@ def test_files_are_unwrapped(wrapping):
 
 
 def test_prefix_of_deepspeed_is_removed():
-    assert list(unwrap({"module": {"_forward_module.model.x": torch.ones(1)}, "dp_world_size": 8})) == ["model.x"]
+    assert list(unwrap({"module": {"_forward_module.model.x": torch.ones(1)}, "dp_world_size": 8})) == [
+        "model.x"
+    ]
 
 
 def test_sizes_that_contradict_each_other_name_their_keys():

@@ -10,11 +10,16 @@ from zoetrope.video_unets.videocrafter.image_projector import ImageProjector, pr
 @pytest.mark.parametrize("case", ["dynamicrafter/resampler_per_frame", "dynamicrafter/resampler_vc1_i2v"])
 def test_tokens_are_those_of_the_reference(case):
     meta, io, weights = load_case(case)
-    projector = build(ImageProjector, projector_settings(FileShapes(meta["shapes"], case)) | {"head_dim": 8}, weights)
+    projector = build(
+        ImageProjector, projector_settings(FileShapes(meta["shapes"], case)) | {"head_dim": 8}, weights
+    )
     assert_same(projector(io["x"]), io["out"])
 
 
-@pytest.mark.parametrize(("name", "tokens"), [("videocrafter1_i2v_512", 16), ("dynamicrafter_256", 256), ("dynamicrafter_1024", 256)])
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [("videocrafter1_i2v_512", 16), ("dynamicrafter_256", 256), ("dynamicrafter_1024", 256)],
+)
 def test_keys_and_shapes_are_those_of_the_published_file(name, tokens):
     shapes = FileShapes(manifest(name), name).without_prefix("image_proj_model.")
     projector = ImageProjector(**projector_settings(shapes), device="meta")
@@ -26,5 +31,7 @@ def test_keys_and_shapes_are_those_of_the_published_file(name, tokens):
 def test_a_missing_key_is_named():
     shapes = manifest("dynamicrafter_512") | {}
     del shapes["image_proj_model.layers.0.0.to_out.weight"]
-    with pytest.raises(ValueError, match=r"model.ckpt' lacks the key 'image_proj_model\.layers\.0\.0\.to_out\.weight'"):
+    with pytest.raises(
+        ValueError, match=r"model.ckpt' lacks the key 'image_proj_model\.layers\.0\.0\.to_out\.weight'"
+    ):
         projector_settings(FileShapes(shapes, "model.ckpt").without_prefix("image_proj_model."))

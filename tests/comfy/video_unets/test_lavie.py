@@ -16,7 +16,11 @@ from zoetrope.video_unets.lavie.layers import (
 from zoetrope.video_unets.lavie.network import SYSTEMS
 
 LAVIE = {system.name: system for system in SYSTEMS}
-CASES = {"lavie/base_w64": "lavie_base", "lavie/interpolation_w64": "lavie_interpolation", "lavie/vsr_w64": "lavie_vsr"}
+CASES = {
+    "lavie/base_w64": "lavie_base",
+    "lavie/interpolation_w64": "lavie_interpolation",
+    "lavie/vsr_w64": "lavie_vsr",
+}
 
 
 def golden_network(case):
@@ -24,7 +28,9 @@ def golden_network(case):
     system = LAVIE[CASES[case]]
     shapes = {key: tuple(value.shape) for key, value in state_dict.items()}
     assert [s.name for s in SYSTEMS if s.claims(shapes)] == [system.name]
-    settings = system.settings(shapes) | {"num_heads": 2}  # what shapes cannot tell, and what a damaged file shall not
+    settings = system.settings(shapes) | {
+        "num_heads": 2
+    }  # what shapes cannot tell, and what a damaged file shall not
     if "class_labels" in io:
         settings["num_classes"] = shapes["class_embedding.weight"][0]
     return build(system.network(), settings, system.to_network(state_dict)), io
@@ -78,7 +84,10 @@ def test_frames_know_each_other_and_videos_do_not(case):
 @pytest.mark.parametrize("case", CASES)
 def test_two_conditionings_in_one_batch_or_one_after_the_other(case):
     network, io = golden_network(case)
-    alone = [run(network, {key: value[i : i + 1] for key, value in io.items() if value.shape[0] == 2}) for i in (0, 1)]
+    alone = [
+        run(network, {key: value[i : i + 1] for key, value in io.items() if value.shape[0] == 2})
+        for i in (0, 1)
+    ]
     assert_same(torch.cat(alone), run(network, io), OTHER_BATCH)
 
 
@@ -142,7 +151,9 @@ def test_sparse_causal_attention_looks_at_the_first_and_the_previous_frame():
 
 
 def test_distance_buckets():
-    """Exact up to seven frames, then logarithmic up to 32 and beyond; frames ahead have buckets of their own."""
+    """Exact up to seven frames, then logarithmic up to 32
+    and beyond; frames ahead have buckets of their own.
+    """
     buckets = relative_buckets(61)
     behind = buckets[:, 0].tolist()
     assert behind[:10] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 8]

@@ -1,4 +1,6 @@
-"""ModelScopeT2V: the reference's numbers in both layouts, names of every key, and what its frames know of each other."""
+"""ModelScopeT2V: the reference's numbers in both layouts,
+names of every key, and what its frames know of each other.
+"""
 
 import gzip
 import json
@@ -15,10 +17,17 @@ from zoetrope.video_unets.modelscope import network as modelscope
 
 CASES = {
     # case: (conversion, settings, heads that shapes cannot tell)
-    "modelscope/unetsd_w64": (modelscope.original_to_network, modelscope.original_settings, {"num_head_channels": 16, "first_heads": 2}),
-    "diffusers_unet3d/unet3d_w64": (modelscope.diffusers_to_network, modelscope.diffusers_settings,
-                                    {"num_head_channels": 16, "first_heads": 8}),
-}  # fmt: skip
+    "modelscope/unetsd_w64": (
+        modelscope.original_to_network,
+        modelscope.original_settings,
+        {"num_head_channels": 16, "first_heads": 2},
+    ),
+    "diffusers_unet3d/unet3d_w64": (
+        modelscope.diffusers_to_network,
+        modelscope.diffusers_settings,
+        {"num_head_channels": 16, "first_heads": 8},
+    ),
+}
 
 
 def golden_network(case):
@@ -51,9 +60,11 @@ def test_names_of_diffusers_are_found_by_rule():
     table = json.loads(gzip.decompress((MANIFESTS / "prefixes_diffusers_to_modelscope.json.gz").read_bytes()))
     names = DiffusersNames(manifest("diffusers_text-to-video-ms-1.7b_unet"))
     wrong = {
-        module: found for module, original in table.items()
-        if (found := names.core_name(module)) != modelscope.original_to_network({original + ".": 0}).popitem()[0].rstrip(".")
-    }  # fmt: skip
+        module: found
+        for module, original in table.items()
+        if (found := names.core_name(module))
+        != modelscope.original_to_network({original + ".": 0}).popitem()[0].rstrip(".")
+    }
     assert wrong == {}
 
 

@@ -1,4 +1,6 @@
-"""Show-1's pixel networks: the reference's numbers, names of every key, and what their frames know of each other."""
+"""Show-1's pixel networks: the reference's numbers, names
+of every key, and what their frames know of each other.
+"""
 
 import pytest
 import torch
@@ -11,9 +13,10 @@ from zoetrope.video_unets.show1.network import SYSTEMS
 SHOW1 = {system.name: system for system in SYSTEMS}
 CASES = {"show1/base": "show1_base", "show1/interp": "show1_interpolation", "show1/sr1": "show1_sr1"}
 MANIFESTS = {
-    "show1_base_unet": ("show1_base", 1827), "show1_interpolation_unet_assumed": ("show1_interpolation", 1827),
+    "show1_base_unet": ("show1_base", 1827),
+    "show1_interpolation_unet_assumed": ("show1_interpolation", 1827),
     "show1_sr1_unet": ("show1_sr1", 1639),
-}  # fmt: skip
+}
 
 
 def golden_network(case):
@@ -21,7 +24,10 @@ def golden_network(case):
     system = SHOW1[CASES[case]]
     shapes = {key: tuple(value.shape) for key, value in state_dict.items()}
     assert [s.name for s in SYSTEMS if s.claims(shapes)] == [system.name]
-    heads = {"head_channels": 16, "pooling_heads": 4}  # what shapes cannot tell: 64 and 64 in the published networks
+    heads = {
+        "head_channels": 16,
+        "pooling_heads": 4,
+    }  # what shapes cannot tell: 64 and 64 in the published networks
     return build(system.network(), system.settings(shapes) | heads, system.to_network(state_dict)), io
 
 
@@ -44,7 +50,9 @@ def test_a_published_file_has_exactly_the_networks_keys_and_shapes(name):
     assert [s.name for s in SYSTEMS if s.claims(shapes)] == [system]
     network = SHOW1[system].network()(**SHOW1[system].settings(shapes), device="meta")
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    assert {key: tuple(value.shape) for key, value in SHOW1[system].to_network(hollow(shapes)).items()} == expected
+    assert {
+        key: tuple(value.shape) for key, value in SHOW1[system].to_network(hollow(shapes)).items()
+    } == expected
     assert len(expected) == count
 
 
@@ -91,7 +99,9 @@ def test_text_of_another_encoder_is_refused():
 def test_a_controlnet_is_refused():
     network, io = golden_network("show1/base")
     with pytest.raises(ValueError, match="no ControlNets for Show-1's pixel networks"):
-        network(io["x"][:1, :, 0], torch.tensor([1.0]), io["y"][:1], control={"input": []}, transformer_options={})
+        network(
+            io["x"][:1, :, 0], torch.tensor([1.0]), io["y"][:1], control={"input": []}, transformer_options={}
+        )
 
 
 def test_the_temporal_heads_are_swapped_as_in_the_reference():

@@ -1,4 +1,6 @@
-"""Stable Video Diffusion: the references' numbers in both layouts, names of every key, and what its frames know of each other."""
+"""Stable Video Diffusion: the references' numbers in both layouts,
+names of every key, and what its frames know of each other.
+"""
 
 import functools
 import gzip
@@ -34,7 +36,13 @@ def diffusers_case(name):
     """The network, and its case with y in place of added_time_ids and frames on the third axis."""
     _, io, state_dict = load_case(name)
     y = torch.stack([timestep_embedding(ids, 8).flatten() for ids in io["added_time_ids"]])
-    case = {"x": io["x"].transpose(1, 2), "out": io["out"].transpose(1, 2), "t": io["t"], "context": io["context"], "y": y}
+    case = {
+        "x": io["x"].transpose(1, 2),
+        "out": io["out"].transpose(1, 2),
+        "t": io["t"],
+        "context": io["context"],
+        "y": y,
+    }
     return network_of(state_dict, svd.diffusers_settings, svd.diffusers_to_network, 32), case
 
 
@@ -58,7 +66,9 @@ def test_forward_gives_the_numbers_of_diffusers(diffusers):
 
 
 def test_levels_without_attention_have_the_norms_of_diffusers():
-    """As in the published files, the down level with the smallest picture and the up level behind it have no attention."""
+    """As in the published files, the down level with the smallest
+    picture and the up level behind it have no attention.
+    """
     name = "svd/diffusers_unet_without_attention_w64"
     network, case = diffusers_case(name)
     meta, _, state_dict = load_case(name)
@@ -73,10 +83,23 @@ def test_the_network_is_cores_own(original):
     network, io = original
     state = network.state_dict()
     settings = svd.original_settings(FileShapes({key: value.shape for key, value in state.items()}))
-    core = build(UNetModel, settings | {"num_head_channels": 16, "num_heads": -1, "image_size": 32, "use_spatial_transformer": True,
-                                        "legacy": False, **svd.TEMPORAL_SETTINGS}, state)  # fmt: skip
+    core = build(
+        UNetModel,
+        settings
+        | {
+            "num_head_channels": 16,
+            "num_heads": -1,
+            "image_size": 32,
+            "use_spatial_transformer": True,
+            "legacy": False,
+            **svd.TEMPORAL_SETTINGS,
+        },
+        state,
+    )
     with torch.no_grad():
-        out = core(io["x"], io["t"], context=io["context"], y=io["y"], num_video_frames=5, transformer_options={})
+        out = core(
+            io["x"], io["t"], context=io["context"], y=io["y"], num_video_frames=5, transformer_options={}
+        )
     assert_same(out, io["out"])
 
 
@@ -119,15 +142,25 @@ def test_layers_that_a_lora_can_change_are_named():
     """Those with a matrix or a kernel; shortcuts are named for every resnet, whether it has one or not."""
     modules = svd_modules([2] * 4, [True, True, True, False])
     shapes = manifest("diffusers_svd_xt_unet")
-    layers = {key.removesuffix(".weight") for key, shape in shapes.items() if key.endswith(".weight") and len(shape) > 1}
+    layers = {
+        key.removesuffix(".weight")
+        for key, shape in shapes.items()
+        if key.endswith(".weight") and len(shape) > 1
+    }
     assert layers <= set(modules)
-    assert {module: modules[module] for module in layers} == {module: name_in_table(module) for module in layers}
+    assert {module: modules[module] for module in layers} == {
+        module: name_in_table(module) for module in layers
+    }
     assert all(module.endswith(".conv_shortcut") for module in set(modules) - layers)
 
 
 def test_the_temporal_decoder_of_diffusers_has_the_keys_of_the_original():
     published = manifest("diffusers_svd_xt_vae")
-    wanted = {key.removeprefix("first_stage_model."): shape for key, shape in manifest("svd_xt").items() if "first_stage_model." in key}
+    wanted = {
+        key.removeprefix("first_stage_model."): shape
+        for key, shape in manifest("svd_xt").items()
+        if "first_stage_model." in key
+    }
     converted, names = vae_to_core({key: torch.empty(1).expand(shape) for key, shape in published.items()})
     assert {key: tuple(value.shape) for key, value in converted.items()} == wanted
     assert set(names.values()) == {key for key in published if not key.startswith("quant_conv.")}
@@ -138,9 +171,16 @@ def test_the_temporal_decoder_gives_the_numbers_of_the_reference():
     meta, io, state_dict = load_case("svd/temporal_decoder")
     published = dict(manifest("diffusers_svd_xt_vae"))
     # The golden decoder is smaller, and another of its levels begins with a shortcut.
-    published |= {key.replace("up_blocks.2", "up_blocks.1"): None for key in published if "conv_shortcut" in key}
-    names = {vae_core_name(key, 2).removeprefix("decoder."): key for key in published if key.startswith("decoder.")}
-    given = {names[key]: value.flatten(1) if "attn_1" in key and value.ndim == 4 else value for key, value in state_dict.items()}
+    published |= {
+        key.replace("up_blocks.2", "up_blocks.1"): None for key in published if "conv_shortcut" in key
+    }
+    names = {
+        vae_core_name(key, 2).removeprefix("decoder."): key for key in published if key.startswith("decoder.")
+    }
+    given = {
+        names[key]: value.flatten(1) if "attn_1" in key and value.ndim == 4 else value
+        for key, value in state_dict.items()
+    }
     converted, _ = vae_to_core(given)
     config = {key: value for key, value in meta["config"].items() if key != "attn_type"}
     decoder = comfy.ldm.modules.temporal_ae.VideoDecoder(**config)
@@ -153,7 +193,12 @@ def test_the_temporal_decoder_gives_the_numbers_of_the_reference():
 def test_the_quantising_convolution_is_multiplied_into_the_encoder():
     weight, bias = gold_input("weight", (8, 5, 3, 3)), gold_input("bias", (8,))
     mix, mix_bias = gold_input("mix", (8, 8, 1, 1)), gold_input("mix_bias", (8,))
-    tensors = {"encoder.conv_out.weight": weight, "encoder.conv_out.bias": bias, "quant_conv.weight": mix, "quant_conv.bias": mix_bias}
+    tensors = {
+        "encoder.conv_out.weight": weight,
+        "encoder.conv_out.bias": bias,
+        "quant_conv.weight": mix,
+        "quant_conv.bias": mix_bias,
+    }
     converted, _ = vae_to_core(tensors)
     x = gold_input("x", (2, 5, 7, 11))
     conv = torch.nn.functional.conv2d

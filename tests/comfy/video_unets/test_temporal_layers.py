@@ -13,7 +13,9 @@ from zoetrope.video_unets.temporal_layers import (
 
 
 def test_temporal_transformer_is_not_counted_as_a_spatial_one():
-    """Patches count spatial transformers by core's transformer_index, and must not meet the tokens of frames."""
+    """Patches count spatial transformers by core's
+    transformer_index, and must not meet the tokens of frames.
+    """
     layer = fill(TemporalTransformer(32, 2, 16))
     options = {"transformer_index": 3, "patches": {"attn1_patch": [lambda *args: 1 / 0]}}
     x = gold_input("x", (5, 32, 3, 2))
@@ -25,7 +27,9 @@ def test_temporal_transformer_is_not_counted_as_a_spatial_one():
 
 def test_linear_and_convolution_projections_are_the_same_layer():
     conv, linear = fill(TemporalTransformer(32, 2, 24)), TemporalTransformer(32, 2, 24, linear=True)
-    linear.load_state_dict({key: value.squeeze(-1) if "proj_" in key else value for key, value in conv.state_dict().items()})
+    linear.load_state_dict(
+        {key: value.squeeze(-1) if "proj_" in key else value for key, value in conv.state_dict().items()}
+    )
     x = gold_input("x", (10, 32, 3, 2))
     with in_forward(conv, 10, {"cond_or_uncond": [0, 1]}):
         assert_same(conv(x), linear(x))

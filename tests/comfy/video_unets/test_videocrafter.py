@@ -1,4 +1,6 @@
-"""VideoCrafter and DynamiCrafter: the reference's numbers, published names, and what each optional part does."""
+"""VideoCrafter and DynamiCrafter: the reference's numbers,
+published names, and what each optional part does.
+"""
 
 import pytest
 import torch
@@ -38,7 +40,9 @@ def test_keys_stay_those_of_the_file(case):
     assert {key: list(value.shape) for key, value in network.state_dict().items()} == meta["shapes"]
 
 
-@pytest.mark.parametrize("case", ["videocrafter/t2v_1024_v1_w64", "videocrafter/i2v_512_v1_w64", "dynamicrafter/dc_256_w64"])
+@pytest.mark.parametrize(
+    "case", ["videocrafter/t2v_1024_v1_w64", "videocrafter/i2v_512_v1_w64", "dynamicrafter/dc_256_w64"]
+)
 def test_frame_rate_acts_and_is_the_videos_own(case):
     network, io, _ = golden_network(case)
     _, extra = conditions(network, io)
@@ -63,7 +67,9 @@ def test_frame_rate_leaves_the_patches_of_others_in_place():
 
 @pytest.mark.parametrize("case", ["videocrafter/i2v_512_v1_w64", "dynamicrafter/dc_1024_w64"])
 def test_long_prompts_do_not_touch_the_image(case):
-    """154 tokens are two prompts of 77; the same text twice is the same text, and the image tokens stay apart from it."""
+    """154 tokens are two prompts of 77; the same text twice
+    is the same text, and the image tokens stay apart from it.
+    """
     network, io, _ = golden_network(case)
     context, _ = conditions(network, io)
     assert_same(golden_output(network, io, context=context.repeat(1, 2, 1)), io["out"])
@@ -71,12 +77,18 @@ def test_long_prompts_do_not_touch_the_image(case):
 
 def test_each_frame_of_dynamicrafter_has_image_tokens_of_its_own():
     network, io, _ = golden_network("dynamicrafter/dc_1024_w64")
-    network.replace_layers(lambda layer: [] if isinstance(layer, videocrafter.TemporalTransformer) else [spatial_only(layer)])
+    network.replace_layers(
+        lambda layer: [] if isinstance(layer, videocrafter.TemporalTransformer) else [spatial_only(layer)]
+    )
     del network.init_attn[0]
     _, extra = conditions(network, io)
     tokens = extra["image_tokens"].clone()
     tokens[1, 32:48] = gold_input("other tokens", (16, 48))
-    difference = (golden_output(network, io, image_tokens=tokens) - golden_output(network, io)).abs().amax(dim=(1, 3, 4))
+    difference = (
+        (golden_output(network, io, image_tokens=tokens) - golden_output(network, io))
+        .abs()
+        .amax(dim=(1, 3, 4))
+    )
     assert (difference > 1e-3).tolist() == [[False] * 4, [False, False, True, False]]
 
 
@@ -116,7 +128,9 @@ def test_patches_for_spatial_tokens_do_not_meet_temporal_ones():
 def test_other_numbers_of_frames_are_refused_where_image_tokens_are_numbered(frames):
     network, io, _ = golden_network("dynamicrafter/dc_1024_w64")
     x = io["x"].repeat(1, 1, 2, 1, 1)[:, :, :frames]
-    with pytest.raises(ValueError, match=f"exactly 4 frames at a time and got {frames}.*Context Windows.*context_length=4"):
+    with pytest.raises(
+        ValueError, match=f"exactly 4 frames at a time and got {frames}.*Context Windows.*context_length=4"
+    ):
         golden_output(network, io, x=x)
 
 
@@ -142,16 +156,23 @@ def test_text_of_another_encoder_is_refused():
 
 
 def test_framestride_of_the_first_dynamicrafter_256_is_read():
-    shapes = {key.replace("fps_embedding", "framestride_embed"): shape for key, shape in manifest("dynamicrafter_256").items()}
+    shapes = {
+        key.replace("fps_embedding", "framestride_embed"): shape
+        for key, shape in manifest("dynamicrafter_256").items()
+    }
     system = SYSTEMS["dynamicrafter_256"]
     shapes = FileShapes(shapes, "model.ckpt")
     assert [name for name, other in SYSTEMS.items() if other.claims(shapes)] == ["dynamicrafter_256"]
     assert system.settings(shapes.without_prefix(system.prefix))["has_fps"]
-    assert list(system.to_network({"framestride_embed.0.bias": 0, "out.0.bias": 1})) == ["fps_embedding.0.bias", "out.0.bias"]
+    assert list(system.to_network({"framestride_embed.0.bias": 0, "out.0.bias": 1})) == [
+        "fps_embedding.0.bias",
+        "out.0.bias",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("base_scale", "name", "fps"), [(0.7, "dynamicrafter_512", 24), (0.3, "dynamicrafter_1024", 10), (None, "dynamicrafter_512", 24)]
+    ("base_scale", "name", "fps"),
+    [(0.7, "dynamicrafter_512", 24), (0.3, "dynamicrafter_1024", 10), (None, "dynamicrafter_512", 24)],
 )
 def test_dynamicrafter_512_and_1024_are_told_apart_by_their_scale(base_scale, name, fps):
     end = 1.0 if base_scale is None else base_scale
@@ -165,7 +186,10 @@ def test_dynamicrafter_512_and_1024_are_told_apart_by_their_scale(base_scale, na
 
 
 def test_how_each_system_is_sampled():
-    scales = {name: (system.sampling({}).prediction, system.sampling({}).base_scale) for name, system in SYSTEMS.items()}
+    scales = {
+        name: (system.sampling({}).prediction, system.sampling({}).base_scale)
+        for name, system in SYSTEMS.items()
+    }
     assert scales == {
         "videocrafter1_t2v_512": ("eps", None),
         "videocrafter1_t2v_1024": ("eps", 0.3),

@@ -1,4 +1,6 @@
-"""The tiny networks of the golden files of VideoCrafter and DynamiCrafter, and how the reference's one context is divided."""
+"""The tiny networks of the golden files of VideoCrafter and
+DynamiCrafter, and how the reference's one context is divided.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def golden_network(case: str) -> tuple[videocrafter.VideoCrafterUNet, dict[str, 
     return build(videocrafter.VideoCrafterUNet, settings, videocrafter.to_network(state_dict)), io, meta
 
 
-def conditions(network: videocrafter.VideoCrafterUNet, io: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def conditions(
+    network: videocrafter.VideoCrafterUNet, io: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """(text (B, T, D), {fps, image_tokens}) of the reference's single context."""
     context, extra = io["context"], {}
     if network.image_tokens:
@@ -40,11 +44,17 @@ def conditions(network: videocrafter.VideoCrafterUNet, io: dict[str, torch.Tenso
 
 
 def run(network, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, **extra) -> torch.Tensor:
-    """One call: x (B, C, F, H, W), t (B,), context (B, T, D) -> (B, 4, F, H, W); every video is a conditioning chunk of its own."""
+    """One call: x (B, C, F, H, W), t (B,), context (B, T, D) -> (B, 4, F, H, W); every video is a
+    conditioning chunk of its own.
+    """
     videos, frames = x.shape[0], x.shape[2]
     options = {"cond_or_uncond": [0] * videos, **extra.pop("transformer_options", {})}
     with torch.no_grad():
         y = network(
-            fold_frames(x), t.float().repeat_interleave(frames), context.repeat_interleave(frames, 0), transformer_options=options, **extra
+            fold_frames(x),
+            t.float().repeat_interleave(frames),
+            context.repeat_interleave(frames, 0),
+            transformer_options=options,
+            **extra,
         )
     return unfold_frames(y, frames)

@@ -1,12 +1,13 @@
 """Frames a chunk at a time are the frames of one go, whatever the chunk, in memory of one chunk."""
+
 import av
 import numpy as np
 import pytest
 import torch
-from zoetrope.video_io.decode import decode_in_chunks, decode_window
-from zoetrope.video_io.facts import read_facts
-from zoetrope.video_io.frame_plan import FrameWish
-from zoetrope.video_io.frame_window import FrameChunks
+from zoetrope.video_io.decode import decode_in_chunks, decode_selection
+from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.frame_selection import FrameChunks
+from zoetrope.video_io.probe import probe_video
 
 SIZE = (0, 0, "keep ratio", 1)
 FRAMES = 23
@@ -20,26 +21,32 @@ def video(tmp_path_factory):
         stream = container.add_stream("ffv1", rate=8)
         stream.width, stream.height, stream.pix_fmt = 48, 32, "bgr0"
         for number in range(FRAMES):
-            picture = np.full((32, 48, 3), 10 * number, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((32, 48, 3), 10 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return str(path)
 
 
 @pytest.mark.parametrize("chunk", [1, 5, 23, 100])
-@pytest.mark.parametrize("wish", [
-    FrameWish(), FrameWish(start_seconds=0.5, cap=11), FrameWish(every_nth=3), FrameWish(force_rate=19.0),
-    FrameWish(force_rate=3.0, skip_first_frames=2),
-])  # fmt: skip
-def test_chunks_are_the_frames_of_one_go(video, wish, chunk):
-    whole = decode_window(video, wish)
+@pytest.mark.parametrize(
+    "request",
+    [
+        FrameRequest(),
+        FrameRequest(start_seconds=0.5, cap=11),
+        FrameRequest(every_nth=3),
+        FrameRequest(force_rate=19.0),
+        FrameRequest(force_rate=3.0, skip_first_frames=2),
+    ],
+)
+def test_chunks_are_the_frames_of_one_go(video, request, chunk):
+    whole = decode_selection(video, request)
     seen = []
 
     def work(frames):
         seen.append(frames.data_ptr())
         return frames.clone()
 
-    parts, done = decode_in_chunks(video, wish, SIZE, chunk, work)
+    parts, done = decode_in_chunks(video, request, SIZE, chunk, work)
     assert torch.equal(torch.cat(parts), whole.frames)
     assert all(len(part) == chunk for part in parts[:-1]) and 0 < len(parts[-1]) <= chunk
     assert (done.fps, done.numbers) == (whole.fps, whole.numbers) and len(done.frames) == 0
@@ -48,9 +55,9 @@ def test_chunks_are_the_frames_of_one_go(video, wish, chunk):
 
 def test_memory_is_asked_for_one_chunk_only(video):
     bytes_of_a_frame = 48 * 32 * 3 * 4
-    decode_in_chunks(video, FrameWish(), SIZE, 4, len, free_memory=lambda: 5 * bytes_of_a_frame)
+    decode_in_chunks(video, FrameRequest(), SIZE, 4, len, free_memory=lambda: 5 * bytes_of_a_frame)
     with pytest.raises(ValueError, match="8 frames of 48x32 need"):
-        decode_in_chunks(video, FrameWish(), SIZE, 8, len, free_memory=lambda: 5 * bytes_of_a_frame)
+        decode_in_chunks(video, FrameRequest(), SIZE, 8, len, free_memory=lambda: 5 * bytes_of_a_frame)
 
 
 def test_what_work_raises_ends_the_decoding(video):
@@ -61,23 +68,25 @@ def test_what_work_raises_ends_the_decoding(video):
         raise RuntimeError("cancelled")
 
     with pytest.raises(RuntimeError, match="cancelled"):
-        decode_in_chunks(video, FrameWish(), SIZE, 4, work)
+        decode_in_chunks(video, FrameRequest(), SIZE, 4, work)
     assert calls == [4]
 
 
 def test_a_gap_is_an_error_and_no_shift(video):
     """A frame that cannot be decoded is named; what comes after it never takes its place."""
     given = []
-    chunks = FrameChunks(read_facts(video), FrameWish(), SIZE, 2, lambda frames: given.append(frames.clone()))
+    chunks = FrameChunks(
+        probe_video(video), FrameRequest(), SIZE, 2, lambda frames: given.append(frames.clone())
+    )
     with chunks, av.open(video) as container:
-        for number, picture in enumerate(container.decode(video=0)):
+        for number, image in enumerate(container.decode(video=0)):
             if number != 3:
-                chunks.put(number, picture)
-    assert len(given) == 1 and torch.equal(given[0], decode_window(video, FrameWish(cap=2)).frames)
+                chunks.put(number, image)
+    assert len(given) == 1 and torch.equal(given[0], decode_selection(video, FrameRequest(cap=2)).frames)
     with pytest.raises(ValueError, match="wanted frames could not be decoded, from 0.38 s"):
         chunks.finished()
 
 
 def test_a_chunk_of_nothing_is_refused(video):
     with pytest.raises(ValueError, match="chunk_frames=0 must be 1 or more"):
-        decode_in_chunks(video, FrameWish(), SIZE, 0, len)
+        decode_in_chunks(video, FrameRequest(), SIZE, 0, len)

@@ -3,11 +3,11 @@
 import struct
 
 import pytest
-from zoetrope.tests.odd_videos import encode, pictures
-from zoetrope.tests.video.video_io.test_facts import numbers_of
-from zoetrope.video_io.decode import decode_window
-from zoetrope.video_io.facts import read_facts
-from zoetrope.video_io.frame_plan import FrameWish
+from zoetrope.tests.odd_videos import encode, images
+from zoetrope.tests.video.video_io.test_probe import numbers_of
+from zoetrope.video_io.decode import decode_selection
+from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.probe import probe_video
 
 RATE, FRAMES = 10, 53
 OPTIONS = {"crf": "5", "g": "12", "bf": "2", "x264-params": "scenecut=0"}
@@ -70,7 +70,7 @@ EDITS = {
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("edits") / "whole.mp4"
-    encode(path, "libx264", pictures(range(FRAMES)), RATE, options=OPTIONS)
+    encode(path, "libx264", images(range(FRAMES)), RATE, options=OPTIONS)
     return path
 
 
@@ -78,15 +78,15 @@ def whole(tmp_path_factory):
 def test_what_an_edit_list_shows_is_read_and_nothing_is_missed(edits, numbers, whole, tmp_path):
     path = tmp_path / "edited.mp4"
     path.write_bytes(edited(whole.read_bytes(), edits))
-    found = decode_window(path)
-    assert numbers_of(found.frames) == list(numbers) and found.facts.lost == 0
+    found = decode_selection(path)
+    assert numbers_of(found.frames) == list(numbers) and found.probe.lost == 0
     if len(edits) == 1:  # between two parts FFmpeg's demuxer leaves a step more
-        assert found.fps == RATE and found.facts.end - found.facts.times[0] == pytest.approx(
+        assert found.fps == RATE and found.probe.end - found.probe.times[0] == pytest.approx(
             len(numbers) / RATE
         )
     for first in range(1, len(numbers), 5):
         assert (
-            numbers_of(decode_window(path, FrameWish(skip_first_frames=first, cap=2)).frames)
+            numbers_of(decode_selection(path, FrameRequest(skip_first_frames=first, cap=2)).frames)
             == list(numbers)[first : first + 2]
         )
 
@@ -96,14 +96,14 @@ def test_a_last_frame_that_the_edit_list_cuts_ends_there(tmp_path):
     encode(
         tmp_path / "whole.mp4",
         "libx264",
-        pictures(range(5)),
+        images(range(5)),
         times=[0, 100, 200, 2200, 4200],
         options={"bf": "0"},
     )
     path = tmp_path / "edited.mp4"
     path.write_bytes(edited((tmp_path / "whole.mp4").read_bytes(), [(2.7, 0)]))
-    found = decode_window(path)
-    assert (found.facts.lost, found.facts.end) == (0, pytest.approx(2.7, abs=0.01))
+    found = decode_selection(path)
+    assert (found.probe.lost, found.probe.end) == (0, pytest.approx(2.7, abs=0.01))
     assert numbers_of(found.frames) == [0, 1, 2, 3] and found.fps == pytest.approx(4 / 2.7, rel=0.01)
 
 
@@ -116,11 +116,11 @@ def test_files_written_otherwise_are_whole(flags, tmp_path):
 
     with av.open(str(tmp_path / "x.mp4"), "w", options={"movflags": flags}) as container:
         _, packets = encode(
-            None, "libx264", pictures(range(FRAMES)), RATE, options=OPTIONS, container=container
+            None, "libx264", images(range(FRAMES)), RATE, options=OPTIONS, container=container
         )
         container.mux(packets)
-    found = decode_window(tmp_path / "x.mp4")
-    assert numbers_of(found.frames) == list(range(FRAMES)) and found.facts.lost == 0 and found.fps == RATE
+    found = decode_selection(tmp_path / "x.mp4")
+    assert numbers_of(found.frames) == list(range(FRAMES)) and found.probe.lost == 0 and found.fps == RATE
 
 
 @pytest.mark.parametrize("edits", [None, [(2.0, 17)]])
@@ -137,13 +137,13 @@ def test_a_file_that_is_cut_off_is_still_said_to_be(edits, whole, tmp_path):
         (offset,) = struct.unpack(">I", moved[place : place + 4])
         moved[place : place + 4] = struct.pack(">I", offset + index[1] - index[0])
     (tmp_path / "moved.mp4").write_bytes(moved)
-    assert read_facts(tmp_path / "moved.mp4").lost == 0
+    assert probe_video(tmp_path / "moved.mp4").lost == 0
     there = media[0] + index[1] - index[0] + (media[1] - media[0]) * 3 // 4
     (tmp_path / "cut.mp4").write_bytes(moved[:there])
-    facts = read_facts(tmp_path / "cut.mp4")
-    assert 5 < facts.lost < 25
-    count = facts.num_frames - 4
+    probe = probe_video(tmp_path / "cut.mp4")
+    assert 5 < probe.lost < 25
+    count = probe.num_frames - 4
     assert (
-        numbers_of(decode_window(tmp_path / "cut.mp4", FrameWish(cap=count)).frames)
+        numbers_of(decode_selection(tmp_path / "cut.mp4", FrameRequest(cap=count)).frames)
         == list(range(17 if edits else 0, 99))[:count]
     )

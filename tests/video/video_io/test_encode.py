@@ -8,14 +8,24 @@ import pytest
 import torch
 from zoetrope.video_io.encode import encode_h264
 
-COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "white": (1, 1, 1), "grey": (0.5, 0.5, 0.5), "skin": (0.9, 0.7, 0.6)}
+COLOURS = {
+    "red": (1, 0, 0),
+    "green": (0, 1, 0),
+    "blue": (0, 0, 1),
+    "white": (1, 1, 1),
+    "grey": (0.5, 0.5, 0.5),
+    "skin": (0.9, 0.7, 0.6),
+}
 
 
 def decode(buffer: io.BytesIO, **reformat) -> torch.Tensor:
     buffer.seek(0)
     with av.open(buffer) as container:
         return torch.stack(
-            [torch.from_numpy(f.reformat(format="rgb24", **reformat).to_ndarray()) for f in container.decode(video=0)]
+            [
+                torch.from_numpy(f.reformat(format="rgb24", **reformat).to_ndarray())
+                for f in container.decode(video=0)
+            ]
         )
 
 
@@ -75,10 +85,16 @@ def test_audio_is_muxed_and_cut_to_the_video():
     assert seconds == pytest.approx(2.0, abs=0.3)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"frames": []}, "at least one frame"), ({"fps": 0}, "fps=0"), ({"crf": 60}, "crf=60"), ({"crf": 0}, "crf=0"),
-    ({"audio": {"waveform": torch.zeros(1, 9, 800), "sample_rate": 8000}}, "9 channels"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"frames": []}, "at least one frame"),
+        ({"fps": 0}, "fps=0"),
+        ({"crf": 60}, "crf=60"),
+        ({"crf": 0}, "crf=0"),
+        ({"audio": {"waveform": torch.zeros(1, 9, 800), "sample_rate": 8000}}, "9 channels"),
+    ],
+)
 def test_bad_input_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         encode_h264(**{"frames": [torch.zeros(34, 46, 3)], "target": io.BytesIO(), "fps": 8} | arguments)
@@ -88,7 +104,9 @@ def test_bad_input_is_refused(arguments, message):
 def test_ffprobe_agrees_on_the_tags(tmp_path):
     path = tmp_path / "x.mp4"
     encode_h264([torch.rand(34, 46, 3)] * 3, str(path), fps=8)
-    said = subprocess.run(["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)], capture_output=True, check=True)
+    said = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)], capture_output=True, check=True
+    )
     stream = json.loads(said.stdout)["streams"][0]
     assert {stream[k] for k in ("color_space", "color_transfer", "color_primaries")} == {"bt709"}
     assert stream["color_range"] == "tv"

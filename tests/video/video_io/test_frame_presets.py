@@ -1,18 +1,19 @@
 """Presets fill in what was left open and nothing else."""
+
 import pytest
-from zoetrope.video_io.frame_plan import FrameWish, plan_frames
+from zoetrope.video_io.frame_plan import FrameRequest, plan_frames
 from zoetrope.video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
 
 TIMES = [i / 30 for i in range(400)]
 
 
-def planned(name, **wish):
-    return plan_frames(TIMES, FRAME_PRESETS[name].complete(FrameWish(**wish)))
+def planned(name, **request):
+    return plan_frames(TIMES, FRAME_PRESETS[name].complete(FrameRequest(**request)))
 
 
 def test_none_changes_nothing():
-    wish = FrameWish(1.0, 2.0, 3.0, 4, 5, 6, 8, 1)
-    assert FRAME_PRESETS["none"].complete(wish) == wish and FRAME_PRESETS["none"].multiple_of(3) == 3
+    request = FrameRequest(1.0, 2.0, 3.0, 4, 5, 6, 8, 1)
+    assert FRAME_PRESETS["none"].complete(request) == request and FRAME_PRESETS["none"].multiple_of(3) == 3
 
 
 @pytest.mark.parametrize(("name", "count", "rate", "multiple"), [
@@ -21,13 +22,13 @@ def test_none_changes_nothing():
 ])  # fmt: skip
 def test_a_model_gets_what_it_was_published_with(name, count, rate, multiple):
     assert len(planned(name)) == count
-    assert FRAME_PRESETS[name].complete(FrameWish()).force_rate == rate
+    assert FRAME_PRESETS[name].complete(FrameRequest()).force_rate == rate
     assert FRAME_PRESETS[name].multiple_of(8) == multiple and FRAME_PRESETS[name].multiple_of(3) % 3 == 0
 
 
 def test_what_is_asked_for_stands():
-    wish = FRAME_PRESETS["Wan"].complete(FrameWish(force_rate=5.0, cap=30, multiple=8, offset=0))
-    assert (wish.force_rate, wish.cap, wish.multiple, wish.offset) == (5.0, 30, 8, 0)
+    request = FRAME_PRESETS["Wan"].complete(FrameRequest(force_rate=5.0, cap=30, multiple=8, offset=0))
+    assert (request.force_rate, request.cap, request.multiple, request.offset) == (5.0, 30, 8, 0)
     assert len(planned("Wan", cap=30)) == 29
 
 

@@ -1,4 +1,5 @@
 """Sizes of decoded frames: ratio kept, cropped, padded, stretched, square pixels, multiples."""
+
 import pytest
 from zoetrope.video_io.frame_size import FrameSize, fit_size
 
@@ -20,10 +21,14 @@ def test_sizes(arguments, out, scaled, offset):
     assert fit_size(*arguments) == FrameSize(out, scaled, offset)
 
 
-@pytest.mark.parametrize(("arguments", "told"), [
-    ((64, 48, 1.0, -1, 0, "crop", 8), "width=-1"), ((64, 48, 1.0, 0, 0, "zoom", 8), "resize='zoom' is unknown"),
-    ((64, 48, 1.0, 0, 0, "crop", 0), "multiple=0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((64, 48, 1.0, -1, 0, "crop", 8), "width=-1"),
+        ((64, 48, 1.0, 0, 0, "zoom", 8), "resize='zoom' is unknown"),
+        ((64, 48, 1.0, 0, 0, "crop", 0), "multiple=0"),
+    ],
+)
 def test_bad_sizes_are_refused(arguments, told):
     with pytest.raises(ValueError, match=told):
         fit_size(*arguments)

@@ -1,5 +1,5 @@
-"""Every pixel format comes out as the numbers say: all levels, white and black, at every width, with its
-opacity.
+"""Every pixel format comes out as the numbers say: all
+levels, white and black, at every width, with its opacity.
 
 The oracle is ITU-R BT.709 and BT.601 computed here with float64.
 """
@@ -7,7 +7,7 @@ The oracle is ITU-R BT.709 and BT.601 computed here with float64.
 import av
 import numpy as np
 import pytest
-from zoetrope.video_io.decode import decode_window
+from zoetrope.video_io.decode import decode_selection
 from zoetrope.video_io.rgb_conversion import RgbConverter
 
 WIDTHS = [*range(2, 24), 31, 33, 34, 36, 50, 52, 66, 68, 100, 137]
@@ -199,7 +199,9 @@ def test_every_level_of_a_file_comes_into_the_frames(tmp_path, layout, full, sca
         stream.width, stream.height, stream.pix_fmt = len(levels), 4, layout
         stream.codec_context.color_range = frame.color_range
         container.mux(stream.encode(frame) + stream.encode(None))
-    found = decode_window(tmp_path / "x.mkv", width=len(levels), height=8 if scaled else 0, resize="stretch")
+    found = decode_selection(
+        tmp_path / "x.mkv", width=len(levels), height=8 if scaled else 0, resize="stretch"
+    )
     row = found.frames[0, 2, :, 1].numpy()
     top, bottom = (2**bits - 1, 0) if full else (235 * step, 16 * step)
     assert len(np.unique(row)) == len(levels) and row.max() <= 1

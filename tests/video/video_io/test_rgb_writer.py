@@ -1,4 +1,5 @@
 """Frames written on other threads: in order, few at a time, with their errors, in inference mode or not."""
+
 import threading
 
 import av
@@ -13,7 +14,7 @@ HEIGHT, WIDTH = 17, 23
 SIZE = fit_size(WIDTH, HEIGHT, 1.0, 0, 0, "keep ratio", 1)
 
 
-def picture(value):
+def image(value):
     return av.VideoFrame.from_ndarray(np.full((HEIGHT, WIDTH, 3), value, np.uint8), format="rgb24")
 
 
@@ -22,7 +23,13 @@ def test_frames_come_into_their_places_and_are_told_in_order():
     with RgbWriter() as writer:
         for number in range(40):
             place = [(frames[number], None)]
-            writer.write(picture(number), Turn(), SIZE, place, lambda n=number: told.append((n, threading.current_thread().name)))
+            writer.write(
+                image(number),
+                Turn(),
+                SIZE,
+                place,
+                lambda n=number: told.append((n, threading.current_thread().name)),
+            )
             assert number + 1 - len(told) <= UNDER_WAY
     assert told == [(number, threading.current_thread().name) for number in range(40)]
     assert torch.equal(frames, (torch.arange(40.0) / 255).view(-1, 1, 1, 1).expand_as(frames))
@@ -31,7 +38,7 @@ def test_frames_come_into_their_places_and_are_told_in_order():
 def test_one_frame_in_several_places():
     frames = torch.zeros(3, HEIGHT, WIDTH, 3)
     with RgbWriter() as writer:
-        writer.write(picture(51), Turn(), SIZE, [(frames[0], None), (frames[2], None)], lambda: None)
+        writer.write(image(51), Turn(), SIZE, [(frames[0], None), (frames[2], None)], lambda: None)
     assert frames[:, 0, 0, 0].tolist() == pytest.approx([0.2, 0, 0.2])
 
 
@@ -49,12 +56,12 @@ def test_in_inference_mode_as_without(inference):
 def test_an_error_of_a_frame_comes_out_at_the_end_at_the_latest():
     too_small = torch.zeros(HEIGHT - 1, WIDTH, 3)
     with pytest.raises(ValueError, match="broadcast"), RgbWriter() as writer:
-        writer.write(picture(1), Turn(), SIZE, [(too_small, None)], lambda: None)
+        writer.write(image(1), Turn(), SIZE, [(too_small, None)], lambda: None)
 
 
 def test_an_error_of_the_caller_is_the_one_that_is_seen():
     too_small, before = torch.zeros(HEIGHT - 1, WIDTH, 3), threading.active_count()
     with pytest.raises(KeyboardInterrupt), RgbWriter() as writer:
-        writer.write(picture(1), Turn(), SIZE, [(too_small, None)], lambda: None)
+        writer.write(image(1), Turn(), SIZE, [(too_small, None)], lambda: None)
         raise KeyboardInterrupt
     assert threading.active_count() == before

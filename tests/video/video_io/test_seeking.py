@@ -3,12 +3,12 @@
 import av
 import pytest
 import torch
-from zoetrope.tests.odd_videos import encode, pictures
-from zoetrope.tests.video.video_io.test_facts import numbers_of
+from zoetrope.tests.odd_videos import encode, images
+from zoetrope.tests.video.video_io.test_probe import numbers_of
 from zoetrope.video_io import decode
-from zoetrope.video_io.decode import decode_window
-from zoetrope.video_io.frame_plan import FrameWish
-from zoetrope.video_io.pictures import Pictures
+from zoetrope.video_io.decode import decode_selection
+from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.decoded_frames import DecodedFrames
 
 FRAMES, GOP, RATE = 500, 50, 25
 OPEN = {"g": str(GOP), "bf": "3", "x264-params": "open-gop=1:scenecut=0", "preset": "ultrafast", "crf": "12"}
@@ -32,7 +32,7 @@ FILES = {
 def write(path, codec, options, open_options):
     with av.open(str(path), "w", options=open_options) as container:
         _, packets = encode(
-            None, codec, pictures([n % 64 for n in range(FRAMES)]), RATE, options=options, container=container
+            None, codec, images([n % 64 for n in range(FRAMES)]), RATE, options=options, container=container
         )
         container.mux(packets)
 
@@ -40,14 +40,14 @@ def write(path, codec, options, open_options):
 @pytest.fixture
 def decoded(monkeypatch):
     """The packets that were given to a decoder."""
-    packets, original = [], Pictures._packets
+    packets, original = [], DecodedFrames._packets
 
     def counted(self):
         for packet in original(self):
             packets.append(packet.pts)
             yield packet
 
-    monkeypatch.setattr(Pictures, "_packets", counted)
+    monkeypatch.setattr(DecodedFrames, "_packets", counted)
     return packets
 
 
@@ -57,7 +57,7 @@ def test_a_window_in_the_middle(name, codec, options, open_options, tmp_path, de
     write(path, codec, options, open_options)
     for first in (1, 199, 200, 201, 347, 449, 450, 498):
         decoded.clear()
-        found = decode_window(path, FrameWish(skip_first_frames=first, cap=2))
+        found = decode_selection(path, FrameRequest(skip_first_frames=first, cap=2))
         assert numbers_of(found.frames) == [first % 64, (first + 1) % 64]
         assert len(decoded) < 2 * GOP + 24, (
             first
@@ -68,10 +68,10 @@ def test_a_file_without_key_frames_behind_the_first_is_read_from_its_start(tmp_p
     """Pictures are refreshed column by column: decoded from the middle on they have old parts for a while."""
     options = {"x264-params": f"intra-refresh=1:keyint={GOP}", "bf": "0", "crf": "12"}
     write(tmp_path / "x.mp4", "libx264", options, {})
-    whole = decode_window(tmp_path / "x.mp4").frames
+    whole = decode_selection(tmp_path / "x.mp4").frames
     for first in (203, 451):
         assert torch.equal(
-            decode_window(tmp_path / "x.mp4", FrameWish(skip_first_frames=first, cap=2)).frames,
+            decode_selection(tmp_path / "x.mp4", FrameRequest(skip_first_frames=first, cap=2)).frames,
             whole[first : first + 2],
         )
 
@@ -87,7 +87,7 @@ def test_it_is_sought_again_farther_in_front_before_all_is_decoded(tmp_path, dec
         return original(container, stream, stamp + 3 * 90000)
 
     monkeypatch.setattr(decode, "_sought", late)
-    found = decode_window(tmp_path / "x.ts", FrameWish(skip_first_frames=403, cap=1))
+    found = decode_selection(tmp_path / "x.ts", FrameRequest(skip_first_frames=403, cap=1))
     assert numbers_of(found.frames) == [403 % 64]
     assert len(asked) > 2 and asked == sorted(asked, reverse=True) and len(decoded) < 5 * GOP
 
@@ -95,6 +95,6 @@ def test_it_is_sought_again_farther_in_front_before_all_is_decoded(tmp_path, dec
 def test_a_demuxer_that_cannot_seek_reads_from_the_start(tmp_path, monkeypatch):
     write(tmp_path / "x.ts", "libx264", CLOSED, {})
     monkeypatch.setattr(decode, "_sought", lambda *_: False)
-    assert numbers_of(decode_window(tmp_path / "x.ts", FrameWish(skip_first_frames=70, cap=1)).frames) == [
-        70 % 64
-    ]
+    assert numbers_of(
+        decode_selection(tmp_path / "x.ts", FrameRequest(skip_first_frames=70, cap=1)).frames
+    ) == [70 % 64]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from zoetrope.tests.sound_files import RATE, Sound, beeps, onsets, spoilt, write
-from zoetrope.video_io.facts import read_facts
+from zoetrope.video_io.probe import probe_video
 from zoetrope.video_io.sound import cut_sound, read_sound
 from zoetrope.video_io.sound_pieces import FrameReader, Piece, Track
 from zoetrope.video_io.sound_timeline import Placed, Timeline, convert, placed
@@ -60,15 +60,12 @@ def test_a_damaged_packet_costs_no_other(codec, tmp_path, caplog):
     different = ((whole - sound).abs()[0, 0] > MS).nonzero()[:, 0] / RATE
     assert onsets({"waveform": sound, "sample_rate": RATE}) == near([0, 1, 2, 3, 4, 5], 0.03)
     assert len(different) == 0 or (different.min() > 1.4 and different.max() < 1.9)
-    assert (
-        codec != "aac"
-        or "now silent: 1, the first at 1.5" in caplog.text
-    )
+    assert codec != "aac" or "now silent: 1, the first at 1.5" in caplog.text
 
 
 def test_times_count_from_the_same_beginning_as_the_pictures(tmp_path):
     path = write(tmp_path / "a.ts", 4, [Sound(beeps(3), codec="mp2", late=2)], late=1.4, codec="mpeg2video")
-    begin = read_facts(path).times[0]
+    begin = probe_video(path).times[0]
     assert begin > 1  # transport streams do not begin at 0
     sound = read_sound(path, begin, begin + 4)
     assert onsets(sound) == near([0.6, 1.6, 2.6], 0.012)  # the encoder's own delay is 10 ms
@@ -84,7 +81,7 @@ def test_a_span_from_the_middle_is_there_from_its_first_sample_on(name, codec, v
     t = np.arange(8 * RATE) / RATE
     chirp = (0.4 * np.sin(2 * np.pi * (200 * t + 60 * t * t))).astype(np.float32)
     path = write(tmp_path / name, 8, [Sound(np.tile(chirp, (2, 1)), codec=codec)], codec=video)
-    first = read_facts(path).times[0]
+    first = probe_video(path).times[0]
     late = []
     for begin in (0.52, 2.6, 5.04, 7.2):
         part = read_sound(path, first + begin, first + begin + 0.6)["waveform"][0, 0].numpy()
@@ -112,8 +109,8 @@ def test_joined_parts_get_the_first_ones_layout_and_rate(codec, one, two, tmp_pa
         content += part.read_bytes()
     (tmp_path / "joined.ts").write_bytes(content)
     path = str(tmp_path / "joined.ts")
-    facts = read_facts(path)
-    begin, retimed = facts.times[0], facts.retimed
+    probe = probe_video(path)
+    begin, retimed = probe.times[0], probe.retimed
     sound = read_sound(path, begin, begin + 6, retimed=retimed)
     assert sound["sample_rate"] == one[1] and sound["waveform"].shape == (1, one[0], 6 * one[1])
     assert onsets(sound) == near([0, 1, 2, 3, 4, 5], 0.03)
@@ -132,8 +129,8 @@ def test_parts_whose_times_begin_anew_follow_each_other(seconds, heard, tmp_path
     write(tmp_path / "a.ts", seconds, [sound], codec="mpeg2video", late=1.4)
     path = tmp_path / "joined.ts"
     path.write_bytes((tmp_path / "a.ts").read_bytes() * 4)
-    facts = read_facts(path)
-    assert facts.retimed and (facts.times[0], facts.end) == (0, 12)
+    probe = probe_video(path)
+    assert probe.retimed and (probe.times[0], probe.end) == (0, 12)
     sound = read_sound(path, 0, 12, retimed=True)
     assert onsets(sound) == near(list(range(12)), 0.015)  # the encoder's own delay is 10 ms
     assert onsets(read_sound(path, 6.5, 8.8, retimed=True)) == near([0.5, 1.5], 0.015)

@@ -1,4 +1,7 @@
-"""Encoders that want to be more important than everything else are not; threads that were real-time before stay so."""
+"""Encoders that want to be more important than everything
+else are not; threads that were real-time before stay so.
+"""
+
 import os
 import sys
 import threading
@@ -26,7 +29,9 @@ def may_be_real_time():
     return True
 
 
-as_root = pytest.mark.skipif(sys.platform != "linux" or not may_be_real_time(), reason="only root gets real-time threads")
+as_root = pytest.mark.skipif(
+    sys.platform != "linux" or not may_be_real_time(), reason="only root gets real-time threads"
+)
 
 
 @as_root
@@ -37,7 +42,9 @@ def test_the_encoder_of_av1_would_take_the_whole_computer(tmp_path):
     with kept_priority(), av.open(str(tmp_path / "x.mp4"), "w") as container:
         stream = container.add_stream("libsvtav1", rate=8)
         stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((128, 128, 3), np.uint8), format="rgb24")))
+        container.mux(
+            stream.encode(av.VideoFrame.from_ndarray(np.zeros((128, 128, 3), np.uint8), format="rgb24"))
+        )
         assert os.sched_getscheduler(0) == os.SCHED_FIFO
         container.mux(stream.encode(None))
     assert set(policies().values()) == {os.SCHED_OTHER}

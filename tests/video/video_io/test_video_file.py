@@ -1,4 +1,6 @@
-"""A written file is whole or not there, has the workflow in it, and a name may be anything that a file system takes."""
+"""A written file is whole or not there, has the workflow
+in it, and a name may be anything that a file system takes.
+"""
 
 import gc
 import json
@@ -21,7 +23,7 @@ from zoetrope.video_io.video_file import VideoFile
 FORMATS = available_formats()
 CONTAINERS = {entry.container: name for name, entry in reversed(FORMATS.items())}.values()
 """One format of each container."""
-WORKFLOW = {"nodes": [{"text": "an open { and \\\" \"}} 猫 é"}], "extra": {}}
+WORKFLOW = {"nodes": [{"text": 'an open { and \\" "}} 猫 é'}], "extra": {}}
 TEXTS = {"prompt": to_text({"1": {}}), "workflow": to_text(WORKFLOW)}
 FRAMES = list(torch.linspace(0, 1, 5)[:, None, None, None].expand(5, 66, 70, 3))
 
@@ -36,8 +38,8 @@ def write(folder, name, frames=FRAMES, texts=TEXTS, stem="x"):
 def texts_of(path):
     """What is found where ComfyUI's front end looks."""
     if path.suffix == ".webp":
-        with Image.open(path) as picture:
-            return dict(value.split(":", 1) for value in picture.getexif().values())
+        with Image.open(path) as image:
+            return dict(value.split(":", 1) for value in image.getexif().values())
     if path.suffix == ".png":
         content, place, found = path.read_bytes(), 8, {}
         while place < len(content):
@@ -60,8 +62,8 @@ def test_the_workflow_is_in_the_file_or_beside_it(name, tmp_path):
     assert json.loads(found["prompt"]) == {"1": {}}
     assert {p.name for p in tmp_path.iterdir()} == {file.path.name, carrier.name}
     if file.sidecar:
-        with Image.open(file.sidecar) as picture:
-            assert picture.size == (70, 66)
+        with Image.open(file.sidecar) as image:
+            assert image.size == (70, 66)
     with Image.open(carrier) if carrier.suffix in (".png", ".webp") else av.open(str(carrier)):
         pass  # still readable after the texts went in
 
@@ -71,8 +73,8 @@ def test_a_single_frame_carries_it_too(name, tmp_path):
     file = write(tmp_path, name, FRAMES[3:4])
     assert json.loads(texts_of(file.sidecar or file.path)["workflow"]) == WORKFLOW
     if file.path.suffix in (".webp", ".png"):
-        with Image.open(file.path) as picture:
-            assert picture.convert("RGB").getpixel((9, 9)) == (191, 191, 191)
+        with Image.open(file.path) as image:
+            assert image.convert("RGB").getpixel((9, 9)) == (191, 191, 191)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -86,7 +88,9 @@ def test_without_texts_nothing_is_told(name, tmp_path):
 def test_what_the_player_and_the_front_end_read_comes_first(tmp_path):
     for name in ("H.264 (mp4)", "VP9 (webm)"):
         content = write(tmp_path, name).path.read_bytes()
-        frames = content.index(b"mdat") if name.startswith("H") else content.index(b"\x1fC\xb6u")  # the first cluster
+        frames = (
+            content.index(b"mdat") if name.startswith("H") else content.index(b"\x1fC\xb6u")
+        )  # the first cluster
         assert 0 < content.lower().index(b"workflow") < frames
 
 
@@ -138,7 +142,9 @@ def small_disk():
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_full_disk_leaves_nothing_and_is_named(name, tmp_path, small_disk):
     torch.manual_seed(3)
-    with pytest.raises(OSError, match="could not be written whole, because there is no room left .* Nothing remains"):
+    with pytest.raises(
+        OSError, match="could not be written whole, because there is no room left .* Nothing remains"
+    ):
         write(tmp_path, name, list(torch.rand(30, 66, 170, 3)))
     assert list(tmp_path.iterdir()) == []
 
@@ -271,10 +277,17 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_frame(tm
         VideoFile(closed, "x", EncodeSettings("GIF", 8))
 
 
-@pytest.mark.parametrize(("count", "ping_pong", "repeats", "expected"), [
-    (3, False, 0, [0, 1, 2]), (3, False, 2, [0, 1, 2, 0, 1, 2]), (4, True, 1, [0, 1, 2, 3, 2, 1]),
-    (2, True, 2, [0, 1, 0, 1]), (1, True, 3, [0, 0, 0]), (3, True, 2, [0, 1, 2, 1, 0, 1, 2, 1]),
-])
+@pytest.mark.parametrize(
+    ("count", "ping_pong", "repeats", "expected"),
+    [
+        (3, False, 0, [0, 1, 2]),
+        (3, False, 2, [0, 1, 2, 0, 1, 2]),
+        (4, True, 1, [0, 1, 2, 3, 2, 1]),
+        (2, True, 2, [0, 1, 0, 1]),
+        (1, True, 3, [0, 0, 0]),
+        (3, True, 2, [0, 1, 2, 1, 0, 1, 2, 1]),
+    ],
+)
 def test_play_order(count, ping_pong, repeats, expected):
     def frames(backward):
         return reversed(range(count)) if backward else iter(range(count))

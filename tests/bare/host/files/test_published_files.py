@@ -18,7 +18,9 @@ TABLES = (MOTION_FILES, MOTION_LORA_FILES, VIDEO_MODEL_FILES, VIDEO_VAE_FILES)
 
 @pytest.mark.parametrize("files", TABLES)
 def test_names_stand_once_and_are_files_that_the_editor_offers_to_download(files):
-    """The editor's own rule: a page of Hugging Face, and a name with one of its endings; .bin gets a link without a button."""
+    """The editor's own rule: a page of Hugging Face, and a name
+    with one of its endings; .bin gets a link without a button.
+    """
     names = [file.name for file in files]
     assert len(set(names)) == len(names)
     for file in files:
@@ -52,7 +54,12 @@ def test_an_entry_says_what_a_workflow_has_to_say():
     ],
 )
 def test_a_download_is_known_by_the_folder_it_lies_in(name, place):
-    others = ["model.ckpt", "text2video_pytorch_model.pth", "elsewhere/model.ckpt", "elsewhere/diffusion_pytorch_model.bin"]
+    others = [
+        "model.ckpt",
+        "text2video_pytorch_model.pth",
+        "elsewhere/model.ckpt",
+        "elsewhere/diffusion_pytorch_model.bin",
+    ]
     assert as_downloaded(name, [*others, place], VIDEO_MODEL_FILES) == place
     assert as_downloaded(name, others, VIDEO_MODEL_FILES) is None
     added = {*with_workflow_names([*others, place], VIDEO_MODEL_FILES)} - {*others, place}
@@ -60,7 +67,12 @@ def test_a_download_is_known_by_the_folder_it_lies_in(name, place):
 
 
 def test_a_file_under_its_own_name_is_listed_once():
-    assert with_workflow_names(["LaVie/lavie_base.pt", "svd.safetensors"], VIDEO_MODEL_FILES).count("svd.safetensors") == 1
+    assert (
+        with_workflow_names(["LaVie/lavie_base.pt", "svd.safetensors"], VIDEO_MODEL_FILES).count(
+            "svd.safetensors"
+        )
+        == 1
+    )
 
 
 def test_the_hint_names_page_and_folder():

@@ -13,7 +13,9 @@ CHANNELS = {4: (32, 64, 96, 96), 3: (32, 64, 96)}
 def weights_of(version: str) -> dict[str, torch.Tensor]:
     torch.manual_seed(7)
     channels = CHANNELS[3 if version == "sdxl" else 4]
-    config = MotionConfig(version, animatediff_sites(channels, version == "v2"), position_length=24 if version == "v1" else 32)
+    config = MotionConfig(
+        version, animatediff_sites(channels, version == "v2"), position_length=24 if version == "v1" else 32
+    )
     sd = to_original_names(MotionModel(config))
     return {k: v if k.endswith(".pe") else torch.randn_like(v) for k, v in sd.items()}
 
@@ -27,9 +29,15 @@ def as_diffusers(sd: dict) -> dict:
     out = {}
     for key, value in sd.items():
         key = key.replace(".temporal_transformer", "")
-        for ours, theirs in ((".attention_blocks.0.pos_encoder", ".pos_embed"), (".attention_blocks.1.pos_encoder", ".pos_embed"),
-                             (".attention_blocks.0.", ".attn1."), (".attention_blocks.1.", ".attn2."), (".norms.0.", ".norm1."),
-                             (".norms.1.", ".norm2."), (".ff_norm.", ".norm3.")):
+        for ours, theirs in (
+            (".attention_blocks.0.pos_encoder", ".pos_embed"),
+            (".attention_blocks.1.pos_encoder", ".pos_embed"),
+            (".attention_blocks.0.", ".attn1."),
+            (".attention_blocks.1.", ".attn2."),
+            (".norms.0.", ".norm1."),
+            (".norms.1.", ".norm2."),
+            (".ff_norm.", ".norm3."),
+        ):
             key = key.replace(ours, theirs)
         out[key] = value
     return out
@@ -42,7 +50,11 @@ def test_version_is_read_from_keys_and_shapes(version):
     assert config.has_mid == (version == "v2")
     assert config.position_length == (24 if version == "v1" else 32)
     assert config.num_levels == (3 if version == "sdxl" else 4)
-    assert (config.num_attention_blocks, config.num_transformer_blocks, config.modules_per_down_level) == (2, 1, 2)
+    assert (config.num_attention_blocks, config.num_transformer_blocks, config.modules_per_down_level) == (
+        2,
+        1,
+        2,
+    )
 
 
 def _wrap_state_dict(sd):
@@ -50,21 +62,37 @@ def _wrap_state_dict(sd):
 
 
 def _wrap_config(sd):
-    return {"state_dict": {"module." + k: v for k, v in sd.items()}, "animatediff_config": {"use_motion_module": True}}
+    return {
+        "state_dict": {"module." + k: v for k, v in sd.items()},
+        "animatediff_config": {"use_motion_module": True},
+    }
 
 
 def _with_the_whole_unet(sd):
-    return sd | {"conv_in.weight": torch.zeros(32, 4, 3, 3), "down_blocks.0.resnets.0.norm1.weight": torch.zeros(32)}
+    return sd | {
+        "conv_in.weight": torch.zeros(32, 4, 3, 3),
+        "down_blocks.0.resnets.0.norm1.weight": torch.zeros(32),
+    }
 
 
 def _with_1x1_convolutions(sd):
     return {k: v[:, :, None, None] if "proj_in.weight" in k else v for k, v in sd.items()}
 
 
-@pytest.mark.parametrize("layout", [
-    dict, as_diffusers, _wrap_state_dict, _wrap_config, _with_the_whole_unet, _with_1x1_convolutions,
-    lambda sd: {"module." + k: v for k, v in sd.items()}, lambda sd: {"unet." + k: v for k, v in sd.items()},
-], ids=["plain", "diffusers", "state_dict", "module+config", "whole unet", "1x1 conv", "module.", "unet."])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        dict,
+        as_diffusers,
+        _wrap_state_dict,
+        _wrap_config,
+        _with_the_whole_unet,
+        _with_1x1_convolutions,
+        lambda sd: {"module." + k: v for k, v in sd.items()},
+        lambda sd: {"unet." + k: v for k, v in sd.items()},
+    ],
+    ids=["plain", "diffusers", "state_dict", "module+config", "whole unet", "1x1 conv", "module.", "unet."],
+)
 @pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 def test_every_published_layout_gives_the_same_model(version, layout):
     original = made_file(version)
@@ -84,11 +112,14 @@ def test_each_layout_is_claimed_by_exactly_one_format():
 def test_files_without_position_tables_get_animatelcm_s_sinusoids():
     config, sd = read_motion_module(made_file("v3", with_tables=False))
     assert (config.version, config.position_length) == ("animatelcm", 64)
-    table = sd["down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.pos_encoder.pe"]
+    table = sd[
+        "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.pos_encoder.pe"
+    ]
     assert table.shape == (1, 64, 32)
     assert table[0, 0, 1] == 1.0
 
 
+BLOCK = "motion_modules.0.temporal_transformer.transformer_blocks.0"
 WRONG_FILES = {
     "a LoRA": {"lora_unet_down_blocks_0_attentions_0.lora_up.weight": torch.zeros(2, 2)},
     "a VAE": {"first_stage_model.encoder.conv_in.weight": torch.zeros(2, 3, 3, 3)},
@@ -96,8 +127,9 @@ WRONG_FILES = {
     "a ControlNet": {"control_model.input_blocks.0.0.weight": torch.zeros(2)},
     "a text encoder": {"text_model.embeddings.token_embedding.weight": torch.zeros(2, 3)},
     "a HotshotXL": {"down_blocks.0.temporal_attentions.0.norm.weight": torch.zeros(2)},
-    "a MotionLoRA": {"down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0."
-                     "processor.to_q_lora.down.weight": torch.zeros(4, 32)},
+    "a MotionLoRA": {
+        f"down_blocks.0.{BLOCK}.attention_blocks.0.processor.to_q_lora.down.weight": torch.zeros(4, 32)
+    },
     "no tensors": {"epoch": 3},
     "other keys": {"something.else": torch.zeros(2)},
 }
@@ -116,7 +148,7 @@ def test_a_motion_module_given_as_motion_lora_is_refused():
 
 def test_damage_is_named_with_the_key():
     whole = made_file("v3")
-    key = "up_blocks.1.motion_modules.2.temporal_transformer.transformer_blocks.0.attention_blocks.1.to_v.weight"
+    key = f"up_blocks.1.{BLOCK.replace('.0.', '.2.', 1)}.attention_blocks.1.to_v.weight"
     with pytest.raises(ValueError, match="lacks the key.*to_v"):
         read_motion_module({k: v for k, v in whole.items() if k != key}, "mm.ckpt")
     with pytest.raises(ValueError, match="to_v.weight' has shape"):
@@ -141,11 +173,15 @@ def test_modules_that_need_more_than_themselves_are_refused():
 LORA_SITE = "down_blocks.1.motion_modules.0."
 
 
-@pytest.mark.parametrize("pattern", [
-    LORA_SITE + "temporal_transformer.transformer_blocks.0.attention_blocks.1.processor.{}_lora.{}.weight",
-    LORA_SITE + "transformer_blocks.0.attn2.processor.{}_lora.{}.weight",
-    "unet." + LORA_SITE + "transformer_blocks.0.attn2.{}.lora.{}.weight",
-])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        LORA_SITE
+        + "temporal_transformer.transformer_blocks.0.attention_blocks.1.processor.{}_lora.{}.weight",
+        LORA_SITE + "transformer_blocks.0.attn2.processor.{}_lora.{}.weight",
+        "unet." + LORA_SITE + "transformer_blocks.0.attn2.{}.lora.{}.weight",
+    ],
+)
 def test_motion_lora_layouts_name_the_same_weights(pattern):
     tensors = {}
     for target in ("to_q", "to_k", "to_v", "to_out"):
@@ -154,11 +190,16 @@ def test_motion_lora_layouts_name_the_same_weights(pattern):
         tensors[pattern.format(name, "up")] = torch.full((32, 3), 5.0)
     changes = {(c.key, c.part): c for c in read_motion_lora(tensors)}
     base = LORA_SITE + "temporal_transformer.transformer_blocks.0.attention_blocks.1."
-    assert set(changes) == {(base + "to_qkv.weight", i) for i in range(3)} | {(base + "to_out.0.weight", None)}
+    assert set(changes) == {(base + "to_qkv.weight", i) for i in range(3)} | {
+        (base + "to_out.0.weight", None)
+    }
     assert changes[base + "to_qkv.weight", 2].up.shape == (32, 3)
 
 
 def test_motion_lora_with_half_a_pair_is_refused():
-    key = LORA_SITE + "temporal_transformer.transformer_blocks.0.attention_blocks.1.processor.to_q_lora.up.weight"
+    key = (
+        LORA_SITE
+        + "temporal_transformer.transformer_blocks.0.attention_blocks.1.processor.to_q_lora.up.weight"
+    )
     with pytest.raises(ValueError, match="other half"):
         read_motion_lora({key: torch.zeros(32, 3)}, "half.ckpt")

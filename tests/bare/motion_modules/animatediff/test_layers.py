@@ -23,7 +23,8 @@ def _golden(name: str, attention_blocks: int) -> tuple[TemporalTransformer, dict
     module = TemporalTransformer(64, config)
     weights = {k[2:].removeprefix("temporal_transformer."): v for k, v in gold.items() if k.startswith("w.")}
     weights = fuse_qkv(weights) | {
-        f"transformer_blocks.0.attention_blocks.{i}.pos_encoder.pe": gold["pe"] for i in range(attention_blocks)
+        f"transformer_blocks.0.attention_blocks.{i}.pos_encoder.pe": gold["pe"]
+        for i in range(attention_blocks)
     }
     module.load_state_dict(weights)
     return module.eval(), gold
@@ -41,7 +42,9 @@ def test_module_gives_the_numbers_of_the_reference(name, blocks, frames, videos)
 
 def test_position_table_is_that_of_the_reference():
     gold = load_file(GOLDENS / "animatediff" / "mm_c64.safetensors")
-    torch.testing.assert_close(sinusoidal_table(32, 64), gold["pe"], atol=1e-6, rtol=0)  # float32 of angles up to 31
+    torch.testing.assert_close(
+        sinusoidal_table(32, 64), gold["pe"], atol=1e-6, rtol=0
+    )  # float32 of angles up to 31
 
 
 def _small(**kwargs) -> TemporalTransformer:
@@ -63,7 +66,8 @@ def test_frames_of_a_video_do_mix_and_pixels_do_not():
     module, frames = _small(), 5
     x = torch.randn(frames, 32, 3, 7)
     changed = x.clone()
-    # Two pixels of frame 1 change places: its GroupNorm statistics stay, so only attention can carry the change.
+    # Two pixels of frame 1 change places: its GroupNorm
+    # statistics stay, so only attention can carry the change.
     changed[1, :, 2, 6], changed[1, :, 1, 4] = x[1, :, 1, 4], x[1, :, 2, 6]
     with torch.no_grad():
         delta = (module(changed, frames, sdpa_attention) - module(x, frames, sdpa_attention)).abs().amax(1)
@@ -75,8 +79,12 @@ def test_joint_norm_differs_from_per_frame_norm_unless_there_is_one_frame():
     module = _small()
     x = torch.randn(5, 32, 3, 7) * torch.arange(1, 6).view(5, 1, 1, 1)
     with torch.no_grad():
-        assert not torch.allclose(module(x, 5, sdpa_attention), module(x, 5, sdpa_attention, joint_norm=True), atol=1e-3)
-        torch.testing.assert_close(module(x[:1], 1, sdpa_attention), module(x[:1], 1, sdpa_attention, joint_norm=True))
+        assert not torch.allclose(
+            module(x, 5, sdpa_attention), module(x, 5, sdpa_attention, joint_norm=True), atol=1e-3
+        )
+        torch.testing.assert_close(
+            module(x[:1], 1, sdpa_attention), module(x[:1], 1, sdpa_attention, joint_norm=True)
+        )
 
 
 def test_a_fresh_model_adds_nothing():
@@ -99,9 +107,15 @@ def test_sites_follow_the_published_table():
 
 @pytest.mark.parametrize(
     ("channels", "mid", "length", "millions"),
-    [((320, 640, 1280, 1280), False, 32, 417.1), ((320, 640, 1280, 1280), True, 32, 453.2), ((320, 640, 1280), False, 32, 236.8)],
+    [
+        ((320, 640, 1280, 1280), False, 32, 417.1),
+        ((320, 640, 1280, 1280), True, 32, 453.2),
+        ((320, 640, 1280), False, 32, 236.8),
+    ],
 )
 def test_full_size_modules_have_the_published_number_of_parameters(channels, mid, length, millions):
-    model = MotionModel(MotionConfig("any", animatediff_sites(channels, mid), position_length=length), device="meta")
+    model = MotionModel(
+        MotionConfig("any", animatediff_sites(channels, mid), position_length=length), device="meta"
+    )
     count = sum(p.numel() for n, p in model.named_parameters() if not n.endswith(".pe"))
     assert round(count / 1e6, 1) == millions

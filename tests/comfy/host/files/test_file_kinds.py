@@ -1,5 +1,5 @@
-"""A file under a model's name that is something else is called what it is; files are made by the programs
-that make them.
+"""A file under a model's name that is something else is called
+what it is; files are made by the programs that make them.
 """
 
 import bz2
@@ -21,11 +21,14 @@ from safetensors.torch import save_file
 from zoetrope.host.files.model_files import read_content, read_tensors
 
 PAGE = "<!DOCTYPE html>\n<html lang='en'><head><title>Sign in</title></head><body>...</body></html>"
-POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize 12345\n"
+POINTER = (
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize"
+    " 12345\n"
+)
 S3 = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
 
 
-def picture(kind):
+def image(kind):
     buffer = io.BytesIO()
     Image.new("RGB", (5, 3)).save(buffer, kind)
     return buffer.getvalue()
@@ -100,9 +103,9 @@ OTHERS = {
     "bz2": (lambda: bz2.compress(b"x" * 99), "is a bzip2 archive"),
     "xz": (lambda: lzma.compress(b"x" * 99), "is an xz archive"),
     "zip": (lambda: zipped("model/unet.ckpt"), "is a zip archive of 1 files .'model/unet.ckpt'.; unpack it"),
-    "PNG": (lambda: picture("PNG"), "is a PNG picture"),
-    "JPEG": (lambda: picture("JPEG"), "is a JPEG picture"),
-    "WebP": (lambda: picture("WEBP"), "is a WebP picture"),
+    "PNG": (lambda: image("PNG"), "is a PNG picture"),
+    "JPEG": (lambda: image("JPEG"), "is a JPEG picture"),
+    "WebP": (lambda: image("WEBP"), "is a WebP picture"),
     "MP4": (lambda: video("mp4", "libx264"), r"is a video \(MP4 or MOV\)"),
     "MKV": (lambda: video("matroska", "libx264"), r"is a video \(MKV or WebM\)"),
     "NumPy": (numpy_array, "is a NumPy array"),

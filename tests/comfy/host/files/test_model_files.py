@@ -81,7 +81,9 @@ def test_something_else_under_a_model_s_name_is_named(tmp_path, name, write):
 @pytest.mark.parametrize("name", ["good.safetensors", "good.ckpt", "good.pth"])
 def test_good_files_are_read(tmp_path, name):
     tensors = {"a": torch.randn(3, 5), "b": torch.randn(7)}
-    save_file(tensors, tmp_path / name) if name.endswith("safetensors") else torch.save({"state_dict": tensors}, tmp_path / name)
+    save_file(tensors, tmp_path / name) if name.endswith("safetensors") else torch.save(
+        {"state_dict": tensors}, tmp_path / name
+    )
     read = read_tensors(str(tmp_path / name))
     assert all(torch.equal(read[k], v) for k, v in tensors.items())
 
@@ -117,8 +119,14 @@ def test_a_file_is_found_as_it_was_downloaded(tmp_path, monkeypatch):
 
 def test_a_missing_file_is_told_with_its_page(tmp_path, monkeypatch):
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "zoetrope_test", ([str(tmp_path)], {".ckpt"}))
-    for name, page in (("dynamicrafter_1024.ckpt", "Doubiiu/DynamiCrafter_1024"), ("videocrafter2_t2v_512.ckpt", "VideoCrafter2")):
+    for name, page in (
+        ("dynamicrafter_1024.ckpt", "Doubiiu/DynamiCrafter_1024"),
+        ("videocrafter2_t2v_512.ckpt", "VideoCrafter2"),
+    ):
         message = missing_from_all_message(["zoetrope_test"], name, VIDEO_MODEL_FILES)
-        assert message.startswith(f"the model file '{name}' was not found; put it into {tmp_path}") and page in message
+        assert (
+            message.startswith(f"the model file '{name}' was not found; put it into {tmp_path}")
+            and page in message
+        )
         with pytest.raises(ValueError, match=f"'{name}' was not found"):
             find_listed_file(["zoetrope_test"], name, VIDEO_MODEL_FILES)

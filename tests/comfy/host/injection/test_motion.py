@@ -16,17 +16,16 @@ from zoetrope.host.injection import MotionSettings, apply_motion_module, motion_
 from zoetrope.host.injection.apply import attention_with
 from zoetrope.host.injection.places import places_of
 from zoetrope.motion_modules.animatediff.files import to_original_names
-from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites, motion_acts
+from zoetrope.motion_modules.animatediff.layers import (
+    MotionConfig,
+    MotionModel,
+    animatediff_sites,
+    motion_acts,
+)
 from zoetrope.motion_modules.call import Call
 from zoetrope.motion_modules.joint_norm import joint_norm_acts
 from zoetrope.motion_modules.points import inject
-from zoetrope.tests.comfy.golden_unet import (
-    animatediff_shapes,
-    forward,
-    golden_model,
-    motion_module,
-    sample,
-)
+from zoetrope.tests.comfy.golden_unet import animatediff_shapes, forward, golden_model, motion_module, sample
 from zoetrope.tests.gold_weights import gold_input, gold_tensor
 from zoetrope.tests.places import GOLDENS
 from zoetrope.tests.rounding import OTHER_BATCH, assert_same
@@ -63,23 +62,31 @@ def test_24_frames_give_the_numbers_of_the_reference(plain, modules, gold):
 
 
 def test_motion_lora_gives_the_numbers_of_the_reference(plain, modules, gold, tmp_path, monkeypatch):
-    lora = {k: gold_tensor("motionlora." + k, s, 0.7) for k, s in animatediff_shapes()["motionlora_rank4"].items()}
+    lora = {
+        k: gold_tensor("motionlora." + k, s, 0.7) for k, s in animatediff_shapes()["motionlora_rank4"].items()
+    }
     save_file(lora, tmp_path / "lora.safetensors")
     monkeypatch.setattr(motion_models, "find_model_file", lambda key, name: str(tmp_path / name))
     with_lora = motion_models.add_motion_lora(modules["v2"], "lora.safetensors", 0.8)
     y = forward(apply_motion_module(plain, with_lora, MotionSettings()), gold["x"], gold["t"], gold["ctx"])
     assert_same(y, gold["y_v2_motionlora_0.8"])
     # And the module it was added to is as before.
-    y = forward(apply_motion_module(plain, modules["v2"], MotionSettings()), gold["x"], gold["t"], gold["ctx"])
+    y = forward(
+        apply_motion_module(plain, modules["v2"], MotionSettings()), gold["x"], gold["t"], gold["ctx"]
+    )
     assert_same(y, gold["y_v2"])
     # A LoRA for v2 goes onto v3 without its middle block.
     assert motion_models.add_motion_lora(modules["v3"], "lora.safetensors", 1.0).patcher.patches
 
 
 def test_domain_adapter_through_core_s_lora_code_gives_the_numbers_of_the_reference(plain, modules, gold):
-    adapter = {k: gold_tensor("adapter." + k, s, 0.7) for k, s in animatediff_shapes()["adapter_rank4"].items()}
+    adapter = {
+        k: gold_tensor("adapter." + k, s, 0.7) for k, s in animatediff_shapes()["adapter_rank4"].items()
+    }
     adapted, _ = comfy.sd.load_lora_for_models(plain, None, adapter, 0.5, 0)
-    y = forward(apply_motion_module(adapted, modules["v3"], MotionSettings()), gold["x"], gold["t"], gold["ctx"])
+    y = forward(
+        apply_motion_module(adapted, modules["v3"], MotionSettings()), gold["x"], gold["t"], gold["ctx"]
+    )
     assert_same(y, gold["y_v3_adapter_0.5"])
 
 
@@ -90,13 +97,17 @@ def _without_beta_change(**kwargs) -> MotionSettings:
 def test_strength_0_and_a_percent_range_that_is_never_reached_are_the_plain_model_bit_for_bit(plain, modules):
     want = sample(plain)
     assert torch.equal(sample(apply_motion_module(plain, modules["v1"], MotionSettings(strength=0))), want)
-    never = apply_motion_module(plain, modules["v1"], _without_beta_change(start_percent=0.999, end_percent=0.999))
+    never = apply_motion_module(
+        plain, modules["v1"], _without_beta_change(start_percent=0.999, end_percent=0.999)
+    )
     assert torch.equal(sample(never), want)
     assert not torch.equal(sample(apply_motion_module(plain, modules["v1"], _without_beta_change())), want)
 
 
 @pytest.mark.parametrize("group_norm", [injection.PER_FRAME, injection.JOINT, injection.JOINT_EVOLVED])
-def test_the_plain_model_is_bit_identical_after_a_run_a_failed_run_and_an_interrupted_run(plain, modules, group_norm):
+def test_the_plain_model_is_bit_identical_after_a_run_a_failed_run_and_an_interrupted_run(
+    plain, modules, group_norm
+):
     want = sample(plain)
     moving = apply_motion_module(plain, modules["v1"], MotionSettings(group_norm=group_norm))
     assert not torch.equal(sample(moving), want)
@@ -124,7 +135,9 @@ def test_cond_and_uncond_batched_or_one_by_one_give_the_same(plain, modules, mon
     moving = apply_motion_module(plain, modules["v1"], MotionSettings())
     chunks = []
     seen = moving.clone()
-    seen.set_model_unet_function_wrapper(lambda f, a: chunks.append(len(a["cond_or_uncond"])) or f(a["input"], a["timestep"], **a["c"]))
+    seen.set_model_unet_function_wrapper(
+        lambda f, a: chunks.append(len(a["cond_or_uncond"])) or f(a["input"], a["timestep"], **a["c"])
+    )
     batched = sample(seen)
     assert set(chunks) == {2}
     chunks.clear()
@@ -134,12 +147,26 @@ def test_cond_and_uncond_batched_or_one_by_one_give_the_same(plain, modules, mon
     assert_same(split, batched, OTHER_BATCH)
 
 
-@pytest.mark.parametrize(("sampler", "scheduler"), [
-    ("euler", "karras"), ("euler_ancestral", "normal"), ("dpmpp_2m", "simple"), ("dpmpp_2m_sde", "ddim_uniform"), ("ddim", "beta"),
-    ("uni_pc", "normal"), ("lcm", "sgm_uniform"), ("heun", "exponential"),
-])
+@pytest.mark.parametrize(
+    ("sampler", "scheduler"),
+    [
+        ("euler", "karras"),
+        ("euler_ancestral", "normal"),
+        ("dpmpp_2m", "simple"),
+        ("dpmpp_2m_sde", "ddim_uniform"),
+        ("ddim", "beta"),
+        ("uni_pc", "normal"),
+        ("lcm", "sgm_uniform"),
+        ("heun", "exponential"),
+    ],
+)
 def test_core_s_samplers_run_and_the_module_acts_in_them(plain, modules, sampler, scheduler):
-    moving = sample(apply_motion_module(plain, modules["v3"], _without_beta_change()), sampler=sampler, scheduler=scheduler, steps=3)
+    moving = sample(
+        apply_motion_module(plain, modules["v3"], _without_beta_change()),
+        sampler=sampler,
+        scheduler=scheduler,
+        steps=3,
+    )
     assert torch.isfinite(moving).all()
     assert not torch.allclose(moving, sample(plain, sampler=sampler, scheduler=scheduler, steps=3), atol=1e-3)
 
@@ -149,8 +176,21 @@ def test_advanced_ksampler_ranges_join_to_the_full_run(plain, modules):
     whole = sample(moving, steps=4)
     first = sample(moving, steps=4, last_step=2, force_full_denoise=False)
     positive, negative = ([[gold_input(n, (1, 7, 48)), {}]] for n in ("positive", "negative"))
-    latent = comfy.sample.sample(moving, torch.zeros_like(first), 4, 3.0, "euler", "normal", positive, negative, first,
-                                 disable_noise=True, start_step=2, disable_pbar=True, seed=1)
+    latent = comfy.sample.sample(
+        moving,
+        torch.zeros_like(first),
+        4,
+        3.0,
+        "euler",
+        "normal",
+        positive,
+        negative,
+        first,
+        disable_noise=True,
+        start_step=2,
+        disable_pbar=True,
+        seed=1,
+    )
     assert_same(latent, whole)
 
 
@@ -166,7 +206,11 @@ def test_several_videos_in_a_batch_are_those_videos_one_by_one(plain, modules, g
 
 @pytest.mark.parametrize("frames", [1, 2, 32])
 def test_fewer_frames_than_trained_up_to_the_table_s_end(plain, modules, frames):
-    assert torch.isfinite(sample(apply_motion_module(plain, modules["v3"], MotionSettings()), frames=frames, size=(8, 8), steps=1)).all()
+    assert torch.isfinite(
+        sample(
+            apply_motion_module(plain, modules["v3"], MotionSettings()), frames=frames, size=(8, 8), steps=1
+        )
+    ).all()
 
 
 def test_33_frames_name_the_context_windows(plain, modules):
@@ -201,6 +245,7 @@ def test_another_pack_s_layer_patch_keeps_working_before_and_after_ours(plain, m
         def handler(layer, x, emb, context, options, *rest):
             # what other packs do: run the layer, change the result
             return layer(x, context, options) + amount
+
         return (SpatialTransformer, handler)
 
     def patched_before():
@@ -224,7 +269,9 @@ def test_clones_of_one_checkpoint_with_different_modules_take_turns(plain, modul
         "plain": plain,
         "v1": apply_motion_module(plain, modules["v1"], MotionSettings()),
         "v3": apply_motion_module(plain, modules["v3"], MotionSettings()),
-        "both": apply_motion_module(apply_motion_module(plain, modules["v2"], MotionSettings()), modules["v1"], MotionSettings()),
+        "both": apply_motion_module(
+            apply_motion_module(plain, modules["v2"], MotionSettings()), modules["v1"], MotionSettings()
+        ),
     }
     alone = {name: sample(model, steps=1) for name, model in clones.items()}
     assert len({float(result.sum()) for result in alone.values()}) == len(clones)
@@ -233,12 +280,18 @@ def test_clones_of_one_checkpoint_with_different_modules_take_turns(plain, modul
 
 
 def test_the_layers_train_the_same_with_core_s_gradient_checkpointing(plain, gold):
-    """Core's trainer runs whole blocks again in the backward pass, where no wrapper stands around the forward."""
+    """Core's trainer runs whole blocks again in the backward
+    pass, where no wrapper stands around the forward.
+    """
     module = motion_module("v1", 24)
     trained = module.patcher.model.requires_grad_(True)
     unet = plain.model.diffusion_model
     acts = {**joint_norm_acts(places_of(unet)), **motion_acts(trained, places_of(unet))}
-    inputs = gold["x24"][0].transpose(0, 1), gold["t24"].float().expand(24), gold["ctx"][:1].expand(24, -1, -1)
+    inputs = (
+        gold["x24"][0].transpose(0, 1),
+        gold["t24"].float().expand(24),
+        gold["ctx"][:1].expand(24, -1, -1),
+    )
     blocks = [*unet.input_blocks[1:], unet.middle_block, *unet.output_blocks]
     gradients = []
     for checkpointed in (False, True):
@@ -251,7 +304,9 @@ def test_the_layers_train_the_same_with_core_s_gradient_checkpointing(plain, gol
             finally:
                 for block in blocks if checkpointed else ():
                     nodes_train.unpatch(block)
-        gradients.append({name: p.grad.clone() for name, p in trained.named_parameters() if p.grad is not None})
+        gradients.append(
+            {name: p.grad.clone() for name, p in trained.named_parameters() if p.grad is not None}
+        )
         trained.zero_grad(set_to_none=True)
     plain_gradients, again = gradients
     assert plain_gradients.keys() == again.keys() and len(again) > 200
@@ -269,7 +324,9 @@ def test_a_compiled_model_gives_the_same_and_leaves_the_plain_one_alone(plain, m
 
 def test_core_lora_hooks_apply_under_the_module(plain, modules):
     moving = apply_motion_module(plain, modules["v3"], MotionSettings())
-    adapter = {k: gold_tensor("adapter." + k, s, 0.7) for k, s in animatediff_shapes()["adapter_rank4"].items()}
+    adapter = {
+        k: gold_tensor("adapter." + k, s, 0.7) for k, s in animatediff_shapes()["adapter_rank4"].items()
+    }
     group = comfy.hooks.create_hook_lora(adapter, 1.0, 1.0)
     hooked = [[gold_input("positive", (1, 7, 48)), {"hooks": group}]]
     want = sample(moving)
@@ -295,7 +352,11 @@ def test_partially_loaded_weights_as_in_low_vram_mode_give_the_same(plain, modul
 
 def test_beta_schedule_is_the_trained_one_and_can_be_kept(plain, modules):
     def sigma_max(**kwargs):
-        return float(apply_motion_module(plain, modules["v3"], MotionSettings(**kwargs)).get_model_object("model_sampling").sigma_max)
+        return float(
+            apply_motion_module(plain, modules["v3"], MotionSettings(**kwargs))
+            .get_model_object("model_sampling")
+            .sigma_max
+        )
 
     assert sigma_max() == pytest.approx(25.15, abs=0.01)
     assert sigma_max(beta_schedule="linear (AnimateDiff-SDXL)") == pytest.approx(65.93, abs=0.01)
@@ -310,23 +371,32 @@ def test_evolved_norm_mode_differs_from_the_reference_mode(plain, modules, gold)
     ]
     assert all((a - b).abs().max() > 0.01 for i, a in enumerate(results) for b in results[:i])
     places = places_of(plain.model.diffusion_model)
-    assert [len(joint_norm_acts(places, with_transformers)) for with_transformers in (False, True)] == [45, 61]
+    assert [len(joint_norm_acts(places, with_transformers)) for with_transformers in (False, True)] == [
+        45,
+        61,
+    ]
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"start_percent": 0.8, "end_percent": 0.2}, "start_percent=0.8"),
-    ({"strength": -1.0}, "strength=-1.0"),
-    ({"frames_per_video": -1}, "frames_per_video=-1"),
-    ({"beta_schedule": "cosine"}, "beta_schedule='cosine'"),
-    ({"group_norm": "batch"}, "group_norm='batch'"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"start_percent": 0.8, "end_percent": 0.2}, "start_percent=0.8"),
+        ({"strength": -1.0}, "strength=-1.0"),
+        ({"frames_per_video": -1}, "frames_per_video=-1"),
+        ({"beta_schedule": "cosine"}, "beta_schedule='cosine'"),
+        ({"group_norm": "batch"}, "group_norm='batch'"),
+    ],
+)
 def test_bad_settings_are_refused(plain, modules, settings, message):
     with pytest.raises(ValueError, match=message):
         apply_motion_module(plain, modules["v3"], MotionSettings(**settings))
 
 
 def test_a_module_for_another_base_model_is_refused(plain, tmp_path):
-    for channels, message in (((32, 64, 128), "SDXL.*4 .SD1.x"), ((32, 64, 64, 64), "64 channels, this checkpoint has 128")):
+    for channels, message in (
+        ((32, 64, 128), "SDXL.*4 .SD1.x"),
+        ((32, 64, 64, 64), "64 channels, this checkpoint has 128"),
+    ):
         sd = to_original_names(MotionModel(MotionConfig("any", animatediff_sites(channels, with_mid=False))))
         save_file(sd, tmp_path / "other.safetensors")
         other = motion_models.motion_module_from_file(str(tmp_path / "other.safetensors"))
@@ -335,13 +405,30 @@ def test_a_module_for_another_base_model_is_refused(plain, tmp_path):
 
 
 def test_a_model_that_is_not_a_unet_is_refused(modules):
-    config = comfy.supported_models.Flux({
-        "image_model": "flux", "in_channels": 16, "out_channels": 16, "vec_in_dim": 16, "context_in_dim": 16, "hidden_size": 64,
-        "mlp_ratio": 4.0, "num_heads": 2, "depth": 1, "depth_single_blocks": 1, "axes_dim": [8, 12, 12], "theta": 10000,
-        "patch_size": 2, "qkv_bias": True, "guidance_embed": False, "txt_ids_dims": [],
-    })
+    config = comfy.supported_models.Flux(
+        {
+            "image_model": "flux",
+            "in_channels": 16,
+            "out_channels": 16,
+            "vec_in_dim": 16,
+            "context_in_dim": 16,
+            "hidden_size": 64,
+            "mlp_ratio": 4.0,
+            "num_heads": 2,
+            "depth": 1,
+            "depth_single_blocks": 1,
+            "axes_dim": [8, 12, 12],
+            "theta": 10000,
+            "patch_size": 2,
+            "qkv_bias": True,
+            "guidance_embed": False,
+            "txt_ids_dims": [],
+        }
+    )
     config.set_inference_dtype(torch.float32, None)
     cpu = torch.device("cpu")
     dit = comfy.model_patcher.CoreModelPatcher(config.get_model({}), load_device=cpu, offload_device=cpu)
-    with pytest.raises(ValueError, match="needs a Stable Diffusion UNet, this MODEL is a Flux.*Load Checkpoint"):
+    with pytest.raises(
+        ValueError, match="needs a Stable Diffusion UNet, this MODEL is a Flux.*Load Checkpoint"
+    ):
         apply_motion_module(dit, modules["v3"], MotionSettings())

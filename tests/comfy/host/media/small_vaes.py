@@ -1,4 +1,6 @@
-"""Small VAEs of three kinds as core's VAE objects: images one by one, SVD's decoder over a batch, Wan's over time."""
+"""Small VAEs of three kinds as core's VAE objects: images
+one by one, SVD's decoder over a batch, Wan's over time.
+"""
 
 import functools
 
@@ -23,9 +25,17 @@ def image_vae():
 def svd_vae():
     """SVD's decoder, whose frames of a batch look at their neighbours, 32 channels wide."""
     config = {
-        "double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 32, "ch_mult": [1, 1, 1, 1],
-        "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0,
-    }  # fmt: skip
+        "double_z": True,
+        "z_channels": 4,
+        "resolution": 256,
+        "in_channels": 3,
+        "out_ch": 3,
+        "ch": 32,
+        "ch_mult": [1, 1, 1, 1],
+        "num_res_blocks": 1,
+        "attn_resolutions": [],
+        "dropout": 0.0,
+    }
     engine = AutoencodingEngine(
         regularizer_config={"target": "comfy.ldm.models.autoencoder.DiagonalGaussianRegularizer"},
         encoder_config={"target": "comfy.ldm.modules.diffusionmodules.model.Encoder", "params": config},
@@ -34,7 +44,9 @@ def svd_vae():
     )  # fmt: skip
     vae = image_vae.__wrapped__()
     vae.first_stage_model = fill(engine).eval().to(vae.vae_dtype)
-    vae.patcher = comfy.model_patcher.CoreModelPatcher(vae.first_stage_model, load_device=vae.device, offload_device=torch.device("cpu"))
+    vae.patcher = comfy.model_patcher.CoreModelPatcher(
+        vae.first_stage_model, load_device=vae.device, offload_device=torch.device("cpu")
+    )
     vae.process_output = lambda image: image.add_(1.0).div_(2.0).clamp_(0.0, 1.0)
     vae.process_input = lambda image: image * 2.0 - 1.0
     return vae

@@ -1,5 +1,6 @@
-"""What Load Frames lists: only what can be opened. Links that lead nowhere, pipes and files that go are left
-out, never waited for."""
+"""What Load Frames lists: only what can be opened. Links that lead
+nowhere, pipes and files that go are left out, never waited for.
+"""
 
 import os
 import signal
@@ -15,16 +16,17 @@ BASE = comfyui_in_this_process()
 import folder_paths  # noqa: E402
 from zoetrope.host.media import image_sources as host  # noqa: E402
 from zoetrope.host.media.video import FrameOptions  # noqa: E402
-from zoetrope.video_io.facts import open_video  # noqa: E402
-from zoetrope.video_io.frame_plan import FrameWish  # noqa: E402
+from zoetrope.video_io.frame_plan import FrameRequest  # noqa: E402
+from zoetrope.video_io.probe import open_video  # noqa: E402
 
-OPTIONS = FrameOptions(FrameWish(), (0, 0, "keep ratio", 1))
+OPTIONS = FrameOptions(FrameRequest(), (0, 0, "keep ratio", 1))
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """The input folder, with one folder of pictures and one moving picture; what waits for a pipe is ended by
-    an alarm."""
+    """The input folder, with one folder of pictures and one
+    moving picture; what waits for a pipe is ended by an alarm.
+    """
     monkeypatch.setattr(folder_paths, "get_input_directory", lambda: str(tmp_path))
     (tmp_path / "row").mkdir()
     frames = [Image.fromarray(np.full((8, 8, 3), 50 * n, np.uint8)) for n in range(3)]
@@ -52,7 +54,7 @@ def test_what_cannot_be_opened_is_not_listed(root):
         (root / "only pipes").mkdir()
         os.mkfifo(root / "only pipes" / "1.png")
         (root / "only pipes" / "2.png").symlink_to(root / "nowhere")
-        assert host.list_picture_sources() == ["row/", "moving.gif"]
+        assert host.list_image_sources() == ["row/", "moving.gif"]
 
 
 def test_a_file_that_goes_while_the_folder_is_listed_is_left_out(root, monkeypatch):
@@ -61,7 +63,7 @@ def test_a_file_that_goes_while_the_folder_is_listed_is_left_out(root, monkeypat
     monkeypatch.setattr(
         host.os, "walk", lambda top: ((at, below, [*names, *more]) for at, below, names in walk(top))
     )
-    assert host.list_picture_sources() == ["row/", "moving.gif"]
+    assert host.list_image_sources() == ["row/", "moving.gif"]
 
 
 def test_a_file_that_may_not_be_read_is_left_out(root, monkeypatch):
@@ -72,7 +74,7 @@ def test_a_file_that_may_not_be_read_is_left_out(root, monkeypatch):
 
     monkeypatch.setattr(host, "is_animated", closed)
     (root / "new.png").write_bytes((root / "row" / "1.png").read_bytes())
-    assert host.list_picture_sources() == ["row/"]
+    assert host.list_image_sources() == ["row/"]
 
 
 def test_nothing_but_files_is_opened(root):

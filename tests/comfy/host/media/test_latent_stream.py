@@ -1,8 +1,10 @@
-"""Latents decoded a chunk at a time are the frames of one decode, for image VAEs, SVD's decoder and video VAEs, in both directions."""
+"""Latents decoded a chunk at a time are the frames of one decode, for image VAEs, SVD's decoder and video
+VAEs, in both directions.
+"""
 
 import pytest
 import torch
-from zoetrope.host.media.latent_stream import ChunkWish, LatentStream, looks_at_neighbours
+from zoetrope.host.media.latent_stream import ChunkRequest, LatentStream, looks_at_neighbours
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae, svd_vae, wan_vae
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import assert_same
@@ -14,14 +16,16 @@ def as_comfyui_runs_nodes():
         yield
 
 
-def decoded(vae, samples, backward=False, **wish):
-    return torch.stack([frame for frame, _ in LatentStream(vae, samples, ChunkWish(**wish)).frames(backward)])
+def decoded(vae, samples, backward=False, **request):
+    return torch.stack(
+        [frame for frame, _ in LatentStream(vae, samples, ChunkRequest(**request)).frames(backward)]
+    )
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7, 50])
 def test_frames_one_by_one_are_those_of_one_decode(chunk):
     vae, samples = image_vae(), gold_input("samples", (7, 4, 5, 3))
-    stream = LatentStream(vae, samples, ChunkWish(chunk))
+    stream = LatentStream(vae, samples, ChunkRequest(chunk))
     assert (stream.count, stream.size) == (7, (24, 40))
     assert_same(decoded(vae, samples, frames=chunk), vae.decode(samples))
 
@@ -30,7 +34,7 @@ def test_no_more_than_a_chunk_is_decoded_ahead(monkeypatch):
     vae, seen = image_vae(), []
     decode = vae.decode
     monkeypatch.setattr(vae, "decode", lambda latents: seen.append(len(latents)) or decode(latents))
-    frames = LatentStream(vae, gold_input("samples", (7, 4, 5, 3)), ChunkWish(3)).frames()
+    frames = LatentStream(vae, gold_input("samples", (7, 4, 5, 3)), ChunkRequest(3)).frames()
     for expected in ([3], [3], [3], [3, 3], [3, 3], [3, 3], [3, 3, 1]):
         next(frames)
         assert seen == expected
@@ -50,16 +54,25 @@ def test_svd_frames_look_at_their_neighbours_across_chunks():
 def test_video_vaes_get_latents_around_a_chunk():
     vae, samples = wan_vae(), gold_input("samples", (1, 16, 7, 3, 2))
     whole = vae.decode(samples)[0]
-    stream = LatentStream(vae, samples, ChunkWish(2))
+    stream = LatentStream(vae, samples, ChunkRequest(2))
     assert (stream.count, stream.size, len(whole)) == (25, (16, 24), 25)
     assert_same(decoded(vae, samples, frames=2, overlap=7), whole)
-    alone, around = ((decoded(vae, samples, frames=2, overlap=o) - whole).abs().mean((1, 2, 3)) for o in (0, 3))
+    alone, around = (
+        (decoded(vae, samples, frames=2, overlap=o) - whole).abs().mean((1, 2, 3)) for o in (0, 3)
+    )
     assert alone[5:].max() > 0.01
     assert around.mean() < 0.7 * alone.mean()
 
 
-@pytest.mark.parametrize(("vae", "shape"), [(image_vae, (7, 4, 5, 3)), (svd_vae, (7, 4, 3, 2)), (wan_vae, (1, 16, 5, 2, 2)),
-                                            (wan_vae, (2, 16, 3, 2, 2))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("vae", "shape"),
+    [
+        (image_vae, (7, 4, 5, 3)),
+        (svd_vae, (7, 4, 3, 2)),
+        (wan_vae, (1, 16, 5, 2, 2)),
+        (wan_vae, (2, 16, 3, 2, 2)),
+    ],
+)
 def test_backward_is_the_same_from_the_end(vae, shape):
     samples = gold_input("samples", shape)
     forward = decoded(vae(), samples, frames=3, overlap=3)
@@ -83,15 +96,22 @@ def test_tiles():
     assert not torch.equal(decoded(vae, samples, tile_size=64), vae.decode(samples))
 
 
-@pytest.mark.parametrize(("vae", "shape"), [(image_vae, (2, 16, 5, 3)), (wan_vae, (7, 16, 5, 3)), (wan_vae, (1, 4, 2, 5, 3))])
+@pytest.mark.parametrize(
+    ("vae", "shape"), [(image_vae, (2, 16, 5, 3)), (wan_vae, (7, 16, 5, 3)), (wan_vae, (1, 4, 2, 5, 3))]
+)
 def test_latents_of_another_model_are_refused(vae, shape):
     with pytest.raises(ValueError, match="do not fit this VAE, .*load the VAE of the model"):
-        LatentStream(vae(), torch.zeros(shape), ChunkWish())
+        LatentStream(vae(), torch.zeros(shape), ChunkRequest())
 
 
-@pytest.mark.parametrize(("wish", "message"), [
-    ({"frames": 0}, "chunk_frames=0"), ({"overlap": -1}, "chunk_overlap=-1"), ({"tile_size": 9}, "tile_size=9"),
-])
-def test_impossible_chunks_are_refused(wish, message):
+@pytest.mark.parametrize(
+    ("request", "message"),
+    [
+        ({"frames": 0}, "chunk_frames=0"),
+        ({"overlap": -1}, "chunk_overlap=-1"),
+        ({"tile_size": 9}, "tile_size=9"),
+    ],
+)
+def test_impossible_chunks_are_refused(request, message):
     with pytest.raises(ValueError, match=message):
-        ChunkWish(**wish)
+        ChunkRequest(**request)

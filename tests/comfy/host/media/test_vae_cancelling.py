@@ -1,14 +1,20 @@
-"""A cancelled run ends inside a chunk: what the VAE would still compute is left out, and the VAE works as ever afterwards."""
+"""A cancelled run ends inside a chunk: what the VAE would still
+compute is left out, and the VAE works as ever afterwards.
+"""
 
 import comfy.model_management
 import pytest
 import torch
-from zoetrope.host.media.latent_stream import ChunkWish, LatentStream
+from zoetrope.host.media.latent_stream import ChunkRequest, LatentStream
 from zoetrope.host.media.vae_cancelling import cancelled_between_layers
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae, svd_vae, wan_vae
 from zoetrope.tests.gold_weights import gold_input
 
-VAES = {"image": (image_vae, (3, 4, 5, 3)), "svd": (svd_vae, (3, 4, 5, 3)), "wan": (wan_vae, (1, 16, 2, 5, 3))}
+VAES = {
+    "image": (image_vae, (3, 4, 5, 3)),
+    "svd": (svd_vae, (3, 4, 5, 3)),
+    "wan": (wan_vae, (1, 16, 2, 5, 3)),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +37,7 @@ def test_a_cancel_in_the_middle_of_a_chunk(kind, tile_size):
             comfy.model_management.interrupt_current_processing(True)
 
     watching = [layer.register_forward_hook(after) for layer in layers]
-    stream = LatentStream(vae, gold_input("samples", shape), ChunkWish(tile_size=tile_size))
+    stream = LatentStream(vae, gold_input("samples", shape), ChunkRequest(tile_size=tile_size))
     try:
         with pytest.raises(comfy.model_management.InterruptProcessingException):
             next(stream.frames())

@@ -1,4 +1,7 @@
-"""Video to Frames on ComfyUI's own VIDEO objects: files, trims, videos in memory; frames, sound, fps and mask."""
+"""Video to Frames on ComfyUI's own VIDEO objects: files,
+trims, videos in memory; frames, sound, fps and mask.
+"""
+
 import math
 from fractions import Fraction
 
@@ -8,7 +11,7 @@ import pytest
 import torch
 from comfy_api.latest import InputImpl, Types
 from zoetrope.host.media import video as host
-from zoetrope.video_io.frame_plan import FrameWish
+from zoetrope.video_io.frame_plan import FrameRequest
 
 HEIGHT, WIDTH, FRAMES, RATE = 34, 46, 23, 10
 
@@ -18,11 +21,18 @@ def path(tmp_path_factory):
     """Frames that get lighter and a sound that gets louder."""
     path = str(tmp_path_factory.mktemp("v") / "x.mkv")
     with av.open(path, "w") as container:
-        picture, sound = container.add_stream("ffv1", rate=RATE), container.add_stream("flac", rate=8000, layout="mono")
-        picture.pix_fmt, picture.height, picture.width = "yuv444p", HEIGHT, WIDTH
+        image, sound = (
+            container.add_stream("ffv1", rate=RATE),
+            container.add_stream("flac", rate=8000, layout="mono"),
+        )
+        image.pix_fmt, image.height, image.width = "yuv444p", HEIGHT, WIDTH
         for i in range(FRAMES):
-            container.mux(picture.encode(av.VideoFrame.from_ndarray(np.full((HEIGHT, WIDTH, 3), 10 * i, np.uint8), format="rgb24")))
-        container.mux(picture.encode())
+            container.mux(
+                image.encode(
+                    av.VideoFrame.from_ndarray(np.full((HEIGHT, WIDTH, 3), 10 * i, np.uint8), format="rgb24")
+                )
+            )
+        container.mux(image.encode())
         wave = (np.linspace(0, 1, 800 * FRAMES) * 32000).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
         frame.rate, frame.pts = 8000, 0
@@ -31,8 +41,10 @@ def path(tmp_path_factory):
     return path
 
 
-def take(video, width=0, height=0, resize="keep ratio", multiple=1, **wish):
-    return host.video_frames(video, host.FrameOptions(FrameWish(**wish), (width, height, resize, multiple)))
+def take(video, width=0, height=0, resize="keep ratio", multiple=1, **request):
+    return host.video_frames(
+        video, host.FrameOptions(FrameRequest(**request), (width, height, resize, multiple))
+    )
 
 
 def numbers(found):
@@ -45,8 +57,13 @@ def test_a_file(path):
     assert found.mask.shape == (1, 64, 64) and not found.mask.any()
     sound = found.audio["waveform"][0, 0]
     assert found.audio["sample_rate"] == 8000 and sound.shape == (6400,)
-    assert float(sound[0]) == pytest.approx(5 / FRAMES, abs=0.02) and float(sound[-1]) == pytest.approx(13 / FRAMES, abs=0.02)
-    assert "4 frames of 46x34 at 5 fps" in found.description and "23 frames of 46x34 at 10 fps (ffv1)" in found.description
+    assert float(sound[0]) == pytest.approx(5 / FRAMES, abs=0.02) and float(sound[-1]) == pytest.approx(
+        13 / FRAMES, abs=0.02
+    )
+    assert (
+        "4 frames of 46x34 at 5 fps" in found.description
+        and "23 frames of 46x34 at 10 fps (ffv1)" in found.description
+    )
 
 
 def test_a_trimmed_file_counts_from_its_trim(path):
@@ -62,8 +79,8 @@ def test_a_video_in_memory_gives_the_same_frames(path):
     components = InputImpl.VideoFromFile(path).get_components()
     memory = InputImpl.VideoFromComponents(Types.VideoComponents(
         images=components.images, audio=components.audio, frame_rate=components.frame_rate))  # fmt: skip
-    for wish in ({}, {"start_seconds": 0.7, "cap": 3}, {"force_rate": 4.0}, {"multiple": 4, "offset": 1}):
-        from_file, from_memory = take(InputImpl.VideoFromFile(path), **wish), take(memory, **wish)
+    for request in ({}, {"start_seconds": 0.7, "cap": 3}, {"force_rate": 4.0}, {"multiple": 4, "offset": 1}):
+        from_file, from_memory = take(InputImpl.VideoFromFile(path), **request), take(memory, **request)
         assert numbers(from_memory) == numbers(from_file) and from_memory.fps == from_file.fps
         torch.testing.assert_close(from_memory.images, from_file.images, atol=0.01, rtol=0)
         assert abs(from_memory.audio["waveform"].shape[-1] - from_file.audio["waveform"].shape[-1]) <= 1
@@ -90,15 +107,15 @@ TIMES = [0, 40, 80, 1080, 1120, 3120]  # ms; the sound lasts five seconds
 def varying(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("v") / "varying.mkv")
     with av.open(path, "w") as container:
-        picture = container.add_stream("ffv1", rate=25)
+        image = container.add_stream("ffv1", rate=25)
         sound = container.add_stream("flac", rate=8000, layout="mono")
-        picture.pix_fmt, picture.height, picture.width = "yuv444p", HEIGHT, WIDTH
-        picture.codec_context.time_base = picture.time_base = Fraction(1, 1000)
+        image.pix_fmt, image.height, image.width = "yuv444p", HEIGHT, WIDTH
+        image.codec_context.time_base = image.time_base = Fraction(1, 1000)
         for i, time in enumerate(TIMES):
             frame = av.VideoFrame.from_ndarray(np.full((HEIGHT, WIDTH, 3), 10 * i, np.uint8), format="rgb24")
             frame.pts, frame.time_base = time, Fraction(1, 1000)
-            container.mux(picture.encode(frame))
-        container.mux(picture.encode())
+            container.mux(image.encode(frame))
+        container.mux(image.encode())
         wave = (np.linspace(0, 1, 40000) * 32000).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
         frame.rate, frame.pts = 8000, 0
@@ -107,21 +124,21 @@ def varying(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("wish", "want", "begin", "seconds"), [
+@pytest.mark.parametrize(("request", "want", "begin", "seconds"), [
     ({}, range(6), 0, None), ({"cap": 4}, range(4), 0, 1.12),
     ({"skip_first_frames": 2, "cap": 3}, [2, 3, 4], 0.08, 3.04),
     ({"every_nth": 2, "cap": 2}, [0, 2], 0, 1.12),
     ({"start_seconds": 2.0, "duration_seconds": 1.0}, [4], 2.0, 1.0),
     ({"force_rate": 2.0, "skip_first_frames": 1, "cap": 4}, [2, 3, 4, 4], 0.5, 2.0),
 ])  # fmt: skip
-def test_a_rate_that_varies_keeps_frames_and_sound_together(wish, want, begin, seconds, varying):
-    found = take(InputImpl.VideoFromFile(varying), **wish)
+def test_a_rate_that_varies_keeps_frames_and_sound_together(request, want, begin, seconds, varying):
+    found = take(InputImpl.VideoFromFile(varying), **request)
     assert numbers(found) == list(want)
     sound = found.audio["waveform"][0, 0]
     assert len(sound) == pytest.approx(8000 * len(want) / found.fps, abs=2)
     assert float(sound[0]) == pytest.approx(begin / 5, abs=0.01)
     assert seconds is None or len(want) / found.fps == pytest.approx(seconds, abs=1e-6)
-    assert ("its frame rate varies" in found.description) == ("force_rate" not in wish)
+    assert ("its frame rate varies" in found.description) == ("force_rate" not in request)
     assert 6 / 4.2 < found.source_fps < 6 / 3.12 and found.source_frames == 6
 
 

@@ -1,4 +1,7 @@
-"""Video to Latents as a function: the latents of one go, whatever the chunk; VAEs it cannot serve are refused."""
+"""Video to Latents as a function: the latents of one go,
+whatever the chunk; VAEs it cannot serve are refused.
+"""
+
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -8,7 +11,7 @@ import pytest
 import torch
 from comfy_api.latest import InputImpl, Types
 from zoetrope.demo import play, world
-from zoetrope.host.media.latent_stream import ChunkWish
+from zoetrope.host.media.latent_stream import ChunkRequest
 from zoetrope.host.media.video import FrameOptions
 from zoetrope.host.media.video_latents import video_latents
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae
@@ -36,21 +39,23 @@ def test_frames_in_memory_become_the_latents_of_vae_encode(vae, frames, chunk):
 
 
 def test_a_vae_whose_latents_hold_several_frames_is_refused():
-    with pytest.raises(ValueError, match="encodes several frames into one latent.*use Video to Frames and VAE Encode"):
+    with pytest.raises(
+        ValueError, match="encodes several frames into one latent.*use Video to Frames and VAE Encode"
+    ):
         video_latents(None, SimpleNamespace(latent_dim=3), PLAIN, 4)
 
 
 def test_the_sound_lasts_as_long_as_the_frames_of_a_rate_that_varies(tmp_path, vae):
     """Frames at 0, 0.1, 0.2 and 1.2 s: the first three stand for 1.2 s."""
     with av.open(str(tmp_path / "x.mkv"), "w") as container:
-        picture = container.add_stream("ffv1", rate=10)
+        image = container.add_stream("ffv1", rate=10)
         sound = container.add_stream("flac", rate=8000, layout="mono")
-        picture.pix_fmt, picture.height, picture.width = "yuv444p", 16, 24
+        image.pix_fmt, image.height, image.width = "yuv444p", 16, 24
         for index in (0, 1, 2, 12):
             frame = av.VideoFrame.from_ndarray(np.zeros((16, 24, 3), np.uint8), format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 10)
-            container.mux(picture.encode(frame))
-        container.mux(picture.encode())
+            container.mux(image.encode(frame))
+        container.mux(image.encode())
         wave = av.AudioFrame.from_ndarray(np.ones((1, 16000), np.int16), format="s16", layout="mono")
         wave.rate, wave.pts = 8000, 0
         container.mux(sound.encode(wave))
@@ -67,20 +72,31 @@ def encoded(tmp_path, count, name="v.mkv"):
         stream = container.add_stream("ffv1", rate=8)
         stream.pix_fmt, stream.height, stream.width = "yuv444p", 48, 64
         for _ in range(count):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 99, np.uint8), format="rgb24")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 99, np.uint8), format="rgb24"))
+            )
         container.mux(stream.encode())
     return InputImpl.VideoFromFile(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
 @pytest.mark.parametrize("tile_size", [-64, -1, 1, 2, 7, 63])
-def test_tiles_too_small_for_a_vae_are_refused_before_anything_is_read(tmp_path, vae, frames, tile_size, in_memory):
+def test_tiles_too_small_for_a_vae_are_refused_before_anything_is_read(
+    tmp_path, vae, frames, tile_size, in_memory
+):
     missing = InputImpl.VideoFromFile(str(tmp_path / "there is none.mp4"))
-    video = InputImpl.VideoFromComponents(Types.VideoComponents(images=frames, frame_rate=Fraction(8))) if in_memory else missing
-    with pytest.raises(ValueError, match=f"tile_size={tile_size} must be 0 .whole frames. or at least 64 pixels; 512 is usual"):
+    video = (
+        InputImpl.VideoFromComponents(Types.VideoComponents(images=frames, frame_rate=Fraction(8)))
+        if in_memory
+        else missing
+    )
+    with pytest.raises(
+        ValueError,
+        match=f"tile_size={tile_size} must be 0 .whole frames. or at least 64 pixels; 512 is usual",
+    ):
         video_latents(video, vae, PLAIN, 4, tile_size)
     with pytest.raises(ValueError, match=f"tile_size={tile_size} must be 0"):
-        ChunkWish(8, 4, tile_size)
+        ChunkRequest(8, 4, tile_size)
 
 
 @pytest.mark.parametrize("tile_size", [64, 65, 4096])

@@ -1,4 +1,6 @@
-"""VideoCrafter's scaled schedules through ComfyUI's samplers: the reference's sampling loops, exact DDIM, guidance rescale."""
+"""VideoCrafter's scaled schedules through ComfyUI's samplers:
+the reference's sampling loops, exact DDIM, guidance rescale.
+"""
 
 import comfy.model_sampling
 import comfy.samplers
@@ -40,7 +42,11 @@ def golden_model(case):
     model.model.image_proj_model = TokensAsGiven()
     extras = {FPS: 24, CONCAT_LATENT: folded(io["ddim_concat"]) / LATENT_SCALE}
     conds = [
-        (io["context"][i : i + 1, :TEXT_TOKENS], extras | {HIDDEN_STATE: io["context"][i : i + 1, TEXT_TOKENS:]}) for i in (0, 1)
+        (
+            io["context"][i : i + 1, :TEXT_TOKENS],
+            extras | {HIDDEN_STATE: io["context"][i : i + 1, TEXT_TOKENS:]},
+        )
+        for i in (0, 1)
     ]
     return model, conds, io, meta
 
@@ -57,7 +63,8 @@ def golden_sample(case, eta=0.0, **kwargs):
 @pytest.mark.parametrize("case", LOOPS)
 def test_sampling_loop_gives_the_numbers_of_the_reference(case):
     out, io, meta = golden_sample(case)
-    # Where DynamiCrafter's reference has no signal at all, 5e-8 of it stands for that here: sigma must be finite. That costs 6e-4.
+    # Where DynamiCrafter's reference has no signal at all, 5e-8 of
+    # it stands for that here: sigma must be finite. That costs 6e-4.
     assert_same(out, folded(io["out_ddim"]), 2e-3 if case.startswith("dynamicrafter") else NETWORK)
 
 
@@ -65,7 +72,10 @@ def test_sampling_loop_gives_the_numbers_of_the_reference(case):
 def test_sigmas_are_those_of_the_reference(case):
     model, _, io, _ = golden_model(case)
     t = torch.arange(1000)
-    scale, alphas = io["scale_arr"][:1000].double(), io["alphas_cumprod"].double().clamp(min=4.8973451890853435e-08)
+    scale, alphas = (
+        io["scale_arr"][:1000].double(),
+        io["alphas_cumprod"].double().clamp(min=4.8973451890853435e-08),
+    )
     wanted = ((1 - alphas) / alphas).sqrt() / scale
     sampling = model.model.model_sampling
     torch.testing.assert_close(sampling.sigmas.double(), wanted, rtol=SCHEDULE, atol=0)
@@ -95,7 +105,9 @@ def test_core_ddim_visits_the_same_steps():
     sigmas = comfy.samplers.calculate_sigmas(model.model.model_sampling, "ddim_uniform", 5)
     torch.testing.assert_close(sigmas, ddim_sigmas(model, "uniform", 5))
     latent = torch.full((4, 4, 8, 8), 0.3)  # not empty: both start from sigma times noise
-    ours = sample(model, reference_ddim(0.0, reference_end=False), sigmas, *conds, folded(io["ddim_noise"]), latent)
+    ours = sample(
+        model, reference_ddim(0.0, reference_end=False), sigmas, *conds, folded(io["ddim_noise"]), latent
+    )
     core = sample(model, comfy.samplers.ksampler("euler"), sigmas, *conds, folded(io["ddim_noise"]), latent)
     assert_same(ours, core)
 
@@ -107,8 +119,12 @@ def test_without_scale_eta_one_is_core_s_ancestral_sampler():
     sigmas = ddim_sigmas(model, "uniform", 4)
     noise = gold_input("start", (3, 4, 8, 8))
     conds = [(io["context"][i : i + 1], {}) for i in (0, 1)]
-    ours = sample(model, reference_ddim(1.0, reference_end=False), sigmas, *conds, noise, torch.full_like(noise, 0.1))
-    core = sample(model, comfy.samplers.ksampler("euler_ancestral"), sigmas, *conds, noise, torch.full_like(noise, 0.1))
+    ours = sample(
+        model, reference_ddim(1.0, reference_end=False), sigmas, *conds, noise, torch.full_like(noise, 0.1)
+    )
+    core = sample(
+        model, comfy.samplers.ksampler("euler_ancestral"), sigmas, *conds, noise, torch.full_like(noise, 0.1)
+    )
     assert_same(ours, core)
 
 
@@ -124,7 +140,14 @@ def test_what_the_reference_keeps_at_the_end():
     sigmas = ddim_sigmas(model, "uniform_trailing", 5)
     seen = []
     sampler = reference_ddim(0.0, reference_end=False)
-    out = sample(model, sampler, sigmas, *conds, folded(io["ddim_noise"]), callback=lambda step, x0, x, total: seen.append(x0.clone()))
+    out = sample(
+        model,
+        sampler,
+        sigmas,
+        *conds,
+        folded(io["ddim_noise"]),
+        callback=lambda step, x0, x, total: seen.append(x0.clone()),
+    )
     torch.testing.assert_close(out * LATENT_SCALE, seen[-1])
     kept = sample(model, reference_ddim(0.0), sigmas, *conds, folded(io["ddim_noise"])) * LATENT_SCALE
     last_scale = io["scale_arr"][io["ddim_timesteps"][0]]
@@ -181,7 +204,11 @@ def test_bad_settings_are_refused():
     with pytest.raises(ValueError, match="denoise=0.0 must be above 0"):
         ddim_sigmas(model, "uniform", 5, denoise=0.0)
     with pytest.raises(ValueError, match="needs a model with discrete timesteps.*ModelSamplingDiscreteFlow"):
-        schedule_of(type("Sampling", (comfy.model_sampling.ModelSamplingDiscreteFlow, comfy.model_sampling.CONST), {})())
+        schedule_of(
+            type(
+                "Sampling", (comfy.model_sampling.ModelSamplingDiscreteFlow, comfy.model_sampling.CONST), {}
+            )()
+        )
 
 
 def test_a_scaled_model_is_trained_with_what_core_sends_it():

@@ -1,4 +1,6 @@
-"""Every video system that has no files of its own among the tests, in small, with the conditioning that it needs."""
+"""Every video system that has no files of its own among
+the tests, in small, with the conditioning that it needs.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class InUse:
 
     tensors: Callable[[], dict[str, torch.Tensor]]  # what its file holds
     latent: tuple[int, int, int] = (4, 5, 3)  # channels, height, width of what is sampled
-    conditions: Callable[[InUse, int], dict] = lambda system, frames: {}  # what its conditioning nodes add to prompts of so many frames
+    conditions: Callable[[InUse, int], dict] = (
+        lambda system, frames: {}
+    )  # what its conditioning nodes add to prompts of so many frames
     frame_wise: bool = True  # whether what a frame is conditioned on does not depend on the frames around it
     controlnets: bool = False  # whether ControlNets for it exist
     lengths: tuple[int, ...] = (1, 3, 7)
@@ -38,7 +42,11 @@ def _low_resolution(system: InUse, frames: int) -> dict:
 
 
 def _enlarged(system: InUse, frames: int) -> dict:
-    return {LOW_RES_VIDEO: seeded(frames, *system.latent, seed=23), FIRST_FRAME: seeded(1, *system.latent, seed=24), NOISE_LEVEL: 250}
+    return {
+        LOW_RES_VIDEO: seeded(frames, *system.latent, seed=23),
+        FIRST_FRAME: seeded(1, *system.latent, seed=24),
+        NOISE_LEVEL: 250,
+    }
 
 
 _FILLS_IN = {"conditions": _key_frames, "frame_wise": False, "lengths": (5, 9)}

@@ -1,4 +1,5 @@
-"""Video networks among core's own features: batched and split prompts, windows, ControlNet, LoRA, previews, little memory, half precision.
+"""Video networks among core's own features: batched and split prompts, windows, ControlNet, LoRA, previews,
+little memory, half precision.
 
 VideoCrafter and DynamiCrafter have test_videocrafter_in_use.py.
 """
@@ -12,14 +13,7 @@ import latent_preview
 import pytest
 import torch
 from zoetrope.host.video_models.loader import video_model_from_file
-from zoetrope.tests.comfy.host.context_rig import (
-    CPU,
-    evaluate,
-    seed_weights,
-    seeded,
-    windowed,
-    with_control,
-)
+from zoetrope.tests.comfy.host.context_rig import CPU, evaluate, seed_weights, seeded, windowed, with_control
 from zoetrope.tests.comfy.host.video_models.systems_in_use import SYSTEMS, F
 from zoetrope.tests.rounding import HALF, OTHER_BATCH, assert_same
 
@@ -64,13 +58,20 @@ class Loaded:
         return seeded(frames, *self.system.latent, seed=seed)
 
     def run(self, model=None, frames=F, part=slice(None)):
-        """One evaluation by core; part: of the frames, each with its own conditioning, as a video of its own."""
-        conds = [[[text, cut(values, part, frames)] for text, values in prompt] for prompt in self.both(frames)]
+        """One evaluation by core; part: of the frames, each
+        with its own conditioning, as a video of its own.
+        """
+        conds = [
+            [[text, cut(values, part, frames)] for text, values in prompt] for prompt in self.both(frames)
+        ]
         return evaluate(model or self.model, self.noise(frames)[part], *conds)
 
 
 def cut(values, part, frames):
-    return {key: value[part] if isinstance(value, torch.Tensor) and len(value) == frames else value for key, value in values.items()}
+    return {
+        key: value[part] if isinstance(value, torch.Tensor) and len(value) == frames else value
+        for key, value in values.items()
+    }
 
 
 @pytest.fixture
@@ -85,7 +86,9 @@ def every(names=tuple(SYSTEMS)):
 @every()
 def test_prompts_computed_together_or_one_by_one_give_the_same(loaded):
     sizes = []
-    loaded.model.model.diffusion_model.register_forward_pre_hook(lambda _, args: sizes.append(args[0].shape[0]))
+    loaded.model.model.diffusion_model.register_forward_pre_hook(
+        lambda _, args: sizes.append(args[0].shape[0])
+    )
     together = loaded.run()
     assert sizes == [2 * F]
     loaded.model.model.memory_usage_factor = 1e9  # now core finds room for one conditioning only
@@ -131,15 +134,30 @@ def test_other_numbers_of_frames_run_and_one_frame_is_a_picture(loaded):
 
 
 def controlnet(model):
-    """A ControlNet of the kind made for SD1.x or SD2.x, as narrow as the stand-in; it sees the noisy latents alone."""
-    known = ("model_channels", "channel_mult", "num_res_blocks", "transformer_depth", "transformer_depth_middle", "context_dim",
-             "num_head_channels")  # fmt: skip
+    """A ControlNet of the kind made for SD1.x or SD2.x, as
+    narrow as the stand-in; it sees the noisy latents alone.
+    """
+    known = (
+        "model_channels",
+        "channel_mult",
+        "num_res_blocks",
+        "transformer_depth",
+        "transformer_depth_middle",
+        "context_dim",
+        "num_head_channels",
+    )
     given = model.model.model_config.unet_config
     network = comfy.cldm.cldm.ControlNet(
-        **{key: given[key] for key in known}, num_heads=given.get("num_heads", -1), in_channels=4, image_size=8, hint_channels=3,
-        use_spatial_transformer=True, use_linear_in_transformer=given.get("use_linear_in_transformer", True), legacy=False,
+        **{key: given[key] for key in known},
+        num_heads=given.get("num_heads", -1),
+        in_channels=4,
+        image_size=8,
+        hint_channels=3,
+        use_spatial_transformer=True,
+        use_linear_in_transformer=given.get("use_linear_in_transformer", True),
+        legacy=False,
         operations=comfy.ops.disable_weight_init,
-    )  # fmt: skip
+    )
     return comfy.controlnet.ControlNet(seed_weights(network), load_device=CPU)
 
 
@@ -150,7 +168,10 @@ def hints_for(loaded, frames):
 def steered(loaded, images, model=None, part=slice(None), frames=F):
     loaded.control = loaded.control or controlnet(loaded.model)
     control = loaded.control.copy().set_cond_hint(images[part] if len(images) > 1 else images, 0.7)
-    conds = [with_control([[text, cut(values, part, frames)] for text, values in p], control) for p in loaded.both(frames)]
+    conds = [
+        with_control([[text, cut(values, part, frames)] for text, values in p], control)
+        for p in loaded.both(frames)
+    ]
     return evaluate(model or loaded.model, loaded.noise(frames)[part], *conds)
 
 
@@ -177,13 +198,21 @@ def test_controlnet_in_windows(loaded):
 @every(WITHOUT_CONTROLNETS)
 def test_where_no_controlnets_exist_one_is_refused(loaded):
     network = loaded.model.model.diffusion_model
-    with pytest.raises(ValueError, match="no ControlNets for Show-1's pixel networks; remove Apply ControlNet"):
+    with pytest.raises(
+        ValueError, match="no ControlNets for Show-1's pixel networks; remove Apply ControlNet"
+    ):
         network(loaded.noise(), torch.ones(F), context=loaded.prompt()[0][0], control={"output": []})
 
 
 def lora_names(network):
-    """A layer that looks at text, one that looks over frames and one that convolves, by the network's names."""
-    weights = {key.removesuffix(".weight"): value for key, value in network.state_dict().items() if key.endswith(".weight")}
+    """A layer that looks at text, one that looks over frames
+    and one that convolves, by the network's names.
+    """
+    weights = {
+        key.removesuffix(".weight"): value
+        for key, value in network.state_dict().items()
+        if key.endswith(".weight")
+    }
     temporal = ("attn_temp", "temp_attentions", ".2.transformer_blocks.0.attn1")
     kinds = (
         lambda name: "attn2.to_k" in name or "add_k_proj" in name,
@@ -217,8 +246,8 @@ def test_core_s_lora_loader_reaches_spatial_and_temporal_layers(loaded):
 def test_previews_show_the_first_frame(loaded, monkeypatch):
     monkeypatch.setattr(comfy.cli_args.args, "preview_method", latent_preview.LatentPreviewMethod.Latent2RGB)
     previewer = latent_preview.get_previewer(CPU, loaded.model.model.latent_format)
-    kind, picture, _ = previewer.decode_latent_to_preview_image("JPEG", loaded.noise())
-    assert (kind, picture.size) == ("JPEG", loaded.system.latent[:0:-1])
+    kind, image, _ = previewer.decode_latent_to_preview_image("JPEG", loaded.noise())
+    assert (kind, image.size) == ("JPEG", loaded.system.latent[:0:-1])
 
 
 @every()

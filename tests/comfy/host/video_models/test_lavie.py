@@ -1,4 +1,6 @@
-"""LaVie's files as MODEL: the reference's numbers through core, key frames, the low-resolution video, and what is refused."""
+"""LaVie's files as MODEL: the reference's numbers through core,
+key frames, the low-resolution video, and what is refused.
+"""
 
 import comfy.model_management
 import comfy.sample
@@ -22,7 +24,9 @@ CASES = {"base": "lavie/base_w64", "interpolation": "lavie/interpolation_w64", "
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
-    """A golden case as a file, read by the loader; the golden networks have 2 heads and 351 noise levels, the published ones 8 and 1000."""
+    """A golden case as a file, read by the loader; the golden networks have 2 heads and 351 noise levels, the
+    published ones 8 and 1000.
+    """
     loaded = {}
 
     def load_by_name(name):
@@ -45,7 +49,9 @@ def prompt(name="positive", **values):
 
 def sample(model, positive, negative, latent, steps=2, sampler="ddim", scheduler="normal", cfg=4.0):
     noise = gold_input("noise", tuple(latent.shape))
-    return comfy.sample.sample(model, noise, steps, cfg, sampler, scheduler, positive, negative, latent, disable_pbar=True, seed=7)
+    return comfy.sample.sample(
+        model, noise, steps, cfg, sampler, scheduler, positive, negative, latent, disable_pbar=True, seed=7
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -58,13 +64,19 @@ def test_a_loaded_file_gives_the_numbers_of_the_reference(load, name):
     t = io["t"].repeat_interleave(frames)
     sigma = model.model_sampling.sigmas[t]
     scale = (sigma**2 + 1).sqrt().view(-1, 1, 1, 1)  # core's calculate_input divides the latents by it
-    extra = {"c_concat": fold_frames(io["x"][:, 4:] if name == "interpolation" else io["low_res"])} if name != "base" else {}
+    extra = (
+        {"c_concat": fold_frames(io["x"][:, 4:] if name == "interpolation" else io["low_res"])}
+        if name != "base"
+        else {}
+    )
     if name == "vsr":
         extra["y"] = io["class_labels"].repeat_interleave(frames)
     x = fold_frames(io["x"][:, :4]) * scale
     with torch.no_grad():
         context = io["y"].repeat_interleave(frames, 0)
-        denoised = model.apply_model(x, sigma, c_crossattn=context, transformer_options={"cond_or_uncond": [0, 0]}, **extra)
+        denoised = model.apply_model(
+            x, sigma, c_crossattn=context, transformer_options={"cond_or_uncond": [0, 0]}, **extra
+        )
     s = sigma.view(-1, 1, 1, 1)
     # eps: x0 = x - sigma * eps; v: x0 = x / (sigma^2 + 1) - v * sigma / sqrt(sigma^2 + 1)
     out = (x - denoised) / s if name != "vsr" else (x / scale**2 - denoised) * scale / s
@@ -77,7 +89,9 @@ def test_the_betas_are_the_references(load, name):
     _, io, _ = load_case(CASES["interpolation"])
     abar = torch.cumprod(1 - io["betas_full"].double(), 0)
     sigmas = ((1 - abar) / abar).sqrt()
-    torch.testing.assert_close(loaded.model.model.model_sampling.sigmas.double(), sigmas, rtol=SCHEDULE, atol=0)
+    torch.testing.assert_close(
+        loaded.model.model.model_sampling.sigmas.double(), sigmas, rtol=SCHEDULE, atol=0
+    )
 
 
 def test_core_normal_scheduler_visits_the_references_timesteps(load):
@@ -131,7 +145,10 @@ def test_key_frames_reach_the_network_scaled_and_without_noise(load):
 @pytest.mark.parametrize("name", ["interpolation", "vsr"])
 def test_without_a_video_it_says_what_to_wire(load, name):
     loaded, _ = load(name)
-    told = {"interpolation": "put Condition On Key Frames between", "vsr": "put SD_4XUpscale_Conditioning between"}[name]
+    told = {
+        "interpolation": "put Condition On Key Frames between",
+        "vsr": "put SD_4XUpscale_Conditioning between",
+    }[name]
     with pytest.raises(ValueError, match=told):
         sample(loaded.model, prompt(), prompt("negative"), torch.zeros(3, 4, 8, 8))
 
@@ -153,7 +170,9 @@ def test_key_frames_that_do_not_fit_are_refused(load, key_frames, told):
 
 def upscale_inputs(images, noise_augmentation):
     node = comfy_extras.nodes_sdupscale.SD_4XUpscale_Conditioning
-    positive, negative, latent = node.execute(images, prompt(), prompt("negative"), 4.0, noise_augmentation).args
+    positive, negative, latent = node.execute(
+        images, prompt(), prompt("negative"), 4.0, noise_augmentation
+    ).args
     return positive, negative, latent["samples"]
 
 
@@ -173,7 +192,11 @@ def test_noise_on_the_low_resolution_video_is_the_references(load):
     abar = torch.cumprod(1 - betas, 0)[50].float()
     images = gold_input("images", (3, 3, 8, 8))
     conds = loaded.model.model.extra_conds(
-        concat_image=images, noise_augmentation=50 / 350, noise=torch.zeros(3, 4, 8, 8), device=torch.device("cpu"), seed=17
+        concat_image=images,
+        noise_augmentation=50 / 350,
+        noise=torch.zeros(3, 4, 8, 8),
+        device=torch.device("cpu"),
+        seed=17,
     )
     noise = torch.randn(images.shape, generator=torch.manual_seed(7))
     torch.testing.assert_close(conds["c_concat"].cond, abar.sqrt() * images + (1 - abar).sqrt() * noise)
@@ -182,7 +205,9 @@ def test_noise_on_the_low_resolution_video_is_the_references(load):
 
 @pytest.mark.parametrize("name", ["base", "vsr"])
 def test_windows_of_frames(load, name):
-    """Windows without overlap are the reference's chunks; each gets the frames of the video that belong to it."""
+    """Windows without overlap are the reference's chunks;
+    each gets the frames of the video that belong to it.
+    """
     loaded, _ = load(name)
     windowed = apply_context_windows(loaded.model, ContextSettings(context_length=3, context_overlap=0))
     if name == "vsr":
@@ -193,9 +218,25 @@ def test_windows_of_frames(load, name):
     noise = gold_input("noise", (6, 4, 8, 8))
     halves = []
     for part in (slice(0, 3), slice(3, 6)):
-        conds = [[[text, {k: v[part] if k == "concat_image" else v for k, v in values.items()}] for text, values in p]
-                 for p in (positive, negative)]  # fmt: skip
-        halves.append(comfy.sample.sample(
-            loaded.model, noise[part], 2, 4.0, "ddim", "normal", *conds, latent[part], disable_pbar=True, seed=7
-        ))  # fmt: skip
+        conds = [
+            [
+                [text, {k: v[part] if k == "concat_image" else v for k, v in values.items()}]
+                for text, values in p
+            ]
+            for p in (positive, negative)
+        ]
+        halves.append(
+            comfy.sample.sample(
+                loaded.model,
+                noise[part],
+                2,
+                4.0,
+                "ddim",
+                "normal",
+                *conds,
+                latent[part],
+                disable_pbar=True,
+                seed=7,
+            )
+        )
     assert_same(out, torch.cat(halves), OTHER_BATCH)

@@ -1,4 +1,6 @@
-"""A video network's file as a MODEL: what is detected, loaded and refused, and the reference's numbers through core's sampler."""
+"""A video network's file as a MODEL: what is detected, loaded
+and refused, and the reference's numbers through core's sampler.
+"""
 
 import dataclasses
 import pickle
@@ -39,14 +41,36 @@ def conditioning(name="positive", width=1024, rows=1):
     return [[gold_input(name, (rows, 7, width)), {}]]
 
 
-def sample(model, frames=5, size=(8, 8), steps=2, cfg=4.0, sampler="ddim", scheduler="ddim_uniform", noise=None, channels=4, **kwargs):
+def sample(
+    model,
+    frames=5,
+    size=(8, 8),
+    steps=2,
+    cfg=4.0,
+    sampler="ddim",
+    scheduler="ddim_uniform",
+    noise=None,
+    channels=4,
+    **kwargs,
+):
     """Core's own sampling: (F, C, H, W)."""
     latent = torch.zeros(frames, channels, *size)
     noise = gold_input("noise", tuple(latent.shape)) if noise is None else noise
     positive = kwargs.pop("positive", conditioning())
     negative = kwargs.pop("negative", conditioning("negative"))
     return comfy.sample.sample(
-        model, noise, steps, cfg, sampler, scheduler, positive, negative, latent, disable_pbar=True, seed=1, **kwargs
+        model,
+        noise,
+        steps,
+        cfg,
+        sampler,
+        scheduler,
+        positive,
+        negative,
+        latent,
+        disable_pbar=True,
+        seed=1,
+        **kwargs,
     )
 
 
@@ -56,7 +80,9 @@ def test_every_weight_is_the_files(tmp_path, monkeypatch, wrapping, zipped):
     monkeypatch.setattr(loader, "_READ_AT_ONCE", 2**20)
     weights = tiny_modelscope()
     path = tmp_path / "model.pth"
-    torch.save({wrapping: weights, "epoch": 1} if wrapping else weights, path, _use_new_zipfile_serialization=zipped)
+    torch.save(
+        {wrapping: weights, "epoch": 1} if wrapping else weights, path, _use_new_zipfile_serialization=zipped
+    )
     loaded = video_model_from_file(str(path)).model.model.diffusion_model.state_dict()
     assert {key.replace(".0.op.", ".op.") for key in loaded} == set(weights)
     for key, value in loaded.items():
@@ -80,7 +106,10 @@ def test_half_precision_file_keeps_its_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("use", "told"),
     [
-        (lambda loaded: loaded.clip.tokenize("a cat"), "no text encoder; wire Load CLIP with open_clip_pytorch_model.bin"),
+        (
+            lambda loaded: loaded.clip.tokenize("a cat"),
+            "no text encoder; wire Load CLIP with open_clip_pytorch_model.bin",
+        ),
         (lambda loaded: loaded.vae.decode(torch.zeros(1, 4, 8, 8)), "no VAE; wire Load VAE"),
         (lambda loaded: loaded.clip_vision.encode_image(torch.zeros(1, 8, 8, 3)), "no image encoder"),
     ],
@@ -116,22 +145,35 @@ def test_forward_of_a_loaded_file_gives_the_numbers_of_the_reference(golden, cas
     frames = io["x"].shape[2]
     t = io["t"].repeat_interleave(frames)
     sigma = sampling.sigmas[t]
-    x = fold_frames(io["x"]) * (sigma**2 + 1).sqrt().view(-1, 1, 1, 1)  # core's calculate_input divides by this
+    x = fold_frames(io["x"]) * (sigma**2 + 1).sqrt().view(
+        -1, 1, 1, 1
+    )  # core's calculate_input divides by this
     options = {"cond_or_uncond": [0, 0]}
     with torch.no_grad():
-        denoised = model.model.apply_model(x, sigma, c_crossattn=io["y"].repeat_interleave(frames, 0), transformer_options=options)
+        denoised = model.model.apply_model(
+            x, sigma, c_crossattn=io["y"].repeat_interleave(frames, 0), transformer_options=options
+        )
     eps = (x - denoised) / sigma.view(-1, 1, 1, 1)
     assert_same(unfold_frames(eps, frames), io["out"])
 
 
 def test_sampling_gives_the_numbers_of_the_reference(golden):
-    """The reference's DDIM loop of four steps with guidance 9, by core's CFG guider and the exact DDIM sampler."""
+    """The reference's DDIM loop of four steps with guidance
+    9, by core's CFG guider and the exact DDIM sampler.
+    """
     model, io, meta = golden("modelscope/unetsd_w64")
     noise = fold_frames(io["ddim_noise"])
     out = comfy.sample.sample_custom(
-        model, noise, 9.0, reference_ddim(0.0), ddim_sigmas(model, "uniform", 4), [[io["y"][:1], {}]], [[io["y"][1:], {}]],
-        torch.zeros_like(noise), disable_pbar=True,
-    )  # fmt: skip
+        model,
+        noise,
+        9.0,
+        reference_ddim(0.0),
+        ddim_sigmas(model, "uniform", 4),
+        [[io["y"][:1], {}]],
+        [[io["y"][1:], {}]],
+        torch.zeros_like(noise),
+        disable_pbar=True,
+    )
     x = unfold_frames(model.model.process_latent_in(out), 3)
     assert_same(x, io["out_ddim"])
 
@@ -183,9 +225,15 @@ def test_what_core_saves_loads_again(tiny, tmp_path):
 
 
 def test_core_reads_the_text_encoder_that_modelscope_is_published_with():
-    """open_clip_pytorch_model.bin has the names that VideoCrafter's files have behind a prefix; core takes it for SD2.x's."""
+    """open_clip_pytorch_model.bin has the names that VideoCrafter's
+    files have behind a prefix; core takes it for SD2.x's.
+    """
     prefix = "cond_stage_model.model."
-    keys = {key[len(prefix) :]: shape for key, shape in manifest("videocrafter2_t2v_512").items() if key.startswith(prefix)}
+    keys = {
+        key[len(prefix) :]: shape
+        for key, shape in manifest("videocrafter2_t2v_512").items()
+        if key.startswith(prefix)
+    }
     assert "transformer.resblocks.0.ln_1.weight" in keys
     converted = comfy.utils.clip_text_transformers_convert(hollow(keys), "", "")
     assert comfy.sd.detect_te_model(converted) == comfy.sd.TEModel.CLIP_H
@@ -219,7 +267,9 @@ def test_truncated_file_is_named(tmp_path):
     torch.save(tiny_modelscope(), path)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="'model.pth'.*cannot be read: it is cut off, its end is missing; download it again"):
+    with pytest.raises(
+        ValueError, match="'model.pth'.*cannot be read: it is cut off, its end is missing; download it again"
+    ):
         video_model_from_file(str(path))
 
 
@@ -239,5 +289,7 @@ def test_missing_key_of_a_file_is_named(tmp_path):
     weights = tiny_modelscope()
     del weights["output_blocks.2.0.temopral_conv.conv3.3.bias"]
     torch.save(weights, tmp_path / "model.pth")
-    with pytest.raises(ValueError, match=r"lacks 1 of its \d+ keys.*'output_blocks\.2\.0\.temopral_conv\.conv3\.3\.bias'"):
+    with pytest.raises(
+        ValueError, match=r"lacks 1 of its \d+ keys.*'output_blocks\.2\.0\.temopral_conv\.conv3\.3\.bias'"
+    ):
         video_model_from_file(str(tmp_path / "model.pth"))

@@ -1,4 +1,6 @@
-"""LoRAs on a video network: every way they are published changes exactly the weights that it names, by the right amount."""
+"""LoRAs on a video network: every way they are published
+changes exactly the weights that it names, by the right amount.
+"""
 
 import comfy.sd
 import pytest
@@ -50,8 +52,14 @@ def pair(name, rows=64, columns=64, rank=3):
 
 def test_layers_are_named_in_diffusers_order():
     keys = manifest("diffusers_text-to-video-ms-1.7b_unet")
-    published = [key.removesuffix(".weight") for key, shape in keys.items() if key.endswith(".weight") and len(shape) > 1]
-    made = [name for name in unet3d_modules([2, 2, 2, 2], [True, True, True, False]) if f"{name}.weight" in keys]
+    published = [
+        key.removesuffix(".weight")
+        for key, shape in keys.items()
+        if key.endswith(".weight") and len(shape) > 1
+    ]
+    made = [
+        name for name in unet3d_modules([2, 2, 2, 2], [True, True, True, False]) if f"{name}.weight" in keys
+    ]
     assert made == published
 
 
@@ -62,7 +70,10 @@ def test_layers_are_named_in_diffusers_order():
         lambda name: (f"{name}.lora_up.weight", f"{name}.lora_down.weight"),
         lambda name: (f"unet.{name}.lora_B.weight", f"unet.{name}.lora_A.weight"),
         lambda name: (f"base_model.model.{name}.lora_B.weight", f"base_model.model.{name}.lora_A.weight"),
-        lambda name: (f"lora_unet_{name.replace('.', '_')}.lora_up.weight", f"lora_unet_{name.replace('.', '_')}.lora_down.weight"),
+        lambda name: (
+            f"lora_unet_{name.replace('.', '_')}.lora_up.weight",
+            f"lora_unet_{name.replace('.', '_')}.lora_down.weight",
+        ),
         lambda name: (f"{name}.lora_B", f"{name}.lora_A"),  # stable_lora, full weights
         lambda name: (f"{OURS[name]}.lora_B", f"{OURS[name]}.lora_A"),  # stable_lora for the webui
     ],
@@ -88,16 +99,26 @@ def test_stable_lora_convolutions(model, tmp_path):
         up, down = pair(name, 64 * 3, 64 * 3, rank=6)
         content |= {f"{name}.lora_B": up, f"{name}.lora_A": down}
         made[name] = up @ down
-    content["input_blocks.2.op.lora_B"], content["input_blocks.2.op.lora_A"] = pair("op", 64 * 3, 64 * 3, rank=6)
+    content["input_blocks.2.op.lora_B"], content["input_blocks.2.op.lora_A"] = pair(
+        "op", 64 * 3, 64 * 3, rank=6
+    )
     content["input_blocks.1.0.in_layers.2.bias"] = gold_input("bias", (64,))
     save_file(content, tmp_path / "lora.safetensors")
     found = changes(model, add_video_lora(model, str(tmp_path / "lora.safetensors"), 1.0))
-    assert set(found) == {f"{plane}.weight", f"{frames}.weight", "input_blocks.2.0.op.weight", f"{plane}.bias"}
+    assert set(found) == {
+        f"{plane}.weight",
+        f"{frames}.weight",
+        "input_blocks.2.0.op.weight",
+        f"{plane}.bias",
+    }
     torch.testing.assert_close(found[f"{plane}.weight"], made[plane].view(64, 64, 3, 3), atol=WEIGHT, rtol=0)
     mean = made[frames].view(64, 64, 3, 3, 1).mean(-2, keepdim=True)
     torch.testing.assert_close(found[f"{frames}.weight"], mean, atol=WEIGHT, rtol=0)
     torch.testing.assert_close(
-        found[f"{plane}.bias"] + tiny_modelscope()[f"{plane}.bias"], content[f"{plane}.bias"], atol=WEIGHT, rtol=0
+        found[f"{plane}.bias"] + tiny_modelscope()[f"{plane}.bias"],
+        content[f"{plane}.bias"],
+        atol=WEIGHT,
+        rtol=0,
     )
 
 
@@ -110,10 +131,18 @@ def test_lists_of_matrices_find_their_layers(model, tmp_path, target, linear_onl
     content, expected = [], {}
     for module in modules:
         weight = own.get(f"{names.core_name(module)}.weight")
-        if weight is None or not any(part in module for part in LIST_TARGETS[target]) or (linear_only and weight.ndim > 3):
+        if (
+            weight is None
+            or not any(part in module for part in LIST_TARGETS[target])
+            or (linear_only and weight.ndim > 3)
+        ):
             continue
-        down = gold_input(f"{module} down", (2, *(weight.shape[1:] if weight.ndim > 3 else weight.shape[1:2])), 0.1)
-        up = gold_input(f"{module} up", (weight.shape[0], 2, *([1] * (weight.ndim - 2) if weight.ndim > 3 else [])), 0.1)
+        down = gold_input(
+            f"{module} down", (2, *(weight.shape[1:] if weight.ndim > 3 else weight.shape[1:2])), 0.1
+        )
+        up = gold_input(
+            f"{module} up", (weight.shape[0], 2, *([1] * (weight.ndim - 2) if weight.ndim > 3 else [])), 0.1
+        )
         content += [up, down]
         expected[f"{names.core_name(module)}.weight"] = (up.flatten(1) @ down.flatten(1)).view(weight.shape)
     torch.save(content, tmp_path / "lora.pt")
@@ -124,7 +153,9 @@ def test_lists_of_matrices_find_their_layers(model, tmp_path, target, linear_onl
 
 
 def test_core_load_lora_reads_our_names(model):
-    """What core's own LoRA loader can map, the spatial and the original temporal names, needs no node of ours."""
+    """What core's own LoRA loader can map, the spatial and
+    the original temporal names, needs no node of ours.
+    """
     up, down = pair("x")
     flat = OURS[TEMPORAL].replace(".", "_")
     lora = {f"lora_unet_{flat}.lora_up.weight": up, f"lora_unet_{flat}.lora_down.weight": down}
@@ -135,10 +166,19 @@ def test_core_load_lora_reads_our_names(model):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ({"lora_unet_double_blocks_0.lora_up.weight": torch.zeros(2, 2)}, "changes no layer of ModelScopeT2V"),
+        (
+            {"lora_unet_double_blocks_0.lora_up.weight": torch.zeros(2, 2)},
+            "changes no layer of ModelScopeT2V",
+        ),
         ({f"{SPATIAL}.lora_A": torch.zeros(3, 64)}, rf"lacks '{SPATIAL}\.lora_B'"),
-        ({f"{SPATIAL}.lora_A": torch.zeros(3, 320), f"{SPATIAL}.lora_B": torch.zeros(320, 3)}, "trained on another network"),
-        ([torch.zeros(64, 3), torch.zeros(3, 64)], "list of 2 matrices, which fit the layers of this MODEL in no order"),
+        (
+            {f"{SPATIAL}.lora_A": torch.zeros(3, 320), f"{SPATIAL}.lora_B": torch.zeros(320, 3)},
+            "trained on another network",
+        ),
+        (
+            [torch.zeros(64, 3), torch.zeros(3, 64)],
+            "list of 2 matrices, which fit the layers of this MODEL in no order",
+        ),
     ],
 )
 def test_a_lora_that_does_not_fit_is_refused(model, tmp_path, content, told):
@@ -153,7 +193,9 @@ def test_an_image_model_is_sent_to_load_lora():
 
 
 def test_the_model_itself_keeps_its_weights(model, tmp_path):
-    torch.save({f"{SPATIAL}.lora_A": torch.ones(3, 64), f"{SPATIAL}.lora_B": torch.ones(64, 3)}, tmp_path / "lora.pt")
+    torch.save(
+        {f"{SPATIAL}.lora_A": torch.ones(3, 64), f"{SPATIAL}.lora_B": torch.ones(64, 3)}, tmp_path / "lora.pt"
+    )
     add_video_lora(model, str(tmp_path / "lora.pt"), 1.0)
     assert model.patches == {}
 
@@ -162,14 +204,20 @@ CASCADES = {
     # system: {module as the published file names it: our name}
     "lavie_base": {
         SPATIAL: OURS[SPATIAL],
-        "down_blocks.0.attentions.0.transformer_blocks.0.attn_temp.to_v": "input_blocks.1.1.transformer_blocks.0.ff.attn_temp.to_v",
+        "down_blocks.0.attentions.0.transformer_blocks.0.attn_temp.to_v": (
+            "input_blocks.1.1.transformer_blocks.0.ff.attn_temp.to_v"
+        ),
     },
     "lavie_vsr": {
         "down_blocks.0.attentions.0.resblock_temporal.conv1": "input_blocks.1.1.conv1",
         "mid_temporal_block.shift_conv": "middle_block.5.shift_conv",
     },
     "show1_base": {
-        name: name for name in ("down_blocks.1.attentions.0.to_q", "mid_block.temp_attentions.0.transformer_blocks.0.attn1.to_k")
+        name: name
+        for name in (
+            "down_blocks.1.attentions.0.to_q",
+            "mid_block.temp_attentions.0.transformer_blocks.0.attn1.to_k",
+        )
     },
 }
 
@@ -195,10 +243,13 @@ def test_lavie_and_show1_have_the_names_of_their_published_files(tmp_path, name,
 
 CAMERA = {
     f"{place}.temporal_transformer_blocks.0.{layer}": f"{ours}.time_stack.0.{layer}"
-    for place, ours in (("down_blocks.0.attentions.0", "input_blocks.1.1"), ("mid_block.attentions.0", "middle_block.1"),
-                        ("up_blocks.1.attentions.1", "output_blocks.3.1"))
+    for place, ours in (
+        ("down_blocks.0.attentions.0", "input_blocks.1.1"),
+        ("mid_block.attentions.0", "middle_block.1"),
+        ("up_blocks.1.attentions.1", "output_blocks.3.1"),
+    )
     for layer in ("attn1.to_q", "attn1.to_out.0")
-}  # fmt: skip
+}
 """Layers that a camera-motion LoRA for Stable Video Diffusion changes: attention over frames alone."""
 
 
@@ -214,8 +265,14 @@ def svd_model(request, tmp_path_factory):
     [
         lambda name: (f"unet.{name}.lora_B.weight", f"unet.{name}.lora_A.weight"),
         lambda name: (f"base_model.model.{name}.lora_B.weight", f"base_model.model.{name}.lora_A.weight"),
-        lambda name: (f"lora_unet_{name.replace('.', '_')}.lora_up.weight", f"lora_unet_{name.replace('.', '_')}.lora_down.weight"),
-        lambda name: (f"diffusion_model.{CAMERA[name]}.lora_B.weight", f"diffusion_model.{CAMERA[name]}.lora_A.weight"),
+        lambda name: (
+            f"lora_unet_{name.replace('.', '_')}.lora_up.weight",
+            f"lora_unet_{name.replace('.', '_')}.lora_down.weight",
+        ),
+        lambda name: (
+            f"diffusion_model.{CAMERA[name]}.lora_B.weight",
+            f"diffusion_model.{CAMERA[name]}.lora_A.weight",
+        ),
     ],
 )
 def test_camera_motion_loras_change_attention_over_frames_alone(svd_model, tmp_path, file_keys):
@@ -232,12 +289,19 @@ def test_camera_motion_loras_change_attention_over_frames_alone(svd_model, tmp_p
 
 
 def test_convolutions_over_frames_and_positions_of_frames_can_be_changed(svd_model, tmp_path):
-    conv, position = "down_blocks.0.resnets.0.temporal_res_block.conv1", "down_blocks.0.attentions.0.time_pos_embed.linear_1"
+    conv, position = (
+        "down_blocks.0.resnets.0.temporal_res_block.conv1",
+        "down_blocks.0.attentions.0.time_pos_embed.linear_1",
+    )
     up, down = gold_input("up", (64, 3, 1, 1, 1), 0.1), gold_input("down", (3, 64, 3, 1, 1), 0.1)
     content = {f"unet.{conv}.lora_B.weight": up, f"unet.{conv}.lora_A.weight": down}
-    content[f"unet.{position}.lora_B.weight"], content[f"unet.{position}.lora_A.weight"] = pair("position", 256, 64)
+    content[f"unet.{position}.lora_B.weight"], content[f"unet.{position}.lora_A.weight"] = pair(
+        "position", 256, 64
+    )
     save_file(content, tmp_path / "lora.safetensors")
     found = changes(svd_model, add_video_lora(svd_model, str(tmp_path / "lora.safetensors"), 1.0))
     conv_key = "input_blocks.1.0.time_stack.in_layers.2.weight"
     assert set(found) == {conv_key, "input_blocks.1.1.time_pos_embed.0.weight"}
-    torch.testing.assert_close(found[conv_key], (up.flatten(1) @ down.flatten(1)).view(64, 64, 3, 1, 1), atol=WEIGHT, rtol=0)
+    torch.testing.assert_close(
+        found[conv_key], (up.flatten(1) @ down.flatten(1)).view(64, 64, 3, 1, 1), atol=WEIGHT, rtol=0
+    )

@@ -1,5 +1,5 @@
-"""A VAE, CLIP or CLIP_VISION that a video model's file does not carry: whatever is done with it, it says
-what to load instead.
+"""A VAE, CLIP or CLIP_VISION that a video model's file does not
+carry: whatever is done with it, it says what to load instead.
 """
 
 import copy
@@ -40,21 +40,38 @@ def test_who_only_asks_gets_an_answer(part):
     assert copy.copy(part).message == copy.deepcopy(part).message == TOLD
 
 
-SETTINGS = {"filename_prefix": "x", "fps": 8.0, "format": "MP4 (H.264)", "crf": -1.0, "pix_fmt": "auto", "ping_pong": False,
-            "loop_count": 0, "chunk_frames": 8, "chunk_overlap": 4, "tile_size": 0}  # fmt: skip
+SETTINGS = {
+    "filename_prefix": "x",
+    "fps": 8.0,
+    "format": "MP4 (H.264)",
+    "crf": -1.0,
+    "pix_fmt": "auto",
+    "ping_pong": False,
+    "loop_count": 0,
+    "chunk_frames": 8,
+    "chunk_overlap": 4,
+    "tile_size": 0,
+}
 LATENT = {"samples": torch.zeros(2, 4, 8, 8)}
 
 
-@pytest.mark.parametrize("use", [
-    lambda part: core.VAEDecode().decode(part, LATENT),
-    lambda part: core.VAEDecodeTiled().decode(part, LATENT, 512),
-    lambda part: core.VAEEncode().encode(part, torch.zeros(1, 8, 8, 3)),
-    lambda part: core.VAEEncodeForInpaint().encode(part, torch.zeros(1, 64, 64, 3), torch.zeros(1, 64, 64)),
-    lambda part: core.CLIPTextEncode().encode(part, "a cat"),
-    lambda part: core.CLIPSetLastLayer().set_last_layer(part, -2),
-    lambda part: core.CLIPVisionEncode().encode(part, torch.zeros(1, 8, 8, 3), "center"),
-    lambda part: core_video.LTXVImgToVideo.execute([], [], torch.zeros(1, 64, 64, 3), part, 64, 64, 9, 1, 1.0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda part: core.VAEDecode().decode(part, LATENT),
+        lambda part: core.VAEDecodeTiled().decode(part, LATENT, 512),
+        lambda part: core.VAEEncode().encode(part, torch.zeros(1, 8, 8, 3)),
+        lambda part: core.VAEEncodeForInpaint().encode(
+            part, torch.zeros(1, 64, 64, 3), torch.zeros(1, 64, 64)
+        ),
+        lambda part: core.CLIPTextEncode().encode(part, "a cat"),
+        lambda part: core.CLIPSetLastLayer().set_last_layer(part, -2),
+        lambda part: core.CLIPVisionEncode().encode(part, torch.zeros(1, 8, 8, 3), "center"),
+        lambda part: core_video.LTXVImgToVideo.execute(
+            [], [], torch.zeros(1, 64, 64, 3), part, 64, 64, 9, 1, 1.0
+        ),
+    ],
+)
 def test_cores_nodes_say_it(part, use):
     with pytest.raises(ValueError, match=TOLD):
         use(part)

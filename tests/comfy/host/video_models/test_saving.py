@@ -1,4 +1,6 @@
-"""What core's Save Model and Save Checkpoint write of a video network loads again as the same system with the same numbers."""
+"""What core's Save Model and Save Checkpoint write of a video
+network loads again as the same system with the same numbers.
+"""
 
 import comfy.clip_vision
 import comfy.sd
@@ -39,7 +41,9 @@ def numbers(model, system=None, frames=F):
     network = model.model.diffusion_model
     width = getattr(network, "text_dim", None) or network.context_dim
     values = system.conditions(system, frames) if system else {}
-    positive, negative = ([[seeded(1, 7, width, seed=seed), {"pooled_output": None, **values}]] for seed in (2, 3))
+    positive, negative = (
+        [[seeded(1, 7, width, seed=seed), {"pooled_output": None, **values}]] for seed in (2, 3)
+    )
     return evaluate(model, seeded(frames, *(system.latent if system else (4, 8, 8))), positive, negative)
 
 
@@ -67,7 +71,10 @@ def test_a_saved_videocrafter_keeps_its_image_projector_and_its_schedule(tmp_pat
     loaded = load(tensors)
     again = video_model_from_file(saved(loaded.model, tmp_path))
     assert again.system.name == loaded.system.name
-    assert again.description.split("\n")[0].partition(": ")[2] == loaded.description.split("\n")[0].partition(": ")[2]
+    assert (
+        again.description.split("\n")[0].partition(": ")[2]
+        == loaded.description.split("\n")[0].partition(": ")[2]
+    )
     conds = [[[words, dict(extra)]] for words, extra in conds_for(case, 4, (8, 8))]
     noise = gold_input("noise", (4, 4, 8, 8))
     assert torch.equal(evaluate(again.model, noise, *conds), evaluate(loaded.model, noise, *conds))
@@ -84,15 +91,27 @@ def test_a_noise_scale_that_was_set_is_saved(tmp_path):
 
 
 def test_a_lora_is_saved_into_the_weights(tmp_path):
-    name, published = "input_blocks.1.1.transformer_blocks.0.attn1.to_q", "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    name, published = (
+        "input_blocks.1.1.transformer_blocks.0.attn1.to_q",
+        "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q",
+    )
     torch.save(SYSTEMS["lavie_base"].tensors(), tmp_path / "published.pth")
     loaded = video_model_from_file(str(tmp_path / "published.pth")).model
     before = loaded.model.diffusion_model.state_dict()[f"{name}.weight"].clone()
     up, down = seeded(256, 2, seed=4), seeded(2, 256, seed=5)
-    torch.save({f"lora_unet_{published.replace('.', '_')}.{kind}.weight": m for kind, m in (("lora_up", up), ("lora_down", down))},
-               tmp_path / "lora.pt")  # fmt: skip
-    again = video_model_from_file(saved(add_video_lora(loaded, str(tmp_path / "lora.pt"), 0.5), tmp_path)).model
-    torch.testing.assert_close(again.model.diffusion_model.state_dict()[f"{name}.weight"], before + 0.5 * up @ down)
+    torch.save(
+        {
+            f"lora_unet_{published.replace('.', '_')}.{kind}.weight": m
+            for kind, m in (("lora_up", up), ("lora_down", down))
+        },
+        tmp_path / "lora.pt",
+    )
+    again = video_model_from_file(
+        saved(add_video_lora(loaded, str(tmp_path / "lora.pt"), 0.5), tmp_path)
+    ).model
+    torch.testing.assert_close(
+        again.model.diffusion_model.state_dict()[f"{name}.weight"], before + 0.5 * up @ down
+    )
 
 
 @pytest.mark.parametrize("name", ["lavie_base", "videocrafter/t2v_512_v2_w64"])
@@ -117,7 +136,9 @@ def test_a_saved_image_checkpoint_carries_the_image_encoder(tmp_path, monkeypatc
     """Core's Image Only Checkpoint Save, with an image encoder of two layers in place of ViT-H's 32."""
     case = "dynamicrafter/dc_1024_w64"
     model = load(tensors_of_file(case, IMAGE_MODELS[case])).model
-    vision = {f"vision_model.encoder.layers.{i}.layer_norm1.weight": gold_input(str(i), (3,)) for i in range(2)}
+    vision = {
+        f"vision_model.encoder.layers.{i}.layer_norm1.weight": gold_input(str(i), (3,)) for i in range(2)
+    }
     found = []
 
     class Vision:
@@ -125,7 +146,13 @@ def test_a_saved_image_checkpoint_carries_the_image_encoder(tmp_path, monkeypatc
             return dict(vision)
 
     monkeypatch.setattr(comfy.clip_vision, "load_clipvision_from_sd", lambda *args: found.append(args))
-    path = saved(model, tmp_path, ImageOnlyCheckpointSave, clip_vision=Vision(), vae=comfy.sd.VAE(sd=TAESD(latent_channels=4).state_dict()))
+    path = saved(
+        model,
+        tmp_path,
+        ImageOnlyCheckpointSave,
+        clip_vision=Vision(),
+        vae=comfy.sd.VAE(sd=TAESD(latent_channels=4).state_dict()),
+    )
     video_model_from_file(path)
     ((tensors, prefix, converted),) = found
     assert converted

@@ -1,4 +1,6 @@
-"""Show-1's files as MODEL: the reference's numbers through core, key frames, the chain of windows, and what is refused."""
+"""Show-1's files as MODEL: the reference's numbers through
+core, key frames, the chain of windows, and what is refused.
+"""
 
 import comfy.model_management
 import comfy.sample
@@ -24,7 +26,9 @@ CASES = {"base": "show1/base", "interpolation": "show1/interp", "sr1": "show1/sr
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
-    """A golden case as a file, read by the loader; the golden networks have other numbers of heads than the published ones."""
+    """A golden case as a file, read by the loader; the golden
+    networks have other numbers of heads than the published ones.
+    """
     loaded = {}
 
     def load_by_name(name):
@@ -51,7 +55,9 @@ def pixel_vae():
 
 def sample(model, positive, negative, latent, steps=2, sampler="dpmpp_2m", scheduler="normal", cfg=4.0):
     noise = gold_input("noise", tuple(latent.shape))
-    return comfy.sample.sample(model, noise, steps, cfg, sampler, scheduler, positive, negative, latent, disable_pbar=True, seed=7)
+    return comfy.sample.sample(
+        model, noise, steps, cfg, sampler, scheduler, positive, negative, latent, disable_pbar=True, seed=7
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -63,13 +69,17 @@ def test_a_loaded_file_gives_the_numbers_of_the_reference(load, name):
     frames = io["x"].shape[2]
     t = io["t"].repeat_interleave(frames)
     sigma = model.model_sampling.sigmas[t]
-    x = fold_frames(io["x"][:, :3]) * (sigma**2 + 1).sqrt().view(-1, 1, 1, 1)  # core's calculate_input divides by this
+    x = fold_frames(io["x"][:, :3]) * (sigma**2 + 1).sqrt().view(
+        -1, 1, 1, 1
+    )  # core's calculate_input divides by this
     extra = {} if name == "base" else {"c_concat": fold_frames(io["x"][:, 3:])}
     if name == "sr1":
         extra["y"] = io["class_labels"].float().repeat_interleave(frames)
     with torch.no_grad():
         context = io["y"].repeat_interleave(frames, 0)
-        denoised = model.apply_model(x, sigma, c_crossattn=context, transformer_options={"cond_or_uncond": [0, 0]}, **extra)
+        denoised = model.apply_model(
+            x, sigma, c_crossattn=context, transformer_options={"cond_or_uncond": [0, 0]}, **extra
+        )
     eps = unfold_frames((x - denoised) / sigma.view(-1, 1, 1, 1), frames)
     assert_same(eps, io["out"][:, :3], DEEP_NETWORK)
 
@@ -99,7 +109,11 @@ def test_thresholding_follows_the_published_schedulers():
 @pytest.mark.parametrize(("name", "largest"), [("base", 1.5), ("sr1", 1.0)])
 def test_sampling_is_thresholded(load, monkeypatch, name, largest):
     seen = []
-    monkeypatch.setattr(show1, "threshold_prediction", lambda x, limit: (seen.append(limit), threshold_prediction(x, limit))[1])
+    monkeypatch.setattr(
+        show1,
+        "threshold_prediction",
+        lambda x, limit: (seen.append(limit), threshold_prediction(x, limit))[1],
+    )
     loaded, _ = load(name)
     if name == "base":
         out = sample(loaded.model, prompt(), prompt("negative"), torch.zeros(3, 3, 8, 8))
@@ -110,13 +124,17 @@ def test_sampling_is_thresholded(load, monkeypatch, name, largest):
 
 
 def test_key_frames_are_blended_over_time():
-    """As trilinear interpolation with aligned corners between the first and the last of five frames; key frames are marked."""
+    """As trilinear interpolation with aligned corners between
+    the first and the last of five frames; key frames are marked.
+    """
     frames = gold_input("key frames", (3, 3, 2, 7))
     out = blended_key_frames(frames)
     assert out.shape == (9, 4, 2, 7)
     for pair in (0, 1):
         ends = frames[pair : pair + 2].transpose(0, 1)[None]
-        expected = torch.nn.functional.interpolate(ends, (5, 2, 7), mode="trilinear", align_corners=True)[0].transpose(0, 1)
+        expected = torch.nn.functional.interpolate(ends, (5, 2, 7), mode="trilinear", align_corners=True)[
+            0
+        ].transpose(0, 1)
         torch.testing.assert_close(out[4 * pair : 4 * pair + 5, :3], expected)
     assert out[:, 3, 0, 0].tolist() == [1, 0, 0, 0, 1, 0, 0, 0, 1]
 
@@ -132,8 +150,17 @@ def test_interpolation_in_windows_of_a_pair(load):
     noise = gold_input("noise", (9, 3, 8, 8))
     pair = condition_on_key_frames(prompt(), prompt("negative"), pixel_vae(), images[:2])
     alone = comfy.sample.sample(
-        loaded.model, noise[:5], 1, 4.0, "dpmpp_2m", "normal", *pair[:2], pair[2]["samples"], disable_pbar=True, seed=7
-    )  # fmt: skip
+        loaded.model,
+        noise[:5],
+        1,
+        4.0,
+        "dpmpp_2m",
+        "normal",
+        *pair[:2],
+        pair[2]["samples"],
+        disable_pbar=True,
+        seed=7,
+    )
     one_step = sample(model, positive, negative, latent["samples"], steps=1)
     # At sigma 160 rounding is large, up to 9e-4; the shared frame is a mixture.
     torch.testing.assert_close(one_step[:4], alone[:4], atol=4e-3, rtol=0)
@@ -142,7 +169,9 @@ def test_interpolation_in_windows_of_a_pair(load):
 
 def upscale_inputs(frames, noise_level=250, first_frame=None, name="images"):
     images = gold_input(name, (frames, 4, 8, 3)).sigmoid()
-    positive, negative, latent = condition_on_low_resolution(prompt(), prompt("negative"), pixel_vae(), images, first_frame, noise_level)
+    positive, negative, latent = condition_on_low_resolution(
+        prompt(), prompt("negative"), pixel_vae(), images, first_frame, noise_level
+    )
     return positive, negative, latent["samples"]
 
 
@@ -151,7 +180,9 @@ def test_the_upscaling_is_told_video_first_frame_and_noise(load):
     first = gold_input("first frame", (1, 16, 32, 3)).sigmoid()
     positive, _, latent = upscale_inputs(3, 250, first)
     assert latent.shape == (3, 3, 16, 32)
-    conds = loaded.model.model.extra_conds(noise=latent, device=torch.device("cpu"), seed=17, **positive[0][1])
+    conds = loaded.model.model.extra_conds(
+        noise=latent, device=torch.device("cpu"), seed=17, **positive[0][1]
+    )
     assert conds["y"].cond.tolist() == [250]
     given = conds["c_concat"].cond
     torch.testing.assert_close(given[0], first[0].movedim(-1, 0) * 2 - 1)
@@ -184,7 +215,12 @@ def test_what_does_not_fit_is_refused(load):
 
 
 def test_windows_in_turn():
-    assert [list(w)[:: len(w) - 1] for w in windows_in_turn(29, 8, 1)] == [[0, 7], [7, 14], [14, 21], [21, 28]]
+    assert [list(w)[:: len(w) - 1] for w in windows_in_turn(29, 8, 1)] == [
+        [0, 7],
+        [7, 14],
+        [14, 21],
+        [21, 28],
+    ]
     assert windows_in_turn(10, 8, 1) == [range(0, 8), range(2, 10)]
     assert windows_in_turn(5, 8, 1) == [range(0, 5)]
     with pytest.raises(ValueError, match="overlap=8 must be at least 1 and less than length=8"):
@@ -192,7 +228,9 @@ def test_windows_in_turn():
 
 
 def test_windows_continue_from_the_last_frame_of_the_one_before(load):
-    """Five frames in windows of three, against each window sampled by itself with the frame before as its first frame."""
+    """Five frames in windows of three, against each window
+    sampled by itself with the frame before as its first frame.
+    """
     loaded, _ = load("sr1")
     positive, negative, latent = upscale_inputs(5)
     noise = gold_input("noise", tuple(latent.shape))
@@ -209,7 +247,8 @@ def test_windows_continue_from_the_last_frame_of_the_one_before(load):
             loaded.model, noise[rows], 4.0, sampler, sigmas, *conds, latent[rows], disable_pbar=True, seed=7
         )  # fmt: skip
 
-    # The low-resolution noise is drawn for the whole video, so the windows alone need noise level 0 to be comparable.
+    # The low-resolution noise is drawn for the whole video, so
+    # the windows alone need noise level 0 to be comparable.
     for given in (positive, negative):
         given[0][1]["zoetrope_noise_level"] = 0
     monkey = pytest.MonkeyPatch()
@@ -231,5 +270,14 @@ def test_in_turns_is_for_the_upscaling_only(load):
     latent = torch.zeros(5, 3, 8, 8)
     with pytest.raises(ValueError, match="is for Show-1's super-resolution 1"):
         comfy.sample.sample_custom(
-            loaded.model, latent, 4.0, sampler, torch.tensor([1.0, 0.0]), prompt(), prompt(), latent, disable_pbar=True, seed=7
-        )  # fmt: skip
+            loaded.model,
+            latent,
+            4.0,
+            sampler,
+            torch.tensor([1.0, 0.0]),
+            prompt(),
+            prompt(),
+            latent,
+            disable_pbar=True,
+            seed=7,
+        )

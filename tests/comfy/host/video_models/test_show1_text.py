@@ -18,8 +18,12 @@ TINY_T5 = {"d_model": 48, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 
 def clip_of(tokenizer, model):
     """Core's CLIP object with a small T5 and core's real tokenizer."""
     target = comfy.supported_models_base.ClipTarget(tokenizer, model)
-    clip = comfy.sd.CLIP(target, embedding_directory=[], model_options={"t5xxl_model_config": TINY_T5, "dtype": torch.float32})
-    clip.cond_stage_model.load_state_dict(gold_state_dict({k: v.shape for k, v in clip.cond_stage_model.state_dict().items()}))
+    clip = comfy.sd.CLIP(
+        target, embedding_directory=[], model_options={"t5xxl_model_config": TINY_T5, "dtype": torch.float32}
+    )
+    clip.cond_stage_model.load_state_dict(
+        gold_state_dict({k: v.shape for k, v in clip.cond_stage_model.state_dict().items()})
+    )
     return clip
 
 
@@ -29,17 +33,17 @@ def mochi():
 
 
 def test_a_prompt_becomes_77_states(mochi):
-    (states, _), = encode_text(mochi, "A burning Lamborghini driving on rainbow. ")
+    ((states, _),) = encode_text(mochi, "A burning Lamborghini driving on rainbow. ")
     assert states.shape == (1, 77, 48)
     assert states.isfinite().all()
-    lower, = encode_text(mochi, "a burning lamborghini driving on rainbow.")
+    (lower,) = encode_text(mochi, "a burning lamborghini driving on rainbow.")
     assert torch.equal(states, lower[0])
 
 
 def test_padding_does_not_change_the_text_but_is_seen(mochi):
     """T5's own states of the text alone, and states of the padding that are not zero."""
     text = "a cat"
-    (states, _), = encode_text(mochi, text)
+    ((states, _),) = encode_text(mochi, text)
     tokens = [token for token in mochi.tokenize(text)["t5xxl"][0] if token[0] != 0]
     alone = mochi.encode_from_tokens({"t5xxl": [tokens]})
     assert_same(states[:, : len(tokens)], alone)

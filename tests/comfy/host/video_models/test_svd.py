@@ -1,4 +1,6 @@
-"""Stable Video Diffusion and SV3D as MODEL: the reference's numbers through the loader, and what a graph has to bring."""
+"""Stable Video Diffusion and SV3D as MODEL: the reference's
+numbers through the loader, and what a graph has to bring.
+"""
 
 import comfy.model_detection
 import comfy.model_management
@@ -39,16 +41,16 @@ def encoders():
     return tuple(tiny_encoders().values())
 
 
-def picture(name="picture", height=60, width=70):
+def image(name="picture", height=60, width=70):
     return gold_input(name, (1, height, width, 3)).abs().clamp(max=1)
 
 
 def animated(encoders, frames=FRAMES, augmentation=0.02, seed=3):
-    return image_to_video(*encoders, picture(), WIDTH, HEIGHT, frames, 127, 6, augmentation, seed)
+    return image_to_video(*encoders, image(), WIDTH, HEIGHT, frames, 127, 6, augmentation, seed)
 
 
 def orbited(encoders, frames=FRAMES, name="sine"):
-    return orbit(*encoders, picture(), WIDTH, HEIGHT, frames, name, 10.0, 20.0, 3)
+    return orbit(*encoders, image(), WIDTH, HEIGHT, frames, name, 10.0, 20.0, 3)
 
 
 def sample(model, positive, negative, latent, cfg=2.5):
@@ -82,7 +84,9 @@ def test_forward_of_a_loaded_file_gives_the_numbers_of_the_reference(tmp_path, m
     monkeypatch.setattr(svd, "HEAD_CHANNELS", head_channels)
     state_dict = {svd.PREFIX + key if system == "svd" else key: value for key, value in state_dict.items()}
     # The golden vector is 24 wide; a file of that width is none of the published ones.
-    vector = next(key for key in state_dict if key.endswith(("label_emb.0.0.weight", "add_embedding.linear_1.weight")))
+    vector = next(
+        key for key in state_dict if key.endswith(("label_emb.0.0.weight", "add_embedding.linear_1.weight"))
+    )
     width = svd.VECTOR_WIDTHS["svd"]
     state_dict[vector] = torch.nn.functional.pad(state_dict[vector], (0, width - 24))
     save_file(state_dict, tmp_path / "golden.safetensors")
@@ -93,16 +97,22 @@ def test_forward_of_a_loaded_file_gives_the_numbers_of_the_reference(tmp_path, m
     else:
         x, out = (fold_frames(io[name].transpose(1, 2)) for name in ("x", "out"))
         t, context = io["t"].repeat_interleave(5), io["context"].repeat_interleave(5, 0)
-        y = torch.stack([timestep_embedding(ids, 8).flatten() for ids in io["added_time_ids"]]).repeat_interleave(5, 0)
+        y = torch.stack(
+            [timestep_embedding(ids, 8).flatten() for ids in io["added_time_ids"]]
+        ).repeat_interleave(5, 0)
     comfy.model_management.load_models_gpu([loaded.model])
     sigma = torch.exp(4 * t)  # the network is told a quarter of its logarithm
     s = sigma.view(-1, 1, 1, 1)
     noisy = x[:, :4] * (s**2 + 1).sqrt()  # core divides by this
     with torch.no_grad():
         denoised = loaded.model.model.apply_model(
-            noisy, sigma, c_concat=x[:, 4:], c_crossattn=context, y=torch.nn.functional.pad(y, (0, width - 24)),
+            noisy,
+            sigma,
+            c_concat=x[:, 4:],
+            c_crossattn=context,
+            y=torch.nn.functional.pad(y, (0, width - 24)),
             transformer_options={"cond_or_uncond": [0, 1]},
-        )  # fmt: skip
+        )
     found = (noisy / (s**2 + 1) - denoised) * (s**2 + 1).sqrt() / s
     assert_same(found, out)
 
@@ -127,14 +137,20 @@ def test_what_core_saves_loads_again(tmp_path, layout):
 def test_core_reads_the_same_settings_from_the_file(tiny):
     ours = tiny.model.model.model_config.unet_config | svd.TEMPORAL_SETTINGS
     core = comfy.model_detection.detect_unet_config(tiny_svd(), svd.PREFIX)
-    assert {key: (ours[key], value) for key, value in core.items() if key in ours and ours[key] != value} == {}
-    assert {"model_channels", "transformer_depth_output", "adm_in_channels", "video_kernel_size"} <= set(core) & set(ours)
+    assert {
+        key: (ours[key], value) for key, value in core.items() if key in ours and ours[key] != value
+    } == {}
+    assert {"model_channels", "transformer_depth_output", "adm_in_channels", "video_kernel_size"} <= set(
+        core
+    ) & set(ours)
 
 
 def test_what_was_found_is_told(tiny):
     assert "Stable Video Diffusion" in tiny.description
     assert "text encoder" not in tiny.description
-    with pytest.raises(ValueError, match=r"reads no text: an image tells it what to show.*Animate Image \(SVD\)"):
+    with pytest.raises(
+        ValueError, match=r"reads no text: an image tells it what to show.*Animate Image \(SVD\)"
+    ):
         tiny.clip.tokenize("a cat")
 
 
@@ -143,7 +159,9 @@ def test_the_network_gets_image_token_and_vector(tmp_path, encoders, layout):
     model = load(tmp_path, layout=layout).model
     conditioning = animated(encoders)
     call = inputs_of_network(model, conditioning)
-    vector = torch.cat([timestep_embedding(torch.tensor([value]), 256) for value in (6 - 1, 127, 0.02)], dim=1)
+    vector = torch.cat(
+        [timestep_embedding(torch.tensor([value]), 256) for value in (6 - 1, 127, 0.02)], dim=1
+    )
     torch.testing.assert_close(call["y"], vector.expand(FRAMES, -1))
     image = conditioning[0][0][1][CONCAT_LATENT]
     torch.testing.assert_close(call["x"][:, 4:], image.expand(FRAMES, -1, -1, -1))
@@ -159,8 +177,12 @@ def test_any_number_of_frames_is_sampled(tiny, encoders, frames):
 
 def test_core_s_own_conditioning_and_windows_work(tiny, encoders):
     """Core's windows hand one frame more to the network than its conditioning says."""
-    conditioning = SVD_img2vid_Conditioning().encode(encoders[0], picture(), encoders[1], WIDTH, HEIGHT, 7, 127, 6, 0.0)
-    (model,) = ContextWindowsManualNode.execute(tiny.model, 4, 1, "standard_static", 1, False, "pyramid", 0, False).args[:1]
+    conditioning = SVD_img2vid_Conditioning().encode(
+        encoders[0], image(), encoders[1], WIDTH, HEIGHT, 7, 127, 6, 0.0
+    )
+    (model,) = ContextWindowsManualNode.execute(
+        tiny.model, 4, 1, "standard_static", 1, False, "pyramid", 0, False
+    ).args[:1]
     out = sample(model, *conditioning)
     assert out.shape == (7, 4, HEIGHT // 8, WIDTH // 8)
     assert out.isfinite().all()
@@ -172,8 +194,13 @@ def test_sv3d_p_has_a_camera_for_every_frame(tmp_path, encoders):
     y = inputs_of_network(model, conditioning)["y"]
     values = conditioning[0][0][1]
     torch.testing.assert_close(y[:, :256], timestep_embedding(torch.tensor([1e-5]), 256).expand(FRAMES, -1))
-    polar, azimuth = (torch.deg2rad(torch.tensor(angles)) for angles in ([90 - e for e in values["elevation"]], values["azimuth"]))
-    torch.testing.assert_close(y[:, 256:], torch.cat((timestep_embedding(polar, 512), timestep_embedding(azimuth, 512)), dim=1))
+    polar, azimuth = (
+        torch.deg2rad(torch.tensor(angles))
+        for angles in ([90 - e for e in values["elevation"]], values["azimuth"])
+    )
+    torch.testing.assert_close(
+        y[:, 256:], torch.cat((timestep_embedding(polar, 512), timestep_embedding(azimuth, 512)), dim=1)
+    )
     assert (y.diff(dim=0).abs().amax(dim=1) > 0.01).all()
 
 
@@ -185,21 +212,28 @@ def test_sv3d_u_is_told_the_augmentation_alone(tmp_path, encoders):
 
 def test_core_s_own_orbit_works(tmp_path, encoders):
     model = load(tmp_path, system="sv3d_p").model
-    conditioning = SV3D_Conditioning.execute(encoders[0], picture(), encoders[1], WIDTH, HEIGHT, FRAMES, 5.0).args
+    conditioning = SV3D_Conditioning.execute(
+        encoders[0], image(), encoders[1], WIDTH, HEIGHT, FRAMES, 5.0
+    ).args
     assert sample(model, *conditioning).isfinite().all()
 
 
 def test_an_orbit_of_another_length_is_refused(tmp_path, encoders):
     model = load(tmp_path, system="sv3d_p").model
     positive, negative, _ = orbited(encoders, 7)
-    with pytest.raises(ValueError, match=r"the orbit has 7 views \(elevation\), the latent 5 frames; wire the LATENT output of Set Orbit"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"the orbit has 7 views \(elevation\), the latent 5 frames; wire the LATENT output of Set Orbit"
+        ),
+    ):
         sample(model, positive, negative, animated(encoders)[2])
 
 
 @pytest.mark.parametrize(("in_channels", "mask"), [(8, None), (9, [1, 0, 0, 0, 1])])
 def test_interpolation_knows_the_first_and_the_last_frame(tmp_path, encoders, in_channels, mask):
     model = load(tmp_path, in_channels=in_channels).model
-    conditioning = interpolation(*encoders, picture(), picture("end"), WIDTH, HEIGHT, FRAMES, 127, 6, 0.0, 0)
+    conditioning = interpolation(*encoders, image(), image("end"), WIDTH, HEIGHT, FRAMES, 127, 6, 0.0, 0)
     x = inputs_of_network(model, conditioning)["x"]
     assert [bool(frame.any()) for frame in x[:, 4:8]] == [True, False, False, False, True]
     assert (x[0, 4:8] - x[4, 4:8]).abs().max() > 0.01
@@ -230,7 +264,10 @@ def prompts_of(width):
 
 
 def test_a_prompt_in_place_of_an_image_is_refused(tiny, encoders):
-    with pytest.raises(ValueError, match=r"makes a video of an image and the positive conditioning has none: put Animate Image \(SVD\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"makes a video of an image and the positive conditioning has none: put Animate Image \(SVD\)",
+    ):
         sample(tiny.model, *prompts_of(1024), animated(encoders)[2])
 
 
@@ -241,7 +278,10 @@ def test_only_one_side_with_an_image_is_refused(tiny, encoders):
 
 
 def test_another_image_encoder_is_refused(tiny):
-    with pytest.raises(ValueError, match=r"CLIP ViT-H \(width 1024\), the positive conditioning has width 768: wire the CLIP_VISION"):
+    with pytest.raises(
+        ValueError,
+        match=r"CLIP ViT-H \(width 1024\), the positive conditioning has width 768: wire the CLIP_VISION",
+    ):
         sample(tiny.model, *animated(tuple(tiny_encoders(768).values())))
 
 
@@ -251,27 +291,40 @@ def test_the_text_of_another_encoder_is_refused(tiny):
 
 
 def test_frames_known_for_another_length_are_refused(tiny, encoders):
-    positive, negative, _ = interpolation(*encoders, picture(), picture("end"), WIDTH, HEIGHT, 7, 127, 6, 0.0, 0)
-    with pytest.raises(ValueError, match="was made for 7 frames of 4 channels, the latent has 5 of 4; wire the LATENT output"):
+    positive, negative, _ = interpolation(*encoders, image(), image("end"), WIDTH, HEIGHT, 7, 127, 6, 0.0, 0)
+    with pytest.raises(
+        ValueError, match="was made for 7 frames of 4 channels, the latent has 5 of 4; wire the LATENT output"
+    ):
         sample(tiny.model, positive, negative, animated(encoders)[2])
 
 
 @pytest.fixture(scope="module")
 def temporal_vae_tensors():
     """diffusers' temporal VAE at its full size, every tensor a single number."""
-    return {key: torch.full((1,), 0.01).half().expand(shape) for key, shape in manifest("diffusers_svd_xt_vae").items()}
+    return {
+        key: torch.full((1,), 0.01).half().expand(shape)
+        for key, shape in manifest("diffusers_svd_xt_vae").items()
+    }
 
 
 def test_the_temporal_decoder_of_diffusers_is_core_s_own(temporal_vae_tensors):
     vae = vae_from_tensors(temporal_vae_tensors, "vae.safetensors")
     assert type(vae.first_stage_model.decoder).__name__ == "VideoDecoder"
     state = vae.first_stage_model.state_dict()
-    published = {key.removeprefix("first_stage_model."): shape for key, shape in manifest("svd").items() if "first_stage_model." in key}
+    published = {
+        key.removeprefix("first_stage_model."): shape
+        for key, shape in manifest("svd").items()
+        if "first_stage_model." in key
+    }
     assert {key: tuple(value.shape) for key, value in state.items()} == published
-    assert float(state["decoder.conv_out.time_mix_conv.weight"].float().mean()) == pytest.approx(0.01, rel=0.01)
+    assert float(state["decoder.conv_out.time_mix_conv.weight"].float().mean()) == pytest.approx(
+        0.01, rel=0.01
+    )
 
 
-@pytest.mark.parametrize("key", ["decoder.mid_block.resnets.0.time_mixer.mix_factor", "decoder.time_conv_out.bias"])
+@pytest.mark.parametrize(
+    "key", ["decoder.mid_block.resnets.0.time_mixer.mix_factor", "decoder.time_conv_out.bias"]
+)
 def test_a_key_that_the_temporal_decoder_lacks_is_named(temporal_vae_tensors, key):
     tensors = {name: value for name, value in temporal_vae_tensors.items() if name != key}
     with pytest.raises(ValueError, match=f"'vae.safetensors': '{key}' is missing"):
@@ -280,5 +333,7 @@ def test_a_key_that_the_temporal_decoder_lacks_is_named(temporal_vae_tensors, ke
 
 def test_the_vae_of_sv3d_is_the_one_with_an_encoder():
     kept = {key: shape for key, shape in manifest("sv3d_u").items() if ".encoder." in key or "stage" in key}
-    vae = vae_from_tensors({key: torch.empty(1).half().expand(shape) for key, shape in kept.items()}, "sv3d_u.safetensors")
+    vae = vae_from_tensors(
+        {key: torch.empty(1).half().expand(shape) for key, shape in kept.items()}, "sv3d_u.safetensors"
+    )
     assert hasattr(vae.first_stage_model, "quant_conv")

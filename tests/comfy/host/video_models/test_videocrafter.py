@@ -1,4 +1,6 @@
-"""VideoCrafter and DynamiCrafter as MODEL: what reaches the network of prompts, images and frame rates, whole, split and in windows."""
+"""VideoCrafter and DynamiCrafter as MODEL: what reaches the network of prompts, images and frame rates,
+whole, split and in windows.
+"""
 
 import comfy.clip_model
 import comfy.clip_vision
@@ -44,7 +46,9 @@ def run(case, model=None, num_frames=FRAMES, conds=None, size=(8, 8), steps=2, *
     model = loaded(case).model if model is None else model
     noise = gold_input("noise", (num_frames, 4, *size))
     sigmas = ddim_sigmas(model, "uniform", steps)
-    return sample(model, reference_ddim(0.0), sigmas, *(conds or conds_for(case, num_frames, size)), noise, **kwargs)
+    return sample(
+        model, reference_ddim(0.0), sigmas, *(conds or conds_for(case, num_frames, size)), noise, **kwargs
+    )
 
 
 def record_calls(model):
@@ -53,7 +57,9 @@ def record_calls(model):
     network = model.model.diffusion_model
 
     def wrapper(executor, x, timesteps, context, y, control, options, **kwargs):
-        calls.append({"x": x.clone(), "chunks": list(options["cond_or_uncond"]), "context": context, **kwargs})
+        calls.append(
+            {"x": x.clone(), "chunks": list(options["cond_or_uncond"]), "context": context, **kwargs}
+        )
         return executor(x, timesteps, context, y, control, options, **kwargs)
 
     model.add_wrapper_with_key("diffusion_model", "test", wrapper)
@@ -90,11 +96,16 @@ def test_positive_and_negative_see_images_of_their_own(case):
     assert call["fps"].tolist() == [24.0] * 2 * FRAMES
 
 
-@pytest.mark.parametrize(("case", "fps"), [("videocrafter/t2v_512_v2_w64", 28.0), ("videocrafter/i2v_512_v1_w64", 8.0)])
+@pytest.mark.parametrize(
+    ("case", "fps"), [("videocrafter/t2v_512_v2_w64", 28.0), ("videocrafter/i2v_512_v1_w64", 8.0)]
+)
 def test_frame_rate_of_the_training_where_the_graph_gives_none(case, fps):
     model = loaded(case).model
     calls = record_calls(model)
-    conds = [(words, {key: value for key, value in extra.items() if key != FPS}) for words, extra in conds_for(case)]
+    conds = [
+        (words, {key: value for key, value in extra.items() if key != FPS})
+        for words, extra in conds_for(case)
+    ]
     run(case, model, conds=conds)
     assert calls[0]["fps"].tolist() == [fps] * 2 * FRAMES
 
@@ -123,7 +134,9 @@ def test_networks_without_numbered_frames_take_any_number(case, frames):
 @pytest.mark.parametrize("case", ["dynamicrafter/dc_1024_w64", "videocrafter/i2v_512_v1_w64"])
 def test_every_window_gets_the_image_latents_of_its_frames_and_all_image_tokens(case):
     model = loaded(case).model
-    model = apply_context_windows(model, ContextSettings(context_length=4, context_overlap=2, context_schedule="standard_static"))
+    model = apply_context_windows(
+        model, ContextSettings(context_length=4, context_overlap=2, context_schedule="standard_static")
+    )
     calls = record_calls(model)
     frames = 7
     positive, negative = conds_for(case, frames)
@@ -137,7 +150,10 @@ def test_every_window_gets_the_image_latents_of_its_frames_and_all_image_tokens(
         for chunk in call["x"].chunk(len(call["chunks"])):
             assert len(chunk) == 4
             if case.startswith("dynamicrafter"):
-                found = [[bool(torch.allclose(frame, other * LATENT_SCALE)) for other in latents].index(True) for frame in chunk[:, 4:]]
+                found = [
+                    [bool(torch.allclose(frame, other * LATENT_SCALE)) for other in latents].index(True)
+                    for frame in chunk[:, 4:]
+                ]
                 windows.append(tuple(found))
     if windows:
         wanted = create_context_windows("standard_static", frames, 4, 2)
@@ -148,7 +164,9 @@ def test_every_window_gets_the_image_latents_of_its_frames_and_all_image_tokens(
 def test_one_window_is_no_window():
     case = "dynamicrafter/dc_1024_w64"
     model = loaded(case).model
-    windowed = apply_context_windows(model, ContextSettings(context_length=4, context_overlap=1, context_schedule="standard_static"))
+    windowed = apply_context_windows(
+        model, ContextSettings(context_length=4, context_overlap=1, context_schedule="standard_static")
+    )
     assert torch.equal(run(case, windowed), run(case, model))
 
 
@@ -180,7 +198,10 @@ def test_tokens_of_a_video_are_not_repeated_for_its_frames():
 
 def test_kind_of_sampling():
     kinds = {case: type(loaded(case).model.model.model_sampling).__mro__ for case in ALL}
-    assert [case for case, mro in kinds.items() if ScaledEps in mro] == ["videocrafter/t2v_512_v2_w64", "videocrafter/i2v_512_v1_w64"]
+    assert [case for case, mro in kinds.items() if ScaledEps in mro] == [
+        "videocrafter/t2v_512_v2_w64",
+        "videocrafter/i2v_512_v1_w64",
+    ]
     assert [case for case, mro in kinds.items() if ScaledV in mro] == ["dynamicrafter/dc_1024_w64"]
 
 
@@ -196,9 +217,13 @@ def test_a_file_that_lost_its_scale_says_so_and_can_be_given_one():
     del tensors["scale_arr"]
     found = load(tensors)
     assert "no scale_arr" in found.description
-    assert (run("dynamicrafter/dc_1024_w64", found.model) - run("dynamicrafter/dc_1024_w64", complete)).abs().max() > 0.1
+    assert (
+        run("dynamicrafter/dc_1024_w64", found.model) - run("dynamicrafter/dc_1024_w64", complete)
+    ).abs().max() > 0.1
     given = with_noise_scale(found.model, 0.3)
-    torch.testing.assert_close(run("dynamicrafter/dc_1024_w64", given), run("dynamicrafter/dc_1024_w64", complete))
+    torch.testing.assert_close(
+        run("dynamicrafter/dc_1024_w64", given), run("dynamicrafter/dc_1024_w64", complete)
+    )
     assert float(found.model.get_model_object("model_sampling").schedule.s[-1]) == pytest.approx(0.7)
 
 
@@ -219,7 +244,9 @@ def without(case, key, which=(0, 1)):
 @pytest.mark.parametrize("case", IMAGE_MODELS)
 @pytest.mark.parametrize(("which", "prompt"), [((0, 1), ""), ((0,), "positive"), ((1,), "negative")])
 def test_a_missing_image_says_which_prompt_lacks_it(case, which, prompt):
-    with pytest.raises(ValueError, match=f"the {prompt}.*conditioning has none.*image-to-video conditioning node"):
+    with pytest.raises(
+        ValueError, match=f"the {prompt}.*conditioning has none.*image-to-video conditioning node"
+    ):
         run(case, conds=without(case, HIDDEN_STATE, which))
 
 
@@ -232,7 +259,10 @@ def test_missing_image_latents_are_named():
 @pytest.mark.parametrize(("frames", "size"), [(4, (8, 16)), (3, (8, 8))])
 def test_image_latents_of_another_size_or_length_are_named(frames, size):
     case = "dynamicrafter/dc_1024_w64"
-    message = rf"made for {frames} frames of {size[1] * 8} x {size[0] * 8}, the latent has 4 of 64 x 64; wire the LATENT output"
+    message = (
+        rf"made for {frames} frames of {size[1] * 8} x {size[0] * 8}, the latent has 4 of 64 x 64; wire the"
+        r" LATENT output"
+    )
     with pytest.raises(ValueError, match=message):
         run(case, conds=conds_for(case, frames, size))
 
@@ -266,7 +296,9 @@ def test_a_damaged_image_projector_is_named(damage):
 
 
 def test_a_file_without_its_image_projector_is_refused():
-    with pytest.raises(ValueError, match="'model.safetensors' lacks 'image_proj_model.latents'.*use the whole published file"):
+    with pytest.raises(
+        ValueError, match="'model.safetensors' lacks 'image_proj_model.latents'.*use the whole published file"
+    ):
         load(tensors_of_file("dynamicrafter/dc_256_w64"))
 
 
@@ -275,10 +307,18 @@ def test_previews_and_lora_keys_are_those_of_core():
 
     model = loaded("dynamicrafter/dc_1024_w64").model
     keys = comfy.lora.model_lora_keys_unet(model.model, {})
-    for name in ("input_blocks_1_1_transformer_blocks_0_attn2_to_k_ip", "init_attn_0_proj_in", "fps_embedding_0"):
+    for name in (
+        "input_blocks_1_1_transformer_blocks_0_attn2_to_k_ip",
+        "init_attn_0_proj_in",
+        "fps_embedding_0",
+    ):
         assert keys[f"lora_unet_{name}"].startswith("diffusion_model.")
     seen = []
-    run("dynamicrafter/dc_1024_w64", model, callback=lambda step, x0, x, total: seen.append((step, tuple(x0.shape))))
+    run(
+        "dynamicrafter/dc_1024_w64",
+        model,
+        callback=lambda step, x0, x, total: seen.append((step, tuple(x0.shape))),
+    )
     assert seen == [(0, (4, 4, 8, 8)), (1, (4, 4, 8, 8))]
 
 
@@ -286,37 +326,67 @@ VISION = "embedder.model.visual."
 
 
 def test_the_published_image_encoder_has_exactly_core_s_keys():
-    tensors = hollow({key: shape for key, shape in manifest("dynamicrafter_512").items() if key.startswith(VISION)})
+    tensors = hollow(
+        {key: shape for key, shape in manifest("dynamicrafter_512").items() if key.startswith(VISION)}
+    )
     converted = comfy.clip_vision.convert_to_transformers(tensors, VISION)
-    sizes = TINY_VISION | {"hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16, "intermediate_size": 5120,
-                           "projection_dim": 1024, "image_size": 224}  # fmt: skip
-    core = comfy.clip_model.CLIPVisionModelProjection(sizes, torch.float32, "meta", comfy.ops.disable_weight_init)
-    assert {key: value.shape for key, value in converted.items()} == {key: value.shape for key, value in core.state_dict().items()}
+    sizes = TINY_VISION | {
+        "hidden_size": 1280,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 16,
+        "intermediate_size": 5120,
+        "projection_dim": 1024,
+        "image_size": 224,
+    }
+    core = comfy.clip_model.CLIPVisionModelProjection(
+        sizes, torch.float32, "meta", comfy.ops.disable_weight_init
+    )
+    assert {key: value.shape for key, value in converted.items()} == {
+        key: value.shape for key, value in core.state_dict().items()
+    }
 
 
 def open_clip_view(weights, pixels):
-    """OpenCLIP's image transformer without its last norm, which is what the networks were trained on; pixels are normalised."""
+    """OpenCLIP's image transformer without its last norm, which
+    is what the networks were trained on; pixels are normalised.
+    """
+
     def w(name):
         return weights[VISION + name]
 
     width, heads = CLIP_WIDTH, 4
     patches = torch.nn.functional.conv2d(pixels, w("conv1.weight"), stride=14).flatten(2).transpose(1, 2)
-    x = torch.cat([w("class_embedding").expand(len(pixels), 1, -1), patches], dim=1) + w("positional_embedding")
+    x = torch.cat([w("class_embedding").expand(len(pixels), 1, -1), patches], dim=1) + w(
+        "positional_embedding"
+    )
     x = torch.nn.functional.layer_norm(x, (width,), w("ln_pre.weight"), w("ln_pre.bias"))
     for layer in ("transformer.resblocks.0.", "transformer.resblocks.1."):
         y = torch.nn.functional.layer_norm(x, (width,), w(layer + "ln_1.weight"), w(layer + "ln_1.bias"))
-        q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in torch.nn.functional.linear(
-            y, w(layer + "attn.in_proj_weight"), w(layer + "attn.in_proj_bias")).chunk(3, dim=-1))  # fmt: skip
+        q, k, v = (
+            part.unflatten(-1, (heads, -1)).transpose(1, 2)
+            for part in torch.nn.functional.linear(
+                y, w(layer + "attn.in_proj_weight"), w(layer + "attn.in_proj_bias")
+            ).chunk(3, dim=-1)
+        )
         y = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        x = x + torch.nn.functional.linear(y, w(layer + "attn.out_proj.weight"), w(layer + "attn.out_proj.bias"))
+        x = x + torch.nn.functional.linear(
+            y, w(layer + "attn.out_proj.weight"), w(layer + "attn.out_proj.bias")
+        )
         y = torch.nn.functional.layer_norm(x, (width,), w(layer + "ln_2.weight"), w(layer + "ln_2.bias"))
-        y = torch.nn.functional.gelu(torch.nn.functional.linear(y, w(layer + "mlp.c_fc.weight"), w(layer + "mlp.c_fc.bias")))
+        y = torch.nn.functional.gelu(
+            torch.nn.functional.linear(y, w(layer + "mlp.c_fc.weight"), w(layer + "mlp.c_fc.bias"))
+        )
         x = x + torch.nn.functional.linear(y, w(layer + "mlp.c_proj.weight"), w(layer + "mlp.c_proj.bias"))
     return x
 
 
 def test_core_s_view_of_an_image_is_that_of_the_reference_s_encoder():
-    shapes = {"class_embedding": (40,), "positional_embedding": (5, 40), "conv1.weight": (40, 3, 14, 14), "proj": (40, 24)}
+    shapes = {
+        "class_embedding": (40,),
+        "positional_embedding": (5, 40),
+        "conv1.weight": (40, 3, 14, 14),
+        "proj": (40, 24),
+    }
     for norm in ("ln_pre", "ln_post"):
         shapes |= {f"{norm}.weight": (40,), f"{norm}.bias": (40,)}
     for layer in ("transformer.resblocks.0.", "transformer.resblocks.1."):
@@ -327,7 +397,9 @@ def test_core_s_view_of_an_image_is_that_of_the_reference_s_encoder():
     weights = gold_state_dict({VISION + key: shape for key, shape in shapes.items()})
     clip_vision = comfy.clip_vision.ClipVisionModel(TINY_VISION)
     clip_vision.model.float()
-    missing, unexpected = clip_vision.load_sd(comfy.clip_vision.convert_to_transformers(dict(weights), VISION))
+    missing, unexpected = clip_vision.load_sd(
+        comfy.clip_vision.convert_to_transformers(dict(weights), VISION)
+    )
     assert (list(missing), list(unexpected)) == ([], [])
     image = (torch.rand(1, 28, 28, 3) * 255).round() / 255
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (

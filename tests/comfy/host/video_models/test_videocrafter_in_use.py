@@ -1,4 +1,6 @@
-"""VideoCrafter and DynamiCrafter among core's own features: ControlNet, LoRA, little memory, half precision."""
+"""VideoCrafter and DynamiCrafter among core's own features:
+ControlNet, LoRA, little memory, half precision.
+"""
 
 import comfy.cldm.cldm
 import comfy.cli_args
@@ -8,7 +10,16 @@ import comfy.ops
 import comfy.sd
 import pytest
 import torch
-from zoetrope.tests.comfy.host.context_rig import CPU, H, W, evaluate, hint_images, seed_weights, windowed, with_control
+from zoetrope.tests.comfy.host.context_rig import (
+    CPU,
+    H,
+    W,
+    evaluate,
+    hint_images,
+    seed_weights,
+    windowed,
+    with_control,
+)
 from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import (
     IMAGE_MODELS,
     conds_for,
@@ -37,13 +48,27 @@ def noise_of(frames=FRAMES):
 
 def controlnet(model):
     """A ControlNet of the kind made for SD2.x, as narrow as the model; it sees the noisy latents alone."""
-    known = ("model_channels", "channel_mult", "num_res_blocks", "transformer_depth", "transformer_depth_middle", "context_dim",
-             "num_head_channels")  # fmt: skip
+    known = (
+        "model_channels",
+        "channel_mult",
+        "num_res_blocks",
+        "transformer_depth",
+        "transformer_depth_middle",
+        "context_dim",
+        "num_head_channels",
+    )
     config = {key: model.model.model_config.unet_config[key] for key in known}
     network = comfy.cldm.cldm.ControlNet(
-        **config, in_channels=4, image_size=8, hint_channels=3, num_heads=-1, use_spatial_transformer=True, use_linear_in_transformer=True,
-        legacy=False, operations=comfy.ops.disable_weight_init,
-    )  # fmt: skip
+        **config,
+        in_channels=4,
+        image_size=8,
+        hint_channels=3,
+        num_heads=-1,
+        use_spatial_transformer=True,
+        use_linear_in_transformer=True,
+        legacy=False,
+        operations=comfy.ops.disable_weight_init,
+    )
     return comfy.controlnet.ControlNet(seed_weights(network), load_device=CPU)
 
 
@@ -76,7 +101,9 @@ def test_controlnet_in_windows_without_overlap_is_that_of_separate_videos(case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_weights_that_stay_outside_give_the_same(case):
-    """Low-VRAM mode: core casts every layer's weights when it runs; tables, tokens and scales of our own layers come along."""
+    """Low-VRAM mode: core casts every layer's weights when it
+    runs; tables, tokens and scales of our own layers come along.
+    """
     model = loaded(case)
     expected = evaluate(model, noise_of(), *both(case))
     model.unpatch_model(CPU)

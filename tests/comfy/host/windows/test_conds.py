@@ -21,7 +21,9 @@ def cut(value, axis=0, key="thing", x_in=None, **cond):
     return result["model_conds"][key].cond if value is not None else result
 
 
-@pytest.mark.parametrize("kind", [comfy.conds.CONDRegular, comfy.conds.CONDNoiseShape, comfy.conds.CONDCrossAttn])
+@pytest.mark.parametrize(
+    "kind", [comfy.conds.CONDRegular, comfy.conds.CONDNoiseShape, comfy.conds.CONDCrossAttn]
+)
 def test_rows_are_those_of_the_frames_and_short_batches_repeat(kind):
     for rows, expected in ((F, FRAMES), (3, [2, 0, 0]), (1, [0]), (F + 4, FRAMES)):
         value = torch.randn(rows, 3, 2)
@@ -89,7 +91,9 @@ def test_areas_of_video_latents_move_into_the_window():
 
 def test_what_is_given_stays_as_it_is():
     value = comfy.conds.CONDRegular(torch.randn(F, 3))
-    conds = [{"model_conds": {"thing": value}, "uuid": uuid.uuid4(), "mask": torch.rand(F, 8, 5), "strength": 0.5}]
+    conds = [
+        {"model_conds": {"thing": value}, "uuid": uuid.uuid4(), "mask": torch.rand(F, 8, 5), "strength": 0.5}
+    ]
     before = {**conds[0]}
     result = window_conds(conds, IndexListContextWindow(FRAMES, 0, F), torch.zeros(F, 4, 8, 5))
     assert conds[0] == before

@@ -1,4 +1,5 @@
-"""ControlNets in context windows: every frame gets its own hint, and the user's control objects stay as they are.
+"""ControlNets in context windows: every frame gets its
+own hint, and the user's control objects stay as they are.
 
 The frames of the plain tiny model do not see each other, so the same graph without windows is the oracle.
 """
@@ -47,7 +48,10 @@ def test_hints_are_those_of_the_frames(model, hints, windows_per_batch):
     noise = seeded(F, 4, H, W)
     conds = both(controlnet(hint_images(hints)))
     expected = evaluate(model, noise, *conds, sampler=two_steps)
-    assert_same(evaluate(windowed(model, windows_per_batch=windows_per_batch), noise, *conds, sampler=two_steps), expected)
+    assert_same(
+        evaluate(windowed(model, windows_per_batch=windows_per_batch), noise, *conds, sampler=two_steps),
+        expected,
+    )
     plain = evaluate(model, noise, prompt(F), prompt(seed=3), sampler=two_steps)
     assert (expected - plain).abs().max() > 1e-2 * expected.std()  # the ControlNet does something
 
@@ -57,13 +61,17 @@ def test_hints_follow_every_schedule(model, schedule):
     noise = seeded(F, 4, H, W)
     conds = both(controlnet(hint_images(F)))
     windows = windowed(model, context_schedule=schedule, context_stride=2)
-    assert_same(evaluate(windows, noise, *conds, sampler=two_steps), evaluate(model, noise, *conds, sampler=two_steps))
+    assert_same(
+        evaluate(windows, noise, *conds, sampler=two_steps), evaluate(model, noise, *conds, sampler=two_steps)
+    )
 
 
 @pytest.mark.parametrize("windows_per_batch", [0, 1])
 def test_chained_controls_have_their_own_hints(model, windows_per_batch):
     control = controlnet(hint_images(F))
-    control.set_previous_controlnet(t2i_adapter(hint_images(3, seed=10)).set_previous_controlnet(controlnet(hint_images(1), seed=6)))
+    control.set_previous_controlnet(
+        t2i_adapter(hint_images(3, seed=10)).set_previous_controlnet(controlnet(hint_images(1), seed=6))
+    )
     noise = seeded(F, 4, H, W)
     expected = evaluate(model, noise, *both(control), sampler=two_steps)
     windows = windowed(model, windows_per_batch=windows_per_batch)
@@ -71,8 +79,15 @@ def test_chained_controls_have_their_own_hints(model, windows_per_batch):
 
 
 def test_control_lora_gets_the_hints_of_the_frames(model):
-    weights = {name: value for name, value in controlnet().control_model.state_dict().items() if "zero_conv" in name or "hint" in name}
-    weights |= {"middle_block_out.0.weight": seeded(128, 128, 1, 1) * 0.05, "middle_block_out.0.bias": seeded(128)}
+    weights = {
+        name: value
+        for name, value in controlnet().control_model.state_dict().items()
+        if "zero_conv" in name or "hint" in name
+    }
+    weights |= {
+        "middle_block_out.0.weight": seeded(128, 128, 1, 1) * 0.05,
+        "middle_block_out.0.bias": seeded(128),
+    }
     control = comfy.controlnet.ControlLora(weights).set_cond_hint(hint_images(F), 0.7)
     noise = seeded(F, 4, H, W)
     conds = with_control(prompt(F), control), prompt(seed=3)
@@ -85,13 +100,19 @@ def test_a_control_that_acts_for_a_part_of_the_schedule(model):
     noise = seeded(F, 4, H, W)
     for sigmas in ((14.0, 0.0), (0.3, 0.0)):
         conds = both(control)
-        assert_same(evaluate(windowed(model), noise, *conds, sigmas=sigmas), evaluate(model, noise, *conds, sigmas=sigmas))
+        assert_same(
+            evaluate(windowed(model), noise, *conds, sigmas=sigmas),
+            evaluate(model, noise, *conds, sigmas=sigmas),
+        )
 
 
 def test_areas_have_their_part_of_the_hints(model):
     noise = seeded(F, 4, H, W)
     control = controlnet(hint_images(F))
-    conds = [*with_control(prompt(F), control, area=(4, 3, 2, 1)), *with_control(prompt(seed=4), control)], prompt(seed=3)
+    conds = (
+        [*with_control(prompt(F), control, area=(4, 3, 2, 1)), *with_control(prompt(seed=4), control)],
+        prompt(seed=3),
+    )
     assert_same(evaluate(windowed(model), noise, *conds), evaluate(model, noise, *conds))
 
 
@@ -103,7 +124,9 @@ def test_masks_of_inpainting_controlnets_are_those_of_the_frames(model):
         return control.set_cond_hint(hint_images(F), 0.7, extra_concat=[seeded(F, 1, H * 8, W * 8, seed=12)])
 
     noise = seeded(F, 4, H, W)
-    assert_same(evaluate(windowed(model), noise, *both(inpainting())), evaluate(model, noise, *both(inpainting())))
+    assert_same(
+        evaluate(windowed(model), noise, *both(inpainting())), evaluate(model, noise, *both(inpainting()))
+    )
 
 
 def test_hints_are_prepared_once_for_each_frame(model):
@@ -115,8 +138,11 @@ def test_hints_are_prepared_once_for_each_frame(model):
 
     control = controlnet(hint_images(F), preprocess_image=prepare)
     noise = seeded(F, 4, H, W)
-    evaluate(windowed(model, windows_per_batch=1, context_overlap=0), noise, *both(control), sampler=two_steps)
-    # two rows each for the positive and the negative cond of windows of 3, 3 and 3 frames: the first evaluation only
+    evaluate(
+        windowed(model, windows_per_batch=1, context_overlap=0), noise, *both(control), sampler=two_steps
+    )
+    # two rows each for the positive and the negative cond of
+    # windows of 3, 3 and 3 frames: the first evaluation only
     assert prepared == [6, 6, 6]
 
 
@@ -167,7 +193,9 @@ def fail_in_forward(*_):
 
 
 class FrameControl(comfy.controlnet.ControlNet):
-    """A control class of another pack with the protocol of Advanced-ControlNet: told the frames, it picks its hints itself."""
+    """A control class of another pack with the protocol of
+    Advanced-ControlNet: told the frames, it picks its hints itself.
+    """
 
     def __init__(self, control, told):
         super().__init__(control.control_model, load_device=control.load_device)

@@ -34,8 +34,8 @@ from zoetrope.tests.rounding import NETWORK, assert_same
 
 WINDOWS = [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
 PYRAMID = [[1.0, 2.0, 1.0]] * 3
-# Standard deviations that the steps cost which EasyCache leaves out: 0.44 here. Frames that get what was computed for others would be
-# off by more than 3.
+# Standard deviations that the steps cost which EasyCache leaves out: 0.44 here. Frames that get what was
+# computed for others would be off by more than 3.
 EASY_CACHE = 1.0
 
 
@@ -58,7 +58,8 @@ def test_one_window_is_no_windows_bit_for_bit(model):
 def test_each_window_has_the_prompts_of_its_frames(model, windows_per_batch, cfg):
     noise, positive, negative = seeded(F, 4, H, W), prompt(F), prompt(2, seed=3)
     expected = [
-        evaluate(model, noise[w], [[positive[0][0][w], {}]], [[negative[0][0][[i % 2 for i in w]], {}]], cfg) for w in WINDOWS
+        evaluate(model, noise[w], [[positive[0][0][w], {}]], [[negative[0][0][[i % 2 for i in w]], {}]], cfg)
+        for w in WINDOWS
     ]
     result = evaluate(windowed(model, windows_per_batch=windows_per_batch), noise, positive, negative, cfg)
     assert_same(result, fuse(WINDOWS, expected, noise, PYRAMID))
@@ -66,7 +67,8 @@ def test_each_window_has_the_prompts_of_its_frames(model, windows_per_batch, cfg
 
 @pytest.fixture
 def calls_of(model):
-    """A function that makes a windowed MODEL and a list of the network's calls: (images, transformer_options).
+    """A function that makes a windowed MODEL and a list of the network's calls: (images,
+    transformer_options).
 
     Context Windows does not see a hook on the network, as it would see a wrapper.
     """
@@ -95,7 +97,9 @@ def test_windows_share_calls_up_to_the_number_asked_for(calls_of):
         for size, options in calls:
             kinds, window = options["cond_or_uncond"], options["context_window"]
             assert sorted(kinds) == [0] * (size // 6) + [1] * (size // 6)
-            frames = [frame for one in getattr(window, "windows", [window] * len(kinds)) for frame in one.index_list]
+            frames = [
+                frame for one in getattr(window, "windows", [window] * len(kinds)) for frame in one.index_list
+            ]
             assert len(frames) == size
     assert calls[-1][1]["context_window"].index_list == WINDOWS[2]
 
@@ -104,7 +108,9 @@ def test_windows_of_different_length_work(model):
     noise, positive = seeded(F, 4, H, W), prompt(F)
     windows = [[0, 1, 2], [3, 4, 5, 6]]
     expected = [evaluate(model, noise[w], [[positive[0][0][w], {}]], prompt(seed=3)) for w in windows]
-    result = evaluate(windowed(model, context_length=4, context_schedule="batched"), noise, positive, prompt(seed=3))
+    result = evaluate(
+        windowed(model, context_length=4, context_schedule="batched"), noise, positive, prompt(seed=3)
+    )
     assert_same(result, torch.cat(expected))
 
 
@@ -133,7 +139,9 @@ def test_frames_may_have_different_noise_levels(model):
 
         return sampler
 
-    expected = [evaluate(model, noise[w], [[positive[0][0][w], {}]], prompt(seed=3), sampler=at(w)) for w in WINDOWS]
+    expected = [
+        evaluate(model, noise[w], [[positive[0][0][w], {}]], prompt(seed=3), sampler=at(w)) for w in WINDOWS
+    ]
     result = evaluate(windowed(model), noise, positive, prompt(seed=3), sampler=at(slice(None)))
     assert_same(result, fuse(WINDOWS, expected, noise, PYRAMID))
 
@@ -150,7 +158,9 @@ def test_noise_mask_keeps_its_frames(model):
         assert torch.allclose(result[frame], latents[frame], atol=1e-4) == (frame in (2, 5))
 
 
-@pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "heun", "dpmpp_2m_sde", "uni_pc", "euler_cfg_pp"])
+@pytest.mark.parametrize(
+    "sampler", ["euler", "euler_ancestral", "heun", "dpmpp_2m_sde", "uni_pc", "euler_cfg_pp"]
+)
 @pytest.mark.parametrize("schedule", ["standard_uniform", "looped_uniform"])
 def test_frames_that_do_not_see_each_other_come_out_as_without_windows(model, sampler, schedule):
     noise = seeded(F, 4, H, W)
@@ -163,8 +173,19 @@ def test_frames_that_do_not_see_each_other_come_out_as_without_windows(model, sa
 def test_uniform_windows_move_with_the_step_and_stay_within_it(calls_of):
     counting, calls = calls_of(context_schedule="standard_uniform", windows_per_batch=1)
     noise = seeded(F, 4, H, W)
-    comfy.sample.sample(counting, noise, 3, 4.0, "heun", "normal", prompt(F), prompt(seed=3), torch.zeros_like(noise),
-                        seed=13, disable_pbar=True)  # fmt: skip
+    comfy.sample.sample(
+        counting,
+        noise,
+        3,
+        4.0,
+        "heun",
+        "normal",
+        prompt(F),
+        prompt(seed=3),
+        torch.zeros_like(noise),
+        seed=13,
+        disable_pbar=True,
+    )
     starts = [options["context_window"].index_list[0] for _, options in calls]
     # heun: the second evaluation of a step is at the noise level of the next one; the last step has one
     assert starts == [0, 2, 4] + [0, 1, 2, 4] * 2 + [0, 2, 4] * 2
@@ -174,7 +195,9 @@ def test_several_videos_in_a_batch_get_their_own_windows(model):
     noise, positive = seeded(2 * F, 4, H, W), prompt(F)
     one = windowed(model, noise_type="freenoise")
     expected = [evaluate(one, part, positive, prompt(seed=3)) for part in noise.split(F)]
-    result = evaluate(windowed(model, noise_type="freenoise", frames_per_video=F), noise, positive, prompt(seed=3))
+    result = evaluate(
+        windowed(model, noise_type="freenoise", frames_per_video=F), noise, positive, prompt(seed=3)
+    )
     assert_same(result, torch.cat(expected))
 
 
@@ -217,13 +240,19 @@ def test_cores_own_windows_before_or_behind_ours_are_replaced_or_replace(model):
     from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 
     def core(model):
-        return ContextWindowsManualNode.execute(model, 3, 1, "standard_static", 1, False, "pyramid", 0, True).result[0]
+        return ContextWindowsManualNode.execute(
+            model, 3, 1, "standard_static", 1, False, "pyramid", 0, True
+        ).result[0]
 
     noise = seeded(F, 4, H, W)
     ours = evaluate(windowed(model, noise_type="freenoise"), noise, prompt(F), prompt())
-    assert torch.equal(evaluate(windowed(core(model), noise_type="freenoise"), noise, prompt(F), prompt()), ours)
+    assert torch.equal(
+        evaluate(windowed(core(model), noise_type="freenoise"), noise, prompt(F), prompt()), ours
+    )
     theirs = evaluate(core(model), noise.clone(), prompt(F), prompt())
-    assert torch.equal(evaluate(core(windowed(model, noise_type="freenoise")), noise.clone(), prompt(F), prompt()), theirs)
+    assert torch.equal(
+        evaluate(core(windowed(model, noise_type="freenoise")), noise.clone(), prompt(F), prompt()), theirs
+    )
 
 
 def test_memory_is_estimated_for_one_window(model):
@@ -248,7 +277,9 @@ def test_other_codes_wrapper_of_the_conds_sees_one_window_at_a_time(model):
     seen = []
 
     def record(executor, model, conds, x_in, timestep, model_options):
-        seen.append((len(conds), x_in.clone(), model_options["transformer_options"]["context_window"].index_list))
+        seen.append(
+            (len(conds), x_in.clone(), model_options["transformer_options"]["context_window"].index_list)
+        )
         return executor(model, conds, x_in, timestep, model_options)
 
     recording = windowed(model)
@@ -264,8 +295,19 @@ def test_other_codes_wrapper_of_the_conds_sees_one_window_at_a_time(model):
 def test_an_identity_belongs_to_one_cond_of_one_window_at_every_step(calls_of):
     recording, calls = calls_of(windows_per_batch=2)
     noise = seeded(F, 4, H, W)
-    comfy.sample.sample(recording, noise, 2, 4.0, "euler", "normal", prompt(F), prompt(seed=3), torch.zeros_like(noise),
-                        seed=13, disable_pbar=True)  # fmt: skip
+    comfy.sample.sample(
+        recording,
+        noise,
+        2,
+        4.0,
+        "euler",
+        "normal",
+        prompt(F),
+        prompt(seed=3),
+        torch.zeros_like(noise),
+        seed=13,
+        disable_pbar=True,
+    )
     identities = [tuple(options["uuids"]) for _, options in calls]
     assert identities[:2] == identities[2:]
     assert len({identity for call in identities[:2] for identity in call}) == 6
@@ -283,9 +325,13 @@ def gligen(model):
     """A tiny GLIGEN with a layer for each transformer of the MODEL's UNet, in the order in which they run."""
     unet = model.model.diffusion_model
     blocks = [*unet.input_blocks, unet.middle_block, *unet.output_blocks]
-    widths = [layer.in_channels for block in blocks for layer in block if isinstance(layer, SpatialTransformer)]
+    widths = [
+        layer.in_channels for block in blocks for layer in block if isinstance(layer, SpatialTransformer)
+    ]
     layers = [comfy.gligen.GatedSelfAttentionDense(width, 48, 2, width // 2) for width in widths]
-    network = seed_weights(comfy.gligen.Gligen(layers, comfy.gligen.PositionNet(48, 48), 48).to(PRECISE), scale=0.3)
+    network = seed_weights(
+        comfy.gligen.Gligen(layers, comfy.gligen.PositionNet(48, 48), 48).to(PRECISE), scale=0.3
+    )
     return comfy.model_patcher.CoreModelPatcher(network, load_device=CPU, offload_device=CPU)
 
 
@@ -312,7 +358,13 @@ def test_easy_cache_of_core_keeps_windows_apart(model):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"context_overlap": 16}, "context_overlap=16 must be smaller than context_length=16; lower the overlap or raise the length"),
+        (
+            {"context_overlap": 16},
+            (
+                "context_overlap=16 must be smaller than context_length=16; lower the overlap or raise the"
+                " length"
+            ),
+        ),
         ({"context_length": 0}, "context_length=0 must be at least 1"),
         ({"context_stride": 0}, "context_stride=0 must be at least 1"),
         ({"context_schedule": "pendulum"}, "context_schedule='pendulum' must be one of"),
@@ -332,7 +384,11 @@ def test_settings_that_make_no_sense_are_refused(settings, words):
     ("settings", "shape", "words"),
     [
         ({"frame_axis": "time"}, (F, 4, H, W), "frame_axis=time needs video latents of 5 dimensions"),
-        ({"frames_per_video": 3}, (F, 4, H, W), "7 frames are not a whole number of videos of frames_per_video=3"),
+        (
+            {"frames_per_video": 3},
+            (F, 4, H, W),
+            "7 frames are not a whole number of videos of frames_per_video=3",
+        ),
     ],
 )
 def test_latents_that_do_not_fit_are_refused_and_the_next_run_is_right(model, settings, shape, words):
@@ -348,12 +404,18 @@ def test_the_handler_answers_without_a_sampling_run(model):
     conds = [[{"model_conds": {}, "uuid": None}], None]
     assert handler.should_use_context(model.model, conds, seeded(F, 4, H, W), torch.tensor([SIGMA]), {})
     assert not handler.should_use_context(model.model, conds, seeded(3, 4, H, W), torch.tensor([SIGMA]), {})
-    assert apply_context_windows(model, handler.settings).model_options["context_handler"].settings == handler.settings
+    assert (
+        apply_context_windows(model, handler.settings).model_options["context_handler"].settings
+        == handler.settings
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("guide_attention_entries", [{"latent_shape": [1, 2, 2]}]), ("latent_shapes", [(1, 4, F, 2, 2), (1, 4, 11)])],
+    [
+        ("guide_attention_entries", [{"latent_shape": [1, 2, 2]}]),
+        ("latent_shapes", [(1, 4, F, 2, 2), (1, 4, 11)]),
+    ],
 )
 def test_guide_frames_and_sound_are_refused_where_windows_are_needed(name, value):
     conds = [[{"model_conds": {name: comfy.conds.CONDConstant(value)}}]]

@@ -81,9 +81,7 @@ def test_core_s_patches_act_as_without_windows(model, name, windows_per_batch):
     if not (
         name == "TomePatchModel" and windows_per_batch
     ):  # which pixels it merges is thrown anew in every call
-        assert_same(
-            one(windowed(patched, windows_per_batch=windows_per_batch), size=LARGER), whole
-        )
+        assert_same(one(windowed(patched, windows_per_batch=windows_per_batch), size=LARGER), whole)
     assert (whole - one(model, size=LARGER)).abs().max() > 1e-3 * whole.std(), "the patch does nothing here"
 
 
@@ -251,9 +249,7 @@ def test_rows_are_those_of_the_video_with_several_videos_in_a_batch(model):
     patched.set_model_attn1_output_patch(act)
     noise = seeded(2 * F, 4, H, W)
     whole = evaluate(patched, noise, prompt(F), prompt(seed=3))
-    assert_same(
-        evaluate(windowed(patched, frames_per_video=F), noise, prompt(F), prompt(seed=3)), whole
-    )
+    assert_same(evaluate(windowed(patched, frames_per_video=F), noise, prompt(F), prompt(seed=3)), whole)
 
 
 def test_the_log_says_why_windows_are_computed_one_by_one(model, sizes, caplog):
@@ -292,7 +288,7 @@ def test_a_guidance_of_another_pack_that_remembers_attention_is_refused(model, s
     patched = model.clone()
     patched.set_model_attn1_output_patch(record)
     patched.set_model_sampler_post_cfg_function(use)
-    with pytest.raises(ValueError, match="record of .*test_context_patches.*remembers the attention"):
+    with pytest.raises(ValueError, match="record of .*test_patches.*remembers the attention"):
         one(windowed(patched))
     assert sizes == []
 

@@ -1,4 +1,6 @@
-"""Context windows of networks whose frames see each other: AnimateDiff (frames in the batch) and video latents (time axis)."""
+"""Context windows of networks whose frames see each other:
+AnimateDiff (frames in the batch) and video latents (time axis).
+"""
 
 import comfy.hooks
 import comfy.model_patcher
@@ -37,8 +39,18 @@ def animatediff():
 @pytest.fixture(scope="module")
 def wan():
     """A tiny network of Wan's architecture, whose latents are (B, 16, F, H, W)."""
-    shape = {"model_type": "t2v", "dim": 48, "ffn_dim": 64, "freq_dim": 32, "text_dim": 48, "num_heads": 2, "num_layers": 2}
-    config = comfy.supported_models.WAN21_T2V({**shape, "image_model": "wan2.1", "in_dim": 16, "out_dim": 16, "text_len": 7})
+    shape = {
+        "model_type": "t2v",
+        "dim": 48,
+        "ffn_dim": 64,
+        "freq_dim": 32,
+        "text_dim": 48,
+        "num_heads": 2,
+        "num_layers": 2,
+    }
+    config = comfy.supported_models.WAN21_T2V(
+        {**shape, "image_model": "wan2.1", "in_dim": 16, "out_dim": 16, "text_len": 7}
+    )
     config.set_inference_dtype(torch.float32, None)
     model = config.get_model({})
     seed_weights(model.diffusion_model, scale=0.2)
@@ -56,20 +68,36 @@ def test_animatediff_sees_the_frames_of_a_window(animatediff, schedule, method):
     control = controlnet(hints)
     windows, weights = plan(schedule, method)
     expected = [
-        evaluate(animatediff, noise[w], with_control([[positive[0][0][w], {}]], controlnet(hints[w])), prompt(seed=3)) for w in windows
+        evaluate(
+            animatediff,
+            noise[w],
+            with_control([[positive[0][0][w], {}]], controlnet(hints[w])),
+            prompt(seed=3),
+        )
+        for w in windows
     ]
-    settings = {"context_length": 4, "context_schedule": schedule, "context_stride": 2, "closed_loop": True, "fuse_method": method}
+    settings = {
+        "context_length": 4,
+        "context_schedule": schedule,
+        "context_stride": 2,
+        "closed_loop": True,
+        "fuse_method": method,
+    }
     for windows_per_batch in (0, 1):
         moving = windowed(animatediff, windows_per_batch=windows_per_batch, **settings)
         result = evaluate(moving, noise, with_control(positive, control), prompt(seed=3))
         assert_same(result, fuse(windows, expected, noise, weights))
-    assert (result - evaluate(animatediff, noise, with_control(positive, control), prompt(seed=3))).abs().max() > 1e-2 * result.std()
+    assert (
+        result - evaluate(animatediff, noise, with_control(positive, control), prompt(seed=3))
+    ).abs().max() > 1e-2 * result.std()
 
 
 def test_animatediff_with_one_window_is_animatediff_bit_for_bit(animatediff):
     noise = seeded(F, 4, H, W)
     conds = with_control(prompt(F), controlnet(hint_images(F))), prompt(seed=3)
-    assert torch.equal(evaluate(windowed(animatediff, context_length=F), noise, *conds), evaluate(animatediff, noise, *conds))
+    assert torch.equal(
+        evaluate(windowed(animatediff, context_length=F), noise, *conds), evaluate(animatediff, noise, *conds)
+    )
 
 
 def test_windows_let_a_module_make_more_frames_than_it_knows():
@@ -90,7 +118,9 @@ def test_lora_hooks_act_on_their_cond_only(animatediff, windows_per_batch):
     expected = [evaluate(animatediff, noise[w], positive, negative) for w in windows]
     result = evaluate(windowed(animatediff, windows_per_batch=windows_per_batch), noise, positive, negative)
     assert_same(result, fuse(windows, expected, noise, [[1.0, 2.0, 1.0]] * 3))
-    assert (result - evaluate(windowed(animatediff), noise, prompt(), negative)).abs().max() > 1e-2 * result.std()
+    assert (
+        result - evaluate(windowed(animatediff), noise, prompt(), negative)
+    ).abs().max() > 1e-2 * result.std()
 
 
 @pytest.mark.parametrize("frame_axis", ["auto", "time"])
@@ -111,7 +141,9 @@ def test_video_latents_are_divided_along_time(wan, windows_per_batch, frame_axis
 def test_video_latents_with_one_window_are_as_without_bit_for_bit(wan):
     noise = seeded(2, 16, F, 6, 4)
     one = windowed(wan, context_length=F, noise_type="freenoise")
-    assert torch.equal(evaluate(one, noise, prompt(), prompt(seed=3)), evaluate(wan, noise, prompt(), prompt(seed=3)))
+    assert torch.equal(
+        evaluate(one, noise, prompt(), prompt(seed=3)), evaluate(wan, noise, prompt(), prompt(seed=3))
+    )
 
 
 def test_areas_and_masks_of_video_latents(wan):
@@ -124,8 +156,13 @@ def test_areas_and_masks_of_video_latents(wan):
         return [*prompt(mask=mask[w], mask_strength=0.8), *prompt(seed=4, area=area), *prompt(seed=5)]
 
     areas = [(2, 4, 3, 2, 1, 0), (3, 4, 3, 0, 1, 0)]
-    expected = [evaluate(wan, noise[:, :, w], conds(w, area), negative) for w, area in zip(windows, areas, strict=True)]
-    result = evaluate(windowed(wan, context_length=4), noise, conds(slice(None), (4, 4, 3, 2, 1, 0)), negative)
+    expected = [
+        evaluate(wan, noise[:, :, w], conds(w, area), negative)
+        for w, area in zip(windows, areas, strict=True)
+    ]
+    result = evaluate(
+        windowed(wan, context_length=4), noise, conds(slice(None), (4, 4, 3, 2, 1, 0)), negative
+    )
     weights = [[1.0, 2.0, 2.0, 1.0]] * 2
     assert_same(result, fuse(windows, expected, noise, weights, axis=2))
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from zoetrope.tests.odd_videos import cells, encode, pictures, read_cells
-from zoetrope.video_io.decode import decode_window
+from zoetrope.tests.odd_videos import cells, encode, images, read_cells
+from zoetrope.video_io.decode import decode_selection
 from zoetrope.video_io.frame_size import is_same_shape
 
 
@@ -12,7 +12,7 @@ def joined(path, *sizes):
     content = b""
     for index, (width, height) in enumerate(sizes):
         part = path.with_name(f"{index}.h264")
-        encode(part, "libx264", pictures(range(3 * index, 3 * index + 3), height, width))
+        encode(part, "libx264", images(range(3 * index, 3 * index + 3), height, width))
         content += part.read_bytes()
     path.write_bytes(content)
     return path
@@ -20,7 +20,7 @@ def joined(path, *sizes):
 
 def test_a_video_whose_size_changes_and_its_ratio_does_not(tmp_path):
     path = joined(tmp_path / "x.h264", (240, 136), (480, 272), (120, 68))
-    found = decode_window(path, multiple=16)
+    found = decode_selection(path, multiple=16)
     assert found.frames.shape == (9, 128, 240, 3)
     for number, frame in enumerate(found.frames):
         np.testing.assert_allclose(read_cells(frame.numpy()), cells(number), atol=0.06)
@@ -32,8 +32,8 @@ def test_a_video_whose_ratio_changes_needs_a_rule(tmp_path):
         ValueError,
         match="frame 3 of 240x240 has another shape than those before, which become 240x136; set resize",
     ):
-        decode_window(path)
-    assert decode_window(path, resize="pad").frames.shape == (6, 136, 240, 3)
+        decode_selection(path)
+    assert decode_selection(path, resize="pad").frames.shape == (6, 136, 240, 3)
 
 
 @pytest.mark.parametrize(

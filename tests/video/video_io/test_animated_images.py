@@ -1,5 +1,5 @@
-"""Animated pictures show what their formats' rules say: frames laid over others, in part, taken away again,
-for their time.
+"""Animated pictures show what their formats' rules say: frames
+laid over others, in part, taken away again, for their time.
 
 The oracle is tests/animations.py, which puts the frames together with numpy.
 """
@@ -14,8 +14,8 @@ import torch
 from PIL import Image, PngImagePlugin, features
 from zoetrope.tests.animations import CLEAR, KEEP, PALETTE, RESTORE, Part, apng, gif, shown, webp
 from zoetrope.video_io.encode import EncodeSettings
-from zoetrope.video_io.frame_plan import FrameWish
-from zoetrope.video_io.picture_files import is_animated, take_animation
+from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.image_files import is_animated, take_animation
 from zoetrope.video_io.video_file import VideoFile
 
 WIDTH, HEIGHT = 17, 11
@@ -45,7 +45,7 @@ def scene(disposals, over, opacity, first=(HEIGHT, WIDTH, 0, 0)):
 
 def check(path, parts, size=(WIDTH, HEIGHT)):
     """Fails unless what is read is what is shown; colours count where they can be seen."""
-    found = take_animation(path, FrameWish(), OWN)
+    found = take_animation(path, FrameRequest(), OWN)
     wanted = np.stack(shown(parts, *size))
     alpha = np.ones(wanted.shape[:3]) if found.alpha is None else found.alpha.numpy()
     np.testing.assert_allclose(alpha, wanted[..., 3], atol=0.01)
@@ -62,7 +62,7 @@ def test_apng(tmp_path, disposals, opacity, over):
     (tmp_path / "x.png").write_bytes(apng(parts, WIDTH, HEIGHT))
     found = check(tmp_path / "x.png", parts)
     # 0 and 10 milliseconds are shown for 100, as browsers do
-    assert found.facts.times == pytest.approx((0, 0.07, 0.17, 0.30)) and found.facts.end == pytest.approx(0.4)
+    assert found.probe.times == pytest.approx((0, 0.07, 0.17, 0.30)) and found.probe.end == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("disposals", list(itertools.product((KEEP, CLEAR, RESTORE), repeat=2)))
@@ -71,7 +71,7 @@ def test_gif(tmp_path, disposals):
         parts = scene(disposals, True, "holes", first)
         (tmp_path / "x.gif").write_bytes(gif(parts, WIDTH, HEIGHT))
         found = check(tmp_path / "x.gif", parts)
-        assert found.facts.times == pytest.approx((0, 0.07, 0.17, 0.30))
+        assert found.probe.times == pytest.approx((0, 0.07, 0.17, 0.30))
 
 
 @pytest.mark.parametrize("over", [False, True])
@@ -82,7 +82,7 @@ def test_webp(tmp_path, disposals, opacity, over):
         parts = scene(disposals, over, opacity, first)
         (tmp_path / "x.webp").write_bytes(webp(parts, WIDTH, HEIGHT))
         found = check(tmp_path / "x.webp", parts)
-        assert found.facts.times == pytest.approx((0, 0.07, 0.17, 0.30))
+        assert found.probe.times == pytest.approx((0, 0.07, 0.17, 0.30))
 
 
 def test_the_default_image_of_an_apng_is_no_frame(tmp_path):
@@ -93,11 +93,11 @@ def test_the_default_image_of_an_apng_is_no_frame(tmp_path):
     for plays in (0, 1, 5):
         (tmp_path / "x.png").write_bytes(apng(parts, WIDTH, HEIGHT, default, plays=plays))
         check(tmp_path / "x.png", parts)
-    pictures = [Image.new("RGB", (16, 16), (40 * n, 0, 0)) for n in range(4)]
-    pictures[0].save(
-        tmp_path / "pillow.png", save_all=True, append_images=pictures[1:], default_image=True, duration=100
+    images = [Image.new("RGB", (16, 16), (40 * n, 0, 0)) for n in range(4)]
+    images[0].save(
+        tmp_path / "pillow.png", save_all=True, append_images=images[1:], default_image=True, duration=100
     )
-    found = take_animation(tmp_path / "pillow.png", FrameWish(), OWN)
+    found = take_animation(tmp_path / "pillow.png", FrameRequest(), OWN)
     assert [round(float(frame[0, 0, 0]) * 255) for frame in found.frames] == [
         40,
         80,
@@ -107,14 +107,14 @@ def test_the_default_image_of_an_apng_is_no_frame(tmp_path):
 
 @pytest.mark.parametrize("mode", ["P", "L", "LA", "1", "RGB"])
 def test_apng_of_other_kinds_of_pixels(tmp_path, mode):
-    pictures = [
+    images = [
         Image.fromarray(np.uint8([[(127 * n, 20, 90), (250, 120 * n, 9 * n)]] * 3)).convert(mode)
         for n in range(3)
     ]
-    pictures[0].save(tmp_path / "x.png", save_all=True, append_images=pictures[1:], duration=100)
-    found = take_animation(tmp_path / "x.png", FrameWish(), OWN)
-    for frame, picture in zip(found.frames, pictures, strict=True):
-        np.testing.assert_allclose(frame.numpy() * 255, np.asarray(picture.convert("RGB")), atol=0.6)
+    images[0].save(tmp_path / "x.png", save_all=True, append_images=images[1:], duration=100)
+    found = take_animation(tmp_path / "x.png", FrameRequest(), OWN)
+    for frame, image in zip(found.frames, images, strict=True):
+        np.testing.assert_allclose(frame.numpy() * 255, np.asarray(image.convert("RGB")), atol=0.6)
 
 
 def test_an_apng_of_16_bits_keeps_them(tmp_path):
@@ -124,21 +124,21 @@ def test_an_apng_of_16_bits_keeps_them(tmp_path):
     with VideoFile(tmp_path, "deep", EncodeSettings("APNG", 8, pix_fmt="rgb48be")) as file:
         file.write(ramp)
         file.write(1 - ramp)
-    found = take_animation(file.path, FrameWish(), OWN)
-    assert found.facts.bit_depth == 16 and found.fps == pytest.approx(8)
+    found = take_animation(file.path, FrameRequest(), OWN)
+    assert found.probe.bit_depth == 16 and found.fps == pytest.approx(8)
     torch.testing.assert_close(found.frames, torch.stack([ramp, 1 - ramp]), atol=1e-5, rtol=0)
 
 
 def test_is_animated_reads_the_header_and_no_more(tmp_path):
-    pictures = [Image.new("RGB", (16, 16), (40 * n, 0, 0)) for n in range(3)]
+    images = [Image.new("RGB", (16, 16), (40 * n, 0, 0)) for n in range(3)]
     text = PngImagePlugin.PngInfo()
     text.add_text("workflow", "1," * 3000)
-    pictures[0].save(
-        tmp_path / "moving.png", save_all=True, append_images=pictures[1:], duration=100, pnginfo=text
+    images[0].save(
+        tmp_path / "moving.png", save_all=True, append_images=images[1:], duration=100, pnginfo=text
     )
     text = PngImagePlugin.PngInfo()
     text.add_text("note", "acTL")
-    pictures[0].save(tmp_path / "still.png", pnginfo=text)
+    images[0].save(tmp_path / "still.png", pnginfo=text)
     (tmp_path / "cut.png").write_bytes((tmp_path / "still.png").read_bytes()[:20])
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "empty.avif").write_bytes(b"")
@@ -155,47 +155,44 @@ def test_damage_of_an_apng_is_named(tmp_path):
     for content, why in ((whole[: len(whole) // 2], "ends early"), (changed, "check sum")):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=f"'x.png' cannot be decoded to its end .*{why}.*: repair it"):
-            take_animation(path, FrameWish(), OWN)
+            take_animation(path, FrameRequest(), OWN)
     parts = [Part(np.zeros((HEIGHT, WIDTH, 4), np.uint8)), Part(np.zeros((3, 3, 4), np.uint8), 15, 2)]
     path.write_bytes(apng(parts, WIDTH, HEIGHT))
     with pytest.raises(ValueError, match="a frame of 3x3 at 15,2 leaves its 17x11"):
-        take_animation(path, FrameWish(), OWN)
+        take_animation(path, FrameRequest(), OWN)
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="Pillow has no AVIF")
 def test_avif(tmp_path):
-    pictures = [Image.new("RGBA", (32, 24), (60 * n, 0, 0, 255 - 50 * n)) for n in range(4)]
+    images = [Image.new("RGBA", (32, 24), (60 * n, 0, 0, 255 - 50 * n)) for n in range(4)]
     path = tmp_path / "x.avif"
-    pictures[0].save(
-        path, save_all=True, append_images=pictures[1:], duration=[100, 200, 300, 40], quality=100
-    )
-    pictures[1].convert("RGB").save(tmp_path / "still.avif", quality=100)
+    images[0].save(path, save_all=True, append_images=images[1:], duration=[100, 200, 300, 40], quality=100)
+    images[1].convert("RGB").save(tmp_path / "still.avif", quality=100)
     assert is_animated(path) and not is_animated(tmp_path / "still.avif")
-    found = take_animation(path, FrameWish(), OWN)
-    assert found.facts.times == pytest.approx((0, 0.1, 0.3, 0.6)) and found.facts.end == pytest.approx(0.64)
+    found = take_animation(path, FrameRequest(), OWN)
+    assert found.probe.times == pytest.approx((0, 0.1, 0.3, 0.6)) and found.probe.end == pytest.approx(0.64)
     for number, (frame, alpha) in enumerate(zip(found.frames, found.alpha, strict=True)):
         assert float(frame[..., 0].mean()) * 255 == pytest.approx(60 * number, abs=3)
         assert float(alpha.mean()) * 255 == pytest.approx(255 - 50 * number, abs=3)
-    assert len(take_animation(tmp_path / "still.avif", FrameWish(), OWN).frames) == 1
+    assert len(take_animation(tmp_path / "still.avif", FrameRequest(), OWN).frames) == 1
 
 
 @pytest.mark.skipif(
     "libdav1d" not in av.codec.codecs_available or not features.check("avif"), reason="no AVIF"
 )
 def test_avif_as_a_video_has_all_its_frames(tmp_path):
-    from zoetrope.video_io.decode import decode_window
+    from zoetrope.video_io.decode import decode_selection
 
-    pictures = [Image.new("RGB", (32, 24), (60 * n, 0, 0)) for n in range(4)]
-    pictures[0].save(
-        tmp_path / "x.avif", save_all=True, append_images=pictures[1:], duration=100, quality=100
-    )
-    found = decode_window(tmp_path / "x.avif")
+    images = [Image.new("RGB", (32, 24), (60 * n, 0, 0)) for n in range(4)]
+    images[0].save(tmp_path / "x.avif", save_all=True, append_images=images[1:], duration=100, quality=100)
+    found = decode_selection(tmp_path / "x.avif")
     assert [round(float(frame[..., 0].mean()) * 255 / 60) for frame in found.frames] == [0, 1, 2, 3]
 
 
 def test_the_frames_that_are_written_here_are_read_elsewhere():
-    """The files of tests/animations.py are files: FFmpeg reads simple ones of each kind as the numpy oracle
-    says."""
+    """The files of tests/animations.py are files: FFmpeg reads
+    simple ones of each kind as the numpy oracle says.
+    """
     parts = [Part(painted(np.random.default_rng(2), HEIGHT, WIDTH, 255)) for _ in range(3)]
     for content in (apng(parts, WIDTH, HEIGHT), gif(parts, WIDTH, HEIGHT)):
         with av.open(io.BytesIO(content)) as container:

@@ -15,24 +15,24 @@ import av
 import numpy as np
 
 from ..foreign_text import printable
-from .animated_pictures import ANIMATED, is_animated, open_animation
+from .animated_images import ANIMATED, is_animated, open_animation
 from .decoding_memory import check_decoding
 from .even_times import MILLISECOND
-from .facts import VideoFacts
-from .frame_plan import FrameWish, plan_span
+from .frame_plan import FrameRequest, plan_span
+from .frame_selection import DecodedVideo, FrameSelection, FreeMemory, Progress, SizeRequest
 from .frame_size import fit_size
-from .frame_window import DecodedVideo, FrameWindow, FreeMemory, Progress, SizeWish
+from .probe import VideoProbe
 from .regular_files import is_regular
-from .still_pictures import decoding_bytes, draft, has_alpha, open_picture, pixels_of
+from .still_images import decoding_bytes, draft, has_alpha, open_image, pixels_of
 
 __all__ = [
     "ANIMATED",
     "PICTURES",
     "is_animated",
     "natural_order",
-    "pictures_in",
+    "images_in",
     "take_animation",
-    "take_pictures",
+    "take_images",
 ]
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".apng", ".avif", ".avifs"}
@@ -47,12 +47,13 @@ def natural_order(name: str) -> list[tuple[int, int | str]]:
     ]
 
 
-def pictures_in(folder: str | os.PathLike) -> list[Path]:
-    """The picture files directly in a folder, in natural order. Raises ValueError when there are none, or
-    when it cannot be read."""
+def images_in(folder: str | os.PathLike) -> list[Path]:
+    """The picture files directly in a folder, in natural order. Raises
+    ValueError when there are none, or when it cannot be read.
+    """
     folder = Path(folder)
     try:
-        found = [path for path in folder.iterdir() if is_picture(path)]
+        found = [path for path in folder.iterdir() if is_image(path)]
     except OSError as error:
         raise ValueError(
             f"the folder '{printable(folder.name)}' cannot be read ({printable(error.strerror)}); "
@@ -66,40 +67,43 @@ def pictures_in(folder: str | os.PathLike) -> list[Path]:
     return sorted(found, key=lambda path: (natural_order(path.name), path.name))
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a path is a picture file by its name, and a file that is there: no broken link, no pipe, no
-    device."""
+def is_image(path: Path) -> bool:
+    """Whether a path is a picture file by its name, and a
+    file that is there: no broken link, no pipe, no device.
+    """
     return path.suffix.lower() in PICTURES and not path.name.startswith(".") and is_regular(path)
 
 
-def take_pictures(
+def take_images(
     files: list[Path],
     rate: float,
-    wish: FrameWish,
-    size: SizeWish,
+    request: FrameRequest,
+    size: SizeRequest,
     free_memory: FreeMemory | None = None,
     progress: Progress | None = None,
     stop: Callable[[], None] = int,
 ) -> DecodedVideo:
-    """The wished frames of picture files, one file a frame, `rate` a second. stop, which may raise, is called
-    for every file.
+    """The wanted frames of picture files, one file a frame, `rate`
+    a second. stop, which may raise, is called for every file.
 
-    Pictures of another shape than the first taken are fitted as size[2] says. Raises ValueError for files
-    that are damaged or no pictures, for pictures of unequal shape where the ratio is to be kept, and as FrameWindow does."""
+    Pictures of another shape than the first taken are fitted as size[2] says.
+    Raises ValueError for files that are damaged or no pictures, for pictures
+    of unequal shape where the ratio is to be kept, and as FrameSelection does.
+    """
     if not rate > 0:
         raise ValueError(f"folder_fps={rate} must be larger than 0; 8 is usual for AnimateDiff.")
-    facts, needed = _facts_of_folder(files, rate, size, free_memory, stop)
+    probe, needed = _probe_of_folder(files, rate, size, free_memory, stop)
     # What decodes a picture and the finished frames are in memory at the same time.
     left = None if free_memory is None else lambda: free_memory() - needed
-    with FrameWindow(facts, wish, size, left, progress) as window:
+    with FrameSelection(probe, request, size, left, progress) as window:
         first = None
         for number in sorted(window.missing):
             stop()
-            with open_picture(files[number]) as picture:
-                width, height = picture.size
-                scaled = _scaled(picture.size, size, first)
-                draft(picture, scaled)
-                pixels, on_its_side = pixels_of(picture, files[number], scaled)
+            with open_image(files[number]) as image:
+                width, height = image.size
+                scaled = _scaled(image.size, size, first)
+                draft(image, scaled)
+                pixels, on_its_side = pixels_of(image, files[number], scaled)
             shown = (height, width) if on_its_side else (width, height)
             window.put(number, _frame(pixels), shown)
             first = first or shown
@@ -108,16 +112,16 @@ def take_pictures(
 
 def take_animation(
     path: Path,
-    wish: FrameWish,
-    size: SizeWish,
+    request: FrameRequest,
+    size: SizeRequest,
     free_memory: FreeMemory | None = None,
     progress: Progress | None = None,
     stop: Callable[[], None] = int,
 ) -> DecodedVideo:
-    """The wished frames of an animated picture, each shown as long as the file says. stop, which may raise,
+    """The wanted frames of an animated picture, each shown as long as the file says. stop, which may raise,
     is called for every frame.
 
-    Raises ValueError for a file that is damaged or no picture, and as FrameWindow does."""
+    Raises ValueError for a file that is damaged or no picture, and as FrameSelection does."""
     path = Path(path)
 
     def check(size_of_file: tuple[int, int], needed: int) -> None:
@@ -128,11 +132,11 @@ def take_animation(
     times, end = (0.0, *ends[:-1].tolist()), float(ends[-1])
     bits = 16 if found.deep else 8
     tick = Fraction(1, 100) if found.codec == "GIF" else MILLISECOND
-    fps = plan_span(times, FrameWish(), end, tick).fps
-    facts = VideoFacts(
+    fps = plan_span(times, FrameRequest(), end, tick).fps
+    probe = VideoProbe(
         *found.size, 1.0, fps, times, end, bits, found.has_alpha, False, found.codec, tick=tick
     )
-    with FrameWindow(facts, wish, size, free_memory, progress) as window:
+    with FrameSelection(probe, request, size, free_memory, progress) as window:
         last = max(window.missing)
         for number, pixels in enumerate(found.frames()):
             if number in window.missing:
@@ -142,27 +146,32 @@ def take_animation(
     return window.finished()
 
 
-def _facts_of_folder(
-    files: list[Path], rate: float, size: SizeWish, free_memory: FreeMemory | None, stop: Callable[[], None]
-) -> tuple[VideoFacts, int]:
-    """What the pictures of a folder are as a video, and the most bytes that decoding one of them takes, by
-    their headers alone."""
+def _probe_of_folder(
+    files: list[Path],
+    rate: float,
+    size: SizeRequest,
+    free_memory: FreeMemory | None,
+    stop: Callable[[], None],
+) -> tuple[VideoProbe, int]:
+    """What the pictures of a folder are as a video, and the most
+    bytes that decoding one of them takes, by their headers alone.
+    """
     opaque, first, codec, most = True, None, "", 0
     for path in files:
         stop()
-        with open_picture(path) as picture:
-            opaque = opaque and not has_alpha(picture)
-            own, scaled = picture.size, _scaled(picture.size, size, first)
-            first, codec = first or own, codec or (picture.format or "")
-            draft(picture, scaled)
-            needed = decoding_bytes(picture, own, scaled)
+        with open_image(path) as image:
+            opaque = opaque and not has_alpha(image)
+            own, scaled = image.size, _scaled(image.size, size, first)
+            first, codec = first or own, codec or (image.format or "")
+            draft(image, scaled)
+            needed = decoding_bytes(image, own, scaled)
         check_decoding(f"'{printable(path.name)}'", own, needed, free_memory)
         most = max(most, needed)
     times = tuple(index / rate for index in range(len(files)))
-    return VideoFacts(*first, 1.0, rate, times, len(files) / rate, 8, not opaque, False, codec), most
+    return VideoProbe(*first, 1.0, rate, times, len(files) / rate, 8, not opaque, False, codec), most
 
 
-def _scaled(own: tuple[int, int], size: SizeWish, first: tuple[int, int] | None) -> tuple[int, int]:
+def _scaled(own: tuple[int, int], size: SizeRequest, first: tuple[int, int] | None) -> tuple[int, int]:
     """At least the (width, height) to which a picture is scaled that may lie on its side; the first one
     decides how large all are."""
     sides = []

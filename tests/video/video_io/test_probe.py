@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from zoetrope.tests.odd_videos import encode, pictures, read_cells
-from zoetrope.video_io.decode import decode_window
-from zoetrope.video_io.facts import open_video, read_facts
-from zoetrope.video_io.frame_plan import FrameWish
+from zoetrope.tests.odd_videos import encode, images, read_cells
+from zoetrope.video_io.decode import decode_selection
+from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.probe import open_video, probe_video
 
 RATES = {
     "23.976": Fraction(24000, 1001),
@@ -45,7 +45,7 @@ def constant(tmp_path_factory):
                 if CONTAINERS[name] in ("flv", "mpeg4", "mpeg2video")
                 else {"crf": "5", "g": "12"}
             )
-            encode(path, CONTAINERS[name], pictures(range(FRAMES)), RATES[rate], options=options)
+            encode(path, CONTAINERS[name], images(range(FRAMES)), RATES[rate], options=options)
         return made[name, rate]
 
     return of
@@ -54,9 +54,9 @@ def constant(tmp_path_factory):
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_a_constant_rate_is_exact_in_every_container(name, rate, constant):
-    found = decode_window(constant(name, rate))
+    found = decode_selection(constant(name, rate))
     assert found.fps == float(RATES[rate]) and not found.plan.varies
-    assert found.facts.end - found.facts.times[0] == pytest.approx(
+    assert found.probe.end - found.probe.times[0] == pytest.approx(
         FRAMES / RATES[rate], abs=1.01 / RATES[rate]
     )
 
@@ -67,9 +67,9 @@ def test_a_forced_rate_takes_even_steps_in_every_container(name, rate, constant)
     path, asked = constant(name, rate), float(rate)
     first = 2 if name == "x.avi" else 0  # encoders leave the place behind the first frame empty there
     for rate_asked, step in ((asked, 1), (asked / 2, 2)):
-        taken = numbers_of(decode_window(path, FrameWish(force_rate=rate_asked)).frames)
+        taken = numbers_of(decode_selection(path, FrameRequest(force_rate=rate_asked)).frames)
         assert taken[first:] == list(range(0, FRAMES, step))[first:], rate_asked
-    assert decode_window(path, FrameWish(force_rate=asked, start_seconds=0.5, cap=4)).numbers[
+    assert decode_selection(path, FrameRequest(force_rate=asked, start_seconds=0.5, cap=4)).numbers[
         0
     ] == pytest.approx(asked / 2, abs=0.51)
 
@@ -88,17 +88,17 @@ RECORDED = [0, 17, 50, 84, 134, 150, 270, 303, 336, 386]  # usually 33 ms, so th
 
 def test_a_browser_recording(tmp_path):
     path = tmp_path / "live.webm"
-    encode(path, "libvpx", pictures(range(len(RECORDED))), times=RECORDED, options={"crf": "5", "b": "1M"})
+    encode(path, "libvpx", images(range(len(RECORDED))), times=RECORDED, options={"crf": "5", "b": "1M"})
     without_default_duration(path)
-    found = decode_window(path)
+    found = decode_selection(path)
     assert found.plan.varies and found.fps == pytest.approx(10 / 0.419, rel=0.03)
-    assert found.facts.end == pytest.approx(0.419, abs=0.012)
-    part = decode_window(path, FrameWish(skip_first_frames=2, cap=4))  # from 50 to 270 ms
+    assert found.probe.end == pytest.approx(0.419, abs=0.012)
+    part = decode_selection(path, FrameRequest(skip_first_frames=2, cap=4))  # from 50 to 270 ms
     assert part.fps == pytest.approx(4 / 0.22, rel=0.01) and (
         part.plan.begin,
         part.plan.end,
     ) == pytest.approx((0.05, 0.27), abs=1e-3)
-    assert decode_window(path, FrameWish(force_rate=20.0)).numbers == [0, 2, 3, 5, 5, 6, 7, 8, 9]
+    assert decode_selection(path, FrameRequest(force_rate=20.0)).numbers == [0, 2, 3, 5, 5, 6, 7, 8, 9]
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
@@ -106,20 +106,20 @@ def test_a_screen_recording(suffix, tmp_path):
     """60 a second while something moves, then pictures that stay: 0.5 s, 1 s, 3 s, 2 s."""
     times = [*(round(n * 1000 / 60) for n in range(31)), 1000, 2000, 5000, 7000]
     path = tmp_path / f"screen.{suffix}"
-    encode(path, "libx264", pictures(range(35)), times=times)
-    found = decode_window(path)
+    encode(path, "libx264", images(range(35)), times=times)
+    found = decode_selection(path)
     assert (
         found.plan.varies and 35 / 9.1 < found.fps < 35 / 7
     )  # some containers do not say how long the last one stays
-    steady = decode_window(path, FrameWish(force_rate=4.0, cap=28))
+    steady = decode_selection(path, FrameRequest(force_rate=4.0, cap=28))
     assert numbers_of(steady.frames) == [0, 15, 30, 30, *[31] * 4, *[32] * 12, *[33] * 8]
-    moving = decode_window(path, FrameWish(cap=30))
+    moving = decode_selection(path, FrameRequest(cap=30))
     assert moving.fps == pytest.approx(60, rel=1e-6)
 
 
 def test_one_frame_of_a_rate_that_varies_is_shown_as_long_as_in_the_file(tmp_path):
-    encode(tmp_path / "x.mkv", "libx264", pictures(range(4)), times=[0, 100, 900, 1000])
-    found = decode_window(tmp_path / "x.mkv", FrameWish(skip_first_frames=1, cap=1))
+    encode(tmp_path / "x.mkv", "libx264", images(range(4)), times=[0, 100, 900, 1000])
+    found = decode_selection(tmp_path / "x.mkv", FrameRequest(skip_first_frames=1, cap=1))
     assert found.fps == pytest.approx(1 / 0.8) and found.plan.begin == pytest.approx(0.1)
 
 
@@ -141,7 +141,7 @@ def test_a_title_that_is_not_utf8(name, codec, tmp_path):
     assert TITLE.encode() in content
     wrong = content.replace(TITLE.encode(), b"Gr\xf6\xdfe!!")
     (tmp_path / name).write_bytes(wrong)
-    assert numbers_of(decode_window(tmp_path / name).frames) == list(range(7))
+    assert numbers_of(decode_selection(tmp_path / name).frames) == list(range(7))
     with open_video(tmp_path / name) as container:
         titles = [*container.metadata.values(), *container.streams.video[0].metadata.values()]
     assert "Gr\ufffd\ufffde!!" in titles
@@ -150,14 +150,14 @@ def test_a_title_that_is_not_utf8(name, codec, tmp_path):
 def test_the_name_of_a_file_that_is_not_utf8_can_be_printed(tmp_path):
     for name in ("bad\udcff.mp4", "line\nbreak.mp4"):
         with pytest.raises(ValueError) as error:
-            read_facts(tmp_path / name)
+            probe_video(tmp_path / name)
         assert str(error.value).isprintable() and "was not found" in str(error.value)
 
 
 def test_ticks_are_those_of_the_file(tmp_path):
-    encode(tmp_path / "x.ts", "libx264", pictures(range(3)))
-    facts = read_facts(tmp_path / "x.ts")
-    assert facts.tick == Fraction(1, 90000)
+    encode(tmp_path / "x.ts", "libx264", images(range(3)))
+    probe = probe_video(tmp_path / "x.ts")
+    assert probe.tick == Fraction(1, 90000)
     np.testing.assert_allclose(
-        [time / facts.tick for time in facts.times], np.round([time / facts.tick for time in facts.times])
+        [time / probe.tick for time in probe.times], np.round([time / probe.tick for time in probe.times])
     )

@@ -1,5 +1,5 @@
-"""The opacity of VP8 and VP9 lies beside the pictures, where a tag says so; programs write that tag in
-several ways.
+"""The opacity of VP8 and VP9 lies beside the pictures, where
+a tag says so; programs write that tag in several ways.
 
 What is right is what was drawn into the frames, and what ffmpeg's usual recipe says it writes.
 """
@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 from zoetrope.tests.odd_videos import ALPHA, CLEAR, encode, read_cells, with_alpha
-from zoetrope.video_io.decode import decode_window
+from zoetrope.video_io.decode import decode_selection
 
 HEADER, NOTHING = (
     b"\x53\xc0\x81\x01",
@@ -45,7 +45,7 @@ def test_the_tag_counts_however_it_is_written(tmp_path, codec, suffix, on_stream
     write(path, codec, on_stream, on_file)
     with av.open(str(path)) as container:  # the header is silent, so that the tag is what is tested
         assert "alpha_mode" not in container.streams.video[0].metadata
-    found = decode_window(path)
+    found = decode_selection(path)
     for opacity in found.alpha:
         np.testing.assert_allclose(read_cells(opacity.numpy()), ALPHA, atol=0.03)
 
@@ -53,7 +53,7 @@ def test_the_tag_counts_however_it_is_written(tmp_path, codec, suffix, on_stream
 def test_without_the_tag_and_with_a_zero_it_is_opaque(tmp_path):
     for tags in ({}, {"ALPHA_MODE": "0"}):
         write(tmp_path / "x.webm", "libvpx-vp9", tags, {})
-        assert decode_window(tmp_path / "x.webm").alpha is None
+        assert decode_selection(tmp_path / "x.webm").alpha is None
 
 
 @pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_the_usual_recipe_of_ffmpeg(tmp_path, width):
         check=True,
     )
     for name in ("x.webm", "x.mkv"):
-        found = decode_window(tmp_path / name, multiple=1)
+        found = decode_selection(tmp_path / name, multiple=1)
         assert found.frames.shape == (3, 16, width, 3)
         np.testing.assert_allclose(found.alpha.numpy(), 0.5, atol=0.01)
         np.testing.assert_allclose(

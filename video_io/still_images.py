@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, features
 
 from ..foreign_text import printable
-from .facts import open_video
+from .probe import open_video
 from .regular_files import check_regular
 
 LARGE = (
@@ -31,12 +31,13 @@ COMPOSED = ("WEBP", "GIF", "AVIF")  # formats whose readers keep several picture
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
-def open_picture(path: Path) -> Image.Image:
-    """A picture file, its header read and nothing more. Raises ValueError for what cannot be read, or not
-    faithfully."""
+def open_image(path: Path) -> Image.Image:
+    """A picture file, its header read and nothing more. Raises
+    ValueError for what cannot be read, or not faithfully.
+    """
     check_regular(path)
     try:
-        picture = Image.open(path)
+        image = Image.open(path)
     except Image.DecompressionBombError:
         raise ValueError(
             f"'{printable(path.name)}' claims to be too large to be a picture (more than "
@@ -46,55 +47,58 @@ def open_picture(path: Path) -> Image.Image:
         raise ValueError(
             f"'{printable(path.name)}' cannot be read as a picture: {_why_not(path, error)}"
         ) from None
-    if picture.format == "TIFF":
-        _check_tiff(picture, path)
-    return picture
+    if image.format == "TIFF":
+        _check_tiff(image, path)
+    return image
 
 
-def has_alpha(picture: Image.Image) -> bool:
+def has_alpha(image: Image.Image) -> bool:
     """Whether a picture has opacity."""
-    return picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
+    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
 
 
-def draft(picture: Image.Image, scaled: tuple[int, int]) -> None:
-    """Has a large JPEG decoded at a half, a quarter or an eighth, where that is at least twice the (width,
-    height) it is wanted at."""
-    if math.prod(picture.size) > LARGE:
-        picture.draft(picture.mode, tuple(2 * side for side in scaled))
+def draft(image: Image.Image, scaled: tuple[int, int]) -> None:
+    """Has a large JPEG decoded at a half, a quarter or an eighth, where
+    that is at least twice the (width, height) it is wanted at.
+    """
+    if math.prod(image.size) > LARGE:
+        image.draft(image.mode, tuple(2 * side for side in scaled))
 
 
-def decoding_bytes(picture: Image.Image, size: tuple[int, int], scaled: tuple[int, int]) -> int:
-    """How much memory decoding takes, that of the frame made of it counted. size: (width, height) before
-    `draft`."""
-    decoded = 16 if picture.format in COMPOSED else 4
-    whole = math.prod(picture.size) * (decoded + (1 if _smaller(picture, scaled) else 12))
+def decoding_bytes(image: Image.Image, size: tuple[int, int], scaled: tuple[int, int]) -> int:
+    """How much memory decoding takes, that of the frame made
+    of it counted. size: (width, height) before `draft`.
+    """
+    decoded = 16 if image.format in COMPOSED else 4
+    whole = math.prod(image.size) * (decoded + (1 if _smaller(image, scaled) else 12))
     return whole + 6 * math.prod(size) * (
-        "progressive" in picture.info
+        "progressive" in image.info
     )  # all coefficients of a progressive JPEG
 
 
 def pixels_of(
-    picture: Image.Image, path: Path, scaled: tuple[int, int], file: BinaryIO | None = None
+    image: Image.Image, path: Path, scaled: tuple[int, int], file: BinaryIO | None = None
 ) -> tuple[np.ndarray, bool]:
-    """An opened picture as (H, W, C) of 8 or 16 bits, smaller where it is large and wanted small, and whether
-    it was laid on its side.
+    """An opened picture as (H, W, C) of 8 or 16 bits, smaller where
+    it is large and wanted small, and whether it was laid on its side.
 
     It is turned as its EXIF says. scaled: the (width, height) it is wanted at. file: where it was read from,
     if not `path`.
-    Raises ValueError for damage and for numbers that are no colours."""
-    pixels = _deep_pixels(picture, path, file or path) if _is_deep(picture) else None
-    orientation = picture.getexif().get(ORIENTATION, 1) if pixels is not None else 1
+    Raises ValueError for damage and for numbers that are no colours.
+    """
+    pixels = _deep_pixels(image, path, file or path) if _is_deep(image) else None
+    orientation = image.getexif().get(ORIENTATION, 1) if pixels is not None else 1
     if pixels is None:
-        load(picture, path)
-        orientation = picture.getexif().get(ORIENTATION, 1)  # of TIFF Pillow has turned already
-        pixels = _grey(picture, path) if _is_grey(picture) else _colours(picture, scaled)
+        load(image, path)
+        orientation = image.getexif().get(ORIENTATION, 1)  # of TIFF Pillow has turned already
+        pixels = _grey(image, path) if _is_grey(image) else _colours(image, scaled)
     return _turned(pixels, orientation), orientation in ON_ITS_SIDE
 
 
-def load(picture: Image.Image, path: Path) -> None:
+def load(image: Image.Image, path: Path) -> None:
     """Decodes an opened picture. Raises ValueError for damage."""
     try:
-        picture.load()
+        image.load()
     except DAMAGE as error:
         raise ValueError(
             f"'{printable(path.name)}' cannot be decoded ({printable(error)}); "
@@ -102,15 +106,15 @@ def load(picture: Image.Image, path: Path) -> None:
         ) from None
 
 
-def converted(picture: Image.Image) -> Image.Image:
+def converted(image: Image.Image) -> Image.Image:
     """A decoded picture in the mode RGBA, or RGB where it has no opacity."""
-    mode = "RGBA" if has_alpha(picture) else "RGB"
-    if picture.mode == "LAB":
+    mode = "RGBA" if has_alpha(image) else "RGB"
+    if image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        picture = ImageCms.profileToProfile(picture, *profiles, outputMode="RGB")
-    elif picture.mode == "La":
-        picture = picture.convert("LA")
-    return picture if picture.mode == mode else picture.convert(mode)
+        image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+    elif image.mode == "La":
+        image = image.convert("LA")
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _why_not(path: Path, error: Exception) -> str:
@@ -128,12 +132,10 @@ def _why_not(path: Path, error: Exception) -> str:
     return f"it is damaged or something else{said}; remove it."
 
 
-def _check_tiff(picture: Image.Image, path: Path) -> None:
+def _check_tiff(image: Image.Image, path: Path) -> None:
     """Raises ValueError for numbers without an agreed black and white."""
-    kind, bits = (
-        _number(picture, tag, default) for tag, default in ((SAMPLE_FORMAT, 1), (BITS_PER_SAMPLE, 1))
-    )
-    if kind == SIGNED or picture.mode == "I":
+    kind, bits = (_number(image, tag, default) for tag, default in ((SAMPLE_FORMAT, 1), (BITS_PER_SAMPLE, 1)))
+    if kind == SIGNED or image.mode == "I":
         signed = "signed" if kind == SIGNED else "unsigned"
         raise ValueError(
             f"'{printable(path.name)}' holds {signed} integers of {bits} bits, of which no value is white "
@@ -141,34 +143,35 @@ def _check_tiff(picture: Image.Image, path: Path) -> None:
         )
 
 
-def _number(picture: Image.Image, tag: int, default: int) -> int:
-    value = getattr(picture, "tag_v2", {}).get(tag, default)
+def _number(image: Image.Image, tag: int, default: int) -> int:
+    value = getattr(image, "tag_v2", {}).get(tag, default)
     return int(value[0] if isinstance(value, tuple) else value)
 
 
-def _layout(picture: Image.Image) -> str:
+def _layout(image: Image.Image) -> str:
     """How the samples lie in the file, in Pillow's words, such as RGB;16B."""
-    arguments = picture.tile[0][3] if picture.tile else ""
+    arguments = image.tile[0][3] if image.tile else ""
     return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
 
 
-def _is_deep(picture: Image.Image) -> bool:
+def _is_deep(image: Image.Image) -> bool:
     """Whether Pillow would cut 16 bits to 8."""
-    return picture.format in ("PNG", "TIFF") and _layout(picture).startswith(("RGB;16", "RGBA;16", "LA;16"))
+    return image.format in ("PNG", "TIFF") and _layout(image).startswith(("RGB;16", "RGBA;16", "LA;16"))
 
 
-def _is_grey(picture: Image.Image) -> bool:
+def _is_grey(image: Image.Image) -> bool:
     """Whether a picture has one channel of more than 8 bits."""
-    return picture.mode == "F" or picture.mode.startswith("I")
+    return image.mode == "F" or image.mode.startswith("I")
 
 
-def _deep_pixels(picture: Image.Image, path: Path, file: BinaryIO | Path) -> np.ndarray | None:
-    """The 16 bits of a picture that Pillow would cut to 8, by FFmpeg; None where FFmpeg does not know the
-    kind either."""
+def _deep_pixels(image: Image.Image, path: Path, file: BinaryIO | Path) -> np.ndarray | None:
+    """The 16 bits of a picture that Pillow would cut to 8, by
+    FFmpeg; None where FFmpeg does not know the kind either.
+    """
     try:
         with open_video(file) as container:
             frame = next(container.decode(video=0))
-        layout = "rgba64le" if has_alpha(picture) else "rgb48le"
+        layout = "rgba64le" if has_alpha(image) else "rgb48le"
         return frame.reformat(format=layout, threads=1).to_ndarray()
     except (ValueError, StopIteration, av.error.FFmpegError) as error:
         logging.warning("'%s' is read with 8 of its 16 bits (%s).", printable(path.name), printable(error))
@@ -182,11 +185,12 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels)
 
 
-def _grey(picture: Image.Image, path: Path) -> np.ndarray:
-    """Floats or integers of one channel as 16 bits (H, W, 1). Raises ValueError for floats that are not in
-    0..1."""
-    values = np.asarray(picture)
-    if picture.mode == "F":
+def _grey(image: Image.Image, path: Path) -> np.ndarray:
+    """Floats or integers of one channel as 16 bits (H, W,
+    1). Raises ValueError for floats that are not in 0..1.
+    """
+    values = np.asarray(image)
+    if image.mode == "F":
         low, high = float(values.min()), float(values.max())
         if not 0 <= low <= high <= 1:  # or one is no number
             raise ValueError(
@@ -195,32 +199,33 @@ def _grey(picture: Image.Image, path: Path) -> np.ndarray:
             )
         values = np.rint(values * 65535)
     else:
-        white = 2 ** _number(picture, BITS_PER_SAMPLE, 16) - 1
+        white = 2 ** _number(image, BITS_PER_SAMPLE, 16) - 1
         values = values.clip(0, white) * (65535 / white)
     values = values.astype(np.uint16)[..., None]
-    return 65535 - values if _number(picture, PHOTOMETRIC, 1) == 0 else values
+    return 65535 - values if _number(image, PHOTOMETRIC, 1) == 0 else values
 
 
-def _smaller(picture: Image.Image, scaled: tuple[int, int]) -> tuple[int, int] | None:
-    """Twice the (width, height) at which a large picture is wanted, where that is less than half of what it
-    has."""
-    if math.prod(picture.size) <= LARGE or _is_grey(picture) or _is_deep(picture):
+def _smaller(image: Image.Image, scaled: tuple[int, int]) -> tuple[int, int] | None:
+    """Twice the (width, height) at which a large picture is
+    wanted, where that is less than half of what it has.
+    """
+    if math.prod(image.size) <= LARGE or _is_grey(image) or _is_deep(image):
         return None
     size = tuple(2 * side for side in scaled)
-    return size if all(2 * ours <= own for ours, own in zip(size, picture.size, strict=True)) else None
+    return size if all(2 * ours <= own for ours, own in zip(size, image.size, strict=True)) else None
 
 
-def _colours(picture: Image.Image, scaled: tuple[int, int]) -> np.ndarray:
+def _colours(image: Image.Image, scaled: tuple[int, int]) -> np.ndarray:
     """A decoded picture of 8 bits as RGB or RGBA (H, W, C); of a large one no second in full size is made."""
-    size = _smaller(picture, scaled)
+    size = _smaller(image, scaled)
     if size is None:
-        return np.asarray(converted(picture))
-    pixels, step = [], picture.height / size[1]
+        return np.asarray(converted(image))
+    pixels, step = [], image.height / size[1]
     count = max(1, round(ROWS / step))  # rows of the result at a time
     for top in range(0, size[1], count):
         bottom = min(size[1], top + count)
-        first, last = math.floor(top * step), min(picture.height, math.ceil(bottom * step))
-        band = converted(picture.crop((0, first, picture.width, last)))
-        box = (0, top * step - first, picture.width, min(last, bottom * step) - first)
+        first, last = math.floor(top * step), min(image.height, math.ceil(bottom * step))
+        band = converted(image.crop((0, first, image.width, last)))
+        box = (0, top * step - first, image.width, min(last, bottom * step) - first)
         pixels.append(np.asarray(band.resize((size[0], bottom - top), Image.Resampling.BOX, box)))
     return np.concatenate(pixels)

@@ -17,14 +17,14 @@ import torch
 from .. import memory
 from .display_matrix import Turn, turn_of
 from .even_times import exact_rate
-from .facts import VideoFacts
-from .frame_plan import FramePlan, FrameWish, plan_span
+from .frame_plan import FramePlan, FrameRequest, plan_span
 from .frame_size import FrameSize, fit_size, is_same_shape
+from .probe import VideoProbe
 from .rgb_writer import RgbWriter
 
 FreeMemory = Callable[[], int]
 Progress = Callable[[int, int], None]
-SizeWish = tuple[int, int, str, int]
+SizeRequest = tuple[int, int, str, int]
 """Width, height, one of RESIZE_MODES, and what both are a multiple of."""
 
 
@@ -34,7 +34,7 @@ class DecodedVideo:
 
     frames: torch.Tensor
     alpha: torch.Tensor | None
-    facts: VideoFacts
+    probe: VideoProbe
     plan: FramePlan
 
     @property
@@ -48,18 +48,32 @@ class DecodedVideo:
         return self.plan.numbers
 
 
-class FrameWindow:
-    """The wanted frames of a source, in memory that is taken when the first one has come and its size is known.
+class FrameSelection:
+    """The wanted frames of a source, in memory that is
+    taken when the first one has come and its size is known.
 
-    A context in which frames are `put`, on threads of its own; at its end they are written.
-    size: what fit_size takes after the aspect. free_memory: bytes that may be taken. progress(done, all) is told after every frame.
-    Raises ValueError for wishes that leave nothing, and when the frames need more memory than is free."""
+    A context in which frames are `put`, on threads of its own; at its end they are
+    written. size: what fit_size takes after the aspect. free_memory: bytes that may
+    be taken. progress(done, all) is told after every frame. Raises ValueError for
+    requests that leave nothing, and when the frames need more memory than is free.
+    """
 
     def __init__(
-        self, facts: VideoFacts, wish: FrameWish, size: SizeWish, free_memory: FreeMemory | None = None, progress: Progress | None = None
-    ) -> None:  # fmt: skip
-        self.facts, self.wish, self.size, self.free_memory, self.progress = facts, wish, size, free_memory, progress
-        self.plan = plan_span(facts.times, wish, facts.end, facts.tick, [exact_rate(facts.fps)])
+        self,
+        probe: VideoProbe,
+        request: FrameRequest,
+        size: SizeRequest,
+        free_memory: FreeMemory | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.probe, self.request, self.size, self.free_memory, self.progress = (
+            probe,
+            request,
+            size,
+            free_memory,
+            progress,
+        )
+        self.plan = plan_span(probe.times, request, probe.end, probe.tick, [exact_rate(probe.fps)])
         self.numbers = self.plan.numbers
         self.missing: dict[int, list[int]] = {}  # number of a frame -> rows of the result
         for row, number in enumerate(self.numbers):
@@ -67,12 +81,20 @@ class FrameWindow:
         self.given = self.written = 0  # frames
         self.writer = RgbWriter()
         self.frames = self.alpha = None
-        self.turn: Turn | None = None  # of the first frame, and so of all: side data keeps a frame in memory until cycles are collected
+        self.turn: Turn | None = (
+            # of the first frame, and so of all: side data keeps a frame in memory until cycles are collected
+            None
+        )
         self.first_shape: tuple[int, int] | None = None  # width and height of the first picture
         self.fits: dict[tuple, FrameSize] = {}  # size of a picture -> how it becomes a frame
         # A rotated file is decoded before it is known to be one; what both ways need is known now.
-        fits = [fit_size(facts.width, facts.height, facts.aspect, *size), fit_size(facts.height, facts.width, 1 / facts.aspect, *size)]
-        check_memory((self._held(), *min((fit.out[::-1] for fit in fits), key=math.prod)), facts.has_alpha, free_memory)
+        fits = [
+            fit_size(probe.width, probe.height, probe.aspect, *size),
+            fit_size(probe.height, probe.width, 1 / probe.aspect, *size),
+        ]
+        check_memory(
+            (self._held(), *min((fit.out[::-1] for fit in fits), key=math.prod)), probe.has_alpha, free_memory
+        )
 
     def __enter__(self):
         self.writer.__enter__()
@@ -85,15 +107,17 @@ class FrameWindow:
         """How many frames are in memory at once."""
         return len(self.numbers)
 
-    def put(self, number: int, picture: av.VideoFrame, shape: tuple[int, int] | None = None) -> None:
-        """Write a decoded frame wherever it is wanted. shape: the (width, height) of one that was decoded smaller than it is."""
+    def put(self, number: int, frame: av.VideoFrame, shape: tuple[int, int] | None = None) -> None:
+        """Write a decoded frame wherever it is wanted. shape: the
+        (width, height) of one that was decoded smaller than it is.
+        """
         if number not in self.missing:
             return
-        self.turn = turn_of(picture) if self.turn is None else self.turn
-        fit = self._fit(number, *(shape or (picture.width, picture.height)))
-        self._write(picture, fit, self.missing.pop(number))
+        self.turn = turn_of(frame) if self.turn is None else self.turn
+        fit = self._fit(number, *(shape or (frame.width, frame.height)))
+        self._write(frame, fit, self.missing.pop(number))
 
-    def _write(self, picture: av.VideoFrame, fit: FrameSize, rows: list[int]) -> None:
+    def _write(self, frame: av.VideoFrame, fit: FrameSize, rows: list[int]) -> None:
         """Have a frame written into rows of the tensor."""
 
         def tell():
@@ -103,11 +127,11 @@ class FrameWindow:
 
         self.given += len(rows)
         targets = [(self.frames[row], None if self.alpha is None else self.alpha[row]) for row in rows]
-        self.writer.write(picture, self.turn, fit, targets, tell)
+        self.writer.write(frame, self.turn, fit, targets, tell)
 
     def _fit(self, number: int, width: int, height: int) -> FrameSize:
         """How a picture becomes a frame; the first one decides how large all are."""
-        aspect = self.facts.aspect
+        aspect = self.probe.aspect
         if self.turn.transposed:
             width, height, aspect = height, width, 1 / aspect
         if (width, height) in self.fits:
@@ -123,52 +147,65 @@ class FrameWindow:
                 fit = FrameSize(out, out, (0, 0))  # only the rounding of the sides differs
             if fit.out != out:
                 raise ValueError(
-                    f"frame {number} of {width}x{height} has another shape than those before, which become {out[0]}x{out[1]}; "
-                    f"set resize to crop, pad or stretch."
+                    f"frame {number} of {width}x{height} has another shape than those before, which become"
+                    f" {out[0]}x{out[1]}; set resize to crop, pad or stretch."
                 )
         self.fits[width, height] = fit
         return fit
 
     def _allocate(self, out: tuple[int, int]) -> None:
         shape = (self._held(), out[1], out[0])
-        check_memory(shape, self.facts.has_alpha, self.free_memory)
+        check_memory(shape, self.probe.has_alpha, self.free_memory)
         self.frames = torch.empty(*shape, 3)
-        self.alpha = torch.empty(shape) if self.facts.has_alpha else None
+        self.alpha = torch.empty(shape) if self.probe.has_alpha else None
 
     def finished(self) -> DecodedVideo:
         """The frames. Raises ValueError where some could not be decoded."""
         if self.missing:
-            times = [self.facts.times[number] for number in sorted(self.missing)]
+            times = [self.probe.times[number] for number in sorted(self.missing)]
             raise ValueError(
-                f"{len(times)} of the {len(set(self.numbers))} wanted frames could not be decoded, from {times[0]:.2f} s to "
-                f"{times[-1]:.2f} s: the file is damaged there; end before it, start after it, or repair the file."
+                f"{len(times)} of the {len(set(self.numbers))} wanted frames could not be decoded, from"
+                f" {times[0]:.2f} s to {times[-1]:.2f} s: the file is damaged there; end before it, start"
+                " after it, or repair the file."
             )
-        return DecodedVideo(self.frames, self.alpha, self.facts, self.plan)
+        return DecodedVideo(self.frames, self.alpha, self.probe, self.plan)
 
 
-class FrameChunks(FrameWindow):
-    """The wanted frames a few at a time: `work` gets each chunk (F, H, W, 3), F at most `chunk`, in memory that the next one takes.
+class FrameChunks(FrameSelection):
+    """The wanted frames a few at a time: `work` gets each chunk (F,
+    H, W, 3), F at most `chunk`, in memory that the next one takes.
 
-    The results lie in `results`. Raises ValueError as FrameWindow does, for damage as soon as it is met."""
+    The results lie in `results`. Raises ValueError as FrameSelection does, for damage as soon as it is met.
+    """
 
-    def __init__(self, facts: VideoFacts, wish: FrameWish, size: SizeWish, chunk: int, work: Callable[[torch.Tensor], object],
-                 free_memory: FreeMemory | None = None, progress: Progress | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        probe: VideoProbe,
+        request: FrameRequest,
+        size: SizeRequest,
+        chunk: int,
+        work: Callable[[torch.Tensor], object],
+        free_memory: FreeMemory | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self.chunk, self.work = chunk, work
         self.results: list[object] = []
         self.filled = 0  # rows of the present chunk
-        super().__init__(replace(facts, has_alpha=False), wish, size, free_memory, progress)
+        super().__init__(replace(probe, has_alpha=False), request, size, free_memory, progress)
 
     def _held(self) -> int:
         return min(self.chunk, len(self.numbers))
 
-    def put(self, number: int, picture: av.VideoFrame, shape: tuple[int, int] | None = None) -> None:
+    def put(self, number: int, frame: av.VideoFrame, shape: tuple[int, int] | None = None) -> None:
         """Write a decoded frame wherever it is wanted, and hand over the chunk when it is full."""
-        if number not in self.missing or self.missing[number][0] != self.given:  # behind a gap, of which `finished` tells
+        if (
+            number not in self.missing or self.missing[number][0] != self.given
+        ):  # behind a gap, of which `finished` tells
             return
-        self.turn = turn_of(picture) if self.turn is None else self.turn
-        fit = self._fit(number, *(shape or (picture.width, picture.height)))
+        self.turn = turn_of(frame) if self.turn is None else self.turn
+        fit = self._fit(number, *(shape or (frame.width, frame.height)))
         for _ in self.missing.pop(number):
-            self._write(picture, fit, [self.filled])
+            self._write(frame, fit, [self.filled])
             self.filled += 1
             if self.filled == len(self.frames):
                 self._hand_over()

@@ -1,5 +1,5 @@
-"""Animated pictures as rows of frames with their durations: APNG by its own rules, the others as Pillow shows
-them.
+"""Animated pictures as rows of frames with their durations:
+APNG by its own rules, the others as Pillow shows them.
 
 Letters: H height, W width, C channels.
 """
@@ -19,7 +19,7 @@ from PIL import Image, ImageSequence
 from ..foreign_text import printable
 from .apng import Canvas, frame_file, is_apng, read_apng
 from .regular_files import check_regular, is_regular
-from .still_pictures import DAMAGE, converted, decoding_bytes, has_alpha, load, open_picture, pixels_of
+from .still_images import DAMAGE, converted, decoding_bytes, has_alpha, load, open_image, pixels_of
 
 ANIMATED = {".gif", ".webp", ".apng", ".png", ".avif", ".avifs"}
 SHORTEST = 10  # milliseconds: what is shown no longer than this is shown for USUAL, as browsers do
@@ -30,8 +30,9 @@ CheckMemory = Callable[[tuple[int, int], int], None]
 
 @dataclass(frozen=True)
 class Animation:
-    """What an animated picture holds; `frames()` begins anew and gives pixels (H, W, C) of 8 or 16 bits, C 3,
-    4 or 1 for grey."""
+    """What an animated picture holds; `frames()` begins anew and
+    gives pixels (H, W, C) of 8 or 16 bits, C 3, 4 or 1 for grey.
+    """
 
     size: tuple[int, int]
     milliseconds: list[float]
@@ -42,8 +43,9 @@ class Animation:
 
 
 def is_animated(path: str | os.PathLike) -> bool:
-    """Whether a PNG or AVIF is animated, by its header alone; other files by their names. Nothing but files
-    is."""
+    """Whether a PNG or AVIF is animated, by its header alone;
+    other files by their names. Nothing but files is.
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in ANIMATED or not is_regular(path):
         return False
@@ -101,8 +103,8 @@ def _open_apng(path: Path, check_memory: CheckMemory, stop: Callable[[], None]) 
             for frame in apng.frames:
                 stop()
                 single = io.BytesIO(frame_file(file, apng, frame))
-                with Image.open(single) as picture:
-                    pixels, _ = pixels_of(picture, path, picture.size, single)
+                with Image.open(single) as image:
+                    pixels, _ = pixels_of(image, path, image.size, single)
                 yield canvas.put(frame, _with_opacity(pixels, apng.deep))
 
     milliseconds = [_shown(1000 * frame.seconds) for frame in apng.frames]
@@ -120,25 +122,25 @@ def _with_opacity(pixels: np.ndarray, deep: bool) -> np.ndarray:
 
 
 def _open_by_pillow(path: Path, check_memory: CheckMemory, stop: Callable[[], None]) -> Animation:
-    def opened_frames(picture: Image.Image) -> Iterator[Image.Image]:
-        for frame in ImageSequence.Iterator(picture):
+    def opened_frames(image: Image.Image) -> Iterator[Image.Image]:
+        for frame in ImageSequence.Iterator(image):
             stop()
             load(frame, path)
             yield frame
 
     def frames() -> Iterator[np.ndarray]:
-        with _damage_named(path), open_picture(path) as picture:
-            if getattr(picture, "n_frames", 1) == 1:
-                yield pixels_of(picture, path, picture.size)[0]
+        with _damage_named(path), open_image(path) as image:
+            if getattr(image, "n_frames", 1) == 1:
+                yield pixels_of(image, path, image.size)[0]
                 return
-            for frame in opened_frames(picture):
+            for frame in opened_frames(image):
                 yield np.asarray(converted(frame))
 
     milliseconds, any_alpha = [], False
-    with _damage_named(path), open_picture(path) as picture:
-        size, codec = picture.size, picture.format or ""
-        check_memory(size, decoding_bytes(picture, size, size))
-        for frame in opened_frames(picture):
+    with _damage_named(path), open_image(path) as image:
+        size, codec = image.size, image.format or ""
+        check_memory(size, decoding_bytes(image, size, size))
+        for frame in opened_frames(image):
             milliseconds.append(_shown(frame.info.get("duration") or 0))
             any_alpha = any_alpha or has_alpha(frame)
     return Animation(size, milliseconds, any_alpha, False, codec, frames)

@@ -1,4 +1,6 @@
-"""The decoded pictures of an open video, one after the other: past damage, with what lies beside them, interlaced ones made whole."""
+"""The decoded pictures of an open video, one after the other: past damage, with what lies beside them,
+interlaced ones made whole.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,13 @@ ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Codecs whose transparency lies beside the pictures, where only these decoders look."""
 
 
-class Pictures:
-    """Iterates over the pictures of a stream from where the container stands, in the order of showing; `stop` may raise between packets.
+class DecodedFrames:
+    """Iterates over the pictures of a stream from where the container stands, in the order of showing; `stop`
+    may raise between packets.
 
     After an error of the decoder, pictures up to the next key frame are left out: decoders show old or grey
-    parts in them. With a `span` of stamps, decoding begins at a key frame in it, or never."""
+    parts in them. With a `span` of stamps, decoding begins at a key frame in it, or never.
+    """
 
     def __init__(
         self, container: av.container.InputContainer, stream: av.VideoStream, stop: Callable[[], None] = int,
@@ -28,16 +32,16 @@ class Pictures:
         broken = False
         for packet in self._packets():
             try:
-                pictures = decoder.decode(packet)
+                frames = decoder.decode(packet)
             except MemoryError:
                 raise
             except av.error.FFmpegError:
                 self.damaged = broken = True
                 continue
-            for picture in pictures:
-                broken = broken and not picture.key_frame
-                if not (broken or picture.is_corrupt):
-                    yield picture
+            for frame in frames:
+                broken = broken and not frame.key_frame
+                if not (broken or frame.is_corrupt):
+                    yield frame
 
     def _packets(self) -> Iterator[av.Packet]:
         entered = self.span is None
@@ -79,21 +83,25 @@ def tag_of(stream: av.VideoStream, name: str) -> str:
     return ""
 
 
-def whole_frames(pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+def whole_frames(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     """The same pictures, deinterlaced from the first interlaced one on where they are interlaced."""
     graph = None
-    for picture in pictures:
-        if graph is None and picture.interlaced_frame:
+    for frame in frames:
+        if graph is None and frame.interlaced_frame:
             graph = av.filter.Graph()
-            chain = [graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base)]
+            chain = [
+                graph.add_buffer(
+                    width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+                )
+            ]
             chain += [graph.add("yadif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")]
             for before, after in zip(chain, chain[1:], strict=False):
                 before.link_to(after)
             graph.configure()
         if graph is None:
-            yield picture
+            yield frame
             continue
-        graph.push(picture)
+        graph.push(frame)
         yield from _pull(graph)
     if graph is not None:
         graph.push(None)

@@ -14,15 +14,28 @@ from typing import BinaryIO
 import av
 
 from ..foreign_text import printable
+from .decoded_frames import DecodedFrames, decoder_with_alpha
 from .even_times import MILLISECOND
-from .frame_plan import FrameWish, plan_span
-from .pictures import Pictures, decoder_with_alpha
+from .frame_plan import FrameRequest, plan_span
 from .regular_files import check_regular
 
 Source = str | os.PathLike | BinaryIO
 
 # They read other files or addresses than the one that was chosen.
-PLAYLISTS = {"concat", "dash", "hls", "image2", "image2pipe", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "webm_dash_manifest"}
+PLAYLISTS = {
+    "concat",
+    "dash",
+    "hls",
+    "image2",
+    "image2pipe",
+    "imf",
+    "lavfi",
+    "rtp",
+    "rtsp",
+    "sap",
+    "sdp",
+    "webm_dash_manifest",
+}
 COVERS = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 
@@ -35,7 +48,7 @@ class KeyFrame:
 
 
 @dataclass(frozen=True)
-class VideoFacts:
+class VideoProbe:
     """What a file says about its video before anything is decoded."""
 
     width: int  # as stored
@@ -49,8 +62,11 @@ class VideoFacts:
     has_audio: bool
     codec: str
     lost: int = 0  # frames that the file's header names and that are not in the file, which is cut off
-    counted: bool = False  # the frames' own times tell them not apart: the n-th that is decoded from the start is the n-th
-    retimed: bool = False  # the file's own times are of no use: these are counted at fps from the first frame on
+    # the frames' own times tell them not apart: the n-th that is decoded from the start is the n-th
+    counted: bool = False
+    retimed: bool = (
+        False  # the file's own times are of no use: these are counted at fps from the first frame on
+    )
     tick: Fraction = MILLISECOND  # seconds that `times` are whole numbers of
     keys: tuple[KeyFrame, ...] = ()  # in the order of showing
 
@@ -81,7 +97,9 @@ def open_video(source: Source, **options: str) -> av.container.InputContainer:
     except IsADirectoryError as error:
         raise ValueError(f"{name} is a folder; choose a file in it.") from error
     except PermissionError as error:
-        raise ValueError(f"{name} may not be read by ComfyUI; change the file's permissions or choose another.") from error
+        raise ValueError(
+            f"{name} may not be read by ComfyUI; change the file's permissions or choose another."
+        ) from error
     except av.error.FFmpegError as error:
         raise ValueError(
             f"{name} cannot be read as a video ({printable(error.strerror)}); the file is damaged or cut "
@@ -90,53 +108,68 @@ def open_video(source: Source, **options: str) -> av.container.InputContainer:
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """The pictures that a player shows: the default stream, else the first; never a cover. Raises ValueError where there are none."""
+    """The pictures that a player shows: the default stream, else the
+    first; never a cover. Raises ValueError where there are none.
+    """
     streams = [s for s in container.streams.video if not s.disposition & COVERS]
     if not streams:
         held = ", ".join(sorted({s.type for s in container.streams if s.type != "video"})) or "nothing"
-        raise ValueError(f"the file has no pictures, only {held}{' and a cover' if container.streams.video else ''}; choose a video.")
+        raise ValueError(
+            f"the file has no pictures, only {held}{' and a cover' if container.streams.video else ''};"
+            " choose a video."
+        )
     stream = next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0])
-    if stream.frames == 1 and stream.duration is None:  # the still picture that an animated AVIF has for programs without movement
+    if (
+        stream.frames == 1 and stream.duration is None
+    ):  # the still picture that an animated AVIF has for programs without movement
         stream = max(streams, key=lambda other: other.frames)
     if stream.codec_context is None:
         raise ValueError("the video is in a format that is not known here; convert it to H.264, for example.")
     return stream
 
 
-def read_facts(source: Source, stop: Callable[[], None] = int) -> VideoFacts:
-    """What a video file holds; `stop` may raise between packets. Raises ValueError when it is no video, damaged or has only sound."""
+def probe_video(source: Source, stop: Callable[[], None] = int) -> VideoProbe:
+    """What a video file holds; `stop` may raise between packets. Raises ValueError when it is no video,
+    damaged or has only sound.
+    """
     with open_video(source) as container:
         stream = video_stream(container)
         base = stream.time_base or MILLISECOND
         packets, headless, lost = _packets(container, stream, stop)
         stamps = sorted(packet.pts for packet in packets if packet.pts is not None)
         if not packets or stream.codec_context.format is None or not stream.width:
-            hint = "an animated WebP goes into Load Frames" if stream.codec_context.name == "webp" else "the file is damaged or empty"
+            hint = (
+                "an animated WebP goes into Load Frames"
+                if stream.codec_context.name == "webp"
+                else "the file is damaged or empty"
+            )
             raise ValueError(f"the video has no frames that can be decoded; {hint}.")
         if len(stamps) < len(packets) or len(set(stamps)) < len(stamps):
-            return facts_by_decoding(source, stop)
+            return probe_by_decoding(source, stop)
         counted = _stamps_are_of_decoding(stream, packets)
         if counted and headless:
-            return facts_by_decoding(source, stop)
+            return probe_by_decoding(source, stop)
         end = _end(container, stream, packets)
         times = [float(stamp * base) for stamp in stamps]
-        facts = _facts(container, stream, times, None if end is None else float(end * base), counted)
+        probe = _probe(container, stream, times, None if end is None else float(end * base), counted)
     keys = sorted((p.pts, p.pts if p.dts is None else p.dts) for p in packets if p.is_keyframe)
-    return replace(facts, keys=tuple(KeyFrame(*key) for key in keys), lost=_lost(source, stop) if lost else 0)
+    return replace(probe, keys=tuple(KeyFrame(*key) for key in keys), lost=_lost(source, stop) if lost else 0)
 
 
-def facts_by_decoding(source: Source, stop: Callable[[], None] = int) -> VideoFacts:
-    """What a video file holds, its frames counted by decoding them all: for files whose packets do not tell."""
+def probe_by_decoding(source: Source, stop: Callable[[], None] = int) -> VideoProbe:
+    """What a video file holds, its frames counted by decoding
+    them all: for files whose packets do not tell.
+    """
     with open_video(source) as container:
         stream = video_stream(container)
-        stamps = [picture.time for picture in Pictures(container, stream, stop)]
+        stamps = [frame.time for frame in DecodedFrames(container, stream, stop)]
         if not stamps:
             raise ValueError("the video has no frames that can be decoded; the file is damaged or empty.")
         retimed = None in stamps or not all(a < b for a, b in itertools.pairwise(stamps))
         if retimed:
             rate = stream.guessed_rate or stream.average_rate or 1
             stamps = [float(index / rate) for index in range(len(stamps))]
-        return replace(_facts(container, stream, stamps, None, counted=True), retimed=retimed)
+        return replace(_probe(container, stream, stamps, None, counted=True), retimed=retimed)
 
 
 @dataclass(frozen=True)
@@ -148,7 +181,9 @@ class _Packet:
 
 
 def _packets(container, stream, stop) -> tuple[list[_Packet], bool, int]:
-    """The packets that are shown; whether some were left out at the start as what they build on is not there; how many are cut off."""
+    """The packets that are shown; whether some were left out at the
+    start as what they build on is not there; how many are cut off.
+    """
     found, hidden = [], 0
     try:
         for packet in container.demux(stream):
@@ -203,13 +238,17 @@ def _lost(source: Source, stop: Callable[[], None]) -> int:
         return max(0, stream.frames - there)
 
 
-def _facts(container, stream, times: Sequence[float], end: float | None, counted: bool) -> VideoFacts:
+def _probe(container, stream, times: Sequence[float], end: float | None, counted: bool) -> VideoProbe:
     tick = stream.time_base or MILLISECOND
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    whole = plan_span(times, FrameWish(), end, tick, rates)
+    whole = plan_span(times, FrameRequest(), end, tick, rates)
     format_ = stream.codec_context.format
-    has_alpha = any(c.is_alpha for c in format_.components) or format_.name == "pal8" or decoder_with_alpha(stream) is not None
-    return VideoFacts(
+    has_alpha = (
+        any(c.is_alpha for c in format_.components)
+        or format_.name == "pal8"
+        or decoder_with_alpha(stream) is not None
+    )
+    return VideoProbe(
         stream.width, stream.height, float(stream.sample_aspect_ratio or 1), whole.fps, tuple(times),
         whole.end, max(c.bits for c in format_.components), has_alpha, bool(container.streams.audio),
         stream.codec_context.name, counted=counted, tick=tick,

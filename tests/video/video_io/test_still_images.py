@@ -1,5 +1,5 @@
-"""Pictures of every kind of pixels give their values, or are refused with a sentence; none is black in
-silence.
+"""Pictures of every kind of pixels give their values, or
+are refused with a sentence; none is black in silence.
 
 TIFF files are written here byte by byte, so that what is right is what was written.
 """
@@ -10,11 +10,11 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
-from zoetrope.tests.video.video_io.test_animated_pictures import OWN
-from zoetrope.video_io import still_pictures
-from zoetrope.video_io.decode import decode_window
-from zoetrope.video_io.frame_plan import FrameWish
-from zoetrope.video_io.picture_files import take_animation, take_pictures
+from zoetrope.tests.video.video_io.test_animated_images import OWN
+from zoetrope.video_io import still_images
+from zoetrope.video_io.decode import decode_selection
+from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.image_files import take_animation, take_images
 
 WIDTH, HEIGHT = 19, 7
 RAMP = np.linspace(0, 1, WIDTH)[None].repeat(HEIGHT, 0)
@@ -23,8 +23,9 @@ WHITE_IS_ZERO, GREY, RGB, CMYK, YCBCR, LAB = 0, 1, 2, 5, 6, 8
 
 
 def tiff(pixels, bits, photometric, kind=1, extra=None, pages=1):
-    """A TIFF of one strip a page; pixels (H, W) or (H, W, C) of the type that is written, or rows of bytes of
-    `WIDTH` pixels."""
+    """A TIFF of one strip a page; pixels (H, W) or (H, W, C) of the
+    type that is written, or rows of bytes of `WIDTH` pixels.
+    """
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     content, place = struct.pack("<2sHI", b"II", 42, 8), 4
     for _ in range(pages):
@@ -61,7 +62,7 @@ def tiff(pixels, bits, photometric, kind=1, extra=None, pages=1):
 def read(path, content=None, **options):
     if content is not None:
         path.write_bytes(content)
-    found = take_pictures([path], 8.0, FrameWish(), OWN, **options)
+    found = take_images([path], 8.0, FrameRequest(), OWN, **options)
     return found.frames[0].numpy(), None if found.alpha is None else found.alpha[0].numpy()
 
 
@@ -216,7 +217,7 @@ def test_a_png_of_16_bits_keeps_them(tmp_path, colour_type, channels):
     assert (alpha is None) == (channels in (1, 3))
     if alpha is not None:
         np.testing.assert_allclose(alpha, pixels[..., -1] / 65535, atol=1e-6)
-    still = take_animation(tmp_path / "x.png", FrameWish(), OWN)
+    still = take_animation(tmp_path / "x.png", FrameRequest(), OWN)
     np.testing.assert_allclose(still.frames[0].numpy(), wanted / 65535, atol=1e-6)
 
 
@@ -262,10 +263,10 @@ def test_marks_of_gamma_and_profiles_change_nothing(tmp_path):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA"])
 def test_modes_of_8_bits_are_what_pillow_shows(tmp_path, mode):
     pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4), dtype=np.uint8)
-    picture = Image.fromarray(pixels).convert("RGB" if mode in ("1", "L", "P", "RGB") else "RGBA")
-    picture = picture.convert("P").convert("PA") if mode == "PA" else picture.convert(mode)
+    image = Image.fromarray(pixels).convert("RGB" if mode in ("1", "L", "P", "RGB") else "RGBA")
+    image = image.convert("P").convert("PA") if mode == "PA" else image.convert(mode)
     name = tmp_path / ("x.tif" if mode == "PA" else "x.png")
-    picture.save(name)
+    image.save(name)
     frame, alpha = read(name)
     np.testing.assert_allclose(frame, np.asarray(Image.open(name).convert("RGBA"))[..., :3] / 255, atol=1e-6)
     assert (alpha is None) == (mode not in ("LA", "PA", "RGBA"))
@@ -282,16 +283,22 @@ def header_of(suffix, side):
     frame = struct.pack("<4HB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
     return {
         "png": png_start + idat,
-        "gif": b"GIF89a"
-        + struct.pack("<2H3B", side, side, 0x80, 0, 0)
-        + b"\0\0\0\xff\xff\xff\x2c"
-        + frame
-        + b";",
-        "bmp": struct.pack("<2sI4xI", b"BM", 54, 54)
-        + struct.pack("<I2i2H6I", 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0),
-        "tif": tiff(np.zeros((1, 1), np.uint8), 8, GREY)
-        .replace(struct.pack("<HHII", 256, 4, 1, WIDTH), struct.pack("<HHII", 256, 4, 1, side))
-        .replace(struct.pack("<HHII", 257, 4, 1, 1), struct.pack("<HHII", 257, 4, 1, side)),
+        "gif": (
+            b"GIF89a"
+            + struct.pack("<2H3B", side, side, 0x80, 0, 0)
+            + b"\0\0\0\xff\xff\xff\x2c"
+            + frame
+            + b";"
+        ),
+        "bmp": (
+            struct.pack("<2sI4xI", b"BM", 54, 54)
+            + struct.pack("<I2i2H6I", 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0)
+        ),
+        "tif": (
+            tiff(np.zeros((1, 1), np.uint8), 8, GREY)
+            .replace(struct.pack("<HHII", 256, 4, 1, WIDTH), struct.pack("<HHII", 256, 4, 1, side))
+            .replace(struct.pack("<HHII", 257, 4, 1, 1), struct.pack("<HHII", 257, 4, 1, side))
+        ),
     }[suffix]
 
 
@@ -299,12 +306,15 @@ def header_of(suffix, side):
 def test_memory_for_decoding_is_asked_before_it_is_taken(tmp_path, suffix):
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(header_of(suffix, 13000))
-    message = f"the 13000x13000 pixels of 'x.{suffix}', while they are decoded, need .* and 0.25 GiB are free; make it"
+    message = (
+        f"the 13000x13000 pixels of 'x.{suffix}', while they are decoded, need .* and 0.25 GiB are free;"
+        " make it"
+    )
     with pytest.raises(ValueError, match=message):
-        take_pictures([path], 8.0, FrameWish(), (64, 64, "keep ratio", 8), free_memory=lambda: 2**28)
+        take_images([path], 8.0, FrameRequest(), (64, 64, "keep ratio", 8), free_memory=lambda: 2**28)
     if suffix in ("png", "gif"):
         with pytest.raises(ValueError, match=message):
-            take_animation(path, FrameWish(), (64, 64, "keep ratio", 8), free_memory=lambda: 2**28)
+            take_animation(path, FrameRequest(), (64, 64, "keep ratio", 8), free_memory=lambda: 2**28)
 
 
 def test_memory_for_decoding_a_video_is_asked_before_it_is_taken(tmp_path):
@@ -313,14 +323,14 @@ def test_memory_for_decoding_a_video_is_asked_before_it_is_taken(tmp_path):
     with pytest.raises(
         ValueError, match="the 13000x13000 pixels of the video, while they are decoded, need .* are free"
     ):
-        decode_window(path, width=64, height=64, free_memory=lambda: 2**28)
+        decode_selection(path, width=64, height=64, free_memory=lambda: 2**28)
 
 
 def test_a_claim_beyond_all_pictures_is_refused(tmp_path):
     path = tmp_path / "x.png"
     path.write_bytes(header_of("png", 40000))
     with pytest.raises(ValueError, match="'x.png' claims to be too large to be a picture"):
-        take_pictures([path], 8.0, FrameWish(), OWN)
+        take_images([path], 8.0, FrameRequest(), OWN)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "1", "L"])
@@ -333,15 +343,15 @@ def test_large_pictures_are_made_smaller_while_they_are_converted(tmp_path, monk
     )
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = Image.fromarray(pixels).convert("RGB" if mode in ("P", "1", "L") else mode).convert(mode)
-    picture.save(tmp_path / "x.png", exif=exif)
+    image = Image.fromarray(pixels).convert("RGB" if mode in ("P", "1", "L") else mode).convert(mode)
+    image.save(tmp_path / "x.png", exif=exif)
     size = (40, 0, "keep ratio", 1)
-    whole = take_pictures([tmp_path / "x.png"], 8.0, FrameWish(), size)
-    monkeypatch.setattr(still_pictures, "LARGE", 1000)
+    whole = take_images([tmp_path / "x.png"], 8.0, FrameRequest(), size)
+    monkeypatch.setattr(still_images, "LARGE", 1000)
     seen = []
-    converted = still_pictures.converted
-    monkeypatch.setattr(still_pictures, "converted", lambda part: seen.append(part.size) or converted(part))
-    small = take_pictures([tmp_path / "x.png"], 8.0, FrameWish(), size)
+    converted = still_images.converted
+    monkeypatch.setattr(still_images, "converted", lambda part: seen.append(part.size) or converted(part))
+    small = take_images([tmp_path / "x.png"], 8.0, FrameRequest(), size)
     assert (
         small.frames.shape == whole.frames.shape == ((1, 27, 40, 3) if orientation == 1 else (1, 60, 40, 3))
     )
@@ -353,12 +363,12 @@ def test_large_pictures_are_made_smaller_while_they_are_converted(tmp_path, monk
 
 def test_a_large_jpeg_is_decoded_smaller(tmp_path, monkeypatch):
     y, x = np.mgrid[:400, :640]
-    picture = Image.fromarray(np.stack([x * 255 // 640, y * 255 // 400, x * 0 + 90], -1).astype(np.uint8))
-    picture.save(tmp_path / "x.jpg", quality=95)
+    image = Image.fromarray(np.stack([x * 255 // 640, y * 255 // 400, x * 0 + 90], -1).astype(np.uint8))
+    image.save(tmp_path / "x.jpg", quality=95)
     size = (40, 0, "keep ratio", 1)
-    whole = take_pictures([tmp_path / "x.jpg"], 8.0, FrameWish(), size)
-    monkeypatch.setattr(still_pictures, "LARGE", 1000)
+    whole = take_images([tmp_path / "x.jpg"], 8.0, FrameRequest(), size)
+    monkeypatch.setattr(still_images, "LARGE", 1000)
     needed = 12 * 40 * 25 + 160 * 100 * 16  # the frame, and a quarter of the picture
-    small = take_pictures([tmp_path / "x.jpg"], 8.0, FrameWish(), size, free_memory=lambda: needed)
+    small = take_images([tmp_path / "x.jpg"], 8.0, FrameRequest(), size, free_memory=lambda: needed)
     assert small.frames.shape == whole.frames.shape == (1, 25, 40, 3)
     assert float((small.frames - whole.frames).abs().max()) < 0.05
