@@ -77,7 +77,7 @@ def test_all_frames_come_back(ramp):
 
 
 @pytest.mark.parametrize(
-    "request",
+    "wanted",
     [
         {"start_seconds": 1.1, "duration_seconds": 0.4},
         {"skip_first_frames": 7, "every_nth": 3, "cap": 4},
@@ -86,10 +86,10 @@ def test_all_frames_come_back(ramp):
         {"multiple": 8, "offset": 1},
     ],
 )
-def test_a_window_is_the_same_frames_as_of_the_whole(ramp, request):
-    whole, part = decode_selection(ramp), decode_selection(ramp, FrameRequest(**request))
+def test_a_window_is_the_same_frames_as_of_the_whole(ramp, wanted):
+    whole, part = decode_selection(ramp), decode_selection(ramp, FrameRequest(**wanted))
     assert torch.equal(part.frames, whole.frames[part.numbers])
-    assert part.fps == request.get("force_rate", 10) / request.get("every_nth", 1)
+    assert part.fps == wanted.get("force_rate", 10) / wanted.get("every_nth", 1)
 
 
 def test_seeking_finds_frames_behind_key_frames(tmp_path):

@@ -29,7 +29,7 @@ def video(tmp_path_factory):
 
 @pytest.mark.parametrize("chunk", [1, 5, 23, 100])
 @pytest.mark.parametrize(
-    "request",
+    "wanted",
     [
         FrameRequest(),
         FrameRequest(start_seconds=0.5, cap=11),
@@ -38,15 +38,15 @@ def video(tmp_path_factory):
         FrameRequest(force_rate=3.0, skip_first_frames=2),
     ],
 )
-def test_chunks_are_the_frames_of_one_go(video, request, chunk):
-    whole = decode_selection(video, request)
+def test_chunks_are_the_frames_of_one_go(video, wanted, chunk):
+    whole = decode_selection(video, wanted)
     seen = []
 
     def work(frames):
         seen.append(frames.data_ptr())
         return frames.clone()
 
-    parts, done = decode_in_chunks(video, request, SIZE, chunk, work)
+    parts, done = decode_in_chunks(video, wanted, SIZE, chunk, work)
     assert torch.equal(torch.cat(parts), whole.frames)
     assert all(len(part) == chunk for part in parts[:-1]) and 0 < len(parts[-1]) <= chunk
     assert (done.fps, done.numbers) == (whole.fps, whole.numbers) and len(done.frames) == 0

@@ -12,7 +12,7 @@ from zoetrope.video_io.frame_plan import FrameRequest, plan_frames, plan_span
 AT_10 = [i / 10 for i in range(37)]
 
 
-@pytest.mark.parametrize(("request", "want"), [
+@pytest.mark.parametrize(("wanted", "want"), [
     ({}, list(range(37))),
     ({"start_seconds": 1.0}, list(range(10, 37))),
     ({"start_seconds": 1.0, "duration_seconds": 0.5}, [10, 11, 12, 13, 14]),
@@ -29,8 +29,8 @@ AT_10 = [i / 10 for i in range(37)]
     ({"force_rate": 10.0}, list(range(37))),
     ({"force_rate": 8.0, "start_seconds": 1.0, "duration_seconds": 1.0}, [10, 11, 12, 14, 15, 16, 17, 19]),
 ])  # fmt: skip
-def test_frames_taken(request, want):
-    assert plan_frames(AT_10, FrameRequest(**request)) == want
+def test_frames_taken(wanted, want):
+    assert plan_frames(AT_10, FrameRequest(**wanted)) == want
 
 
 def test_a_forced_rate_shows_what_is_shown_at_its_time():
@@ -112,7 +112,7 @@ def test_a_span_shorter_than_a_step_is_one_frame():
 VARYING = [0.0, 0.1, 0.2, 1.2, 1.3, 3.3]  # until 3.7
 
 
-@pytest.mark.parametrize(("request", "numbers", "begin", "end"), [
+@pytest.mark.parametrize(("wanted", "numbers", "begin", "end"), [
     ({}, range(6), 0, 3.7),
     ({"cap": 2}, [0, 1], 0, 0.2),
     ({"skip_first_frames": 2, "cap": 2}, [2, 3], 0.2, 1.3),
@@ -123,22 +123,22 @@ VARYING = [0.0, 0.1, 0.2, 1.2, 1.3, 3.3]  # until 3.7
     ({"start_seconds": 2.0, "duration_seconds": 0.5}, [4], 2.0, 2.5),
     ({"multiple": 4, "offset": 1}, range(5), 0, 3.3),
 ])  # fmt: skip
-def test_frames_of_varying_length_last_as_long_as_their_span(request, numbers, begin, end):
-    plan = plan_span(VARYING, FrameRequest(**request), 3.7)
+def test_frames_of_varying_length_last_as_long_as_their_span(wanted, numbers, begin, end):
+    plan = plan_span(VARYING, FrameRequest(**wanted), 3.7)
     assert plan.numbers == list(numbers) and plan.varies
     assert (plan.begin, plan.end) == pytest.approx((begin, end))
     assert plan.fps == pytest.approx(len(numbers) / (end - begin))
 
 
-@pytest.mark.parametrize(("request", "begin", "seconds"), [
+@pytest.mark.parametrize(("wanted", "begin", "seconds"), [
     ({"force_rate": 5.0, "start_seconds": 0.5, "duration_seconds": 2.0}, 0.5, 2.0),
     ({"force_rate": 5.0, "skip_first_frames": 3, "cap": 4}, 0.6, 0.8),
     ({"force_rate": 5.0, "every_nth": 2, "cap": 4}, 0.0, 1.6),
 ])  # fmt: skip
-def test_a_forced_rate_stands_for_its_own_steps(request, begin, seconds):
-    plan = plan_span(VARYING, FrameRequest(**request), 3.7)
+def test_a_forced_rate_stands_for_its_own_steps(wanted, begin, seconds):
+    plan = plan_span(VARYING, FrameRequest(**wanted), 3.7)
     assert (plan.begin, plan.end - plan.begin) == pytest.approx((begin, seconds)) and not plan.varies
-    assert plan.fps == 5.0 / request.get("every_nth", 1)
+    assert plan.fps == 5.0 / wanted.get("every_nth", 1)
 
 
 @pytest.mark.parametrize("tick", TICKS.values(), ids=TICKS)
@@ -146,9 +146,9 @@ def test_a_forced_rate_stands_for_its_own_steps(request, begin, seconds):
 def test_a_constant_rate_is_exact_whatever_is_taken(rate, tick):
     times = stored(rate, *tick)
     spans = {}, {"start_seconds": 1.01, "duration_seconds": 2.0}
-    for request in (*spans, {"skip_first_frames": 5, "cap": 7}, {"every_nth": 3}, {"cap": 1}):
-        of = request.get("every_nth", 1)
-        plan = plan_span(times, FrameRequest(**request), times[-1] + float(1 / rate), tick[0])
+    for wanted in (*spans, {"skip_first_frames": 5, "cap": 7}, {"every_nth": 3}, {"cap": 1}):
+        of = wanted.get("every_nth", 1)
+        plan = plan_span(times, FrameRequest(**wanted), times[-1] + float(1 / rate), tick[0])
         assert plan.fps == float(rate / of) and not plan.varies
         assert plan.end - plan.begin == pytest.approx(len(plan.numbers) * of / rate)
 
@@ -181,7 +181,7 @@ def test_one_frame():
 
 
 @pytest.mark.parametrize(
-    ("times", "request", "told"),
+    ("times", "wanted", "told"),
     [
         ([], {}, "has no frames"),
         (
@@ -193,13 +193,13 @@ def test_one_frame():
         (AT_10, {"cap": 3, "multiple": 8}, "no frames are left"),
     ],
 )
-def test_nothing_left_says_why(times, request, told):
+def test_nothing_left_says_why(times, wanted, told):
     with pytest.raises(ValueError, match=told):
-        plan_frames(times, FrameRequest(**request))
+        plan_frames(times, FrameRequest(**wanted))
 
 
 @pytest.mark.parametrize(
-    ("request", "told"),
+    ("wanted", "told"),
     [
         ({"every_nth": 0}, "select_every_nth=0"),
         ({"cap": -1}, "cap=-1"),
@@ -210,6 +210,6 @@ def test_nothing_left_says_why(times, request, told):
         ({"multiple": 4, "offset": 4}, "multiple of 4 plus 4"),
     ],
 )
-def test_requests_that_are_none(request, told):
+def test_requests_that_are_none(wanted, told):
     with pytest.raises(ValueError, match=told):
-        FrameRequest(**request)
+        FrameRequest(**wanted)

@@ -7,8 +7,8 @@ from zoetrope.tests.odd_videos import encode, images
 from zoetrope.tests.video.video_io.test_probe import numbers_of
 from zoetrope.video_io import decode
 from zoetrope.video_io.decode import decode_selection
-from zoetrope.video_io.frame_plan import FrameRequest
 from zoetrope.video_io.decoded_frames import DecodedFrames
+from zoetrope.video_io.frame_plan import FrameRequest
 
 FRAMES, GOP, RATE = 500, 50, 25
 OPEN = {"g": str(GOP), "bf": "3", "x264-params": "open-gop=1:scenecut=0", "preset": "ultrafast", "crf": "12"}

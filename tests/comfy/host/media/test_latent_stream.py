@@ -16,9 +16,9 @@ def as_comfyui_runs_nodes():
         yield
 
 
-def decoded(vae, samples, backward=False, **request):
+def decoded(vae, samples, backward=False, **wanted):
     return torch.stack(
-        [frame for frame, _ in LatentStream(vae, samples, ChunkRequest(**request)).frames(backward)]
+        [frame for frame, _ in LatentStream(vae, samples, ChunkRequest(**wanted)).frames(backward)]
     )
 
 
@@ -105,13 +105,13 @@ def test_latents_of_another_model_are_refused(vae, shape):
 
 
 @pytest.mark.parametrize(
-    ("request", "message"),
+    ("wanted", "message"),
     [
         ({"frames": 0}, "chunk_frames=0"),
         ({"overlap": -1}, "chunk_overlap=-1"),
         ({"tile_size": 9}, "tile_size=9"),
     ],
 )
-def test_impossible_chunks_are_refused(request, message):
+def test_impossible_chunks_are_refused(wanted, message):
     with pytest.raises(ValueError, match=message):
-        ChunkRequest(**request)
+        ChunkRequest(**wanted)

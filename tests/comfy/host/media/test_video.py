@@ -41,9 +41,9 @@ def path(tmp_path_factory):
     return path
 
 
-def take(video, width=0, height=0, resize="keep ratio", multiple=1, **request):
+def take(video, width=0, height=0, resize="keep ratio", multiple=1, **wanted):
     return host.video_frames(
-        video, host.FrameOptions(FrameRequest(**request), (width, height, resize, multiple))
+        video, host.FrameOptions(FrameRequest(**wanted), (width, height, resize, multiple))
     )
 
 
@@ -79,8 +79,8 @@ def test_a_video_in_memory_gives_the_same_frames(path):
     components = InputImpl.VideoFromFile(path).get_components()
     memory = InputImpl.VideoFromComponents(Types.VideoComponents(
         images=components.images, audio=components.audio, frame_rate=components.frame_rate))  # fmt: skip
-    for request in ({}, {"start_seconds": 0.7, "cap": 3}, {"force_rate": 4.0}, {"multiple": 4, "offset": 1}):
-        from_file, from_memory = take(InputImpl.VideoFromFile(path), **request), take(memory, **request)
+    for wanted in ({}, {"start_seconds": 0.7, "cap": 3}, {"force_rate": 4.0}, {"multiple": 4, "offset": 1}):
+        from_file, from_memory = take(InputImpl.VideoFromFile(path), **wanted), take(memory, **wanted)
         assert numbers(from_memory) == numbers(from_file) and from_memory.fps == from_file.fps
         torch.testing.assert_close(from_memory.images, from_file.images, atol=0.01, rtol=0)
         assert abs(from_memory.audio["waveform"].shape[-1] - from_file.audio["waveform"].shape[-1]) <= 1
@@ -124,21 +124,21 @@ def varying(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("request", "want", "begin", "seconds"), [
+@pytest.mark.parametrize(("wanted", "want", "begin", "seconds"), [
     ({}, range(6), 0, None), ({"cap": 4}, range(4), 0, 1.12),
     ({"skip_first_frames": 2, "cap": 3}, [2, 3, 4], 0.08, 3.04),
     ({"every_nth": 2, "cap": 2}, [0, 2], 0, 1.12),
     ({"start_seconds": 2.0, "duration_seconds": 1.0}, [4], 2.0, 1.0),
     ({"force_rate": 2.0, "skip_first_frames": 1, "cap": 4}, [2, 3, 4, 4], 0.5, 2.0),
 ])  # fmt: skip
-def test_a_rate_that_varies_keeps_frames_and_sound_together(request, want, begin, seconds, varying):
-    found = take(InputImpl.VideoFromFile(varying), **request)
+def test_a_rate_that_varies_keeps_frames_and_sound_together(wanted, want, begin, seconds, varying):
+    found = take(InputImpl.VideoFromFile(varying), **wanted)
     assert numbers(found) == list(want)
     sound = found.audio["waveform"][0, 0]
     assert len(sound) == pytest.approx(8000 * len(want) / found.fps, abs=2)
     assert float(sound[0]) == pytest.approx(begin / 5, abs=0.01)
     assert seconds is None or len(want) / found.fps == pytest.approx(seconds, abs=1e-6)
-    assert ("its frame rate varies" in found.description) == ("force_rate" not in request)
+    assert ("its frame rate varies" in found.description) == ("force_rate" not in wanted)
     assert 6 / 4.2 < found.source_fps < 6 / 3.12 and found.source_frames == 6
 
 
