@@ -7,16 +7,20 @@ In the folded layout the frames of one video are adjacent.
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 
 
 def fold_frames(video: torch.Tensor) -> torch.Tensor:
-    """(B, C, F, H, W) -> (B*F, C, H, W), the frames of one video adjacent."""
+    """(B, C, F, H, W) -> (B*F, C, H, W), the frames of one video adjacent.
+
+    >>> fold_frames(torch.arange(6).view(2, 1, 3, 1, 1)).flatten().tolist()  # 2 videos of 3 frames
+    [0, 1, 2, 3, 4, 5]
+    """
     if video.ndim != 5:
         raise ValueError(
             f"a video tensor has 5 dimensions (B, C, F, H, W); this one has shape {tuple(video.shape)}."
         )
-    b, c, f, h, w = video.shape
-    return video.transpose(1, 2).reshape(b * f, c, h, w)
+    return rearrange(video, "b c f h w -> (b f) c h w")
 
 
 def unfold_frames(images: torch.Tensor, num_frames: int) -> torch.Tensor:
@@ -28,9 +32,7 @@ def unfold_frames(images: torch.Tensor, num_frames: int) -> torch.Tensor:
         raise ValueError(
             f"a batch of frames has 4 dimensions (B*F, C, H, W); this one has shape {tuple(images.shape)}."
         )
-    n, c, h, w = images.shape
-    b = videos_in_batch(n, num_frames)
-    return images.view(b, num_frames, c, h, w).transpose(1, 2)
+    return rearrange(images, "(b f) c h w -> b c f h w", b=videos_in_batch(len(images), num_frames))
 
 
 def videos_in_batch(batch_size: int, num_frames: int) -> int:

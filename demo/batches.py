@@ -158,8 +158,8 @@ def generators(stage: str, seed: int) -> tuple[random.Random, torch.Generator]:
 
 
 def in_order(draw: Callable[[int], object], seeds: range, workers: int) -> Iterator[object]:
-    """draw(seed) of every seed in order, drawn ahead by
-    that many other processes (0: here, when asked for).
+    """draw(seed) of every seed in order,
+    drawn ahead by that many other processes (0: here, when asked for).
     """
     if not workers:
         yield from map(draw, seeds)

@@ -1,5 +1,5 @@
-"""Thumbnails of the workflows whose models the demo has not: drawn
-by the demo's world, to show what goes in and what comes out.
+"""Thumbnails of the workflows whose models the demo has not:
+drawn by the demo's world, to show what goes in and what comes out.
 
 Letters: F frames; clips are (F, 3, H, W) in 0..1, one of them is 32 frames or a still picture of one.
 """

@@ -1,5 +1,5 @@
-"""Makes the picture and the video that the example workflows
-load: example.png and input_video.mp4, of the demo's world.
+"""Makes the picture and the video that the example workflows load:
+example.png and input_video.mp4, of the demo's world.
 
     python dev.py run demo.inputs
 

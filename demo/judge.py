@@ -1,5 +1,5 @@
-"""Reads from frames alone, without a network, what is seen
-in them: colour, shape, background, place, size and motion.
+"""Reads from frames alone, without a network, what is seen in them:
+colour, shape, background, place, size and motion.
 
 The thing is what differs from each row's border pixels; its shape is the
 world's shape that overlaps it best at the measured centre and area, turned as

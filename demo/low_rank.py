@@ -15,8 +15,8 @@ from torch.nn.utils import parametrize
 
 
 class LowRankChange(nn.Module):
-    """The change of one weight (rows, ...): for each part
-    an up (rows / parts, rank) and a down (rank, columns).
+    """The change of one weight (rows, ...):
+    for each part an up (rows / parts, rank) and a down (rank, columns).
     """
 
     def __init__(self, weight: torch.Tensor, rank: int, parts: int = 1):
@@ -33,8 +33,8 @@ class LowRankChange(nn.Module):
 def attach(
     model: nn.Module, names: Iterable[str], rank: int, fused: str = "to_qkv"
 ) -> dict[str, LowRankChange]:
-    """Make the weights of the named layers of a frozen
-    model changeable; returns the changes by layer name.
+    """Make the weights of the named layers of a frozen model changeable;
+    returns the changes by layer name.
     """
     changes = {}
     for name in names:

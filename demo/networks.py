@@ -1,5 +1,5 @@
-"""The networks of the tiny family: a compact CLIP text encoder,
-a box-mean encoder, a narrow TAESD decoder, core's UNet.
+"""The networks of the tiny family:
+a compact CLIP text encoder, a box-mean encoder, a narrow TAESD decoder, core's UNet.
 
 Source: Radford et al. 2021, arXiv 2103.00020 (CLIP text model); Ollin Boer Bohan's TAESD
 (github.com/madebyollin/taesd) for the autoencoder's layout; Rombach et al. 2022, arXiv 2112.10752 for the
@@ -162,8 +162,8 @@ class _TextLayer(nn.Module):
 
 
 class TextRows:
-    """Rows of the compact embedding that stand for one caption's
-    tokens, begun, ended and padded to 77 as CLIP's tokenizer does.
+    """Rows of the compact embedding that stand for one caption's tokens,
+    begun, ended and padded to 77 as CLIP's tokenizer does.
     """
 
     def __init__(self, token_ids: list[int]):
@@ -222,8 +222,8 @@ def caption_tokens(text: str, tokens: dict[str, list[int]]) -> list[int]:
 
 
 def make_unet(dtype: torch.dtype = torch.float32) -> nn.Module:
-    """ComfyUI's UNetModel in the layout of Stable Diffusion
-    1, freshly initialised; last layer of each branch zero.
+    """ComfyUI's UNetModel in the layout of Stable Diffusion 1, freshly initialised;
+    last layer of each branch zero.
     """
     import comfy.ops
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
@@ -240,8 +240,8 @@ def make_unet(dtype: torch.dtype = torch.float32) -> nn.Module:
 
 
 def initialise(network: nn.Module) -> None:
-    """Fresh weights for a network made by core, whose layers
-    leave theirs empty; the last layer of each branch zero.
+    """Fresh weights for a network made by core, whose layers leave theirs empty;
+    the last layer of each branch zero.
     """
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
@@ -257,8 +257,8 @@ def initialise(network: nn.Module) -> None:
 
 
 def make_controlnet(base: dict[str, torch.Tensor]) -> nn.Module:
-    """Core's ControlNet for the tiny UNet, beginning as a copy
-    of its encoder and without effect; `base` has "unet." keys.
+    """Core's ControlNet for the tiny UNet, beginning as a copy of its encoder and without effect;
+    `base` has "unet." keys.
     """
     import comfy.ops
     from comfy.cldm.cldm import ControlNet
@@ -314,8 +314,8 @@ def width_of(block: nn.Module) -> int:
 def plain_attention(
     _original, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int, *_, **__
 ) -> torch.Tensor:
-    """Attention as two batched products, (N, L, C): on a CPU
-    in bfloat16 twice as fast to train as the fused kernels.
+    """Attention as two batched products, (N, L, C):
+    on a CPU in bfloat16 twice as fast to train as the fused kernels.
 
     Rows as short as a clip's are normalised in float32, for which torch's kernel is ten times as fast.
     """

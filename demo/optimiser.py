@@ -27,8 +27,8 @@ def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
 
 
 class MasterOptimiser:
-    """Keeps masters, momenta and the moving average of named
-    working parameters, and writes the masters back.
+    """Keeps masters, momenta and the moving average of named working parameters,
+    and writes the masters back.
     """
 
     def __init__(
@@ -96,8 +96,8 @@ class MasterOptimiser:
         return {k: getattr(self, k) for k in ("master", "average", "first", "second", "steps")}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state_dict`; the working parameters are
-        overwritten. What a state does not know stays as it is.
+        """Go on from `state_dict`; the working parameters are overwritten.
+        What a state does not know stays as it is.
         """
         for name, value in state.items():
             known = getattr(self, name)

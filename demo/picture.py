@@ -1,5 +1,5 @@
-"""Makes demo.webp, the moving picture of the README: the family's
-videos with the motion module, below the same without it.
+"""Makes demo.webp, the moving picture of the README:
+the family's videos with the motion module, below the same without it.
 
 python dev.py run demo.picture
 """

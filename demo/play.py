@@ -1,5 +1,5 @@
-"""Runs the tiny family through ComfyUI's ordinary functions,
-in process: what the benchmark and the tests look at.
+"""Runs the tiny family through ComfyUI's ordinary functions, in process:
+what the benchmark and the tests look at.
 
 Needs ComfyUI's `comfy` on the path. Letters: N pictures, F frames.
 """
@@ -50,8 +50,8 @@ def encode(family: Family, texts: list[str]) -> list:
 
 
 def controlled(conditioning: list, hints: torch.Tensor, strength: float = 1.0) -> list:
-    """A conditioning that tells the ControlNet the outlines
-    (N, 3, H, W), one per picture, as Apply ControlNet does.
+    """A conditioning that tells the ControlNet the outlines (N,
+    3, H, W), one per picture, as Apply ControlNet does.
     """
     control = comfy.controlnet.load_controlnet(path_of("control")).set_cond_hint(hints, strength, (0.0, 1.0))
     return [[c, {**more, "control": control, "control_apply_to_uncond": False}] for c, more in conditioning]
@@ -99,8 +99,8 @@ def moving(family: Family) -> object:
 
 
 def not_moving(family: Family) -> object:
-    """The MODEL on the motion module's noise schedule, the
-    module never active: what to compare `moving` with.
+    """The MODEL on the motion module's noise schedule, the module never active:
+    what to compare `moving` with.
     """
     return apply_motion_module(
         family.model, family.motion_module, MotionSettings(start_percent=1.0, end_percent=1.0)
@@ -119,8 +119,8 @@ def with_camera(family: Family, move: str, strength: float = 1.0) -> object:
 
 
 def with_cameras_in_turn(family: Family, first: str, second: str, percent: float) -> object:
-    """The MODEL with one MotionLoRA up to a percent (0..1)
-    of the noise schedule, and another one from there on.
+    """The MODEL with one MotionLoRA up to a percent (0..1) of the noise schedule,
+    and another one from there on.
     """
     module, model = motion_module_from_file(path_of("motion_v2")), family.model
     for move, start, end in ((first, 0.0, percent), (second, percent, 1.0)):

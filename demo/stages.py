@@ -124,8 +124,8 @@ def control_loss(text, unet, controlnet: nn.Module, motion: MotionModel, batch: 
 def noise_loss(
     unet, latents: torch.Tensor, batch: Batch, context: torch.Tensor, control: Control | None = None
 ) -> torch.Tensor:
-    """Squared error of the predicted noise, weighted by 1 / kept
-    = 1 + sigma^2: latents (N, 4, h, w), context (N, 77, C).
+    """Squared error of the predicted noise, weighted by 1 / kept = 1 + sigma^2:
+    latents (N, 4, h, w), context (N, 77, C).
 
     A plain noise loss all but ignores the levels at which it is
     decided what is where: the base never learns left from right.
@@ -159,8 +159,8 @@ def denoise(
 
 
 def added_control(told: dict) -> Callable:
-    """A patch that adds a ControlNet's tensors as core's `control=`
-    does, but not in place, which autograd does not survive.
+    """A patch that adds a ControlNet's tensors as core's `control=` does,
+    but not in place, which autograd does not survive.
     """
     skips, middle = list(told["output"]), list(told["middle"])
 
@@ -183,8 +183,8 @@ def moving(unet: nn.Module, motion: MotionModel, num_frames: int) -> AbstractCon
 
 
 def decoder_loss(decoder, images: Batch) -> torch.Tensor:
-    """Mean absolute plus squared error of decoded frames, one in
-    four at dusk; latents carry a little noise, as sampled ones do.
+    """Mean absolute plus squared error of decoded frames, one in four at dusk;
+    latents carry a little noise, as sampled ones do.
     """
     frames = images.frames()
     frames = torch.cat([frames[: len(frames) * 3 // 4], at_dusk(frames[len(frames) * 3 // 4 :])])

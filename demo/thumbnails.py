@@ -171,8 +171,8 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
 
 
 def thumbnail(panels: Panels, foot: str) -> torch.Tensor:
-    """The labelled clips in a grid over a line of text, in
-    the middle of a black square: (F, SIDE, SIDE, 3).
+    """The labelled clips in a grid over a line of text,
+    in the middle of a black square: (F, SIDE, SIDE, 3).
     """
     clips, labels, columns = panels
     rows = -(-len(clips) // columns)

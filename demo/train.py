@@ -1,5 +1,5 @@
-"""Trains the tiny family: `python dev.py run demo.train
---stage all`; every stage can be interrupted and goes on.
+"""Trains the tiny family: `python dev.py run demo.train --stage all`;
+every stage can be interrupted and goes on.
 
 Stages: `unet` (text encoder and UNet on single frames and clips), `decoder` (latents to pixels), `motion`
 (the AnimateDiff module, everything else frozen), `motion_v2` (the same in v2 layout), `pan` and `zoom`
@@ -121,8 +121,8 @@ def train_motion(setup: Setup, partner: Partner | None) -> None:
 
 
 def export(work: pathlib.Path, weights: pathlib.Path) -> None:
-    """Write the files that ship, with the key names under which
-    such files are published, in float16: all that are trained.
+    """Write the files that ship, with the key names under which such files are published,
+    in float16: all that are trained.
     """
     weights.mkdir(parents=True, exist_ok=True)
 
@@ -189,8 +189,8 @@ def restore(work: pathlib.Path, weights: pathlib.Path) -> None:
 
 
 def show(work: pathlib.Path, folder: pathlib.Path) -> None:
-    """Sample sheets made by the finished files through
-    ComfyUI's own functions, and the loss curves, as small PNGs.
+    """Sample sheets made by the finished files through ComfyUI's own functions,
+    and the loss curves, as small PNGs.
     """
     from . import play
 
@@ -210,8 +210,8 @@ def show(work: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def write(state: dict[str, torch.Tensor], folder: pathlib.Path, which: str) -> None:
-    """A safetensors file in float16 (integers stay), put in
-    place only when it is whole; `which` is a key of FILES.
+    """A safetensors file in float16 (integers stay), put in place only when it is whole;
+    `which` is a key of FILES.
     """
     path = folder / FILES[which]
     part = path.with_suffix(".part")

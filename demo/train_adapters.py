@@ -26,8 +26,8 @@ def motion_layers(motion: MotionModel) -> list[str]:
 
 
 def unet_layers(unet: nn.Module) -> list[str]:
-    """The UNet's layers that the dusk LoRA changes: all matrices
-    and convolutions of its transformers and residual blocks.
+    """The UNet's layers that the dusk LoRA changes:
+    all matrices and convolutions of its transformers and residual blocks.
     """
     kinds = nn.Linear | nn.Conv2d
     return [
@@ -38,8 +38,8 @@ def unet_layers(unet: nn.Module) -> list[str]:
 
 
 def train_motion_v2(setup: training.Setup) -> None:
-    """The module in v2 layout: the finished one with a middle
-    block that begins as the identity, all of it trained on.
+    """The module in v2 layout:
+    the finished one with a middle block that begins as the identity, all of it trained on.
     """
     torch.manual_seed(3)
     drawer = Drawer(setup.favoured)
@@ -93,8 +93,8 @@ def train_dusk(setup: training.Setup) -> None:
 
 
 def train_control(setup: training.Setup, partner: training.Partner | None) -> None:
-    """A ControlNet that is told outlines, by turns on pictures
-    and on clips; it begins as a copy of the UNet's encoder.
+    """A ControlNet that is told outlines, by turns on pictures and on clips;
+    it begins as a copy of the UNet's encoder.
     """
     torch.manual_seed(6)
     drawer = Drawer()

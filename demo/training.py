@@ -1,5 +1,5 @@
-"""What every training stage of the tiny family shares: the loop
-that can be interrupted, two processes at once, the frozen base.
+"""What every training stage of the tiny family shares:
+the loop that can be interrupted, two processes at once, the frozen base.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ MOST_STEPS = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """Where and for how long to train: `steps` or `minutes` of
-    a stage, `frames` a step, `workers` processes that draw.
+    """Where and for how long to train:
+    `steps` or `minutes` of a stage, `frames` a step, `workers` processes that draw.
 
     `rate` replaces the stage's learning rate; half of the clips of the stages of motion and camera show one
     of the `favoured` motions.
@@ -64,8 +64,8 @@ class Setup:
 
 
 def learning_rate(full: float, step: int, done: float) -> float:
-    """Warm-up to `full` over 40 steps, constant, then linear to
-    3 % over the last 35 % of the stage, of which `done` is over.
+    """Warm-up to `full` over 40 steps, constant,
+    then linear to 3 % over the last 35 % of the stage, of which `done` is over.
     """
     left = (1 - done) / 0.35
     return full * min(1.0, (step + 1) / 40, 0.03 + 0.97 * left)
@@ -79,8 +79,8 @@ def save(state: dict, path: pathlib.Path) -> None:
 
 
 class Partner:
-    """A second process that trains the same stage on other
-    batches; every few steps each takes in the other's weights.
+    """A second process that trains the same stage on other batches;
+    every few steps each takes in the other's weights.
 
     Neither waits for the other, so unequal speeds do no harm:
     weights are mixed by the steps made since the last time.
@@ -141,8 +141,8 @@ def fit(
     sheet: Callable[[], None] | None = None,
     partner: Partner | None = None,
 ) -> None:
-    """Run a stage to its end; `draw(seed)` makes a step's
-    batches, a tuple that `loss_of` takes on the setup's device.
+    """Run a stage to its end; `draw(seed)` makes a step's batches,
+    a tuple that `loss_of` takes on the setup's device.
 
     With a partner that is the second process nothing but its weights is saved, and it ends with the first.
     """
@@ -236,8 +236,8 @@ def make_motion(version: str = "v3") -> MotionModel:
 
 @torch.no_grad()
 def begin_local(motion: MotionModel) -> MotionModel:
-    """Let the last attention of every block begin by looking at its
-    own frame, so that what follows it knows which frame that is.
+    """Let the last attention of every block begin by looking at its own frame,
+    so that what follows it knows which frame that is.
 
     The position table only enters an attention's input; an average
     over all frames, which is what coherence teaches first, hides it.

@@ -1,5 +1,5 @@
-"""Turns a workflow as the editor saves it into the graph that
-ComfyUI's /prompt takes, as the front end does when Run is pressed.
+"""Turns a workflow as the editor saves it into the graph that ComfyUI's /prompt takes,
+as the front end does when Run is pressed.
 
 Only the standard library, so that dev.py can use it before anything is installed.
 """
@@ -16,8 +16,8 @@ OWN_VALUE = (
 
 
 def to_api(workflow, object_info):
-    """Returns {node id: {"class_type", "inputs", "_meta"}} for
-    a UI-format workflow (version 0.4 or 1.0) as parsed JSON.
+    """Returns {node id: {"class_type", "inputs",
+    "_meta"}} for a UI-format workflow (version 0.4 or 1.0) as parsed JSON.
 
     `object_info` is what the server answers at /object_info: it names the widgets that
     the saved values belong to. A node of a subgraph has the numbers of its subgraph's
@@ -31,8 +31,8 @@ def to_api(workflow, object_info):
 
 
 def every_node(workflow):
-    """Returns the nodes of a workflow and of the subgraphs
-    defined in it, but for those that are such a subgraph.
+    """Returns the nodes of a workflow and of the subgraphs defined in it,
+    but for those that are such a subgraph.
     """
     subgraphs = workflow.get("definitions", {}).get("subgraphs", [])
     names = {entry["id"] for entry in subgraphs}
@@ -42,8 +42,8 @@ def every_node(workflow):
 
 
 class Scope:
-    """The nodes and links of the workflow, or of one node that
-    is a subgraph, with the scope that such a node stands in.
+    """The nodes and links of the workflow, or of one node that is a subgraph,
+    with the scope that such a node stands in.
     """
 
     def __init__(self, content, subgraphs, host=None, outside=None):
@@ -58,8 +58,8 @@ class Scope:
         }
 
     def source(self, link):
-        """Returns what arrives over a link: [node id, slot], a
-        value, OWN_VALUE, or None when it comes from a muted node.
+        """Returns what arrives over a link:
+        [node id, slot], a value, OWN_VALUE, or None when it comes from a muted node.
         """
         origin, slot = self.links[link]
         if origin == SUBGRAPH_INPUTS:
@@ -82,8 +82,8 @@ class Scope:
         return self.source(sockets[0]["link"]) if sockets else None
 
     def _from_outside(self, name):
-        """Returns what the subgraph's node has at its input
-        `name`: what is wired, or the value of the widget it shows.
+        """Returns what the subgraph's node has at its input `name`:
+        what is wired, or the value of the widget it shows.
         """
         socket = next((s for s in self.host.get("inputs", []) if s["name"] == name), {})
         if socket.get("link") is not None:
@@ -124,8 +124,8 @@ def _add_nodes(scope, object_info, graph):
 
 
 def _links(content):
-    """Returns {link id: (source node id, source slot)}; a link
-    is a list in version 0.4 and an object in version 1.0.
+    """Returns {link id: (source node id, source slot)};
+    a link is a list in version 0.4 and an object in version 1.0.
     """
     found = {}
     for link in content["links"]:
@@ -137,8 +137,8 @@ def _links(content):
 
 
 def _widget_inputs(node, definition):
-    """Returns {input name: value} of a node's widgets; where
-    the file has no value, the default of the node's definition.
+    """Returns {input name: value} of a node's widgets;
+    where the file has no value, the default of the node's definition.
     """
     saved = node.get("widgets_values") or []
     if isinstance(saved, dict):

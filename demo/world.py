@@ -67,8 +67,8 @@ CAMERA_FRAMES = 15  # frames that a camera moves; after that it stands
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """One thing, its surroundings, what it does and what
-    the camera does; lengths in pixels, times in frames.
+    """One thing, its surroundings, what it does and what the camera does;
+    lengths in pixels, times in frames.
     """
 
     shape: str
@@ -100,8 +100,8 @@ def margin(radius: float) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Poses:
-    """Where a thing is seen and how, each (F,) or, centres,
-    (F, 2); angles in radians, opacities and ground 0 or more.
+    """Where a thing is seen and how, each (F,) or, centres, (F, 2);
+    angles in radians, opacities and ground 0 or more.
     """
 
     centres: torch.Tensor
@@ -223,8 +223,8 @@ def visible(colour: str, background: str) -> bool:
 
 
 def path(scene: Scene, num_frames: int, first_frame: float = 0.0) -> torch.Tensor:
-    """Centres of the thing where the camera stands still,
-    (F, 2) as x, y; straight paths turn back at the border.
+    """Centres of the thing where the camera stands still, (F, 2) as x, y;
+    straight paths turn back at the border.
     """
     time = torch.arange(num_frames, dtype=torch.float64) + first_frame
     x, y = scene.start
@@ -277,8 +277,8 @@ def _reflect(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
 
 
 def shape_mask(shapes: list[str], dx: torch.Tensor, dy: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
-    """Coverage 0..1 of shapes, (N, H, W), from each pixel's
-    offset to the centre (N, H, W) and the radii (N, 1, 1).
+    """Coverage 0..1 of shapes, (N, H, W),
+    from each pixel's offset to the centre (N, H, W) and the radii (N, 1, 1).
     """
     distance = torch.empty_like(dx)
     for name in set(shapes):
@@ -355,8 +355,8 @@ def silhouettes(scenes: list[Scene], seen: Poses, xs: torch.Tensor, ys: torch.Te
 
 
 def hints(scenes: list[Scene], num_frames: int, first_frames: list[float]) -> torch.Tensor:
-    """What the ControlNet is told: each thing's outline
-    filled white on black, without trail, (B, F, 3, H, W).
+    """What the ControlNet is told:
+    each thing's outline filled white on black, without trail, (B, F, 3, H, W).
     """
     seen = Poses.stack([poses(s, num_frames, t) for s, t in zip(scenes, first_frames, strict=True)])
     return outlines([s for s in scenes for _ in range(num_frames)], seen).unflatten(

@@ -1,3 +1,3 @@
-"""Layers that add time to a spatial network, and the checkpoint
-formats they are published in. Knows nothing of ComfyUI.
+"""Layers that add time to a spatial network, and the checkpoint formats they are published in.
+Knows nothing of ComfyUI.
 """

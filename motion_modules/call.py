@@ -146,8 +146,8 @@ class Call:
 
 
 def strength_over_frames(values: torch.Tensor, forward: Forward) -> torch.Tensor:
-    """The strength of every image (N, 1, 1, 1) of a forward out
-    of one for each frame of the video (F of the whole video,).
+    """The strength of every image (N, 1, 1, 1) of a forward,
+    out of one for each frame of the whole video (F,).
 
     A video that is longer than the values keeps the last one.
     """

@@ -1,5 +1,5 @@
-"""The tensors of a file, whatever a trainer has wrapped them
-in, and what to say of a file that is another kind of thing.
+"""The tensors of a file, whatever a trainer has wrapped them in,
+and what to say of a file that is another kind of thing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ StateDict = dict[str, torch.Tensor]
 
 
 def plain_tensors(raw: Mapping) -> StateDict:
-    """The tensors of a file by key, freed of "state_dict" or
-    "controlnet" nesting and of "module." and "unet." prefixes.
+    """The tensors of a file by key,
+    freed of "state_dict" or "controlnet" nesting and of "module." and "unet." prefixes.
     """
     for wrapping in ("state_dict", "controlnet"):
         if isinstance(raw.get(wrapping), Mapping):

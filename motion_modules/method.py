@@ -1,5 +1,5 @@
-"""What a temporal method is: the one description that loading,
-applying, training, saving and the tests' rules go by.
+"""What a temporal method is:
+the one description that loading, applying, training, saving and the tests' rules go by.
 
 A new method is one file that ends in `METHOD = TemporalMethod(...)` and one line in
 motion_modules/methods.py.

@@ -61,8 +61,8 @@ class Point:
         return self.act(call, self.inner_of(call.forward), *args, **kwargs)
 
     def inner_of(self, forward: Forward | None) -> Callable:
-        """The inner forward, on the network that is running: core
-        gives each GPU a copy, and hands it the same patches.
+        """The inner forward, on the network that is running:
+        core gives each GPU a copy, and hands it the same patches.
         """
         owner = getattr(self.inner, "__self__", None)
         if forward is None or not isinstance(owner, nn.Module):

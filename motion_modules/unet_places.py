@@ -1,5 +1,5 @@
-"""Where the layers of a Stable Diffusion UNet lie, in the
-words of the methods: what they need to name their points.
+"""Where the layers of a Stable Diffusion UNet lie, in the words of the methods:
+what they need to name their points.
 
 ComfyUI's classes say which layer is what, so the host fills
 this in (host/injection/places.py) and the methods only read it.
@@ -28,16 +28,16 @@ class BlockPlaces:
 
     @property
     def last(self) -> str:
-        """The layer that a temporal module follows: the spatial
-        transformer, or the ResBlock where there is none.
+        """The layer that a temporal module follows:
+        the spatial transformer, or the ResBlock where there is none.
         """
         return (self.transformers or self.resblocks)[0]
 
 
 @dataclass(frozen=True)
 class UNetPlaces:
-    """num_levels: resolution levels, 4 in SD1.x and SD2.x, 3 in
-    SDXL. output_norm: the GroupNorm before the last convolution.
+    """num_levels: resolution levels, 4 in SD1.x and SD2.x, 3 in SDXL.
+    output_norm: the GroupNorm before the last convolution.
     """
 
     blocks: Mapping[Block, BlockPlaces]

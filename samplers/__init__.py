@@ -1,3 +1,3 @@
-"""Running a denoiser over many frames: context windows,
-fusion of their results, noise. Maths only, no ComfyUI.
+"""Running a denoiser over many frames:
+context windows, fusion of their results, noise. Maths only, no ComfyUI.
 """

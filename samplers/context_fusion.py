@@ -1,5 +1,5 @@
-"""Fusion of context windows: the results of overlapping
-windows become one result by a weighted mean for each frame.
+"""Fusion of context windows:
+the results of overlapping windows become one result by a weighted mean for each frame.
 
 A fuse method gives each frame of a window its weight (> 0) by its place in the
 window. The mean is kept as a running mean, so a frame that only one window covers
@@ -38,6 +38,9 @@ def overlap_linear(window: Sequence[int], num_frames: int, context_overlap: int)
     """Weight 1, with a linear ramp over context_overlap frames at each end that is not an end of the video.
 
     Where two windows share exactly context_overlap frames, their weights there add up to 1.
+
+    >>> [round(weight, 2) for weight in overlap_linear([2, 3, 4, 5, 6], 10, 2)]
+    [0.33, 0.67, 1.0, 0.67, 0.33]
     """
     length = len(window)
     ramp = context_overlap + 1
@@ -50,8 +53,8 @@ def overlap_linear(window: Sequence[int], num_frames: int, context_overlap: int)
 
 
 def relative(window: Sequence[int], num_frames: int, context_overlap: int) -> list[float]:
-    """A triangle from 1 in the middle of the window to 0.01
-    at its ends: the middles decide, ends hardly count.
+    """A triangle from 1 in the middle of the window to 0.01 at its ends:
+    the middles decide, ends hardly count.
 
     Measured by the place in the window, not by the frame number, so it also serves windows that wrap.
     """
@@ -72,8 +75,8 @@ FUSE_METHODS: dict[str, FuseMethod] = {
 def fuse_weights(
     fuse_method: str, window: Sequence[int], num_frames: int, context_overlap: int
 ) -> list[float]:
-    """One positive weight for each frame of the window, by a
-    registered fuse method; num_frames is the whole video's.
+    """One positive weight for each frame of the window, by a registered fuse method;
+    num_frames is the whole video's.
 
     Raises ValueError on an unknown method.
     """
@@ -86,11 +89,14 @@ def fuse_weights(
 
 
 class FusionPlan:
-    """Where each window goes and how much it counts: tables
-    made once for a list of windows, used for many tensors.
+    """Where each window goes and how much it counts:
+    tables made once for a list of windows, used for many tensors.
 
     windows: lists of indices along the frame axis, in the order in which they will be added. weights: one
-    positive number per index.
+    positive number per index. A share is what a window's frame moves the mean so far towards itself:
+
+    >>> FusionPlan([[0, 1, 2], [2, 3, 4]], [[1, 1, 1], [1, 1, 1]], 5).shares
+    [tensor([1., 1., 1.]), tensor([0.5000, 1.0000, 1.0000])]
     """
 
     def __init__(
@@ -142,8 +148,8 @@ class WindowFusion:
         self.added += 1
 
     def result(self) -> torch.Tensor:
-        """The weighted mean of all windows. Raises ValueError
-        when windows of the plan have not been added.
+        """The weighted mean of all windows.
+        Raises ValueError when windows of the plan have not been added.
         """
         if self.added != len(self.plan.indices):
             raise ValueError(

@@ -1,5 +1,5 @@
-"""A picture of a window plan: which frames are denoised together
-at each step, and how much each window counts for a frame.
+"""A picture of a window plan:
+which frames are denoised together at each step, and how much each window counts for a frame.
 
 One column for each frame, one row for each window, one band of rows for each step; a cell is brighter the
 larger the window's share in the fused frame is, and dark where the window does not have the frame.
@@ -32,8 +32,8 @@ def window_colour(number: int) -> torch.Tensor:
 def shares(
     windows: Sequence[Sequence[int]], weights: Sequence[Sequence[float]], num_frames: int
 ) -> torch.Tensor:
-    """The part of each window in each fused frame, (windows,
-    frames) in 0..1; 0 where a window does not have the frame.
+    """The part of each window in each fused frame, (windows, frames) in 0..1;
+    0 where a window does not have the frame.
     """
     table = torch.zeros(len(windows), num_frames)
     for row, (window, window_weights) in enumerate(zip(windows, weights, strict=True)):
@@ -42,8 +42,8 @@ def shares(
 
 
 def check_cells(num_windows: int, num_frames: int, done: int, steps: int) -> None:
-    """Raises ValueError where the plan gets more cells than
-    a picture has pixels; known after `done` of its steps.
+    """Raises ValueError where the plan gets more cells than a picture has pixels;
+    known after `done` of its steps.
     """
     cells = num_frames * num_windows
     if cells > MOST_PIXELS:
@@ -55,8 +55,8 @@ def check_cells(num_windows: int, num_frames: int, done: int, steps: int) -> Non
 
 
 def cell_size(steps: Sequence[tuple], num_frames: int) -> int:
-    """Pixels of a cell, as large as a picture of MOST_PIXELS
-    allows; ValueError where not even one pixel is left.
+    """Pixels of a cell, as large as a picture of MOST_PIXELS allows;
+    ValueError where not even one pixel is left.
     """
     num_windows = sum(len(windows) for windows, _ in steps)
     check_cells(num_windows, num_frames, len(steps), len(steps))
@@ -64,8 +64,8 @@ def cell_size(steps: Sequence[tuple], num_frames: int) -> int:
 
 
 def draw_plan(steps: Sequence[tuple], num_frames: int, cell: int | None = None) -> torch.Tensor:
-    """The picture (H, W, 3) in 0..1 of a plan: for each step its
-    windows and their weights, over a video of num_frames frames.
+    """The picture (H, W, 3) in 0..1 of a plan:
+    for each step its windows and their weights, over a video of num_frames frames.
 
     cell is the size of a cell in pixels, None for the largest that keeps the picture manageable. Raises
     ValueError on a plan that has more cells than a picture may have pixels.

@@ -25,8 +25,10 @@ ContextSchedule = Callable[[int, int, int, int, bool, int], list[list[int]]]
 
 
 def ordered_halving(step: int) -> float:
-    """The binary digits of step mirrored at the point: 0, 1/2, 1/4, 3/4, 1/8, ... in [0, 1), so that shifts
-    of successive steps are far apart.
+    """The binary digits of step mirrored at the point, in [0, 1): shifts of successive steps are far apart.
+
+    >>> [ordered_halving(step) for step in range(6)]
+    [0.0, 0.5, 0.25, 0.75, 0.125, 0.625]
     """
     mirrored = 0
     bits = step.bit_length()
@@ -36,8 +38,10 @@ def ordered_halving(step: int) -> float:
 
 
 def spread_starts(first: int, last: int, largest_gap: int) -> list[int]:
-    """The fewest whole numbers from first to last, both
-    included, as even as possible and at most largest_gap apart.
+    """The fewest whole numbers from first to last, both included, evenly, at most largest_gap apart.
+
+    >>> spread_starts(0, 6, 4)
+    [0, 3, 6]
     """
     gaps = -(-(last - first) // largest_gap)
     if gaps == 0:
@@ -46,8 +50,8 @@ def spread_starts(first: int, last: int, largest_gap: int) -> list[int]:
 
 
 def window_strides(num_frames: int, context_length: int, context_stride: int) -> list[int]:
-    """The frame distances 1, 2, 4, ... (at most context_stride
-    of them) at which a window still fits into the video.
+    """The frame distances 1, 2, 4, ...
+    (at most context_stride of them) at which a window still fits into the video.
     """
     strides = [1]
     while (
@@ -85,8 +89,12 @@ def standard_uniform(
     """Windows whose seams move from step to step, without wrapping;
     context_stride > 1 adds windows of every 2nd, 4th, ... frame.
 
-    Step 0 has the windows of standard_static. Neighbours of
-    the dense windows share at least context_overlap frames.
+    Step 0 has the windows of standard_static. Neighbours of the dense windows share context_overlap or more.
+    10 frames, windows of 4, overlap 2, stride 2, at step 1 (half a gap further):
+
+    >>> standard_uniform(10, 4, 2, 2, False, 1)  # doctest: +NORMALIZE_WHITESPACE
+    [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8, 9],
+     [2, 4, 6, 8]]
     """
     if num_frames <= context_length:
         return [list(range(num_frames))]
@@ -112,11 +120,15 @@ def looped_uniform(
     closed_loop: bool,
     step: int,
 ) -> list[list[int]]:
-    """AnimateDiff's uniform schedule: windows that wrap from the
-    last frame to the first and start elsewhere at every step.
+    """AnimateDiff's uniform schedule:
+    windows that wrap from the last frame to the first and start elsewhere at every step.
 
     closed_loop carries the overlap over the seam too, for a video that is played in a loop. Strides at which
     a window would meet itself are left out, so windows of a stride may be fewer than in AnimateDiff.
+    At step 1 the first window starts in the middle of the video:
+
+    >>> looped_uniform(10, 4, 2, 1, False, 1)
+    [[5, 6, 7, 8], [7, 8, 9, 0], [9, 0, 1, 2], [1, 2, 3, 4]]
     """
     if num_frames <= context_length:
         return [list(range(num_frames))]
@@ -138,8 +150,8 @@ def batched(
     closed_loop: bool,
     step: int,
 ) -> list[list[int]]:
-    """The video cut into pieces of nearly equal length without
-    overlap (17 frames by 16 are 8 and 9, never 16 and 1).
+    """The video cut into pieces of nearly equal length
+    without overlap (17 frames by 16 are 8 and 9, never 16 and 1).
     """
     pieces = -(-num_frames // context_length)
     cuts = [num_frames * k // pieces for k in range(pieces + 1)]
@@ -208,8 +220,8 @@ def create_context_windows(
 
 
 def _check_memory(num_frames: int, context_length: int, context_overlap: int, context_stride: int) -> None:
-    """Raises ValueError where the windows and their weights
-    do not fit; at most as many as with all strides.
+    """Raises ValueError where the windows and their weights do not fit;
+    at most as many as with all strides.
     """
     if num_frames <= context_length:
         return

@@ -1,5 +1,5 @@
-"""Guidance that differs from frame to frame: how much of
-it each frame of a clip gets, from 0 (least) to 1 (most).
+"""Guidance that differs from frame to frame:
+how much of it each frame of a clip gets, from 0 (least) to 1 (most).
 
 Source: github.com/Stability-AI/generative-models (sgm/modules/diffusionmodules/guiders.py), whose
 configurations use linear (SVD) and triangle (SV3D). Its trapezoid writes 1 in place of the largest scale

@@ -59,8 +59,8 @@ def arrange_noise(
     seed: int,
     num_videos: int = 1,
 ) -> torch.Tensor:
-    """Noise of the given type from plain noise: (num_videos*F, C,
-    H, W) with frame_axis 0, or (B, C, F, H, W) with frame_axis 2.
+    """Noise of the given type from plain noise:
+    (num_videos*F, C, H, W) with frame_axis 0, or (B, C, F, H, W) with frame_axis 2.
 
     seed decides the shuffling; the videos of a batch are arranged one by one, each in the same way. Returns a
     new tensor. Raises ValueError on an unknown type, on lengths that make no sense, and on a frame axis that
@@ -91,8 +91,8 @@ def arrange_noise(
 
 
 class ReferenceNoise:
-    """Start noise drawn as the reference implementations
-    of video networks draw it: for the whole video at once.
+    """Start noise drawn as the reference implementations of video networks draw it:
+    for the whole video at once.
 
     ComfyUI draws (F, C, H, W), frame after frame; they draw (1, C, F, H, W), channel after channel, so the
     same seed is other noise. An object of ComfyUI's NOISE type; drawn on the CPU, as a reference that seeds

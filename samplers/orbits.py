@@ -33,8 +33,8 @@ def sine_orbit(num_views: int, elevation: float, swing: float, seed: int) -> Orb
 
 
 def dynamic_orbit(num_views: int, elevation: float, swing: float, seed: int) -> Orbit:
-    """Views at uneven angles, whose elevation is a random sum of
-    sinusoids of at most swing degrees; the last is the image's view.
+    """Views at uneven angles, whose elevation is a random sum of sinusoids of at most swing degrees;
+    the last is the image's view.
     """
     generator = torch.Generator().manual_seed(seed)
     weights = torch.rand(FREQUENCIES, generator=generator, dtype=torch.float64) * 2 - 1
@@ -66,8 +66,8 @@ ORBITS: dict[str, Callable[[int, float, float, int], Orbit]] = {
 
 
 def create_orbit(name: str, num_views: int, elevation: float, swing: float = 0.0, seed: int = 0) -> Orbit:
-    """An orbit of the registry. elevation: of the image, -90..90
-    degrees; swing: how far it goes up and down, in degrees.
+    """An orbit of the registry. elevation: of the image, -90..90 degrees;
+    swing: how far it goes up and down, in degrees.
 
     Raises ValueError for a name that is not there, no views, and angles out of range.
     """

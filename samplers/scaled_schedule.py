@@ -24,14 +24,14 @@ from ..foreign_text import printable
 TURNING_POINT = 400
 """The timestep from which on the scale is constant."""
 SMALLEST_ALPHA = 4.8973451890853435e-08
-"""Stands for zero signal at the last timestep, where
-sigma would be infinite; the value that ComfyUI uses too.
+"""Stands for zero signal at the last timestep, where sigma would be infinite;
+the value that ComfyUI uses too.
 """
 
 
 def scale_curve(base_scale: float, num_timesteps: int = 1000) -> torch.Tensor:
-    """The scale s of every timestep (num_timesteps,): from
-    1 down to base_scale at TURNING_POINT, then constant.
+    """The scale s of every timestep (num_timesteps,):
+    from 1 down to base_scale at TURNING_POINT, then constant.
 
     Raises ValueError for a base_scale outside of (0, 1].
     """
@@ -45,8 +45,8 @@ def scale_curve(base_scale: float, num_timesteps: int = 1000) -> torch.Tensor:
 
 
 def zero_terminal_snr(alphas_cumprod: torch.Tensor) -> torch.Tensor:
-    """alphas_cumprod (T,) shifted and stretched so that the
-    last timestep has (almost) no signal: SMALLEST_ALPHA.
+    """alphas_cumprod (T,) shifted and stretched so
+    that the last timestep has (almost) no signal: SMALLEST_ALPHA.
     """
     root = alphas_cumprod.sqrt()
     root = (root - root[-1]) * root[0] / (root[0] - root[-1])
@@ -81,8 +81,8 @@ class ScaledSchedule:
         return self.sigmas.log()
 
     def scale_at(self, sigma: torch.Tensor) -> torch.Tensor:
-        """s at any sigmas: linear between timesteps in the
-        logarithm of sigma, constant outside; on the CPU in float64.
+        """s at any sigmas: linear between timesteps in the logarithm of sigma,
+        constant outside; on the CPU in float64.
         """
         known = self._log_sigmas
         wanted = sigma.detach().cpu().double().clamp(min=1e-12).log()  # Apple's GPUs have no float64
@@ -101,8 +101,8 @@ class ScaledSchedule:
 def ddim_noise_levels(
     schedule: ScaledSchedule, sigma: torch.Tensor, sigma_next: torch.Tensor, eta: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(down, up) of one DDIM step: x_next = x0 + down * (x - x0)
-    / sigma + up * n, with n new noise of standard deviation 1.
+    """(down, up) of one DDIM step:
+    x_next = x0 + down * (x - x0) / sigma + up * n, with n new noise of standard deviation 1.
 
     eta 0 is DDIM without new noise, 1 has the noise of DDPM. The reference
     takes its size from alphas_cumprod alone, so on a schedule with scale it
@@ -140,8 +140,8 @@ def ddim_timesteps(spacing: str, steps: int, num_timesteps: int = 1000) -> list[
 
 
 def rescale_guidance(guided: torch.Tensor, cond: torch.Tensor, amount: float) -> torch.Tensor:
-    """Gives the guided prediction the standard deviation
-    that the conditional one has, taken over the whole video.
+    """Gives the guided prediction the standard deviation that the conditional one has,
+    taken over the whole video.
 
     guided, cond: predictions of the network (v or eps), (F, C, H, W); amount 0 = off, 1 = all of it.
     """

@@ -63,8 +63,8 @@ _XML = re.compile(rb"\s*<(\?xml|[A-Za-z]+[\s>/])")
 
 
 def other_kind(path: str) -> str:
-    """What a file is that its name does not say, and what to do: "a
-    web page saved as a file; ...". Empty where it may be a model.
+    """What a file is that its name does not say, and what to do:
+    "a web page saved as a file; ...". Empty where it may be a model.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
@@ -83,8 +83,8 @@ def other_kind(path: str) -> str:
 
 
 def cut_off(path: str) -> str:
-    """What is missing of a model file whose download broke
-    off; empty where nothing is, or where that cannot be known.
+    """What is missing of a model file whose download broke off;
+    empty where nothing is, or where that cannot be known.
     """
     if path.lower().endswith((".safetensors", ".sft")):
         lacking = _missing_bytes(path)
@@ -112,8 +112,8 @@ def _missing_bytes(path: str) -> int:
 
 
 def runs_code(path: str) -> bool:
-    """Whether a PyTorch file holds a whole pickle; where
-    torch refuses to read one, it holds more than tensors.
+    """Whether a PyTorch file holds a whole pickle;
+    where torch refuses to read one, it holds more than tensors.
     """
     if not zipfile.is_zipfile(path):
         with open(path, "rb") as file:

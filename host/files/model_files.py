@@ -28,8 +28,8 @@ _OWN_FOLDERS = {
 
 
 def register_model_folders() -> None:
-    """Adds this pack's folders below models/ without removing
-    what other packs or extra_model_paths.yaml put there.
+    """Adds this pack's folders below models/
+    without removing what other packs or extra_model_paths.yaml put there.
     """
     for key, names in _OWN_FOLDERS.items():
         paths, extensions = folder_paths.folder_names_and_paths.get(key, ([], set()))
@@ -79,8 +79,8 @@ def listed_files(keys: Iterable[str], files: Iterable[PublishedFile] = ()) -> li
 def missing_from_all_message(
     keys: Iterable[str], name: str | None, files: Iterable[PublishedFile] = ()
 ) -> str:
-    """`missing_file_message` for a file that may lie under
-    any of several folder keys, also as it was downloaded.
+    """`missing_file_message` for a file that may lie under any of several folder keys,
+    also as it was downloaded.
     """
     if name is not None and as_downloaded(name, listed_files(keys), files):
         return ""

@@ -1,5 +1,5 @@
-"""Nodes of AnimateDiff-Evolved and VideoHelperSuite that ComfyUI
-may exchange for ours or its own where those packs are missing.
+"""Nodes of AnimateDiff-Evolved and VideoHelperSuite that ComfyUI may exchange
+for ours or its own where those packs are missing.
 
 Only nodes of which one of ours or of core does the same, input by input, are listed. ComfyUI's front end
 offers to exchange them in the graph ("Replace"; web/replaced_values.js brings it the values of
@@ -37,8 +37,8 @@ class Replacement:
     def as_node_replace(self) -> io.NodeReplace:
         inputs = [{"new_id": new, "old_id": old} for old, new in self.inputs.items()]
         inputs += [{"new_id": name, "set_value": value} for name, value in self.values.items()]
-        # All of them: the front end moves only the links of outputs
-        # that are named, and skips those that a node does not have.
+        # All of them: the front end moves only the links of outputs that are named,
+        # and skips those that a node does not have.
         outputs = [{"new_idx": self.outputs.get(old, old), "old_idx": old} for old in range(MOST_OUTPUTS)]
         return io.NodeReplace(self.new, self.old, list(self.widgets), inputs, outputs)
 
@@ -74,8 +74,8 @@ def _frame_tools(kind: str, plural: str, batch: str, batches: str, picked: str) 
             {picked: "frames", "indexes": "selection"},
             ("indexes", "err_if_missing", "err_if_empty"),
         ),
-        # Without empty parts, which Split Frames refuses with
-        # a sentence. There each part is followed by its count.
+        # Without empty parts, which Split Frames refuses with a sentence.
+        # There each part is followed by its count.
         Replacement(
             f"VHS_Split{plural}",
             "ZoetropeSplitFrames",

@@ -126,8 +126,8 @@ def published(name: str, files: Iterable[PublishedFile]) -> PublishedFile | None
 
 
 def as_downloaded(name: str, listed: Iterable[str], files: Iterable[PublishedFile]) -> str | None:
-    """The listed file that is, under its published name and in
-    its folder, what workflows call `name`; None without one.
+    """The listed file that is, under its published name and in its folder,
+    what workflows call `name`; None without one.
     """
     entry = published(name, files)
     return next((place for place in listed if entry.is_at(place)), None) if entry else None

@@ -1,5 +1,5 @@
-"""Names of the example workflows for links, as in
-http://127.0.0.1:8188/?template=NAME&source=ComfyUI-Zoetrope.
+"""Names of the example workflows for links,
+as in http://127.0.0.1:8188/?template=NAME&source=ComfyUI-Zoetrope.
 
 The template browser shows a workflow's file name as its title, and a link
 takes letters, digits, dots, hyphens and underscores only. So the files have

@@ -50,8 +50,8 @@ def run_forward(
 
 
 def attention_with(transformer_options: dict) -> Attention:
-    """ComfyUI's attention for sequences of a few frames, open
-    to the overrides that other packs put into the options.
+    """ComfyUI's attention for sequences of a few frames,
+    open to the overrides that other packs put into the options.
     """
 
     def attention(q, k, v, heads):

@@ -1,5 +1,5 @@
-"""Apply Motion Module: a temporal method's module on a
-MODEL, with its settings, its noise schedule and its checks.
+"""Apply Motion Module: a temporal method's module on a MODEL,
+with its settings, its noise schedule and its checks.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def apply_motion_module(
 
 
 class MotionCalls:
-    """What a motion module makes of each forward: the frames
-    of a video, and whether it acts at this noise level.
+    """What a motion module makes of each forward:
+    the frames of a video, and whether it acts at this noise level.
 
     Holds settings only; what belongs to a sampling run lives in a ContextVar.
     """
@@ -60,8 +60,8 @@ class MotionCalls:
         )
 
     def wrap_outer_sample(self, executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
-        """OUTER_SAMPLE wrapper: refuses latents that are no
-        frames, says what is odd, finds the percent range.
+        """OUTER_SAMPLE wrapper: refuses latents that are no frames,
+        says what is odd, finds the percent range.
 
         The range is on the noise schedule of this run, which another node may have changed behind ours.
         """
@@ -118,8 +118,8 @@ class MotionCalls:
 
 
 def places_that_fit(model, motion_module: MotionModule) -> UNetPlaces:
-    """Where the layers of a MODEL's UNet lie. Raises
-    ValueError saying why the motion module does not fit it.
+    """Where the layers of a MODEL's UNet lie.
+    Raises ValueError saying why the motion module does not fit it.
     """
     unet = model.get_model_object("diffusion_model")
     if not isinstance(unet, UNetModel):
@@ -138,8 +138,8 @@ def places_that_fit(model, motion_module: MotionModule) -> UNetPlaces:
 
 
 def _joint_norms(motion_module: MotionModule, places: UNetPlaces, choice: str) -> dict:
-    """The UNet's norms that see all frames of a video, by
-    the choice of a person or as the module was trained.
+    """The UNet's norms that see all frames of a video,
+    by the choice of a person or as the module was trained.
     """
     if choice == AUTO:
         choice = JOINT if motion_module.method.joint_norms(motion_module.config) else PER_FRAME

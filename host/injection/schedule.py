@@ -29,8 +29,8 @@ PATCH = "model_sampling"
 
 
 class _PatchesWithTrainedBetas(dict):
-    """Object patches of a MODEL. A `model_sampling` with the
-    checkpoint's own betas gets the trained ones; any other stays.
+    """Object patches of a MODEL.
+    A `model_sampling` with the checkpoint's own betas gets the trained ones; any other stays.
     """
 
     def __init__(self, patches: dict, schedule: str, own_settings: dict):

@@ -16,8 +16,8 @@ GROUP_NORM_CHOICES = [AUTO, PER_FRAME, JOINT, JOINT_EVOLVED]
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """How a motion module acts on a MODEL. strength 0 = off,
-    1 = as trained; percents are 0..1 of the noise schedule.
+    """How a motion module acts on a MODEL. strength 0 = off, 1 = as trained;
+    percents are 0..1 of the noise schedule.
 
     frames_per_video: 0 when all images of the batch are one video, else the batch is a row of videos of that
     length.

@@ -14,8 +14,8 @@ _TIME_AXIS = 2
 
 
 def set_frame_guidance(model, shape: str, min_cfg: float, settings: ShapeSettings):
-    """A clone of the MODEL whose frames are guided by between
-    min_cfg and the sampler's cfg, in one of GUIDANCE_SHAPES.
+    """A clone of the MODEL whose frames are guided by between min_cfg and the sampler's cfg,
+    in one of GUIDANCE_SHAPES.
 
     It works on the whole clip, so also behind context windows.
     Raises ValueError for unknown names and settings out of range.

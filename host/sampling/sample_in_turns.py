@@ -1,5 +1,5 @@
-"""A SAMPLER that samples a video window by window, each
-window continuing from the last frame of the one before.
+"""A SAMPLER that samples a video window by window,
+each window continuing from the last frame of the one before.
 
 Source: github.com/showlab/Show-1, run_inference.py (super-resolution 1: windows of 8 frames that share one).
 """
@@ -32,8 +32,8 @@ def windows_in_turn(num_frames: int, length: int, overlap: int) -> list[range]:
 
 
 class SamplerInTurns(comfy.samplers.Sampler):
-    """Runs another SAMPLER on each window; a window's first frame
-    is given to the network as it was made in the window before.
+    """Runs another SAMPLER on each window;
+    a window's first frame is given to the network as it was made in the window before.
     """
 
     def __init__(self, sampler: comfy.samplers.Sampler, length: int, overlap: int):

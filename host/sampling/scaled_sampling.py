@@ -1,5 +1,5 @@
-"""Scaled noise schedules as a MODEL's own sampling, the
-reference's exact DDIM as a SAMPLER, and guidance rescale.
+"""Scaled noise schedules as a MODEL's own sampling,
+the reference's exact DDIM as a SAMPLER, and guidance rescale.
 
 Source: see samplers/scaled_schedule.py, which has the mathematics; here it is wired to ComfyUI's samplers.
 """
@@ -27,8 +27,8 @@ class ScaledSampling(ModelSamplingDiscrete):
             alphas_cumprod, sampling.base_scale or 1.0, sampling.zero_terminal_snr
         )
         self.set_sigmas(self.schedule.sigmas)
-        # DynamiCrafter's sampler takes its first entry for the scale
-        # before it, so its results keep the scale of the last step.
+        # DynamiCrafter's sampler takes its first entry for the scale before it,
+        # so its results keep the scale of the last step.
         self.keeps_scale_at_end = sampling.prediction == "v" and sampling.base_scale is not None
 
     def _plain_sigmas(self, sampling: Sampling) -> torch.Tensor:
@@ -85,8 +85,8 @@ def schedule_of(model_sampling) -> ScaledSchedule:
 
 
 def ddim_sigmas(model, spacing: str, steps: int, denoise: float = 1.0) -> torch.Tensor:
-    """The sigmas of the reference's DDIM timesteps, then 0: (steps
-    + 1,), about that where steps do not divide the timesteps.
+    """The sigmas of the reference's DDIM timesteps, then 0:
+    (steps + 1,), about that where steps do not divide the timesteps.
 
     denoise below 1: the last `steps` of a schedule of steps / denoise, as in KSampler. Raises ValueError for
     a denoise outside of (0, 1].
@@ -167,8 +167,8 @@ class ReferenceDDIM(comfy.samplers.KSAMPLER):
             a, _, s = map(
                 float, schedule_of(model_wrap.inner_model.model_sampling).coefficients_at(sigmas[0])
             )
-            # Core multiplies by sigma below the highest one; what
-            # the network then sees must be the noise itself.
+            # Core multiplies by sigma below the highest one;
+            # what the network then sees must be the noise itself.
             noise = noise / (a * s * float(sigmas[0]))
         return super().sample(
             model_wrap, sigmas, extra_args, callback, noise, latent_image, denoise_mask, disable_pbar

@@ -5,6 +5,13 @@ negative, ...), the latents of the first window for their shape, and stacks as m
 Just before a ControlNet or the network is called, each chunk gets the latents of its own window, found by the
 identity that was given to its cond. So areas, masks, hooks, memory checks and several GPUs stay ComfyUI's
 business, and the network sees len(cond_or_uncond) chunks as always.
+
+Two windows A = frames 0..15, B = 12..27, positive and negative prompt, all in one call of the network:
+
+    conds given to core     [A pos, A neg, B pos, B neg]     kinds 0 1 2 3, one identity each
+    what core stacks        64 rows, all with A's latents    cond_or_uncond [3, 2, 1, 0]
+    what the network gets   [B, B, A, A], 16 rows each       cond_or_uncond [1, 0, 1, 0] (kind modulo 2)
+    what comes back         [[A pos, A neg], [B pos, B neg]]
 """
 
 from __future__ import annotations
@@ -24,8 +31,8 @@ from .patches import frame_numbers
 
 
 class BatchedContextWindow(IndexListContextWindow):
-    """What transformer_options["context_window"] is while
-    chunks of several windows are evaluated in one call.
+    """What transformer_options["context_window"] is while chunks
+    of several windows are evaluated in one call.
 
     windows has the window of each chunk, in the order of the
     chunks; index_list the frames of all of them one after another.
@@ -84,8 +91,8 @@ class WindowedControl:
 
 @dataclass
 class WindowBatch:
-    """The evaluation of some windows of equal length at one
-    point of the sampling: x_in are the latents of all frames.
+    """The evaluation of some windows of equal length at one point of the sampling:
+    x_in are the latents of all frames.
     """
 
     model: object
@@ -103,8 +110,8 @@ class WindowBatch:
         return self.windows[0].dim
 
     def evaluate(self, calc_cond_batch: Callable) -> list[list[torch.Tensor]]:
-        """For each window its results, one for each list of
-        conds, with the window's frames on the frame axis.
+        """For each window its results, one for each list of conds,
+        with the window's frames on the frame axis.
         """
         latents = [window.get_tensor(self.x_in) for window in self.windows]
         conds = [
@@ -134,8 +141,8 @@ class WindowBatch:
             return None
         result = window_conds(conds, window, self.x_in, self.model)
         for place, cond in enumerate(result):
-            # The same cond of the same window has the same identity at
-            # every step, so caches that go by it keep windows apart.
+            # The same cond of the same window has the same identity at every step,
+            # so caches that go by it keep windows apart.
             cond["uuid"] = uuid.uuid5(cond["uuid"], f"{kind} {place} {window.index_list}")
             self.chunks[cond["uuid"]] = Chunk(window, latents, cond.get("area"))
             if cond.get("control") is not None:
@@ -143,8 +150,8 @@ class WindowBatch:
         return result
 
     def _control_of(self, control, window: IndexListContextWindow) -> WindowedControl:
-        """Conds with the same control object here are evaluated
-        together; foreign classes get their windows one by one.
+        """Conds with the same control object here are evaluated together;
+        foreign classes get their windows one by one.
         """
         for part in control_chain(control):
             if self.frame_axis != BATCH_AXIS and hint_count(part) > 1:
@@ -168,8 +175,8 @@ class WindowBatch:
         return [self.chunks[identity] for identity in transformer_options["uuids"]]
 
     def options_of(self, chunks: list[Chunk], transformer_options: dict) -> dict:
-        """The transformer_options of one call: kinds of conds (0
-        positive, 1 negative, ...) and window as without batching.
+        """The transformer_options of one call:
+        kinds of conds (0 positive, 1 negative, ...) and window as without batching.
         """
         return {
             **transformer_options,

@@ -18,7 +18,10 @@ TIME_AXIS = 2
 
 
 def take_frames(tensor: torch.Tensor, frames: list[int], dim: int = 0) -> torch.Tensor:
-    """The given frames of a tensor along dim; frame i is entry i % size, as ComfyUI repeats short batches."""
+    """The given frames of a tensor along dim; frame i is entry i % size, as ComfyUI repeats short batches.
+
+    Frames [4, 5, 6] of a tensor of 3 entries are its entries [1, 2, 0].
+    """
     size = tensor.shape[dim]
     if size == 1:
         return tensor
@@ -30,8 +33,8 @@ def _cut_batch_value(value, frames: list[int], num_frames: int):
         return value._copy_with([take_frames(item, frames) for item in value.cond])
     if not isinstance(getattr(value, "cond", None), torch.Tensor) or value.cond.ndim == 0:
         return value
-    # A constant is not repeated over the batch by ComfyUI, so only
-    # a length equal to the video's says that its rows are frames.
+    # A constant is not repeated over the batch by ComfyUI,
+    # so only a length equal to the video's says that its rows are frames.
     if isinstance(value, comfy.conds.CONDConstant) and value.cond.shape[0] != num_frames:
         return value
     return value._copy_with(take_frames(value.cond, frames))
@@ -69,8 +72,11 @@ def _cut_mask(mask: torch.Tensor, window: IndexListContextWindow, num_frames: in
 
 
 def _areas_in_window(area, window: IndexListContextWindow, x_in: torch.Tensor) -> list[tuple]:
-    """An area of video latents, (frames, height, width, first
-    frame, y, x), as areas of the window: one for each unbroken run.
+    """An area of video latents, (frames, height, width, first frame, y, x), as areas of the window:
+    one for each unbroken run.
+
+    The area of frames 2..5 in a window of frames [6, 5, 4, 0, 1, 2] is at its places 1, 2 and 5:
+    two areas, 2 frames long from place 1 and 1 frame long from place 5.
     """
     dims = x_in.ndim - 2
     area = add_area_dims(list(area), dims)

@@ -18,8 +18,8 @@ from .conds import take_frames
 
 # What a control object of ComfyUI derives from or holds its hints in.
 HINT_ATTRIBUTES = ("cond_hint_original", "cond_hint", "extra_concat_orig", "control_input")
-# How control objects of Advanced-ControlNet are told which frames
-# they see; they select hints, masks and strengths themselves.
+# How control objects of Advanced-ControlNet are told which frames they see;
+# they select hints, masks and strengths themselves.
 FRAME_ATTRIBUTES = ("sub_idxs", "full_latent_length", "context_length")
 
 
@@ -42,8 +42,8 @@ def selects_frames_itself(control) -> bool:
 
 
 class PreparedHints:
-    """Hints of one control object as its network wants them,
-    (n, ...) for n hint images, kept beside the original images.
+    """Hints of one control object as its network wants them, (n,
+    ...) for n hint images, kept beside the original images.
     """
 
     def __init__(self, control):

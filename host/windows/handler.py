@@ -1,5 +1,5 @@
-"""Context windows for any MODEL: long videos are denoised in
-overlapping windows, whose results are fused at every sampling step.
+"""Context windows for any MODEL:
+long videos are denoised in overlapping windows, whose results are fused at every sampling step.
 
 The handler sits where ComfyUI looks for one (model_options["context_handler"]), so every sampler uses it.
 Unlike core's own it never hands the network more frames than context_length, gives every window the
@@ -88,8 +88,8 @@ class ContextSettings:
         return TIME_AXIS
 
     def videos(self, shape: torch.Size | list[int]) -> tuple[int, int]:
-        """How many videos lie one after another on the frame
-        axis of latents of this shape, and the frames of each.
+        """How many videos lie one after another on the frame axis
+        of latents of this shape, and the frames of each.
 
         Raises ValueError when they are not a whole number, and where there are none.
         """
@@ -114,8 +114,8 @@ class ContextSettings:
 
 
 class ContextRun:
-    """What one sampling run keeps between its steps: the
-    tables of its windows and the prepared ControlNet hints.
+    """What one sampling run keeps between its steps:
+    the tables of its windows and the prepared ControlNet hints.
     """
 
     def __init__(self):
@@ -134,8 +134,8 @@ class ContextWindowHandler(ContextHandlerABC):
     def should_use_context(
         self, model, conds, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict
     ) -> bool:
-        """Whether x_in has more frames than one window. Raises
-        ValueError on latents that this handler cannot divide.
+        """Whether x_in has more frames than one window.
+        Raises ValueError on latents that this handler cannot divide.
         """
         needed = self.settings.needed(x_in.shape)
         _refuse_mixed_latents(conds, needed, self.settings.context_length)
@@ -205,8 +205,8 @@ class ContextWindowHandler(ContextHandlerABC):
         return run.windows[key]
 
     def plan_of_step(self, num_frames: int, step: int) -> tuple[list[list[int]], list[list[float]]]:
-        """The windows of one video of num_frames frames at a
-        sampling step, and the weight of each of their frames.
+        """The windows of one video of num_frames frames at a sampling step,
+        and the weight of each of their frames.
         """
         s = self.settings
         windows = create_context_windows(
@@ -236,8 +236,8 @@ class ContextWindowHandler(ContextHandlerABC):
 
 
 def _step(timestep: torch.Tensor, model_options: dict) -> int:
-    """The sampling step that a noise level belongs to; the steps
-    in between of higher-order samplers belong to the step before.
+    """The sampling step that a noise level belongs to;
+    the steps in between of higher-order samplers belong to the step before.
     """
     sigmas = model_options.get("transformer_options", {}).get("sample_sigmas")
     if sigmas is None:

@@ -41,8 +41,8 @@ _CFG_FUNCTIONS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_p
 
 
 def frame_numbers(window: IndexListContextWindow) -> dict[str, object]:
-    """What transformer_options["ad_params"] is in a window: its
-    frames, and the number of frames of all windows together.
+    """What transformer_options["ad_params"] is in a window:
+    its frames, and the number of frames of all windows together.
     """
     frames = list(window.index_list)
     return {"sub_idxs": frames, "full_length": window.total_frames, "context_length": len(frames)}
@@ -98,8 +98,8 @@ def _parts(model, model_options: dict) -> Iterator[Callable]:
 
 
 def _put_in_place_of_a_layer(forward: Callable) -> Iterator[Callable]:
-    """A function in place of a layer's forward, and those
-    that our points stand around; not the layer's own.
+    """A function in place of a layer's forward,
+    and those that our points stand around; not the layer's own.
     """
     while not isinstance(getattr(forward, "__self__", None), torch.nn.Module):
         yield forward

@@ -1,5 +1,5 @@
-"""AnimateDiff's motion module: temporal transformers that
-sit behind the spatial layers of a Stable Diffusion UNet.
+"""AnimateDiff's motion module:
+temporal transformers that sit behind the spatial layers of a Stable Diffusion UNet.
 
 Source: Guo et al. 2023, arXiv 2307.04725, section 4; the published implementation
 (github.com/guoyww/AnimateDiff, models/motion_module.py) fixes the details: position table added after the
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import nn
 
 from ...shapes import videos_in_batch
@@ -28,15 +29,13 @@ from ..unet_places import UNetPlaces
 
 def sdpa_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> torch.Tensor:
     """Softmax attention over the frame axis: q, k, v (batch, F, C) -> (batch, F, C)."""
-    batch, frames, channels = q.shape
-    q, k, v = (t.unflatten(-1, (heads, channels // heads)).transpose(1, 2) for t in (q, k, v))
-    out = F.scaled_dot_product_attention(q, k, v)
-    return out.transpose(1, 2).reshape(batch, frames, channels)
+    q, k, v = (rearrange(t, "batch f (heads c) -> batch heads f c", heads=heads) for t in (q, k, v))
+    return rearrange(F.scaled_dot_product_attention(q, k, v), "batch heads f c -> batch f (heads c)")
 
 
 def sinusoidal_table(length: int, channels: int) -> torch.Tensor:
-    """The position table of the published modules, (1, length,
-    channels) float32: sin on even, cos on odd channels.
+    """The position table of the published modules, (1, length, channels) float32:
+    sin on even, cos on odd channels.
     """
     position = torch.arange(length, dtype=torch.float32).unsqueeze(1)
     rate = torch.exp(torch.arange(0, channels, 2, dtype=torch.float32) * (-math.log(10000.0) / channels))
@@ -144,15 +143,18 @@ class TemporalTransformerBlock(nn.Module):
 
     def __init__(self, channels: int, config: MotionConfig, operations=nn, device=None, dtype=None):
         super().__init__()
-        made = {"operations": operations, "device": device, "dtype": dtype}
+        factory_kwargs = {"operations": operations, "device": device, "dtype": dtype}
         count = config.num_attention_blocks
         self.attention_blocks = nn.ModuleList(
-            [TemporalAttention(channels, config.heads, config.position_length, **made) for _ in range(count)]
+            [
+                TemporalAttention(channels, config.heads, config.position_length, **factory_kwargs)
+                for _ in range(count)
+            ]
         )
         self.norms = nn.ModuleList(
             [operations.LayerNorm(channels, device=device, dtype=dtype) for _ in range(count)]
         )
-        self.ff = FeedForward(channels, **made)
+        self.ff = FeedForward(channels, **factory_kwargs)
         self.ff_norm = operations.LayerNorm(channels, device=device, dtype=dtype)
 
     def forward(self, tokens: torch.Tensor, attention: Attention) -> torch.Tensor:
@@ -167,16 +169,16 @@ class TemporalTransformer(nn.Module):
 
     def __init__(self, channels: int, config: MotionConfig, operations=nn, device=None, dtype=None):
         super().__init__()
-        made = {"device": device, "dtype": dtype}
-        self.norm = operations.GroupNorm(32, channels, eps=1e-6, affine=True, **made)
-        self.proj_in = operations.Linear(channels, channels, **made)
+        factory_kwargs = {"device": device, "dtype": dtype}
+        self.norm = operations.GroupNorm(32, channels, eps=1e-6, affine=True, **factory_kwargs)
+        self.proj_in = operations.Linear(channels, channels, **factory_kwargs)
         self.transformer_blocks = nn.ModuleList(
             [
                 TemporalTransformerBlock(channels, config, operations, device, dtype)
                 for _ in range(config.num_transformer_blocks)
             ]
         )
-        self.proj_out = operations.Linear(channels, channels, **made)
+        self.proj_out = operations.Linear(channels, channels, **factory_kwargs)
 
     def forward(
         self, x: torch.Tensor, num_frames: int, attention: Attention, joint_norm: bool = False
@@ -185,19 +187,18 @@ class TemporalTransformer(nn.Module):
 
         joint_norm takes the GroupNorm statistics over all frames of a video instead of frame by frame.
         """
-        n, c, h, w = x.shape
-        b = videos_in_batch(n, num_frames)
+        n, _, h, w = x.shape
+        videos_in_batch(n, num_frames)  # raises where they are no whole number
         # One change of layout in, one out: everything between is pointwise or attends over the middle axis.
         if joint_norm:
-            video = x.view(b, num_frames, c, h * w).transpose(1, 2).reshape(b, c, num_frames * h, w)
-            tokens = self.norm(video).view(b, c, num_frames, h * w).permute(0, 3, 2, 1)
+            video = self.norm(rearrange(x, "(b f) c h w -> b c (f h) w", f=num_frames))
+            tokens = rearrange(video, "b c (f h) w -> (b h w) f c", f=num_frames)
         else:
-            tokens = self.norm(x).view(b, num_frames, c, h * w).permute(0, 3, 1, 2)
-        tokens = self.proj_in(tokens.reshape(b * h * w, num_frames, c))
+            tokens = rearrange(self.norm(x), "(b f) c h w -> (b h w) f c", f=num_frames)
+        tokens = self.proj_in(tokens)
         for block in self.transformer_blocks:
             tokens = block(tokens, attention)
-        tokens = self.proj_out(tokens)
-        return tokens.view(b, h * w, num_frames, c).permute(0, 2, 3, 1).reshape(n, c, h, w)
+        return rearrange(self.proj_out(tokens), "(b h w) f c -> (b f) c h w", h=h, w=w)
 
     def reset_to_identity(self) -> None:
         """Makes the module add nothing, as an untrained one must."""
@@ -296,8 +297,8 @@ def unet_block_of_site(site: str, modules_per_down_level: int = 2) -> tuple[str,
 def animatediff_sites(
     channels: tuple[int, ...], with_mid: bool, modules_per_down_level: int = 2
 ) -> dict[str, int]:
-    """The sites of an AnimateDiff module for a UNet with
-    these channels per level, e.g. (320, 640, 1280, 1280).
+    """The sites of an AnimateDiff module for a UNet with these channels per level,
+    e.g. (320, 640, 1280, 1280).
     """
     sites = {
         f"down_blocks.{b}.motion_modules.{j}": c

@@ -1,4 +1,5 @@
 """dev.py: what it finds, what it refuses with which sentence, and that nothing half-made is ever taken for whole."""
+
 import ast
 import contextlib
 import hashlib
@@ -50,7 +51,10 @@ def make_comfyui(path, version="0.30.0"):
 def run_script(*arguments, **environment):
     """Runs dev.py as a person does and returns the finished process."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "dev.py"), *arguments], capture_output=True, text=True, env={**os.environ, **environment}
+        [sys.executable, str(ROOT / "dev.py"), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
     )
 
 
@@ -72,7 +76,9 @@ def test_help_names_every_command():
         assert f"python dev.py {command}" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [("dance",), ("demo", "--fast"), ("serve", "--port", "x"), ("clean", "all"), ("bench",)])
+@pytest.mark.parametrize(
+    "arguments", [("dance",), ("demo", "--fast"), ("serve", "--port", "x"), ("clean", "all"), ("bench",)]
+)
 def test_unknown_arguments_end_with_one_sentence(arguments):
     done = run_script(*arguments)
     assert done.returncode == 1
@@ -83,7 +89,9 @@ def test_unknown_arguments_end_with_one_sentence(arguments):
 def test_unknown_benchmark_lists_the_known_ones(home):
     (dev.ROOT / "benchmarks").mkdir()
     for name in ("step", "load"):
-        (dev.ROOT / "benchmarks" / f"{name}.py").write_text("import json\n\ndef main(arguments):\n    return 0\n")
+        (dev.ROOT / "benchmarks" / f"{name}.py").write_text(
+            "import json\n\ndef main(arguments):\n    return 0\n"
+        )
     (dev.ROOT / "benchmarks" / "shared_part.py").write_text("WIDTH = 7\n")
     with pytest.raises(dev.Stop, match="no benchmark 'x'; there are: load, step"):
         dev.bench("x", [])
@@ -209,7 +217,11 @@ def test_archive_with_a_wrong_checksum_is_deleted(home, progress):
 
 def test_without_network_the_reason_is_one_sentence(home, monkeypatch, progress):
     monkeypatch.setattr(dev.shutil, "which", lambda name: None)
-    pip = [sys.executable, "-c", "print('WARNING: Retrying after connection broken'); print('ERROR: No matching'); raise SystemExit(1)"]
+    pip = [
+        sys.executable,
+        "-c",
+        "print('WARNING: Retrying after connection broken'); print('ERROR: No matching'); raise SystemExit(1)",
+    ]
     with pytest.raises(dev.Stop, match="A download failed: check the network .* Git, the other way"):
         dev.fetch_comfyui(pip, progress, home / "log")
 
@@ -263,8 +275,12 @@ def test_environment_that_is_not_whole_is_made_again(home):
 @pytest.mark.parametrize(("says", "status", "is_half_done"), [("Collecting x", 0, False), ("Collecting x", 1, False),
                                                               ("Installing collected packages: x", 0, False),
                                                               ("Installing collected packages: x", 1, True)])  # fmt: skip
-def test_pip_that_fails_while_it_copies_leaves_a_mark(home, monkeypatch, progress, says, status, is_half_done):
-    monkeypatch.setattr(dev, "pip_command", lambda: [sys.executable, "-c", f"print({says!r}); raise SystemExit({status})"])
+def test_pip_that_fails_while_it_copies_leaves_a_mark(
+    home, monkeypatch, progress, says, status, is_half_done
+):
+    monkeypatch.setattr(
+        dev, "pip_command", lambda: [sys.executable, "-c", f"print({says!r}); raise SystemExit({status})"]
+    )
     mark = home / "unfinished"
     with pytest.raises(dev.Stop) if status else contextlib.nullcontext():
         dev.pip_install(["x"], progress, home / "log", mark)
@@ -275,7 +291,10 @@ def test_own_interpreter_leaves_only_comfyui_to_fetch(home, monkeypatch):
     every = [step.title for step in dev.setup_steps(None, True, True, home / "log")]
     assert every[:3] == ["Python environment", f"ComfyUI {dev.COMFYUI_TAG}", "PyTorch"]
     assert every[-1] == "browser driver"
-    assert [step.title for step in dev.setup_steps(None, False, False, home / "log")] == [every[0], *every[2:5]]
+    assert [step.title for step in dev.setup_steps(None, False, False, home / "log")] == [
+        every[0],
+        *every[2:5],
+    ]
     monkeypatch.setenv("ZOETROPE_PYTHON", sys.executable)
     assert [step.title for step in dev.setup_steps(None, True, False, home / "log")] == [every[1]]
 
@@ -295,9 +314,18 @@ def test_fresh_folder_that_fails_leaves_the_old_one(tmp_path):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "is full; make room for 6 GB"),
-        ("WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'", "run this again, it goes on"),
-        ("ERROR: No matching distribution found for torch==2.13.0", "pip failed: No matching distribution found for torch"),
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+            "is full; make room for 6 GB",
+        ),
+        (
+            "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'",
+            "run this again, it goes on",
+        ),
+        (
+            "ERROR: No matching distribution found for torch==2.13.0",
+            "pip failed: No matching distribution found for torch",
+        ),
     ],
 )
 def test_what_pip_says_becomes_one_sentence(tmp_path, line, sentence):
@@ -306,7 +334,9 @@ def test_what_pip_says_becomes_one_sentence(tmp_path, line, sentence):
 
 
 def test_output_of_a_program_is_logged_and_its_status_returned(home, progress):
-    status, lines = dev.run_logged([sys.executable, "-c", "print('one'); print('two'); raise SystemExit(5)"], home / "log", progress)
+    status, lines = dev.run_logged(
+        [sys.executable, "-c", "print('one'); print('two'); raise SystemExit(5)"], home / "log", progress
+    )
     assert (status, lines) == (5, ["one", "two"])
     assert "one\ntwo\n" in (home / "log").read_text()
 
@@ -348,7 +378,10 @@ def test_weights_go_where_their_loader_looks(home, tmp_path):
         header = json.dumps({key: {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}}).encode()
         (weights / f"{name}.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
     dev.put_demo_weights(tmp_path / "models")
-    found = {path.relative_to(tmp_path / "models").as_posix() for path in (tmp_path / "models").rglob("*.safetensors")}
+    found = {
+        path.relative_to(tmp_path / "models").as_posix()
+        for path in (tmp_path / "models").rglob("*.safetensors")
+    }
     assert found == {
         "checkpoints/pictures.safetensors", "animatediff_models/moves.safetensors", "animatediff_motion_lora/camera.safetensors",
         "loras/look.safetensors", "controlnet/control.safetensors",
@@ -360,8 +393,16 @@ def test_the_inputs_of_the_example_workflows_are_put_there_once(tmp_path):
     (tmp_path / "example.png").write_bytes(b"mine")
     dev.put_example_inputs(tmp_path)
     put = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
-    workflows = [json.loads(path.read_text(encoding="utf8")) for path in (dev.ROOT / "example_workflows").glob("*.json")]
-    loaders = [node for workflow in workflows for node in workflow["nodes"] if node["type"] in ("LoadImage", "LoadVideo")]
+    workflows = [
+        json.loads(path.read_text(encoding="utf8"))
+        for path in (dev.ROOT / "example_workflows").glob("*.json")
+    ]
+    loaders = [
+        node
+        for workflow in workflows
+        for node in workflow["nodes"]
+        if node["type"] in ("LoadImage", "LoadVideo")
+    ]
     assert {node["widgets_values"][0] for node in loaders} == set(put)
     assert (tmp_path / "example.png").read_bytes() == b"mine"
     assert sum(path.stat().st_size for path in (dev.ROOT / "demo" / "inputs").iterdir()) < 150_000
@@ -391,7 +432,9 @@ def runs(home, monkeypatch):
     made, ran = [], []
     monkeypatch.setattr(dev, "browser_trouble", lambda: "")
     monkeypatch.setattr(dev, "find_chromium", lambda: "chromium")
-    monkeypatch.setattr(dev, "prepare", lambda **asked: made.append(asked) or dev.Environment(Path(sys.executable), None))
+    monkeypatch.setattr(
+        dev, "prepare", lambda **asked: made.append(asked) or dev.Environment(Path(sys.executable), None)
+    )
     monkeypatch.setattr(dev, "limits", lambda *ignored: [])
     monkeypatch.setattr(dev, "run_visibly", lambda command, environment: ran.append((made[-1], command)) or 0)
     return ran
@@ -405,15 +448,35 @@ def runs(home, monkeypatch):
         (["video"], False, False, ["tests/video"], "video"),
         (["comfy", "bare"], True, False, ["tests/comfy", "tests/bare"], "comfy, bare"),
         (["tests/bare/test_x.py"], False, False, ["tests/bare/test_x.py"], "tests/bare/test_x.py"),
-        (["tests/bare/test_x.py::test_a[b/c]"], False, False, ["tests/bare/test_x.py::test_a[b/c]"], "tests/bare/test_x.py::test_a[b/c]"),
-        (["tests/comfy/host", "tests/bare"], True, False, ["tests/comfy/host", "tests/bare"], "tests/comfy/host, tests/bare"),
-        (["-x", "tests/browser/test_z.py"], True, True, ["tests/browser/test_z.py"], "tests/browser/test_z.py"),
+        (
+            ["tests/bare/test_x.py::test_a[b/c]"],
+            False,
+            False,
+            ["tests/bare/test_x.py::test_a[b/c]"],
+            "tests/bare/test_x.py::test_a[b/c]",
+        ),
+        (
+            ["tests/comfy/host", "tests/bare"],
+            True,
+            False,
+            ["tests/comfy/host", "tests/bare"],
+            "tests/comfy/host, tests/bare",
+        ),
+        (
+            ["-x", "tests/browser/test_z.py"],
+            True,
+            True,
+            ["tests/browser/test_z.py"],
+            "tests/browser/test_z.py",
+        ),
         (["tests"], True, True, ["tests"], "tests"),
         (["bare", "-k", "demo"], False, False, ["tests/bare"], "bare -k 'demo'"),  # a folder has that name
         (["-k", "odd or even"], True, True, ALL_PATHS, f"{ALL_TIERS} -k 'odd or even'"),
     ],
 )
-def test_only_what_the_chosen_tests_need_is_set_up_and_the_end_says_what_ran(runs, capsys, arguments, comfy, browser, paths, said):
+def test_only_what_the_chosen_tests_need_is_set_up_and_the_end_says_what_ran(
+    runs, capsys, arguments, comfy, browser, paths, said
+):
     assert dev.test(arguments) == 0
     ((made, command),) = runs
     assert made == {"comfy": comfy, "browser": browser}
@@ -424,12 +487,17 @@ def test_only_what_the_chosen_tests_need_is_set_up_and_the_end_says_what_ran(run
 
 
 def test_a_path_that_is_not_there_is_named(runs):
-    with pytest.raises(dev.Stop, match=rf"There is no tests/bare/test_w.py in .*; name a tier \({ALL_TIERS}\), a file or a folder"):
+    with pytest.raises(
+        dev.Stop,
+        match=rf"There is no tests/bare/test_w.py in .*; name a tier \({ALL_TIERS}\), a file or a folder",
+    ):
         dev.test(["tests/bare/test_w.py::test_a"])
     assert runs == []
 
 
-def test_browser_tests_are_left_out_where_there_is_no_browser_unless_nothing_else_was_chosen(runs, monkeypatch, capsys):
+def test_browser_tests_are_left_out_where_there_is_no_browser_unless_nothing_else_was_chosen(
+    runs, monkeypatch, capsys
+):
     monkeypatch.setattr(dev, "browser_trouble", lambda: "there is no Chromium")
     assert dev.test(["tests"]) == 0
     ((made, command),) = runs
@@ -472,7 +540,9 @@ SHARED = ["-n", str(dev.TEST_PROCESSES), "--dist", "loadfile", "--no-loadscope-r
     ],
 )
 def test_tests_are_shared_by_processes_unless_they_are_one_file_or_watched(arguments, named, shared):
-    assert dev.limits(sys.executable, arguments, named) == [f"--timeout={dev.TEST_SECONDS}"] + (SHARED if shared else [])
+    assert dev.limits(sys.executable, arguments, named) == [f"--timeout={dev.TEST_SECONDS}"] + (
+        SHARED if shared else []
+    )
 
 
 def test_an_interpreter_without_the_runner_tests_in_one_process(tmp_path, capsys):
@@ -526,7 +596,9 @@ def test_a_server_does_not_outlive_a_killed_parent(tmp_path):
     (tmp_path / "main.py").write_text("import sys, time\nprint(sys.argv[1], flush=True)\ntime.sleep(240)\n")
     parent = f"import subprocess, sys; sys.path.insert(0, {str(ROOT)!r}); import dev\n"
     parent += "subprocess.Popen([sys.executable, *dev.ending_with_us(), 'main.py', '--port'], start_new_session=True).wait()"
-    with subprocess.Popen([sys.executable, "-c", parent], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "--port\n"
         process.kill()
         # The end of the pipe, which the script holds too, comes with the script's; else communicate() raises.

@@ -50,8 +50,8 @@ def test_pages_have_no_html_and_code_fits_into_the_panel():
 
 
 def test_the_plan_is_that_of_the_schedule():
-    """Coloured cells of the picture are the frames of the windows
-    of the first four steps; a gap of 6 pixels follows each step.
+    """Coloured cells of the picture are the frames of the windows of the first four steps;
+    a gap of 6 pixels follows each step.
     """
     pixels = np.asarray(Image.open(PLAN).convert("RGB")).astype(float)
     cell, top = pixels.shape[1] // 28, 0

@@ -1,5 +1,5 @@
-"""The house keeps its shape: who imports whom (the table in
-AGENTS.md), V3 nodes only, nothing of one machine in a file.
+"""The house keeps its shape:
+who imports whom (the table in AGENTS.md), V3 nodes only, nothing of one machine in a file.
 """
 
 import ast
@@ -101,8 +101,8 @@ def nodes_of(path):
 
 
 def imports(path):
-    """Yields (line, name, is_relative) for every import of
-    a file; relative names start at the repository's root.
+    """Yields (line, name, is_relative) for every import of a file;
+    relative names start at the repository's root.
     """
     folder = path.relative_to(ROOT).parent.parts
     for node in nodes_of(path):

@@ -177,8 +177,8 @@ def test_the_readme_has_a_link_that_opens_it(link):
 
 
 def test_thumbnail(path):
-    """An animated WebP under the name that ComfyUI looks
-    for: square, small, and every other frame another one.
+    """An animated WebP under the name that ComfyUI looks for:
+    square, small, and every other frame another one.
     """
     file = path.with_suffix(".jpg")
     with Image.open(file) as image:
@@ -209,8 +209,8 @@ def test_pictures_belong_to_workflows():
 
 
 def test_ids(workflow):
-    """Numbers of nodes are one row for the workflow and its
-    subgraphs; a graph's links are numbered for themselves.
+    """Numbers of nodes are one row for the workflow and its subgraphs;
+    a graph's links are numbered for themselves.
     """
     assert workflow["version"] == 0.4
     graphs = parts(workflow)
@@ -329,8 +329,8 @@ def test_nodes_name_their_pack(workflow):
 
 
 def test_model_files_can_be_found(workflow):
-    """Every loader says where its file is published; the note
-    has the same link. The demo's own files come with the pack.
+    """Every loader says where its file is published;
+    the note has the same link. The demo's own files come with the pack.
     """
     (note,) = (node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote")
     named = [
@@ -368,8 +368,8 @@ def test_note_says_what_to_change(workflow):
     "path", [path for path in FILES if not is_of_video_system(read(path))], ids=lambda path: path.stem
 )
 def test_values_are_as_published(workflow):
-    """What an SD1.x motion module was trained with (frames of a
-    window, frame rate), and a size that VAE and UNet can divide.
+    """What an SD1.x motion module was trained with (frames of a window,
+    frame rate), and a size that VAE and UNet can divide.
     """
     for node in every_node(workflow):
         values = node["widgets_values"]
@@ -413,8 +413,8 @@ def test_every_blueprint_belongs_to_a_workflow():
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)
 def test_a_blueprint_is_its_workflow_in_one_node(blueprint):
-    """The same nodes with the same values and the same
-    files to download, under a name and words to search for.
+    """The same nodes with the same values and the same files to download,
+    under a name and words to search for.
     """
     content = read(blueprint)
     (outer,), (subgraph,) = content["nodes"], content["definitions"]["subgraphs"]

@@ -1,5 +1,5 @@
-"""One headless Chromium for all tests of a process, with
-ComfyUI's front end in it; session.cjs is the other end.
+"""One headless Chromium for all tests of a process, with ComfyUI's front end in it;
+session.cjs is the other end.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ARTEFACTS = Path(os.environ.get("ZOETROPE_ARTEFACTS", dev.HOME / "artefacts"))
 
 
 class Browser:
-    """Drives the page; `browser.run(seconds=60)` sends {"do": "run",
-    "seconds": 60} and returns the result. Raises RuntimeError.
+    """Drives the page; `browser.run(seconds=60)` sends {"do":
+    "run", "seconds": 60} and returns the result. Raises RuntimeError.
 
     A browser that does not answer in time is ended, and `open` starts another, but only LIVES in all: then
     every call fails at once.

@@ -28,8 +28,8 @@ PREVIEW_SHOWN = (
 MOVING_PICTURE = (
     """[...document.querySelectorAll('.dom-widget img[src^="blob:"]')].some(image => image.naturalWidth)"""
 )
-# One preview over the whole page: whatever then changes in
-# a screenshot is that clip, not the progress of the run.
+# One preview over the whole page:
+# whatever then changes in a screenshot is that clip, not the progress of the run.
 COVER = """(async () => {
   const cover = document.createElement('img');
   cover.src = URL.createObjectURL(window.zoetropeNewest);

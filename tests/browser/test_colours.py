@@ -1,5 +1,5 @@
-"""What the browser shows of our videos has the colours of
-the frames (ComfyUI's own MP4 of this size is 39 of 255 off).
+"""What the browser shows of our videos has the colours
+of the frames (ComfyUI's own MP4 of this size is 39 of 255 off).
 """
 
 import json

@@ -1,5 +1,5 @@
-"""What makes the pack feel at home in the front end: blueprints,
-foreign nodes replaced, Chinese, Nodes 2.0 and the classic canvas.
+"""What makes the pack feel at home in the front end:
+blueprints, foreign nodes replaced, Chinese, Nodes 2.0 and the classic canvas.
 """
 
 import json

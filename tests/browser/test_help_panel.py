@@ -1,5 +1,5 @@
-"""Every help page in the panel that the front end opens for
-it: nothing is cut off at its edge, and its pictures are there.
+"""Every help page in the panel that the front end opens for it:
+nothing is cut off at its edge, and its pictures are there.
 """
 
 import json
@@ -17,8 +17,8 @@ SELECT = """(() => {
   app.graph.add(node);
   app.canvas.selectNode(node);
 })()"""
-# What does not fit: elements that stick out of the page, or
-# have to be scrolled sideways; and pictures that did not come.
+# What does not fit: elements that stick out of the page, or have to be scrolled sideways;
+# and pictures that did not come.
 TOO_WIDE = """(async () => {
   const page = document.querySelector('.node-help-content');
   const { right } = page.getBoundingClientRect();

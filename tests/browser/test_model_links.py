@@ -1,5 +1,5 @@
-"""A workflow made by hand names files that are not there: the
-editor says where they are published and offers the download.
+"""A workflow made by hand names files that are not there:
+the editor says where they are published and offers the download.
 """
 
 import json

@@ -10,8 +10,8 @@ from zoetrope.video_io.formats import available_formats
 
 FORMATS = available_formats()
 LATENTS = "latents.mp4"
-# An unbalanced brace in a text would cut the workflow of a webm
-# file off if it were stored as ComfyUI's own webm saver stores it.
+# An unbalanced brace in a text would cut the workflow
+# of a webm file off if it were stored as ComfyUI's own webm saver stores it.
 NOTE = 'prompt { with "quotes", 动画 \\ and one brace'
 BUILD = """
 (() => {
@@ -45,8 +45,8 @@ BUILD = """
 
 @pytest.fixture(scope="module")
 def saved(browser, comfy_server):
-    """Builds and runs a graph with a saver for every format in
-    the page; returns its prompt, and {format: file to drop}.
+    """Builds and runs a graph with a saver for every format in the page;
+    returns its prompt, and {format: file to drop}.
     """
     browser.evaluate(
         code=BUILD.replace("NOTE", json.dumps(NOTE)).replace("FORMATS", json.dumps(list(FORMATS)))

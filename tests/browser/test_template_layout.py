@@ -1,5 +1,5 @@
-"""Every example workflow and blueprint as it opens: no node
-covers another, in both canvases, also inside of subgraphs.
+"""Every example workflow and blueprint as it opens:
+no node covers another, in both canvases, also inside of subgraphs.
 """
 
 import json
@@ -30,8 +30,8 @@ DOM_BOXES = """(() => {
 CANVAS_BOXES = """app.canvas.graph.nodes.map(node =>
   [`${node.type} ${node.id}`, node.pos[0], node.pos[1] - TITLE, node.size[0], node.size[1] + TITLE])"""
 ALL_SHOWN = "document.querySelectorAll('[data-node-id]').length === app.canvas.graph.nodes.length"
-# Values of lists that are not among the choices, of every node
-# and of every subgraph's nodes: what the editor marks red.
+# Values of lists that are not among the choices, of every node and of every subgraph's nodes:
+# what the editor marks red.
 NOT_THERE = """[app.rootGraph, ...app.rootGraph.subgraphs.values()].flatMap(g => g.nodes).flatMap(node =>
   (node.widgets ?? []).filter(widget => widget.type === 'combo' && widget.options?.values?.length)
     .filter(widget => !widget.options.values.map(String).includes(String(widget.value)))

@@ -14,8 +14,8 @@ from zoetrope.tests.comfy.test_workflows import is_of_video_system
 dev = sys.modules["zoetrope_dev"]
 HERE = Path(__file__).resolve().parent
 WORKFLOWS = {path.stem: path for path in sorted((dev.ROOT / "example_workflows").glob("*.json"))}
-# The others have text and image encoders of full size. What the
-# front end sends for them is what tests/comfy runs over HTTP.
+# The others have text and image encoders of full size.
+# What the front end sends for them is what tests/comfy runs over HTTP.
 RUN = [name for name in WORKFLOWS if any(part in name for part in ("AnimateDiff", "Demo", "ModelScope"))]
 
 
@@ -71,8 +71,8 @@ def without_titles(graph):
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_front_end_sends_what_the_tests_run(name, browser, object_info, tmp_path):
-    """The graph that the front end makes of the file is that of
-    demo/workflow_api.py, with which tests/comfy runs the workflows.
+    """The graph that the front end makes of the file is that of demo/workflow_api.py,
+    with which tests/comfy runs the workflows.
     """
     workflow = json.loads(WORKFLOWS[name].read_text(encoding="utf8"))
     open_workflow(browser, workflow, tmp_path)

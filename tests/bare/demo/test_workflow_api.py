@@ -153,8 +153,8 @@ def test_values_that_fit_no_widget():
 
 
 def in_a_subgraph(host_values=(), model_link=1, mode=0):
-    """A loader, a node that is a subgraph of one sampler with two
-    inputs (the model, the widget `cfg`), and a patch behind it.
+    """A loader, a node that is a subgraph of one sampler with two inputs (the model,
+    the widget `cfg`), and a patch behind it.
     """
     sampler = node(7, "Sampler", SAMPLER_VALUES, [("model", "MODEL", 3), ("cfg", "FLOAT", 4)], ["MODEL"])
     links = [

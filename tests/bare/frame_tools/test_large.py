@@ -1,5 +1,5 @@
-"""What would fill the memory or take minutes is refused or cut
-before any work: sizes counted by hand, steps counted by the test.
+"""What would fill the memory or take minutes is refused or cut before any work:
+sizes counted by hand, steps counted by the test.
 
 The large frames are views of one number, which take no memory;
 what the tools would make of them does not fit into any machine.

@@ -1,5 +1,5 @@
-"""Optical flow against known movements, and the colours
-it is drawn in against those of the Middlebury benchmark.
+"""Optical flow against known movements,
+and the colours it is drawn in against those of the Middlebury benchmark.
 """
 
 import pytest

@@ -1,5 +1,5 @@
-"""Comparison grids, contact sheets, labels and plots: every pixel
-of a clip is where it belongs, and text says what it should.
+"""Comparison grids, contact sheets, labels and plots:
+every pixel of a clip is where it belongs, and text says what it should.
 """
 
 import pytest

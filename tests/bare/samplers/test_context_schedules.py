@@ -95,8 +95,8 @@ def test_stride_adds_windows_of_every_second_frame():
 
 
 def test_looped_stride_1_is_animatediffs_schedule():
-    # AnimateDiff: j from round(F * halving) while j < F +
-    # round(F * halving) - overlap, by length - overlap, modulo F
+    # AnimateDiff: j from round(F * halving) while j < F + round(F * halving) - overlap,
+    # by length - overlap, modulo F
     for step, offset in ((0, 0), (1, 16), (2, 8), (3, 24)):
         windows = create_context_windows("looped_uniform", 32, 16, 4, step=step)
         assert [window[0] for window in windows] == [(offset + j) % 32 for j in (0, 12, 24)]

@@ -9,8 +9,8 @@ LARGE = torch.zeros(1, 1, 1, 1).expand(500_000, 4, 4096, 4096)  # a view of one 
 
 
 def test_windows_that_share_nearly_all_frames_are_counted_first():
-    """10 000 000 frames in windows of 4096 that move by
-    one frame: 4096 * (10 000 000 + 2) numbers of 84 bytes.
+    """10 000 000 frames in windows of 4096 that move by one frame:
+    4096 * (10 000 000 + 2) numbers of 84 bytes.
     """
     with pytest.raises(
         ValueError, match="10000002 context windows of 4096 frames need 3204.35 GiB .*lower context_overlap"

@@ -26,15 +26,15 @@ SYSTEMS = {
 
 
 def denoiser(x0_and_noise):
-    """A made-up network: reads x_t, answers with a smooth
-    function of it, so that errors of any step show in the end.
+    """A made-up network: reads x_t, answers with a smooth function of it,
+    so that errors of any step show in the end.
     """
     return 0.6 * torch.tanh(0.7 * x0_and_noise) + 0.1
 
 
 def reference_loop(noises, alphas, scales, timesteps, is_v, eta):
-    """The published loop (ddim.py of both repositories): x_t,
-    ascending tables indexed from the end, one noise a step.
+    """The published loop (ddim.py of both repositories):
+    x_t, ascending tables indexed from the end, one noise a step.
     """
     x = noises[0]
     for i, t in enumerate(timesteps):

@@ -18,8 +18,8 @@ TABLES = (MOTION_FILES, MOTION_LORA_FILES, VIDEO_MODEL_FILES, VIDEO_VAE_FILES)
 
 @pytest.mark.parametrize("files", TABLES)
 def test_names_stand_once_and_are_files_that_the_editor_offers_to_download(files):
-    """The editor's own rule: a page of Hugging Face, and a name
-    with one of its endings; .bin gets a link without a button.
+    """The editor's own rule: a page of Hugging Face, and a name with one of its endings;
+    .bin gets a link without a button.
     """
     names = [file.name for file in files]
     assert len(set(names)) == len(names)

@@ -66,8 +66,8 @@ def test_frames_of_a_video_do_mix_and_pixels_do_not():
     module, frames = _small(), 5
     x = torch.randn(frames, 32, 3, 7)
     changed = x.clone()
-    # Two pixels of frame 1 change places: its GroupNorm
-    # statistics stay, so only attention can carry the change.
+    # Two pixels of frame 1 change places:
+    # its GroupNorm statistics stay, so only attention can carry the change.
     changed[1, :, 2, 6], changed[1, :, 1, 4] = x[1, :, 1, 4], x[1, :, 2, 6]
     with torch.no_grad():
         delta = (module(changed, frames, sdpa_attention) - module(x, frames, sdpa_attention)).abs().amax(1)
