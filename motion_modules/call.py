@@ -5,8 +5,7 @@ A batch of images is read as videos here and nowhere else. Core stacks the chunk
 negative, windows), each holds whole videos, and the frames of a video are adjacent:
 
     batch of 12 images, cond_or_uncond [0, 1]       2 chunks of 6 images
-    frames_per_video 3                              2 videos of 3 frames in each chunk: num_videos 4,
-    num_frames 3
+    frames_per_video 3                              2 videos in each chunk: num_videos 4, num_frames 3
 
 Letters: N images of the batch, B videos, F frames of a video in this call, N = B*F.
 """
