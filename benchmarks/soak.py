@@ -20,6 +20,9 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..devtools.base_folder import make_base, put_demo_weights
+from ..devtools.comfyui import find_comfyui
+from ..devtools.server import ComfyServer
 from .soak_measures import Holding, differing_bits, files_left, holding, median_step, settled, slope
 from .soak_prompts import (
     ERROR,
@@ -99,10 +102,8 @@ def run(folder: Path, prompts: int, seed: int) -> dict:
 @contextlib.contextmanager
 def serving(folder: Path):
     """A server with the demo's models, whose temporary files go to folder/tmp."""
-    from .. import dev
-
-    base = dev.make_base(folder / "base")
-    dev.put_demo_weights(base / "models")
+    base = make_base(folder / "base")
+    put_demo_weights(base / "models")
     put_inputs(base)
     (folder / "tmp").mkdir()
     options = (
@@ -110,9 +111,7 @@ def serving(folder: Path):
         "--disable-api-nodes",
         "--cache-classic",
     )  # which keeps the results of the last prompt only
-    server = dev.ComfyServer(
-        sys.executable, dev.find_comfyui(), base, log=folder / "server.log", options=options
-    )
+    server = ComfyServer(sys.executable, find_comfyui(), base, log=folder / "server.log", options=options)
     with environment(TMPDIR=str(folder / "tmp"), **MALLOC):
         server.start()
     try:

@@ -132,9 +132,3 @@ def seeded():
                 "this test left its thread with real-time priority, which slows everything else down; see"
                 " thread_priority.py"
             )
-
-
-@pytest.fixture(scope="session")
-def dev_script():
-    """dev.py as a module."""
-    return dev

@@ -73,6 +73,7 @@ MAY_IMPORT = {
     "curation": ({"shapes", "video_io", "metrics"}, ARRAYS | FILES | VIDEO),
     "host": (LIBRARY, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
     "nodes": (LIBRARY | {"metrics", "host"}, ARRAYS | {"comfy_api.latest", "folder_paths"}),
+    "devtools": (set(), {"torch"}),
 }
 OWN_NAMES = set(MAY_IMPORT) | {"demo", "benchmarks", "tests", "dev", "zoetrope"}
 
@@ -91,7 +92,14 @@ def repository_files():
 
 FILES_HERE = repository_files()
 SOURCES = [path for path in FILES_HERE if path.suffix == ".py"]
-HOUSE = [path for path in SOURCES if path.relative_to(ROOT).parts[0].removesuffix(".py") in MAY_IMPORT]
+
+
+def part_of(path):
+    """The part of the house that a file belongs to: a folder of the root, or a file there by its stem."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+HOUSE = [path for path in SOURCES if part_of(path) in MAY_IMPORT]
 
 
 @functools.cache
@@ -122,7 +130,7 @@ def allowed(name, permitted):
 
 
 def violations(path):
-    part = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    part = part_of(path)
     own, foreign = MAY_IMPORT[part]
     for line, name, is_relative in imports(path):
         top = name.split(".")[0]
@@ -153,6 +161,18 @@ def test_the_rule_finds_what_it_forbids(tmp_path, monkeypatch):
         "samplers/windows.py:2 imports comfy.utils",
         "samplers/windows.py:3 imports host.injection",
     ]
+
+
+def test_devtools_start_before_anything_is_installed():
+    """Only the standard library where a module begins, and nowhere the pack: any Python imports them."""
+    outside = []
+    for path in [path for path in HOUSE if part_of(path) == "devtools"]:
+        at_start = {node.lineno for node in ast.parse(path.read_text(encoding="utf8")).body}
+        for line, name, is_relative in imports(path):
+            top = name.split(".")[0]
+            if top != "devtools" if is_relative else top not in sys.stdlib_module_names and line in at_start:
+                outside.append(f"{path.name}:{line} {name}")
+    assert outside == []
 
 
 def test_own_code_is_imported_relatively():
@@ -259,9 +279,10 @@ def unprintable_texts(source):
 
 
 def test_messages_show_foreign_text_printable():
-    """ComfyUI prints messages with a strict encoding: see foreign_text.py."""
+    """ComfyUI prints messages with a strict encoding: see foreign_text.py. dev.py prints its own leniently."""
     exempt = {"published_files.py"}  # its quoted names are the table's own
-    found = [f"{path.relative_to(ROOT)}:{line} {text}" for path in HOUSE if path.name not in exempt
+    shown = [path for path in HOUSE if path.name not in exempt and part_of(path) != "devtools"]
+    found = [f"{path.relative_to(ROOT)}:{line} {text}" for path in shown
              for line, text in unprintable_texts(path.read_text(encoding="utf8"))]  # fmt: skip
     assert found == []
 

@@ -4,17 +4,16 @@ packs and missing models.
 
 import json
 import re
-import sys
 
 import pytest
 from PIL import Image
 from zoetrope.demo.workflow_api import every_node
+from zoetrope.devtools.paths import DEMO_LINK, DEMO_WORKFLOW
 from zoetrope.host.files.published_files import MOTION_FILES, MOTION_LORA_FILES, VIDEO_MODEL_FILES, published
 from zoetrope.host.files.template_links import LINKS
 
 from ..places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
 FOLDER = ROOT / "example_workflows"
 FILES = sorted(FOLDER.glob("*.json"))
 EDITOR_ONLY = {"MarkdownNote", "Note"}
@@ -167,7 +166,7 @@ def test_every_workflow_has_a_name_for_links():
     """ComfyUI's address ?template=<name> takes nothing else."""
     assert list(LINKS.values()) == [path.stem for path in FILES]
     assert [link for link in LINKS if not re.fullmatch(r"[A-Za-z0-9_.-]+", link)] == []
-    assert LINKS[dev.DEMO_LINK] == dev.DEMO_WORKFLOW.stem  # what `dev.py serve` prints
+    assert LINKS[DEMO_LINK] == DEMO_WORKFLOW.stem  # what `dev.py serve` prints
 
 
 @pytest.mark.parametrize("link", LINKS)

@@ -9,15 +9,15 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
+from zoetrope.devtools.browser import browser_trouble, find_chromium
+from zoetrope.devtools.paths import HOME
 
-dev = sys.modules["zoetrope_dev"]
 HERE = Path(__file__).resolve().parent
-ARTEFACTS = Path(os.environ.get("ZOETROPE_ARTEFACTS", dev.HOME / "artefacts"))
+ARTEFACTS = Path(os.environ.get("ZOETROPE_ARTEFACTS", HOME / "artefacts"))
 
 
 class Browser:
@@ -37,7 +37,7 @@ class Browser:
         self.command = [
             "node",
             str(HERE / "session.cjs"),
-            json.dumps({"url": url, "chromium": dev.find_chromium()}),
+            json.dumps({"url": url, "chromium": find_chromium()}),
         ]
         self.lives = 0
         self.process: subprocess.Popen | None = None
@@ -45,7 +45,7 @@ class Browser:
 
     def _start(self):
         self.lives += 1
-        environment = {"NODE_PATH": str(dev.HOME / "node" / "node_modules"), **os.environ}
+        environment = {"NODE_PATH": str(HOME / "node" / "node_modules"), **os.environ}
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE,
@@ -117,7 +117,7 @@ class Browser:
 @pytest.fixture(scope="session")
 def chromium(comfy_server):
     """The one Browser of this process, in whatever state the test before left it."""
-    trouble = dev.browser_trouble()
+    trouble = browser_trouble()
     if trouble:
         pytest.fail(f"The browser tests cannot run: {trouble}.", pytrace=False)
     browser = Browser(comfy_server.url)

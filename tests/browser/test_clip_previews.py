@@ -1,15 +1,14 @@
 """While a sampler runs, the whole clip is seen: moving, or as a sheet, in both canvases."""
 
 import json
-import sys
 import time
 
 import pytest
 from zoetrope.tests.browser.session import ARTEFACTS
 from zoetrope.tests.comfy import standins
+from zoetrope.tests.places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
-WORKFLOW = dev.ROOT / "example_workflows" / "08 Compare clips, contact sheet.json"
+WORKFLOW = ROOT / "example_workflows" / "08 Compare clips, contact sheet.json"
 # The first bytes and the size of the newest preview of any node; `b_preview` is what the front end shows.
 LISTEN = """(() => {
   window.zoetropePreviews = [];

@@ -5,13 +5,13 @@ of the frames (ComfyUI's own MP4 of this size is 39 of 255 off).
 import json
 import os
 import subprocess
-import sys
 import urllib.parse
 from pathlib import Path
 
 import pytest
+from zoetrope.devtools.browser import browser_trouble, find_chromium
+from zoetrope.devtools.paths import HOME
 
-dev = sys.modules["zoetrope_dev"]
 HERE = Path(__file__).resolve().parent
 COLOURS = [
     (255, 0, 0),
@@ -25,7 +25,7 @@ COLOURS = [
 
 
 def test_colours_in_the_browser_are_those_of_the_frames(comfy_server):
-    trouble = dev.browser_trouble()
+    trouble = browser_trouble()
     if trouble:
         pytest.fail(f"The browser tests cannot run: {trouble}.", pytrace=False)
     graph = {}
@@ -55,8 +55,8 @@ def test_colours_in_the_browser_are_those_of_the_frames(comfy_server):
         f"{comfy_server.url}/view?" + urllib.parse.urlencode(outputs[f"{i}3"]["images"][0])
         for i in range(len(COLOURS))
     ]
-    task = json.dumps({"chromium": dev.find_chromium(), "urls": urls})
-    environment = {"NODE_PATH": str(dev.HOME / "node" / "node_modules"), **os.environ}
+    task = json.dumps({"chromium": find_chromium(), "urls": urls})
+    environment = {"NODE_PATH": str(HOME / "node" / "node_modules"), **os.environ}
     done = subprocess.run(
         ["node", str(HERE / "colours.cjs"), task],
         capture_output=True,

@@ -3,15 +3,15 @@ blueprints, foreign nodes replaced, Chinese, Nodes 2.0 and the classic canvas.
 """
 
 import json
-import sys
 
 import pytest
+from zoetrope.devtools.paths import PACK
 from zoetrope.host.files.template_links import LINKS
 from zoetrope.tests.browser.session import ARTEFACTS
 from zoetrope.tests.comfy import standins
+from zoetrope.tests.places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
-BLUEPRINTS = sorted(path.stem for path in (dev.ROOT / "subgraphs").glob("*.json"))
+BLUEPRINTS = sorted(path.stem for path in (ROOT / "subgraphs").glob("*.json"))
 HAS_NODE = "app.graph.nodes.some(node => node.type === 'TYPE')"
 SMALL = {"width": standins.WIDTH, "height": standins.HEIGHT, "num_frames": 5, "steps": 2}
 # Sets widgets of the only node, whose output goes into Save Video, and returns how many were set.
@@ -37,7 +37,7 @@ def test_blueprints_are_found_by_the_search_and_run(browser, comfy_server):
     known = [
         entry["name"]
         for entry in comfy_server.request("/global_subgraphs").values()
-        if entry["info"]["node_pack"].endswith(dev.PACK)
+        if entry["info"]["node_pack"].endswith(PACK)
     ]
     assert sorted(known) == BLUEPRINTS
     browser.evaluate(code="app.graph.clear()")
@@ -61,7 +61,7 @@ def test_blueprints_are_found_by_the_search_and_run(browser, comfy_server):
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_a_blueprint_is_whole(name, browser):
     """Opened as a file: every node inside is known, and every input of the blueprint reaches one."""
-    path = dev.ROOT / "subgraphs" / f"{name}.json"
+    path = ROOT / "subgraphs" / f"{name}.json"
     (subgraph,) = json.loads(path.read_text(encoding="utf8"))["definitions"]["subgraphs"]
     browser.drop(file=str(path))
     inside = browser.prompt()
@@ -153,9 +153,9 @@ def test_foreign_nodes_are_replaced_at_the_press_of_a_button(browser, tmp_path):
 
 def test_a_link_of_the_readme_opens_its_template(chromium):
     name = "AnimateDiff_text_to_video_SD1.5"
-    link = f"?template={name}&source={dev.PACK}"
-    assert f"http://127.0.0.1:8188/{link}" in (dev.ROOT / "README.md").read_text(encoding="utf8")
-    nodes = json.loads((dev.ROOT / "example_workflows" / f"{LINKS[name]}.json").read_text(encoding="utf8"))[
+    link = f"?template={name}&source={PACK}"
+    assert f"http://127.0.0.1:8188/{link}" in (ROOT / "README.md").read_text(encoding="utf8")
+    nodes = json.loads((ROOT / "example_workflows" / f"{LINKS[name]}.json").read_text(encoding="utf8"))[
         "nodes"
     ]
     chromium.open(query=link)
@@ -180,12 +180,12 @@ SHOWN_TEXTS = """
 @pytest.mark.parametrize(("locale", "vue"), [("zh", False), ("zh", True), ("en", True), ("en", False)])
 def test_titles_tooltips_and_help_in_both_languages_and_both_canvases(locale, vue, chromium):
     """Screenshots go to the artefacts, for eyes."""
-    texts = json.loads((dev.ROOT / "locales" / locale / "nodeDefs.json").read_text(encoding="utf8"))[
+    texts = json.loads((ROOT / "locales" / locale / "nodeDefs.json").read_text(encoding="utf8"))[
         "ZoetropeApplyMotionModule"
     ]
     chromium.open(settings={"Comfy.Locale": locale, "Comfy.VueNodes.Enabled": vue})
     found = chromium.drop(
-        file=str(dev.ROOT / "example_workflows" / "03 Text to video (AnimateDiff).json"), nodes=9
+        file=str(ROOT / "example_workflows" / "03 Text to video (AnimateDiff).json"), nodes=9
     )
     try:
         assert found["missing"] == []
@@ -203,12 +203,12 @@ def test_titles_tooltips_and_help_in_both_languages_and_both_canvases(locale, vu
         chromium.evaluate(
             code="app.canvas.selectNode(app.graph.nodes.find(n => n.type === 'ZoetropeApplyMotionModule'))"
         )
-        page = (dev.ROOT / "web" / "docs" / "ZoetropeApplyMotionModule" / f"{locale}.md").read_text(
+        page = (ROOT / "web" / "docs" / "ZoetropeApplyMotionModule" / f"{locale}.md").read_text(
             encoding="utf8"
         )
         served = chromium.evaluate(
             code=(
-                f"fetch('/extensions/{dev.PACK}/docs/ZoetropeApplyMotionModule/{locale}.md').then(answer =>"
+                f"fetch('/extensions/{PACK}/docs/ZoetropeApplyMotionModule/{locale}.md').then(answer =>"
                 " answer.text())"
             )
         )

@@ -3,13 +3,12 @@ nothing is cut off at its edge, and its pictures are there.
 """
 
 import json
-import sys
 
 import pytest
 from zoetrope.tests.browser.session import ARTEFACTS
+from zoetrope.tests.places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
-NODES = sorted(path.parent.name for path in (dev.ROOT / "web" / "docs").glob("*/en.md"))
+NODES = sorted(path.parent.name for path in (ROOT / "web" / "docs").glob("*/en.md"))
 SHOWN = "document.querySelector('.node-help-content h1')?.innerText === TITLE"
 SELECT = """(() => {
   app.graph.clear();
@@ -34,7 +33,7 @@ TOO_WIDE = """(async () => {
 @pytest.fixture(scope="module", params=["en", "zh"])
 def panel(request, chromium):
     """The browser in one language with the panel open, and the titles of the nodes in that language."""
-    texts = json.loads((dev.ROOT / "locales" / request.param / "nodeDefs.json").read_text(encoding="utf8"))
+    texts = json.loads((ROOT / "locales" / request.param / "nodeDefs.json").read_text(encoding="utf8"))
     chromium.open(settings={"Comfy.Locale": request.param})
     chromium.evaluate(code=SELECT.replace("TYPE", json.dumps(NODES[0])))
     label = {"en": "Node Info", "zh": "节点信息"}[request.param]

@@ -1,16 +1,16 @@
 """The template browser: the first steps come first under readable titles, and their pictures move."""
 
 import json
-import sys
 
 import pytest
+from zoetrope.devtools.paths import PACK
 from zoetrope.tests.browser.session import ARTEFACTS
+from zoetrope.tests.places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
-NAMES = sorted(path.stem for path in (dev.ROOT / "example_workflows").glob("*.json"))
-CATEGORY = json.loads((dev.ROOT / "locales" / "en" / "main.json").read_text(encoding="utf8"))[
+NAMES = sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
+CATEGORY = json.loads((ROOT / "locales" / "en" / "main.json").read_text(encoding="utf8"))[
     "templateWorkflows"
-]["category"][dev.PACK]
+]["category"][PACK]
 CARDS = (
     "[...document.querySelectorAll('[data-testid^=\"template-workflow-\"] h3')].map(title => title.innerText)"
 )

@@ -3,16 +3,12 @@ no node covers another, in both canvases, also inside of subgraphs.
 """
 
 import json
-import sys
 
 import pytest
 from zoetrope.tests.browser.session import ARTEFACTS
+from zoetrope.tests.places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
-FILES = [
-    *sorted((dev.ROOT / "example_workflows").glob("*.json")),
-    *sorted((dev.ROOT / "subgraphs").glob("*.json")),
-]
+FILES = [*sorted((ROOT / "example_workflows").glob("*.json")), *sorted((ROOT / "subgraphs").glob("*.json"))]
 TITLE = 30  # pixels above a node's position that its title takes in the classic canvas
 # The boxes of the nodes of the graph that is open, in its own units: of the page's elements, and as the
 # classic canvas draws them.

@@ -3,17 +3,17 @@ until its video is shown.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
+from zoetrope.demo.workflow_api import to_api
 from zoetrope.tests.browser.session import ARTEFACTS
 from zoetrope.tests.comfy import standins, video_workflow_standins
 from zoetrope.tests.comfy.test_workflows import is_of_video_system
+from zoetrope.tests.places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
 HERE = Path(__file__).resolve().parent
-WORKFLOWS = {path.stem: path for path in sorted((dev.ROOT / "example_workflows").glob("*.json"))}
+WORKFLOWS = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
 # The others have text and image encoders of full size.
 # What the front end sends for them is what tests/comfy runs over HTTP.
 RUN = [name for name in WORKFLOWS if any(part in name for part in ("AnimateDiff", "Demo", "ModelScope"))]
@@ -76,9 +76,7 @@ def test_the_front_end_sends_what_the_tests_run(name, browser, object_info, tmp_
     """
     workflow = json.loads(WORKFLOWS[name].read_text(encoding="utf8"))
     open_workflow(browser, workflow, tmp_path)
-    assert without_titles(browser.prompt()) == without_titles(
-        dev.workflow_api().to_api(workflow, object_info)
-    )
+    assert without_titles(browser.prompt()) == without_titles(to_api(workflow, object_info))
     assert browser.troubles() == []
 
 

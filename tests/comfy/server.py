@@ -14,9 +14,11 @@ import uuid
 from pathlib import Path
 
 import pytest
-
-dev = sys.modules["zoetrope_dev"]
-ComfyError = dev.ComfyError
+from zoetrope.devtools.base_folder import make_base, put_demo_weights, put_example_inputs
+from zoetrope.devtools.comfyui import find_comfyui
+from zoetrope.devtools.ending import Stop
+from zoetrope.devtools.inside import enter_comfyui
+from zoetrope.devtools.server import ComfyServer
 
 
 @functools.cache
@@ -26,11 +28,11 @@ def comfyui_in_this_process() -> Path:
     """
     base = tempfile.mkdtemp(prefix="zoetrope-comfy-")
     atexit.register(shutil.rmtree, base, ignore_errors=True)
-    dev.enter_comfyui(dev.find_comfyui(), base)
+    enter_comfyui(find_comfyui(), base)
     return Path(base)
 
 
-class Server(dev.ComfyServer):
+class Server(ComfyServer):
     """dev.py's server with what tests need besides: uploads, downloads, freed memory.
 
     `prompt(graph)` runs a graph in API format and returns its history entry. It raises ComfyError with a
@@ -109,11 +111,11 @@ class Server(dev.ComfyServer):
 
 def make_server_base(tmp_path_factory) -> Path:
     """Makes the base folder of a server, with the demo's weights among its models, and returns it."""
-    base = dev.make_base(tmp_path_factory.mktemp("comfy-server") / "base")
+    base = make_base(tmp_path_factory.mktemp("comfy-server") / "base")
     for folder in ("controlnet", "loras", "vae"):
         (base / "models" / folder).mkdir(exist_ok=True)
-    dev.put_demo_weights(base / "models")
-    dev.put_example_inputs(base / "input")
+    put_demo_weights(base / "models")
+    put_example_inputs(base / "input")
     return base
 
 
@@ -131,10 +133,10 @@ def comfy_server(comfy_models):
     does not start fails the tests with the end of its log.
     """
     base = comfy_models.parent
-    server = Server(sys.executable, dev.find_comfyui(), base, log=base.parent / "server.log")
+    server = Server(sys.executable, find_comfyui(), base, log=base.parent / "server.log")
     try:
         server.start()
-    except dev.Stop as stop:
+    except Stop as stop:
         pytest.fail(f"{stop}\n{server.last_words(40)}", pytrace=False)
     yield server
     server.stop()

@@ -2,11 +2,10 @@
 its nodes, lists its workflows, and survives bad prompts.
 """
 
-import sys
-
 import pytest
-
-dev = sys.modules["zoetrope_dev"]
+from zoetrope.devtools.paths import PACK
+from zoetrope.devtools.server import ComfyError
+from zoetrope.tests.places import ROOT
 
 EMPTY_LATENT = {"class_type": "EmptyLatentImage", "inputs": {"width": 16, "height": 24, "batch_size": 3}}
 
@@ -46,8 +45,8 @@ def test_nodes_are_documented(comfy_server):
 
 
 def test_template_browser_lists_every_workflow(comfy_server):
-    listed = comfy_server.request("/api/workflow_templates").get(dev.PACK, [])
-    assert set(listed) == {path.stem for path in (dev.ROOT / "example_workflows").glob("*.json")}
+    listed = comfy_server.request("/api/workflow_templates").get(PACK, [])
+    assert set(listed) == {path.stem for path in (ROOT / "example_workflows").glob("*.json")}
 
 
 def test_the_picture_and_the_video_of_the_workflows_load(comfy_server):
@@ -65,7 +64,7 @@ def test_the_picture_and_the_video_of_the_workflows_load(comfy_server):
 
 def test_refused_prompt_names_the_node_and_input(comfy_server):
     graph = {"1": EMPTY_LATENT, "2": {"class_type": "VAEDecode", "inputs": {"samples": ["1", 0]}}}
-    with pytest.raises(dev.ComfyError, match="VAEDecode.*vae") as refused:
+    with pytest.raises(ComfyError, match="VAEDecode.*vae") as refused:
         comfy_server.prompt({**graph, "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}}})
     assert refused.value.details["node_errors"]["2"]["errors"]
 
@@ -83,7 +82,7 @@ def test_failing_prompt_leaves_the_server_usable(comfy_server):
         },
         "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}},
     }
-    with pytest.raises(dev.ComfyError, match="ImageBlend") as failed:
+    with pytest.raises(ComfyError, match="ImageBlend") as failed:
         comfy_server.prompt(graph)
     assert failed.value.details["node_id"] == "3"
     entry = comfy_server.prompt(image_graph(2))

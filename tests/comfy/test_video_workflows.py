@@ -2,16 +2,15 @@
 ComfyUI server, on small files with the published names.
 """
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from zoetrope.demo.workflow_api import to_api
 from zoetrope.tests.comfy import standins
 from zoetrope.tests.comfy import video_workflow_standins as video_standins
 from zoetrope.tests.comfy.test_workflows import FILES, is_of_video_system, read, read_video
 
-dev = sys.modules["zoetrope_dev"]
 FRAMES, WIDTH, HEIGHT = video_standins.FRAMES, video_standins.WIDTH, video_standins.HEIGHT
 
 
@@ -61,7 +60,7 @@ def run(server):
     object_info = server.object_info()
 
     def run_workflow(workflow, changes=None):
-        graph = video_standins.with_small_parts(dev.workflow_api().to_api(workflow, object_info))
+        graph = video_standins.with_small_parts(to_api(workflow, object_info))
         for (kind, name), value in (changes or {}).items():
             nodes = [node for node in graph.values() if node["class_type"] == kind]
             assert nodes

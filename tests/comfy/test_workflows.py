@@ -3,7 +3,6 @@ match the nodes, it runs, and its video is as the workflow says.
 """
 
 import json
-import sys
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -15,13 +14,14 @@ import torch
 from zoetrope.benchmarks.demo import PAN_AT_LEAST, ZOOM_AT_LEAST
 from zoetrope.demo import judge
 from zoetrope.demo.dusk import by_day
-from zoetrope.demo.workflow_api import every_node
+from zoetrope.demo.workflow_api import every_node, to_api
+from zoetrope.devtools.paths import PACK
 from zoetrope.host.files.template_links import LINKS
+from zoetrope.tests.places import ROOT
 
 from . import standins
 
-dev = sys.modules["zoetrope_dev"]
-FILES = {path.stem: path for path in sorted((dev.ROOT / "example_workflows").glob("*.json"))}
+FILES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
 DEMO, LOOK, TURNS = "01 Demo (no download)", "02 Demo, camera and look", "19 Demo, zoom then pan"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
@@ -84,7 +84,7 @@ def run(server, object_info):
     """Runs a workflow and returns its Video; `changes` are {(node type, input): value}."""
 
     def run_workflow(workflow, changes=None):
-        graph = dev.workflow_api().to_api(workflow, object_info)
+        graph = to_api(workflow, object_info)
         for (kind, name), value in (changes or {}).items():
             nodes = [node for node in graph.values() if node["class_type"] == kind]
             assert nodes
@@ -238,9 +238,9 @@ def test_the_demo_of_two_cameras_shows_both(run):
 
 
 def test_template_browser_serves_the_files(server):
-    assert set(server.request("/api/workflow_templates")[dev.PACK]) == set(FILES)
+    assert set(server.request("/api/workflow_templates")[PACK]) == set(FILES)
     for name, path in FILES.items():
-        place = f"/api/workflow_templates/{dev.PACK}/{urllib.parse.quote(name)}"
+        place = f"/api/workflow_templates/{PACK}/{urllib.parse.quote(name)}"
         assert server.request(f"{place}.json") == read(name)
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
             f"{server.url}{place}.jpg"
@@ -251,4 +251,4 @@ def test_template_browser_serves_the_files(server):
 
 @pytest.mark.parametrize("link", LINKS)
 def test_a_link_has_its_own_name_for_a_template(link, server):
-    assert server.request(f"/api/workflow_templates/{dev.PACK}/{link}.json") == read(LINKS[link])
+    assert server.request(f"/api/workflow_templates/{PACK}/{link}.json") == read(LINKS[link])

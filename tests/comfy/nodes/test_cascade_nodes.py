@@ -3,9 +3,9 @@
 import pytest
 import torch
 from safetensors.torch import load
+from zoetrope.devtools.server import ComfyError
 from zoetrope.tests.comfy.cascade_standins import LAVIE, SHOW1, tiny_lavie, tiny_show1
 from zoetrope.tests.comfy.nodes.test_motion_nodes import CHECKPOINT
-from zoetrope.tests.comfy.server import ComfyError
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from zoetrope.devtools.server import ComfyError
 from zoetrope.host.windows import handler as context_handler
 from zoetrope.host.windows.handler import FRAME_AXES, ContextSettings
 from zoetrope.samplers.context_fusion import FUSE_METHODS
 from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_context_windows
 from zoetrope.samplers.noise import NOISE_TYPES
 from zoetrope.tests.comfy.nodes.test_motion_nodes import frames_of, graph, latents_of
-from zoetrope.tests.comfy.server import ComfyError
 
 NODE = "ZoetropeApplyContextWindows"
 

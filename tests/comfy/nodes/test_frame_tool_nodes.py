@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from zoetrope.tests.comfy.server import ComfyError
+from zoetrope.devtools.server import ComfyError
 
 WIDTH, HEIGHT = 40, 24
 

@@ -14,8 +14,10 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from zoetrope.devtools.comfyui import find_comfyui
+from zoetrope.devtools.server import ComfyError
 from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS
-from zoetrope.tests.comfy.server import ComfyError, Server, dev, make_server_base
+from zoetrope.tests.comfy.server import Server, make_server_base
 
 if sys.platform != "linux":
     pytest.skip("other systems have no file names that are not UTF-8", allow_module_level=True)
@@ -87,7 +89,7 @@ def server(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONIOENCODING", f"{request.param}:strict")
         patch.setenv("LANG", "C")
-        server = Server(sys.executable, dev.find_comfyui(), base, log=base.parent / "server.log")
+        server = Server(sys.executable, find_comfyui(), base, log=base.parent / "server.log")
         server.console = request.param
         server.start()
     yield server

@@ -5,8 +5,8 @@ reads, and that nothing outside of ComfyUI's folders is read.
 import numpy as np
 import pytest
 from PIL import Image
+from zoetrope.devtools.server import ComfyError
 from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS
-from zoetrope.tests.comfy.server import ComfyError
 from zoetrope.tests.odd_videos import cells, images, paint, read_cells
 
 

@@ -7,9 +7,9 @@ import av
 import pytest
 import torch
 from safetensors.torch import load, load_file, save_file
+from zoetrope.devtools.server import ComfyError
 from zoetrope.motion_modules.animatediff.files import to_original_names
 from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites
-from zoetrope.tests.comfy.server import ComfyError
 
 CHECKPOINT, MODULE = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
 

@@ -5,8 +5,8 @@ Video to Frames of a running ComfyUI, over its HTTP API.
 import numpy as np
 import pytest
 from PIL import Image
+from zoetrope.devtools.server import ComfyError
 from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS, NODE
-from zoetrope.tests.comfy.server import ComfyError
 from zoetrope.tests.odd_videos import ODD_VIDEOS, check_frames
 
 INPUTS = {"cap": "frame_cap"}  # where the node's name differs from FrameRequest's

@@ -1,20 +1,19 @@
 """No name that a node takes leads out of ComfyUI's folders, and the pack has no HTTP route of its own."""
 
 import ast
-import sys
 from pathlib import Path
 
 import folder_paths
 import numpy as np
 import pytest
 from PIL import Image
+from zoetrope.devtools.server import ComfyError
 from zoetrope.host.media.image_sources import missing_source_message
 from zoetrope.host.media.video_saving import next_name
 from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS, schemas
 from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS, NODE
-from zoetrope.tests.comfy.server import ComfyError
+from zoetrope.tests.places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
 CANARY = "zoetrope canary"
 TEXTS = {"labels", "periods", "selection", "text"}
 """Strings that never become a path."""
@@ -152,7 +151,7 @@ def test_the_pack_registers_no_route_for_files_of_users():
     workflows.
     """
     touching, routing = {}, set()
-    for path in [path for part in ("nodes", "host", "video_io") for path in (dev.ROOT / part).rglob("*.py")]:
+    for path in [path for part in ("nodes", "host", "video_io") for path in (ROOT / part).rglob("*.py")]:
         source = path.read_text(encoding="utf8")
         names = set()
         for node in ast.walk(ast.parse(source)):

@@ -5,16 +5,16 @@ say the same things about the same inputs, in English and Chinese.
 import asyncio
 import json
 import re
-import sys
 
 import pytest
 from comfy_api.latest import io
+from zoetrope.devtools.paths import PACK
 from zoetrope.host.files.model_files import register_model_folders
 from zoetrope.nodes import ZoetropeExtension
 from zoetrope.samplers.context_fusion import fuse_weights
 from zoetrope.samplers.context_schedules import create_context_windows
+from zoetrope.tests.places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
 LANGUAGES = ("en", "zh")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 NEUTRAL_VALUE = re.compile(r" ?[(（]-?\d = [^)）]+[)）]$")
@@ -47,11 +47,11 @@ every_language = pytest.mark.parametrize("language", LANGUAGES)
 
 
 def read_json(language, name):
-    return json.loads((dev.ROOT / "locales" / language / f"{name}.json").read_text(encoding="utf8"))
+    return json.loads((ROOT / "locales" / language / f"{name}.json").read_text(encoding="utf8"))
 
 
 def page(node_id, language):
-    return (dev.ROOT / "web" / "docs" / node_id / f"{language}.md").read_text(encoding="utf8")
+    return (ROOT / "web" / "docs" / node_id / f"{language}.md").read_text(encoding="utf8")
 
 
 def escaped(text):
@@ -188,7 +188,7 @@ def test_categories_types_and_workflows_are_translated(language):
     core |= {"COMFY_MATCHTYPE_V3", "COMFY_AUTOGROW_V3", "COMFY_MULTITYPED_V3"}
     assert set(main["dataTypes"]) == set(ports) - core
     # A folder cloned by hand has the first name, one installed from the registry the second.
-    assert set(main["templateWorkflows"]["category"]) == {dev.PACK, dev.PACK.lower()}
+    assert set(main["templateWorkflows"]["category"]) == {PACK, PACK.lower()}
 
 
 def test_both_languages_translate_the_same_names():
@@ -224,7 +224,7 @@ def test_help_pages_have_the_same_structure_in_both_languages(schema):
 
 def test_there_are_no_pages_of_unknown_nodes():
     """Beside the pages there are the extensions of the front end, every one of which it loads by itself."""
-    web = dev.ROOT / "web"
+    web = ROOT / "web"
     files = {path.relative_to(web).as_posix() for path in web.rglob("*.md")}
     assert files == {f"docs/{node_id}/{language}.md" for node_id in SCHEMAS for language in LANGUAGES}
 

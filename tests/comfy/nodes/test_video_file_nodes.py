@@ -7,7 +7,7 @@ import time
 import av
 import numpy as np
 import pytest
-from zoetrope.tests.comfy.server import ComfyError
+from zoetrope.devtools.server import ComfyError
 
 CHECKPOINT = "zoetrope_tiny_sd.safetensors"
 PATIENCE = 270  # seconds, for a machine that has other things to do

@@ -6,9 +6,9 @@ import pytest
 import torch
 from comfy.taesd.taesd import TAESD
 from safetensors.torch import load_file, save_file
+from zoetrope.devtools.server import ComfyError
 from zoetrope.samplers.noise import ReferenceNoise
 from zoetrope.tests.comfy.nodes.test_motion_nodes import CHECKPOINT, MODULE, latents_of
-from zoetrope.tests.comfy.server import ComfyError
 from zoetrope.tests.comfy.video_standins import tiny_modelscope
 from zoetrope.tests.gold_weights import fill, gold_input
 

@@ -3,7 +3,7 @@
 import av
 import numpy as np
 import pytest
-from zoetrope.tests.comfy.server import ComfyError
+from zoetrope.devtools.server import ComfyError
 
 NODE = "ZoetropeTakeFrames"
 DEFAULTS = {

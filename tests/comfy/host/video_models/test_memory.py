@@ -8,9 +8,10 @@ import sys
 import pytest
 import torch
 from safetensors.torch import save_file
+from zoetrope.devtools.comfyui import find_comfyui
 from zoetrope.tests.comfy.video_standins import modelscope_shapes
+from zoetrope.tests.places import ROOT
 
-dev = sys.modules["zoetrope_dev"]
 PART = 16 * 1024**2
 
 MEASURE = f"""
@@ -44,7 +45,7 @@ def test_loading_takes_little_more_than_the_file(tmp_path, name, precision):
     weights = {key: torch.full(shape, 0.01) for key, shape in shapes.items()}
     path = tmp_path / name
     (torch.save if name.endswith(".pth") else save_file)(weights, path)
-    arguments = [str(dev.ROOT), str(dev.find_comfyui()), str(tmp_path / "base"), str(path), precision]
+    arguments = [str(ROOT), str(find_comfyui()), str(tmp_path / "base"), str(path), precision]
     done = subprocess.run([sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     size = path.stat().st_size
