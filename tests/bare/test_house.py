@@ -279,7 +279,7 @@ def unprintable_texts(source):
 
 
 def test_messages_show_foreign_text_printable():
-    """ComfyUI prints messages with a strict encoding: see foreign_text.py. dev.py prints its own leniently."""
+    """ComfyUI prints messages with a strict encoding: see foreign_text.py. dev.py prints leniently."""
     exempt = {"published_files.py"}  # its quoted names are the table's own
     shown = [path for path in HOUSE if path.name not in exempt and part_of(path) != "devtools"]
     found = [f"{path.relative_to(ROOT)}:{line} {text}" for path in shown
