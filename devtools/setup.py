@@ -59,7 +59,7 @@ def interpreter(comfy):
 
 def check_own_interpreter(python, comfy):
     """Raises Stop when the interpreter named by ZOETROPE_PYTHON lacks a package."""
-    names = ["torch", "numpy", "einops", "safetensors", "pytest"]
+    names = ["torch", "numpy", "einops", "safetensors", "psutil", "pytest"]
     names += comfy * ["torchvision", "torchaudio", "aiohttp", "av", "yaml"]
     code = f"import importlib.util as u; print(*[n for n in {names!r} if u.find_spec(n) is None])"
     try:

@@ -13,7 +13,7 @@ from .torchvision_shim import mend_torchvision
 
 TORCH = ["torch==2.13.0"]
 TORCH_FAMILY = ["torchvision==0.28.0", "torchaudio==2.11.0"]
-BARE_PACKAGES = ["numpy", "einops", "safetensors", "av>=16", "pillow", "pytest>=8", "ruff"]
+BARE_PACKAGES = ["numpy", "einops", "safetensors", "psutil", "av>=16", "pillow", "pytest>=8", "ruff"]
 RUNNER_PACKAGES = ["pytest-xdist>=3.6", "pytest-timeout>=2.3"]
 
 

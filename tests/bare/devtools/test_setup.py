@@ -57,7 +57,7 @@ def test_own_interpreter_without_packages(home, tmp_path):
     environment = tmp_path / "empty"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    with pytest.raises(Stop, match="has no torch, numpy, einops, safetensors, pytest, torchvision"):
+    with pytest.raises(Stop, match="has no torch, numpy, einops, safetensors, psutil, pytest, torchvision"):
         check_own_interpreter(python, comfy=True)
     with pytest.raises(Stop, match="does not run"):
         check_own_interpreter(tmp_path / "nothing", comfy=False)
