@@ -170,9 +170,10 @@ def test_every_workflow_has_a_name_for_links():
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_the_readme_has_a_link_that_opens_it(link):
-    readme = (ROOT / "README.md").read_text(encoding="utf8")
-    assert f"](http://127.0.0.1:8188/?template={link}&source=ComfyUI-Zoetrope)" in readme
+def test_a_list_of_workflows_has_a_link_that_opens_it(link):
+    lists = [(ROOT / "docs" / f"{page}.md").read_text(encoding="utf8") for page in ("nodes", "video_models")]
+    opens = f"](http://127.0.0.1:8188/?template={link}&source=ComfyUI-Zoetrope)"
+    assert [opens in text for text in lists].count(True) == 1
 
 
 def test_thumbnail(path):
