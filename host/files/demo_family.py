@@ -7,6 +7,7 @@ text width of 64, so every published checkpoint is detected as before.
 
 from __future__ import annotations
 
+import comfy.latent_formats
 import comfy.sd1_clip
 import comfy.supported_models
 import comfy.supported_models_base
@@ -49,11 +50,21 @@ class TinyClip(comfy.sd1_clip.SD1ClipModel):
         )
 
 
+class TinyLatents(comfy.latent_formats.SD15):
+    """The demo's latents: channels 0 to 2 are (colour - 0.5) * 2.5, which previews turn back into colours."""
+
+    def __init__(self):
+        super().__init__()
+        self.latent_rgb_factors = [[0.8, 0.0, 0.0], [0.0, 0.8, 0.0], [0.0, 0.0, 0.8], [0.0, 0.0, 0.0]]
+        self.taesd_decoder_name = None  # the published one was trained on other latents
+
+
 class ZoetropeTinySD(comfy.supported_models.SD15):
     """Stable Diffusion 1 in small: same layout and key names, 64 channels, 2 heads, text width 64."""
 
     unet_config = {**comfy.supported_models.SD15.unet_config, "context_dim": 64, "model_channels": 64}
     unet_extra_config = {"num_heads": 2, "num_head_channels": -1}
+    latent_format = TinyLatents
 
     def process_clip_state_dict(self, state_dict):
         """Expand the compact vocabulary: every token without a row of its own gets the last one."""

@@ -3,11 +3,14 @@
 import comfy.model_detection
 import comfy.ops
 import comfy.supported_models
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from zoetrope.demo import networks, play, world
 from zoetrope.host.files import demo_family
+from zoetrope.host.media.clip_previews import find_previewer
 
 PREFIX = "model.diffusion_model."
 COMMON = {
@@ -95,6 +98,15 @@ def test_autoencoder_is_the_box_mean_and_its_inverse(family):
     torch.testing.assert_close(latents * 0.18215, networks.encode(frames), atol=2e-3, rtol=0)
     error = (family.vae.decode(latents).movedim(-1, 1) - frames).square().mean()
     assert error < 10**-3.0  # 30 dB
+
+
+def test_previews_have_the_colours_of_the_frames(family):
+    """ComfyUI's previewer on latents as a sampler has them: each pixel is the mean of a box of 8x8 pixels."""
+    frames = world.render_clip(world.scene_from_seed(3), 1)
+    latents = family.model.model.latent_format.process_in(family.vae.encode(frames.movedim(1, -1)))
+    seen = find_previewer("auto", family.model.model.latent_format, "cpu").decode_latent_to_preview(latents)
+    shown = torch.from_numpy(np.array(seen, dtype=np.float32) / 255)
+    torch.testing.assert_close(shown, F.avg_pool2d(frames, 8)[0].movedim(0, -1), atol=0.01, rtol=0)
 
 
 def test_text_encoder_is_the_trained_one(family):
