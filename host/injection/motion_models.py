@@ -66,8 +66,20 @@ def motion_module_from_file(path: str) -> MotionModule:
         model_params=parameters,
         supported_dtypes=[torch.float16, torch.bfloat16, torch.float32],
     )
-    weights = {k: v.to(torch.float32 if method.keeps_float32(k) else dtype) for k, v in weights.items()}
-    return _module_of(_network(method, config, weights), method, config, name)
+    del tensors  # so that a mapped file can be closed
+    return _module_of(_network(method, config, _in_dtype(weights, method, dtype)), method, config, name)
+
+
+def _in_dtype(weights: dict[str, torch.Tensor], method: TemporalMethod, dtype: torch.dtype) -> dict:
+    """The weights in the dtype that each should have; `weights` is emptied, so that memory never holds both.
+
+    What changes is first copied out of a mapped file: its pages count as memory until its last tensor goes.
+    """
+    wanted = {k: torch.float32 if method.keeps_float32(k) else dtype for k in weights}
+    for key, own in wanted.items():
+        if weights[key].dtype != own:
+            weights[key] = weights[key].clone()
+    return {key: weights.pop(key).to(own) for key, own in wanted.items()}
 
 
 def new_motion_module(method: TemporalMethod, places: UNetPlaces) -> MotionModule:
