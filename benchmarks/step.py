@@ -1,73 +1,103 @@
-"""One sampling step with a motion module against one without: 16 frames, SD1.5 and AnimateDiff v2 at full size."""
+"""One sampling step with a motion module against one without: 16 frames, SD1.5, AnimateDiff v2 at full size.
+
+With --before COMMIT the step is measured at another commit of this repository too. With --peer PATH a whole
+run is measured in this pack and in AnimateDiff-Evolved: the most memory, and the time. Each side has
+processes of its own; they take turns, so that other work on the machine hits both. Ratios are time with the
+module / time without; those named cpu count the time of the processors, not that of the clock.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
-FRAMES = 16
-PEER = {64: 1.37, 128: 1.48}
-"""AnimateDiff-Evolved 1.5.7 on one CPU core, per picture size in pixels."""
+from .step_times import FRAMES
+
+ROWS = {
+    "plain_seconds": "step without motion module, s",
+    "motion_seconds": "step with motion module, s",
+    "step_ratio": "ratio",
+    "step_cpu_ratio": "ratio, cpu",
+    "before_step_ratio": "ratio at that commit",
+    "before_step_cpu_ratio": "ratio at that commit, cpu",
+    "step_ratio_vs_before": "ratio / ratio at that commit",
+    "step_cpu_ratio_vs_before": "ratio / ratio at that commit, cpu",
+    "peak_mib": "most memory of a run, MiB",
+    "peer_peak_mib": "most memory of a run, AnimateDiff-Evolved, MiB",
+    "run_ratio": "ratio of whole runs",
+    "peer_run_ratio": "ratio of whole runs, AnimateDiff-Evolved",
+    "run_cpu_ratio": "ratio of whole runs, cpu",
+    "peer_run_cpu_ratio": "ratio of whole runs, AnimateDiff-Evolved, cpu",
+    "peer_difference": "largest difference of both packs' latents",
+}
+"""What the table says of each result."""
 
 
 def main(arguments: list[str]) -> dict:
-    """Prints a table for people, or with --json one object {"step_ratio": ...} as the last line; returns that object."""
-    parser = argparse.ArgumentParser(prog="bench step", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-    parser.add_argument("--size", type=int, default=128, help="picture width and height in pixels (128)")
-    parser.add_argument("--repeats", type=int, default=3, help="measured steps of each kind (3)")
+    """Prints a table, or with --json one object with keys of ROWS as the last line; returns that object."""
+    parser = parser_of_options()
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        result = measure(Path(folder), options.size, options.repeats)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            result = measure(Path(folder), options)
+    except ValueError as error:
+        parser.error(str(error))
     if options.json:
         print(json.dumps(result))
     else:
-        print(f"{FRAMES} frames of {options.size} px, SD1.5 + AnimateDiff v2, full size, median of {options.repeats} in one run")
-        print(f"  plain step            {result['plain_seconds']:8.2f} s")
-        print(f"  with motion module    {result['motion_seconds']:8.2f} s")
-        peer = PEER.get(options.size, "not measured")
-        print(f"  ratio                 {result['step_ratio']:8.3f}   (AnimateDiff-Evolved on one CPU core: {peer})")
+        print_table(result)
     return result
 
 
-def measure(folder: Path, size: int, repeats: int) -> dict:
-    """Medians in seconds and their ratio; plain and moving steps take turns, so that both see the same machine."""
-    from ..host.injection import MotionSettings, apply_motion_module
-    from .full_size import load_full_size
-
-    model, module = load_full_size(folder)
-    moving = apply_motion_module(model, module, MotionSettings())
-    times: dict[str, list[float]] = {"plain": [], "motion": []}
-    for repeat in range(repeats + 1):
-        for name, patcher in (("plain", model), ("motion", moving)):
-            seconds = _one_step(patcher, size)
-            if repeat:  # the first round loads and warms up
-                times[name].append(seconds)
-    plain, motion = statistics.median(times["plain"]), statistics.median(times["motion"])
-    return {
-        "step_ratio": round(motion / plain, 4), "plain_seconds": round(plain, 3), "motion_seconds": round(motion, 3),
-        "frames": FRAMES, "size": size, "repeats": repeats,
-    }
+def parser_of_options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench step", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--size", type=positive, default=128, help="picture width and height in pixels (128)")
+    parser.add_argument(
+        "--repeats", type=positive, default=3, help="measured steps of each kind and process (3)"
+    )
+    parser.add_argument("--before", metavar="COMMIT", help="compare with this commit of this repository")
+    parser.add_argument(
+        "--peer", metavar="PATH", type=Path, help="folder of ComfyUI-AnimateDiff-Evolved (Linux)"
+    )
+    parser.add_argument(
+        "--rounds", type=positive, default=3, help="processes of each side of a comparison (3)"
+    )
+    parser.add_argument("--steps", type=positive, default=2, help="sampling steps of a run with --peer (2)")
+    return parser
 
 
-def _one_step(model, size: int) -> float:
-    import comfy.sample
-    import torch
+def positive(text: str) -> int:
+    """A whole number of at least 1. Raises argparse's error for others."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, {text!r} is not")
+    return int(text)
 
-    latent = torch.zeros(FRAMES, 4, size // 8, size // 8)
-    noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
-    cond = torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(1))
-    started = []
 
-    def note_start(apply, arguments):  # loading is not part of the step
-        started.append(time.perf_counter())
-        return apply(arguments["input"], arguments["timestep"], **arguments["c"])
+def measure(folder: Path, options: argparse.Namespace) -> dict:
+    """Everything that the options ask for, with files below folder. Raises ValueError for COMMIT and PATH."""
+    from .step_before import compare_with_commit
+    from .step_peer import check_peer, compare_with_peer
+    from .step_times import ratios, step_times
 
-    timed = model.clone()
-    timed.set_model_unet_function_wrapper(note_start)
-    comfy.sample.sample(timed, noise, 1, 7.0, "euler", "normal", [[cond, {}]], [[-cond, {}]], latent, disable_pbar=True, seed=0)
-    return time.perf_counter() - started[0]
+    if options.peer:
+        check_peer(options.peer)
+    if options.before:
+        result = compare_with_commit(folder, options.before, options.size, options.repeats, options.rounds)
+    else:
+        result = ratios(step_times(folder, options.size, options.repeats))
+    result |= {"frames": FRAMES, "size": options.size, "repeats": options.repeats}
+    if options.peer:
+        result |= compare_with_peer(folder, options.peer, options.size, options.steps, options.rounds)
+    return result
+
+
+def print_table(result: dict) -> None:
+    print(f"{FRAMES} frames of {result['size']} px, SD1.5 + AnimateDiff v2, full size; medians")
+    if "before" in result:
+        print(f"  that commit {result['before']:>63}")
+    for key, title in ROWS.items():
+        if key in result:
+            print(f"  {title:52} {result[key]:10.4g}")
