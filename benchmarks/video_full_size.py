@@ -180,7 +180,7 @@ def inputs(loaded: tuple, size, frames: int, height: int, width: int) -> tuple[l
     system, channels = model.system, model.latent_format.latent_channels
     if system.prefix:
         prompts = [[[clip.encode_from_tokens(clip.tokenize(text)), {}]] for text in ("a panda eats", "")]
-        if "image_tokens" not in system.conditions:
+        if not model.diffusion_model.image_tokens:
             return *with_frame_rate(*prompts, system.default_fps or 24), torch.zeros(
                 frames, channels, height, width
             )

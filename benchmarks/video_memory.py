@@ -82,9 +82,7 @@ def activation_peak(size: PublishedSize, frames: int, height: int, width: int) -
     """Bytes of activations of one call with two prompts; the network and its inputs are not counted."""
     shapes, system = FileShapes(manifest(size.manifest), size.manifest), system_of(size)
     settings = system.settings(shapes.without_prefix(system.prefix))
-    network = system.network()(
-        **settings, dtype=torch.float16, device="meta", operations=comfy.ops.manual_cast
-    )
+    network = system.network(**settings, dtype=torch.float16, device="meta", operations=comfy.ops.manual_cast)
     network.requires_grad_(False)
     rows = 2 * frames
 

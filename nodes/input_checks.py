@@ -14,7 +14,7 @@ import torch
 from comfy_api.latest import io
 
 from ..foreign_text import printable
-from ..host.video_models.loader import MissingPart
+from ..host.video_models.parts import MissingPart
 
 CHANNELS = (1, 3, 4)
 WITH_ARTICLE = {"IMAGE": "an IMAGE", "MASK": "a MASK", "LATENT": "a LATENT"}

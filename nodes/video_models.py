@@ -11,8 +11,9 @@ from ..host.files.model_files import (
     model_file_names,
 )
 from ..host.files.published_files import VIDEO_MODEL_FILES, VIDEO_VAE_FILES, links
-from ..host.video_models.loader import VIDEO_MODELS, VIDEO_VAES, load_video_model, load_video_vae
+from ..host.video_models.loader import VIDEO_MODELS, load_video_model
 from ..host.video_models.loras import LORAS, load_video_lora
+from ..host.video_models.vaes import VIDEO_VAES, load_video_vae
 from ..samplers.noise import ReferenceNoise
 from .base import ZoetropeNode
 

@@ -1,7 +1,7 @@
 """Files of video networks: which published system a file is, and whether it is complete.
 
 Source: the loading code of each system's repository (its
-module names it); a file is unwrapped as they unwrap it.
+folder names it); a file is unwrapped as they unwrap it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import torch
 from ..foreign_text import printable
 from ..motion_modules.file_tensors import describe_keys
 from .file_shapes import FileShapes, published_name
-from .lavie import network as lavie
-from .modelscope import network as modelscope
-from .show1 import network as show1
-from .svd import network as svd
+from .lavie.system import SYSTEMS as LAVIE
+from .modelscope.system import SYSTEMS as MODELSCOPE
+from .show1.system import SYSTEMS as SHOW1
+from .svd.system import SYSTEMS as SVD
 from .systems import VideoSystem
-from .videocrafter import network as videocrafter
+from .videocrafter.system import SYSTEMS as VIDEOCRAFTER
 
 StateDict = dict[str, torch.Tensor]
 
@@ -34,9 +34,7 @@ _ADDED_BY_SAVING = ("v_pred", "ztsnr")  # what ComfyUI writes beside the weights
 _DEEPSPEED = "_forward_module."  # 16 characters before every key of a DeepSpeed checkpoint
 
 VIDEO_UNETS: dict[str, VideoSystem] = {
-    system.name: system
-    for module in (modelscope, videocrafter, lavie, show1, svd)
-    for system in module.SYSTEMS
+    system.name: system for system in (*MODELSCOPE, *VIDEOCRAFTER, *LAVIE, *SHOW1, *SVD)
 }
 """Every published system by name; exactly one claims a file."""
 

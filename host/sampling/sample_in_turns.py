@@ -12,7 +12,7 @@ import comfy.samplers
 import torch
 from comfy.context_windows import IndexListContextWindow
 
-from ..video_models.show1 import Show1Model
+from ..video_models.show1 import Show1UpscalerModel
 from ..windows.conds import window_conds
 
 
@@ -53,7 +53,7 @@ class SamplerInTurns(comfy.samplers.Sampler):
     ):
         """noise (F, 3, H, W) -> (F, 3, H, W); called by ComfyUI."""
         model = model_wrap.inner_model
-        if not isinstance(model, Show1Model) or "low_resolution" not in model.system.conditions:
+        if not isinstance(model, Show1UpscalerModel):
             raise ValueError(
                 "Sample In Turns is for Show-1's super-resolution 1; for other models wire your SAMPLER"
                 " without it."

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import comfy.model_base
 
-from ...video_unets.systems import Sampling, VideoSystem
 from ..sampling.scaled_sampling import scaled_model_sampling
+from .config import VideoModelConfig
+from .network_file import NetworkFile
 
 PREDICTIONS = {
     "eps": comfy.model_base.ModelType.EPS,
@@ -20,10 +21,12 @@ PREDICTIONS = {
 class VideoModel(comfy.model_base.BaseModel):
     """A BaseModel around a system's network; enough for networks that take text alone."""
 
-    def __init__(self, model_config, system: VideoSystem, sampling: Sampling, device=None):
-        super().__init__(
-            model_config, PREDICTIONS[sampling.prediction], device=device, unet_model=system.network()
-        )
-        self.system = system
+    def __init__(self, config: VideoModelConfig, file: NetworkFile, device=None):
+        sampling = file.sampling
+        super().__init__(config, PREDICTIONS[sampling.prediction], device=device, unet_model=config.network)
+        self.system, self.sampling = file.system, sampling
         if sampling.base_scale is not None or sampling.zero_terminal_snr:
-            self.model_sampling = scaled_model_sampling(model_config, sampling)
+            self.model_sampling = scaled_model_sampling(config, sampling)
+        if sampling.largest_sigma is not None:
+            sigmas = self.model_sampling.sigmas
+            self.model_sampling.set_sigmas(sigmas[sigmas <= sampling.largest_sigma])

@@ -33,21 +33,22 @@ def add_low_res_noise(images: torch.Tensor, level: int, seed: int) -> torch.Tens
     return abar**0.5 * images + (1 - abar) ** 0.5 * noise
 
 
-class LavieModel(VideoModel):
-    """BaseModel of one of LaVie's three networks."""
+class LavieInterpolationModel(VideoModel):
+    """BaseModel of the interpolation, which is handed the key frames."""
 
     def extra_conds(self, **kwargs) -> dict:
-        """What core hands to the network with every chunk;
-        ValueError when the graph lacks what this network needs.
-        """
-        out = super().extra_conds(**kwargs)
-        if "key_frames" in self.system.conditions:
-            key_frames = checked_key_frames(kwargs.get(KEY_FRAMES), kwargs["noise"], self.system.title)
-            latents = self.process_latent_in(nearest_key_frames(key_frames)).to(kwargs["device"])
-            out["c_concat"] = comfy.conds.CONDNoiseShape(latents)
-        if "low_resolution" in self.system.conditions:
-            out |= self._low_resolution(kwargs)
-        return out
+        """What core hands to the network with every chunk; ValueError when the graph lacks key frames."""
+        key_frames = checked_key_frames(kwargs.get(KEY_FRAMES), kwargs["noise"], self.system.title)
+        latents = self.process_latent_in(nearest_key_frames(key_frames)).to(kwargs["device"])
+        return super().extra_conds(**kwargs) | {"c_concat": comfy.conds.CONDNoiseShape(latents)}
+
+
+class LavieUpscalerModel(VideoModel):
+    """BaseModel of the upscaler, which is handed the low-resolution video and how noisy it was made."""
+
+    def extra_conds(self, **kwargs) -> dict:
+        """What core hands to the network with every chunk; ValueError when the graph lacks the video."""
+        return super().extra_conds(**kwargs) | self._low_resolution(kwargs)
 
     def _low_resolution(self, kwargs: Mapping) -> dict:
         images, noise, device = kwargs.get(LOW_RESOLUTION), kwargs["noise"], kwargs["device"]

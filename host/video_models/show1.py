@@ -1,26 +1,20 @@
-"""Show-1's pixel networks as MODEL: schedule, key frames, the
-low-resolution video, and the thresholding of predictions.
+"""Show-1's pixel networks as MODEL: how key frames and the low-resolution video reach them.
 
-Source: github.com/showlab/Show-1, showone/pipelines and run_inference.py; the schedulers are those of
-DeepFloyd IF (diffusers' DPMSolverMultistepScheduler with squaredcos_cap_v2, lambda_min_clipped -5.1 and
-dynamic thresholding, Saharia et al. 2022, arXiv 2205.11487, section 2.3).
+Source: github.com/showlab/Show-1, showone/pipelines and run_inference.py.
 
 Letters: F frames, H height, W width. Pixels are -1..1.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import comfy.conds
-import comfy.model_patcher
 import torch
 from comfy.ldm.modules.diffusionmodules.util import make_beta_schedule
 from node_helpers import conditioning_set_values
 
 from ...memory import check_memory
-from ...video_unets.systems import Sampling, VideoSystem
 from .base import VideoModel
 from .key_frames import KEY_FRAMES, blended_key_frames, checked_key_frames
 
@@ -29,38 +23,26 @@ LOW_RES_VIDEO, FIRST_FRAME, NOISE_LEVEL = (
     "zoetrope_first_frame",
     "zoetrope_noise_level",
 )
-LARGEST_SIGMA = math.exp(5.1)
-"""Where the references start: lambda_min_clipped of their
-scheduler. The schedule itself goes on almost to infinity.
-"""
-QUANTILE = 0.95
-LARGEST_VALUE, LARGEST_VALUE_SR = 1.5, 1.0
-"""Pixels beyond these are cut off before the range is scaled
-back to -1..1; sample_max_value of IF's first and second stage.
-"""
 SCALE = 4
 """How much larger the first upscaling makes a video."""
 
 
-class Show1Model(VideoModel):
-    """BaseModel of one of Show-1's three pixel networks."""
-
-    def __init__(self, model_config, system: VideoSystem, sampling: Sampling, device=None):
-        super().__init__(model_config, system, sampling, device)
-        sigmas = self.model_sampling.sigmas
-        self.model_sampling.set_sigmas(sigmas[sigmas <= LARGEST_SIGMA])
+class Show1InterpolationModel(VideoModel):
+    """BaseModel of the interpolation, which is handed the key frames."""
 
     def extra_conds(self, **kwargs) -> dict:
-        """What core hands to the network with every chunk;
-        ValueError when the graph lacks what this network needs.
-        """
-        out = super().extra_conds(**kwargs)
-        if "key_frames" in self.system.conditions:
-            key_frames = checked_key_frames(kwargs.get(KEY_FRAMES), kwargs["noise"], self.system.title)
-            out["c_concat"] = comfy.conds.CONDNoiseShape(blended_key_frames(key_frames).to(kwargs["device"]))
-        if "low_resolution" in self.system.conditions:
-            out |= self._low_resolution(kwargs)
-        return out
+        """What core hands to the network with every chunk; ValueError when the graph lacks key frames."""
+        key_frames = checked_key_frames(kwargs.get(KEY_FRAMES), kwargs["noise"], self.system.title)
+        pixels = blended_key_frames(key_frames).to(kwargs["device"])
+        return super().extra_conds(**kwargs) | {"c_concat": comfy.conds.CONDNoiseShape(pixels)}
+
+
+class Show1UpscalerModel(VideoModel):
+    """BaseModel of the first upscaling, which is handed the low-resolution video and its noise level."""
+
+    def extra_conds(self, **kwargs) -> dict:
+        """What core hands to the network with every chunk; ValueError when the graph lacks the video."""
+        return super().extra_conds(**kwargs) | self._low_resolution(kwargs)
 
     def _low_resolution(self, kwargs: Mapping) -> dict:
         video, noise, device = kwargs.get(LOW_RES_VIDEO), kwargs["noise"], kwargs["device"]
@@ -91,24 +73,6 @@ def add_noise(pixels: torch.Tensor, level: int, seed: int) -> torch.Tensor:
     abar = torch.cumprod(1 - make_beta_schedule("cosine", 1000), 0)[level].item()
     noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed)).to(pixels)
     return abar**0.5 * pixels + (1 - abar) ** 0.5 * noise
-
-
-def threshold_prediction(denoised: torch.Tensor, largest: float) -> torch.Tensor:
-    """denoised (F, 3, H, W) cut off at its 0.95 quantile of absolute values, at least 1 and at most
-    `largest`, and scaled to -1..1.
-
-    Frames are thresholded one by one, as the reference's scheduler sees them.
-    """
-    # One frame at a time, because torch.quantile refuses large tensors.
-    limits = torch.stack([torch.quantile(frame.abs().flatten().float(), QUANTILE) for frame in denoised])
-    limits = limits.clamp(1.0, largest).to(denoised).view(-1, 1, 1, 1)
-    return denoised.clamp(-limits, limits) / limits
-
-
-def add_thresholding(patcher: comfy.model_patcher.ModelPatcher) -> None:
-    """Thresholds what a MODEL predicts after guidance, as the published schedulers do at every step."""
-    largest = LARGEST_VALUE_SR if "noise_level" in patcher.model.system.conditions else LARGEST_VALUE
-    patcher.set_model_sampler_post_cfg_function(lambda args: threshold_prediction(args["denoised"], largest))
 
 
 def condition_on_low_resolution(

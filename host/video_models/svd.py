@@ -7,14 +7,13 @@ lacks something is told so, and weights that users trained with other input chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import comfy.conds
 import comfy.model_base
 import torch
 
-from ...video_unets.systems import Sampling, VideoSystem
 from .base import PREDICTIONS
+from .config import VideoModelConfig
+from .network_file import NetworkFile
 
 CONCAT_LATENT = "concat_latent_image"
 KNOWN_FRAMES = "zoetrope_known_frames"
@@ -33,10 +32,9 @@ class _SystemNetwork(comfy.model_base.BaseModel):
 class _ImageToVideo(comfy.model_base.BaseModel):
     """What the classes below have in common; comes before core's class in the order of inheritance."""
 
-    def __init__(self, model_config, system: VideoSystem, sampling: Sampling, device=None):
-        model_config.network = system.network()
-        super().__init__(model_config, PREDICTIONS[sampling.prediction], device=device)
-        self.system = system
+    def __init__(self, config: VideoModelConfig, file: NetworkFile, device=None):
+        super().__init__(config, PREDICTIONS[file.sampling.prediction], device=device)
+        self.system = file.system
 
     def extra_conds(self, **kwargs) -> dict:
         """What core hands to the network with every chunk;
@@ -90,7 +88,7 @@ def _mask_of(known: torch.Tensor | None, image: torch.Tensor) -> torch.Tensor:
     """
     frames, _, height, width = image.shape
     known = torch.ones(frames) if known is None else known
-    return known.to(image).view(-1, 1, 1, 1).expand(frames, 1, height, width)
+    return known.to(image)[:, None, None, None].expand(frames, 1, height, width)
 
 
 class SVDModel(_ImageToVideo, comfy.model_base.SVD_img2vid, _SystemNetwork):
@@ -117,19 +115,3 @@ class SV3DpModel(_ImageToVideo, comfy.model_base.SV3D_p, _SystemNetwork):
                     f" output of Set Orbit (SV3D) into the sampler, or set its num_frames to {frames}."
                 )
         return super().encode_adm(**kwargs)
-
-
-MODELS: Mapping[str, type[_ImageToVideo]] = {
-    "svd": SVDModel,
-    "svd_diffusers": SVDModel,
-    "sv3d_u": SV3DuModel,
-    "sv3d_p": SV3DpModel,
-}
-"""Name of a system -> its class."""
-
-
-def build(
-    config, system: VideoSystem, sampling: Sampling, _tensors: Mapping, _file_name: str
-) -> _ImageToVideo:
-    """The BaseModel of a system of this family, its network's weights not yet set."""
-    return MODELS[system.name](config, system, sampling)

@@ -14,7 +14,7 @@ import torch
 
 from ...foreign_text import printable
 from ...video_unets.file_shapes import published_name
-from ...video_unets.svd.names import is_diffusers_temporal_vae, vae_to_core
+from ...video_unets.svd.vae_names import is_diffusers_temporal_vae, vae_to_core
 
 
 def is_temporal_vae(tensors: Mapping[str, torch.Tensor]) -> bool:

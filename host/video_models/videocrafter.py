@@ -14,11 +14,13 @@ import comfy.ops
 import torch
 
 from ...foreign_text import printable
-from ...video_unets.file_shapes import FileShapes
-from ...video_unets.systems import Sampling, VideoSystem
+from ...video_unets.formats import shapes_of
 from ...video_unets.videocrafter.image_projector import ImageProjector, projector_settings
 from ..sampling.scaled_sampling import ScaledSampling, scaled_model_sampling
 from .base import VideoModel
+from .config import VideoModelConfig
+from .network_file import NetworkFile
+from .vaes import without_prefix
 
 FPS = "fps"
 HIDDEN_STATE = "zoetrope_image_hidden_state"
@@ -38,38 +40,37 @@ class CONDPerVideo(comfy.conds.CONDRegular):
 class VideoCrafterModel(VideoModel):
     """BaseModel of a VideoCrafter system; a file with `image_proj_model.*` brings that network along.
 
-    projector: shapes of `image_proj_model.*` without the prefix, empty where the file has none.
+    Raises ValueError when the file lacks a part of that network.
     """
 
-    def __init__(
-        self, model_config, system: VideoSystem, sampling: Sampling, projector: FileShapes, device=None
-    ):
-        super().__init__(model_config, system, sampling, device)
-        self.sampling = sampling
-        self.image_proj_model = None
-        if projector:
-            dtype = model_config.unet_config.get("dtype")
-            self.image_proj_model = ImageProjector(
-                **projector_settings(projector),
-                dtype=dtype,
-                device=device,
-                operations=comfy.ops.pick_operations(dtype, self.manual_cast_dtype),
-            ).eval()
+    def __init__(self, config: VideoModelConfig, file: NetworkFile, device=None):
+        super().__init__(config, file, device)
+        dtype = config.unet_config.get("dtype")
+        self.image_proj_model = _image_projector(
+            file,
+            dtype=dtype,
+            device=device,
+            operations=comfy.ops.pick_operations(dtype, self.manual_cast_dtype),
+        )
+        if self.image_proj_model is None and self.diffusion_model.image_tokens:
+            raise ValueError(
+                f"'{printable(file.name)}' lacks '{PROJECTOR}latents' and all of '{PROJECTOR}*', without "
+                f"which {self.system.title} cannot see its image; use the whole published file."
+            )
 
     def extra_conds(self, **kwargs) -> dict:
         """What core hands to the network with every chunk;
-        ValueError when the graph lacks what this system needs.
+        ValueError when the graph lacks what this network needs.
         """
-        out = super().extra_conds(**kwargs)
-        if "fps" in self.system.conditions:
-            out["fps"] = comfy.conds.CONDRegular(
-                torch.tensor([float(kwargs.get(FPS, self.system.default_fps))])
-            )
-        if "image_tokens" in self.system.conditions:
+        out, network = super().extra_conds(**kwargs), self.diffusion_model
+        if network.fps_embedding is not None:
+            fps = float(kwargs.get(FPS, self.system.default_fps))
+            out["fps"] = comfy.conds.CONDRegular(torch.tensor([fps]))
+        if network.image_tokens:
             out["image_tokens"] = CONDPerVideo(
                 self._image_tokens(kwargs.get(HIDDEN_STATE), kwargs["device"], kwargs.get("prompt_type"))
             )
-        if "concat_image" in self.system.conditions:
+        if network.in_channels > self.latent_format.latent_channels:
             out["c_concat"] = comfy.conds.CONDNoiseShape(
                 self._image_latents(kwargs.get(CONCAT_LATENT), kwargs["noise"], kwargs["device"])
             )
@@ -118,35 +119,29 @@ class VideoCrafterModel(VideoModel):
             out["scale_arr"] = self.model_sampling.schedule.s.float()
         return out
 
-    def load_projector(self, tensors: Mapping, file_name: str) -> None:
-        """Takes `image_proj_model.*` of a file; ValueError naming
-        the first key that is missing, unknown or of another shape.
-        """
-        if self.image_proj_model is None:
-            if "image_tokens" in self.system.conditions:
-                raise ValueError(
-                    f"'{printable(file_name)}' lacks '{PROJECTOR}latents' and all of '{PROJECTOR}*', without "
-                    f"which {self.system.title} cannot see its "
-                    "image; use the whole published file."
-                )
-            return
-        given = {key[len(PROJECTOR) :]: value for key, value in tensors.items() if key.startswith(PROJECTOR)}
-        wanted = self.image_proj_model.state_dict()
-        for key in sorted(set(given) ^ set(wanted)) + [
-            key for key in wanted if key in given and given[key].shape != wanted[key].shape
-        ]:
-            raise ValueError(
-                f"'{printable(file_name)}': the key '{PROJECTOR}{printable(key)}' is missing, unknown or of"
-                f" another shape than {self.system.title} has; the file is incomplete or a variant that this"
-                " node cannot run."
-            )
-        self.image_proj_model.load_state_dict(given)
+
+def _image_projector(file: NetworkFile, **factory_kwargs) -> ImageProjector | None:
+    """The network of `image_proj_model.*` with the file's weights; None where the file has none."""
+    weights = without_prefix(file.tensors, PROJECTOR)
+    if not weights:
+        return None
+    shapes = shapes_of(file.tensors, file.name).without_prefix(PROJECTOR)
+    projector = ImageProjector(**projector_settings(shapes), **factory_kwargs).eval()
+    _check_projector(weights, projector.state_dict(), file)
+    projector.load_state_dict(weights)
+    return projector
 
 
-def projector_shapes(tensors: Mapping, file_name: str) -> FileShapes:
-    """Shapes of `image_proj_model.*` of a file without the prefix; empty where it has none."""
-    shapes = {key: tuple(value.shape) for key, value in tensors.items() if key.startswith(PROJECTOR)}
-    return FileShapes(shapes, file_name).without_prefix(PROJECTOR)
+def _check_projector(weights: Mapping, expected: Mapping, file: NetworkFile) -> None:
+    """Raises ValueError naming the first key that is missing, unknown or of another shape."""
+    wrong = sorted(set(weights) ^ set(expected))
+    wrong += [key for key in expected if key in weights and weights[key].shape != expected[key].shape]
+    if wrong:
+        raise ValueError(
+            f"'{printable(file.name)}': the key '{PROJECTOR}{printable(wrong[0])}' is missing, unknown or of"
+            f" another shape than {file.system.title} has; the file is incomplete or a variant that this"
+            " node cannot run."
+        )
 
 
 def with_noise_scale(model, base_scale: float):

@@ -9,7 +9,7 @@ import comfy.sd
 import comfy.taesd.taesd
 import torch
 
-from ...video_unets.svd.network import PREFIX, VECTOR_WIDTHS
+from ...video_unets.svd.system import PREFIX, VECTOR_WIDTHS
 from ..gold_weights import fill, gold_tensor
 from ..places import GOLDENS
 from .host.video_models.tiny_videocrafter import TINY_VISION

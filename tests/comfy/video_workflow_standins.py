@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 from ...demo.workflow_api import every_node
 from ...host.files.demo_family import pad_to_taesd
 from ...video_unets.videocrafter.image_projector import ImageProjector
-from ...video_unets.videocrafter.network import PREFIX, TOKENS_PER_FRAME, VideoCrafterUNet
+from ...video_unets.videocrafter.network import TOKENS_PER_FRAME, VideoCrafterUNet
+from ...video_unets.videocrafter.system import PREFIX
 from ..gold_weights import gold_input, gold_state_dict, gold_tensor
 from . import standins
 from .cascade_standins import LAVIE, SHOW1, tiny_lavie, tiny_show1

@@ -99,7 +99,10 @@ def saved_names(published: Iterable[str]) -> dict[str, str]:
 
 
 def settings_from_shapes(shapes: Shapes) -> dict[str, Any]:
-    """LavieUNet's arguments for a file with these keys and shapes, without its input channels."""
+    """Arguments of LavieUNet, without its input channels, from a file's keys and shapes.
+
+    Raises ValueError for shapes that contradict each other and for a key that the file lacks.
+    """
     names = LavieNames(shapes)
     channels = agreed_size(
         shapes, {"conv_in.weight": 0, "time_embedding.linear_1.weight": 1, "conv_norm_out.weight": 0}

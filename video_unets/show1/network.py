@@ -3,7 +3,7 @@ upscaling): text to video on RGB frames, a class of their own.
 
 Source: Show-1 (Zhang et al. 2023, arXiv 2309.15818) and github.com/showlab/Show-1,
 showone/models/unet_3d_condition.py. Keys are the published ones. The cascade's last stage works on latents
-and is a ModelScopeT2V (modelscope.py).
+and is a ModelScopeT2V (video_unets/modelscope).
 
 Letters: B videos, F frames of a video in this call, N = B*F images,
 C channels, H height, W width, T tokens, D width of the text.
@@ -11,9 +11,7 @@ C channels, H height, W width, T tokens, D width of the text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
@@ -22,11 +20,8 @@ from torch import nn
 from torch.nn.functional import gelu
 
 from ...motion_modules.call import in_forward
-from ..file_shapes import agreed_size
-from ..systems import Sampling, Shapes, VideoSystem
 from ..temporal_layers import OPERATIONS
-from . import blocks as show1_blocks
-from .blocks import EmbeddingLayers, Level, TextTimeEmbedding
+from .blocks import HEAD_CHANNELS, POOLING_HEADS, EmbeddingLayers, Level, TextTimeEmbedding
 
 RGB = 3
 SR_OUTPUT_SCALE = 1 / 0.7071
@@ -54,8 +49,8 @@ class Show1UNet(UNetModel):
         text_dim: int,
         context_dim: int,
         noise_levels: bool,
-        head_channels: int = show1_blocks.HEAD_CHANNELS,
-        pooling_heads: int = show1_blocks.POOLING_HEADS,
+        head_channels: int = HEAD_CHANNELS,
+        pooling_heads: int = POOLING_HEADS,
         dtype=None,
         device=None,
         operations=OPERATIONS,
@@ -167,113 +162,3 @@ class Show1UNet(UNetModel):
                 "there are no ControlNets for Show-1's pixel networks; remove Apply ControlNet, or use it on"
                 " the last stage."
             )
-
-
-def _has(shapes: Shapes, start: str, part: str = "") -> bool:
-    return any(key.startswith(start) and part in key for key in shapes)
-
-
-def _is_show1(shapes: Shapes) -> bool:
-    """T5 projection and temporal convolutions; DeepFloyd IF has the first alone, ModelScopeT2V the second."""
-    return _has(shapes, "encoder_hid_proj.") and _has(shapes, "down_blocks.", ".temp_convs.")
-
-
-def _is_upscaling(shapes: Shapes) -> bool:
-    return _is_show1(shapes) and _has(shapes, "class_embedding.")
-
-
-def _is_base(shapes: Shapes) -> bool:
-    # The only thing that tells base and interpolation apart; a file that lacks it says so.
-    return _is_show1(shapes) and not _is_upscaling(shapes) and shapes["conv_in.weight"][1:2] == (RGB,)
-
-
-def _is_interpolation(shapes: Shapes) -> bool:
-    return _is_show1(shapes) and not _is_upscaling(shapes) and not _is_base(shapes)
-
-
-def settings_from_shapes(shapes: Shapes) -> dict[str, Any]:
-    """Show1UNet's arguments for a file with these keys and shapes, without its input channels."""
-    levels = 1 + max(int(found[1]) for key in shapes if (found := re.match(r"down_blocks\.(\d+)\.", key)))
-    resnets = [f"down_blocks.{i}.resnets" for i in range(levels)]
-    counts = [
-        1 + max(int(key.split(".")[3]) for key in shapes if key.startswith(f"{name}.")) for name in resnets
-    ]
-    return {
-        "out_channels": 2 * RGB,
-        "channels": [
-            agreed_size(shapes, {f"{name}.0.conv1.weight": 0, f"{name}.0.conv2.weight": 0})
-            for name in resnets
-        ],
-        "layers": counts,
-        "attention": [_has(shapes, f"down_blocks.{i}.attentions.") for i in range(levels)],
-        "emb_channels": agreed_size(
-            shapes, {"time_embedding.linear_1.weight": 0, "add_embedding.proj.weight": 0}
-        ),
-        "text_dim": agreed_size(shapes, {"encoder_hid_proj.weight": 1, "add_embedding.proj.weight": 1}),
-        "context_dim": agreed_size(
-            shapes, {"encoder_hid_proj.weight": 0, "mid_block.attentions.0.add_k_proj.weight": 1}
-        ),
-        "noise_levels": _is_upscaling(shapes),
-        "head_channels": show1_blocks.HEAD_CHANNELS,
-        "pooling_heads": show1_blocks.POOLING_HEADS,
-    }
-
-
-# ComfyUI's "cosine" is diffusers' "squaredcos_cap_v2"; it has no start and end. (Core's schedule of that
-# other name is no tensor.)
-SAMPLING = Sampling(beta_schedule="cosine")
-
-
-def _system(
-    name: str,
-    title: str,
-    claims,
-    in_channels: int,
-    num_frames: int,
-    size_multiple: int,
-    conditions: tuple,
-    memory: float,
-) -> VideoSystem:
-    return VideoSystem(
-        name=name,
-        title=title,
-        prefix="",
-        claims=claims,
-        network=lambda: Show1UNet,
-        to_network=dict,
-        settings=lambda shapes: {"in_channels": in_channels, **settings_from_shapes(shapes)},
-        sampling=lambda tensors: SAMPLING,
-        memory_usage_factor=memory,
-        num_frames=num_frames,
-        size_multiple=size_multiple,
-        latent="pixels",
-        conditions=conditions,
-        text_encoder="t5-xxl",
-    )
-
-
-# Memory, the last number: what benchmarks/video_memory.py counts
-# and the quarter more that core expects for Stable Diffusion 1.5.
-SYSTEMS: tuple[VideoSystem, ...] = (
-    _system("show1_base", "Show-1 base (text to key frames)", _is_base, RGB, 8, 8, (), 0.7),
-    _system(
-        "show1_interpolation",
-        "Show-1 interpolation (3 frames between two)",
-        _is_interpolation,
-        7,
-        5,
-        8,
-        ("key_frames",),
-        0.7,
-    ),
-    _system(
-        "show1_sr1",
-        "Show-1 super-resolution 1 (x4)",
-        _is_upscaling,
-        6,
-        8,
-        16,
-        ("low_resolution", "noise_level"),
-        0.2,
-    ),
-)

@@ -1,21 +1,26 @@
-"""diffusers' key names of Stable Video Diffusion as those of
-ComfyUI's own networks: UNet, temporal decoder, LoRA modules.
+"""From the names and shapes of Stable Video Diffusion's UNets, in the original's and in diffusers' layout, to
+the network's, which are core's; and diffusers' names of its layers, which LoRAs use.
 
-Source: github.com/huggingface/diffusers (UNetSpatioTemporalConditionModel, AutoencoderKLTemporalDecoder) and
-github.com/Stability-AI/generative-models (sgm VideoUNet, VideoDecoder), whose names ComfyUI keeps.
+Source: github.com/huggingface/diffusers (UNetSpatioTemporalConditionModel) and
+github.com/Stability-AI/generative-models (sgm VideoUNet), whose names ComfyUI keeps.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 
+from ..core_shapes import HEAD_CHANNELS, block_settings
 from ..diffusers_names import ATTENTION_LAYERS, RESNET_PARTS, DiffusersNames
+from ..file_shapes import FileShapes, agreed_size
+from ..systems import Shapes
 
+_DIFFUSERS_EPS = 1e-6
 _ALONE = {"add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2"}
-_TEMPORAL_PART = re.compile(r"\.temporal_res_block\.(\w+)")
+TEMPORAL_PART = re.compile(r"\.temporal_res_block\.(\w+)")
 _POSITION_PART = re.compile(r"\.time_pos_embed\.linear_([12])")
 
 
@@ -38,7 +43,7 @@ class SVDNames:
         name = self._names.core_name(key.replace(".spatial_res_block.", "."))
         if name is None:
             return None
-        name = _TEMPORAL_PART.sub(lambda found: f".time_stack.{RESNET_PARTS.get(found[1], found[1])}", name)
+        name = TEMPORAL_PART.sub(lambda found: f".time_stack.{RESNET_PARTS.get(found[1], found[1])}", name)
         name = _POSITION_PART.sub(lambda found: f".time_pos_embed.{2 * (int(found[1]) - 1)}", name)
         return name.replace(".temporal_transformer_blocks.", ".time_stack.")
 
@@ -103,60 +108,36 @@ _TRANSFORMER_LAYERS = (
 )
 
 
-_VAE_RULES: tuple[tuple[str, str], ...] = (
-    (r"^(encoder|decoder)\.mid_block\.resnets\.(\d+)\.", r"\1.mid.block_#\2."),
-    (r"^(encoder|decoder)\.mid_block\.attentions\.0\.", r"\1.mid.attn_1."),
-    (r"^encoder\.down_blocks\.(\d+)\.resnets\.(\d+)\.", r"encoder.down.\1.block.\2."),
-    (r"^encoder\.down_blocks\.(\d+)\.downsamplers\.0\.", r"encoder.down.\1.downsample."),
-    (r"^decoder\.up_blocks\.(\d+)\.resnets\.(\d+)\.", r"decoder.up.^\1.block.\2."),
-    (r"^decoder\.up_blocks\.(\d+)\.upsamplers\.0\.", r"decoder.up.^\1.upsample."),
-    (r"\.conv_norm_out\.", ".norm_out."),
-    (r"^decoder\.time_conv_out\.", "decoder.conv_out.time_mix_conv."),
-    (r"\.conv_shortcut\.", ".nin_shortcut."),
-    (r"\.attn_1\.group_norm\.", ".attn_1.norm."),
-    (r"\.attn_1\.to_([qkv])\.", r".attn_1.\1."),
-    (r"\.attn_1\.to_out\.0\.", ".attn_1.proj_out."),
-    (r"\.spatial_res_block\.", "."),
-    (r"\.time_mixer\.mix_factor$", ".mix_factor"),
-)
+def original_settings(shapes: Shapes) -> dict[str, Any]:
+    """Arguments of SVDUNet from shapes under core's names.
 
-
-def is_diffusers_temporal_vae(keys: Iterable[str]) -> bool:
-    """Whether keys are those of diffusers' AutoencoderKLTemporalDecoder."""
-    return any(re.match(r"decoder\..*\.temporal_res_block\.", key) for key in keys)
-
-
-def vae_core_name(key: str, levels: int) -> str:
-    """Core's name of a key of diffusers' AutoencoderKLTemporalDecoder with so many levels of resolution."""
-    for pattern, replacement in _VAE_RULES:
-        key = re.sub(pattern, replacement, key)
-    key = re.sub(r"\.block_#(\d+)", lambda found: f".block_{int(found[1]) + 1}", key)  # core counts from one,
-    key = re.sub(
-        r"\.up\.\^(\d+)", lambda found: f".up.{levels - 1 - int(found[1])}", key
-    )  # and its decoder backwards
-    return _TEMPORAL_PART.sub(lambda found: f".time_stack.{RESNET_PARTS[found[1]]}", key)
-
-
-def vae_to_core(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """diffusers' temporal-decoder VAE under core's names, and {core's key: diffusers' key}.
-
-    Core's network has no `quant_conv`; that 1x1 convolution
-    behind the encoder's last one is multiplied into it.
+    Raises ValueError for shapes that contradict each other and for a key that the file lacks.
     """
-    ups = [int(found[1]) for key in tensors if (found := re.match(r"decoder\.up_blocks\.(\d+)\.", key))]
-    names = {
-        vae_core_name(key, max(ups, default=-1) + 1): key
-        for key in tensors
-        if not key.startswith("quant_conv.")
+    vector, emb = "label_emb.0.0.weight", "label_emb.0.2.weight"
+    agreed_size(shapes, {vector: 0, emb: 1, "time_embed.2.weight": 1})
+    return {
+        "in_channels": agreed_size(shapes, {"input_blocks.0.0.weight": 1}),
+        "out_channels": agreed_size(shapes, {"out.2.weight": 0, "out.2.bias": 0}),
+        "adm_in_channels": agreed_size(shapes, {vector: 1}),
+        "num_head_channels": HEAD_CHANNELS,
+        **block_settings(shapes),
     }
-    out = {}
-    for core, key in names.items():
-        is_projection = ".mid.attn_1." in core and tensors[key].ndim == 2
-        out[core] = tensors[key][..., None, None] if is_projection else tensors[key]
-    last = "encoder.conv_out"
-    if "quant_conv.weight" in tensors and f"{last}.weight" in out and f"{last}.bias" in out:
-        mix = tensors["quant_conv.weight"].float().flatten(1)
-        weight, bias = out[f"{last}.weight"], out[f"{last}.bias"]
-        out[f"{last}.weight"] = torch.einsum("o m, m i h w -> o i h w", mix, weight.float()).to(weight.dtype)
-        out[f"{last}.bias"] = (mix @ bias.float() + tensors["quant_conv.bias"].float()).to(bias.dtype)
-    return out, names
+
+
+def diffusers_settings(shapes: FileShapes) -> dict[str, Any]:
+    """As `original_settings`, from shapes under diffusers' names."""
+    names = SVDNames(shapes)
+    settings = original_settings(shapes.renamed(lambda key: names.core_name(key) or key))
+    return settings | {"small_norm_eps": _DIFFUSERS_EPS}
+
+
+def diffusers_to_network(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """diffusers' key names -> core's; no shape differs."""
+    return {core: state_dict[key] for core, key in diffusers_saved_names(state_dict).items()}
+
+
+def diffusers_saved_names(published_keys: Iterable[str]) -> dict[str, str]:
+    """{network's key: diffusers'}."""
+    keys = list(published_keys)
+    names = SVDNames(keys)
+    return {names.core_name(key) or key: key for key in keys}

@@ -9,26 +9,12 @@ frame rate, motion and noise augmentation (SV3D: augmentation, and for SV3D_p th
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any
-
 import torch
 from comfy.ldm.modules.attention import SpatialVideoTransformer
 
 from ...motion_modules.call import frames_in_call
-from ..file_shapes import FileShapes, agreed_size
-from ..modelscope.network import block_settings
-from ..systems import Sampling, Shapes, VideoSystem
 from ..temporal_layers import VideoUNet
-from .names import SVDNames, svd_modules
 
-PREFIX = "model.diffusion_model."
-HEAD_CHANNELS = 64  # of every attention head, in all published files
-VECTOR_WIDTHS = {"svd": 768, "sv3d_u": 256, "sv3d_p": 1280}
-"""Width of the vector conditioning, which is what tells the networks apart."""
-
-_DIFFUSERS_EPS = 1e-6
 TEMPORAL_SETTINGS = {
     "num_classes": "sequential",
     "use_temporal_resblock": True,
@@ -69,128 +55,3 @@ class SVDUNet(VideoUNet):
         """As VideoUNet; core's own temporal blocks are handed the number of frames."""
         kwargs["num_video_frames"] = frames_in_call(x.shape[0], transformer_options or {})
         return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)
-
-
-def _network() -> type:
-    return SVDUNet
-
-
-def original_settings(shapes: Shapes) -> dict[str, Any]:
-    """Constructor arguments of SVDUNet from shapes under core's names."""
-    vector, emb = "label_emb.0.0.weight", "label_emb.0.2.weight"
-    agreed_size(shapes, {vector: 0, emb: 1, "time_embed.2.weight": 1})
-    return {
-        "in_channels": agreed_size(shapes, {"input_blocks.0.0.weight": 1}),
-        "out_channels": agreed_size(shapes, {"out.2.weight": 0, "out.2.bias": 0}),
-        "adm_in_channels": agreed_size(shapes, {vector: 1}),
-        "num_head_channels": HEAD_CHANNELS,
-        **block_settings(shapes),
-    }
-
-
-def diffusers_settings(shapes: FileShapes) -> dict[str, Any]:
-    """Constructor arguments of SVDUNet from shapes under diffusers' names."""
-    names = SVDNames(shapes)
-    settings = original_settings(shapes.renamed(lambda key: names.core_name(key) or key))
-    return settings | {"small_norm_eps": _DIFFUSERS_EPS}
-
-
-def diffusers_to_network(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """diffusers' key names -> core's; no shape differs."""
-    names = SVDNames(state_dict)
-    return {names.core_name(key) or key: value for key, value in state_dict.items()}
-
-
-def _diffusers_names(published_keys: Iterable[str]) -> dict[str, str]:
-    """{network's key: diffusers'}."""
-    keys = list(published_keys)
-    names = SVDNames(keys)
-    return {names.core_name(key) or key: key for key in keys}
-
-
-def _is_original(width: int):
-    """Temporal ResBlocks behind the prefix, and a vector of this
-    width: two things, so that a damaged file is told what it lacks.
-    """
-
-    def claims(shapes: Shapes) -> bool:
-        if not any(
-            re.match(r"model\.diffusion_model\.input_blocks\.\d+\.0\.time_stack\.", key) for key in shapes
-        ):
-            return False
-        return shapes[f"{PREFIX}label_emb.0.0.weight"][1:2] == (width,)
-
-    return claims
-
-
-def _is_diffusers(shapes: Shapes) -> bool:
-    if not any(re.match(r"down_blocks\.\d+\.resnets\.\d+\.temporal_res_block\.", key) for key in shapes):
-        return False
-    return shapes["add_embedding.linear_1.weight"][1:2] == (VECTOR_WIDTHS["svd"],)
-
-
-def _sampling(tensors: Mapping) -> Sampling:
-    return Sampling(prediction="edm_v", sigma_min=0.002, sigma_max=700.0)
-
-
-def _system(
-    name: str,
-    title: str,
-    claims,
-    num_frames: int,
-    prefix: str = PREFIX,
-    settings=original_settings,
-    to_network=dict,
-    **more,
-) -> VideoSystem:
-    return VideoSystem(
-        name=name,
-        title=title,
-        prefix=prefix,
-        claims=claims,
-        network=_network,
-        settings=settings,
-        to_network=to_network,
-        sampling=_sampling,
-        memory_usage_factor=MEMORY,
-        num_frames=num_frames,
-        conditions=("concat_image", "vector"),
-        text_encoder="",
-        vision_prefix="conditioner.embedders.0.open_clip.model.visual.",
-        lora_modules=svd_modules,
-        **more,
-    )
-
-
-MEMORY = 2.0
-_SV3D_VAE = "conditioner.embedders.1.encoder."  # the other one in the file has no encoder
-_SVD_TITLE = "Stable Video Diffusion (XT: 25 frames)"
-
-SYSTEMS = (
-    _system("svd", _SVD_TITLE, _is_original(VECTOR_WIDTHS["svd"]), 14, default_fps=6),
-    _system(
-        "svd_diffusers",
-        f"{_SVD_TITLE}, diffusers layout",
-        _is_diffusers,
-        14,
-        prefix="",
-        settings=diffusers_settings,
-        to_network=diffusers_to_network,
-        default_fps=6,
-        saved_names=_diffusers_names,
-    ),
-    _system(
-        "sv3d_u",
-        "SV3D_u (orbit without a camera)",
-        _is_original(VECTOR_WIDTHS["sv3d_u"]),
-        21,
-        vae_prefix=_SV3D_VAE,
-    ),
-    _system(
-        "sv3d_p",
-        "SV3D_p (orbit along a camera path)",
-        _is_original(VECTOR_WIDTHS["sv3d_p"]),
-        21,
-        vae_prefix=_SV3D_VAE,
-    ),
-)

@@ -12,10 +12,6 @@ Letters: B videos, F frames of a video in this call, N = B*F images, T tokens, D
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
-
 import comfy.ops
 import torch
 from comfy.ldm.modules.attention import CrossAttention, SpatialTransformer, optimized_attention
@@ -24,9 +20,6 @@ from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
 from torch import nn
 
 from ...motion_modules.call import frames_in_call
-from ..file_shapes import FileShapes, agreed_size
-from ..modelscope.network import MEMORY, original_settings
-from ..systems import Sampling, Shapes, VideoSystem
 from ..temporal_layers import OPERATIONS, TemporalConvResBlock, TemporalTransformer, VideoUNet
 
 IMAGE_TOKENS = "zoetrope_image_tokens"
@@ -35,7 +28,6 @@ TOKENS_PER_FRAME = 16
 """DynamiCrafter's image tokens of one frame."""
 INIT_HEADS = 8
 """Heads of the temporal transformer behind the first convolution, whatever its width."""
-PREFIX = "model.diffusion_model."
 
 
 class ImageCrossAttention(CrossAttention):
@@ -237,164 +229,3 @@ class VideoCrafterUNet(VideoUNet):
                 f" context_length={trained} and context_schedule=standard_static, whose windows are all full."
             )
         return tokens.to(x.dtype).reshape(x.shape[0], TOKENS_PER_FRAME, tokens.shape[2])
-
-
-def network() -> type:
-    """The class of all systems here."""
-    return VideoCrafterUNet
-
-
-def settings(shapes: FileShapes) -> dict[str, Any]:
-    """Constructor arguments of VideoCrafterUNet from shapes without the prefix."""
-    inner = agreed_size(
-        shapes,
-        {"init_attn.0.proj_in.weight": 0, "init_attn.0.proj_in.bias": 0, "init_attn.0.proj_out.weight": 1},
-    )
-    named = shapes.renamed(
-        lambda key: re.sub(r"^init_attn\.0\.", "input_blocks.0.1.", key)
-    )  # the same structure, ModelScope's name
-    first = shapes["input_blocks.0.0.weight"]
-    image_channels = (
-        4 if first[1:2] == (8,) else 0
-    )  # DynamiCrafter's; ModelScope's reader knows the noisy latent only
-    named["input_blocks.0.0.weight"] = (
-        *first[:1],
-        *(size - image_channels for size in first[1:2]),
-        *first[2:],
-    )
-    common = original_settings(named)
-    del common["first_heads"]
-    tables = {
-        shape[0] for key, shape in shapes.items() if key.endswith("relative_position_k.embeddings_table")
-    }
-    image_tokens = ""
-    if any(".to_k_ip." in key for key in shapes):
-        image_tokens = "frame" if image_channels else "video"
-    return {
-        **common,
-        "in_channels": common["in_channels"] + image_channels,
-        "num_head_channels": inner // INIT_HEADS,
-        "temporal_conv": any(".temopral_conv." in key for key in shapes),
-        "max_distance": min(tables) // 2 if tables else 0,
-        "has_fps": any(key.startswith(("fps_embedding.", "framestride_embed.")) for key in shapes),
-        "image_tokens": image_tokens,
-        "learned_image_scale": any(key.endswith(".attn2.alpha") for key in shapes),
-    }
-
-
-def to_network(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Published keys are the network's, but for the frame stride's name in the first DynamiCrafter 256."""
-    return {key.replace("framestride_embed.", "fps_embedding."): value for key, value in state_dict.items()}
-
-
-def _parts(shapes: Shapes) -> frozenset[str]:
-    """Which optional parts a file's network has; empty for other
-    files, which lack the transformer behind the first convolution.
-    """
-    keys = [key[len(PREFIX) :] for key in shapes if key.startswith(PREFIX)]
-    if not any(key.startswith("init_attn.") for key in keys):
-        return frozenset()
-    marks = {
-        "fps": ("fps_embedding.", "framestride_embed."),
-        "convolution": (".temopral_conv.",),
-        "positions": (".relative_position_",),
-        "image": (".to_k_ip.", ".to_v_ip."),
-        "alpha": (".attn2.alpha",),
-    }
-    parts = {part for part, texts in marks.items() if any(text in key for key in keys for text in texts)}
-    # Two witnesses, so that a damaged file is not taken for another
-    # system: the first convolution and the number of image tokens.
-    first, tokens = (
-        shapes.get(f"{PREFIX}input_blocks.0.0.weight"),
-        shapes.get("image_proj_model.latents", (1, 0)),
-    )
-    concat = first[1:2] == (8,) if first else tokens[1:2] > (TOKENS_PER_FRAME,)
-    return frozenset(parts | ({"concat"} if concat else set()) | {"network"})
-
-
-def _claims(*parts: str):
-    return lambda shapes: _parts(shapes) == {"network", *parts}
-
-
-def _sampling(default_scale: float | None = None, **fixed):
-    """How a system is sampled; the scale is read from the
-    file's `scale_arr`, which files reduced by others may lack.
-    """
-
-    def sampling(tensors: Mapping) -> Sampling:
-        return Sampling(base_scale=_base_scale(tensors, default_scale), **fixed)
-
-    return sampling
-
-
-def _base_scale(tensors: Mapping, default: float | None) -> float | None:
-    return round(float(tensors["scale_arr"][-1]), 4) if "scale_arr" in tensors else default
-
-
-def _system(name: str, title: str, parts: tuple[str, ...], sampling, **more) -> VideoSystem:
-    conditions = {"fps": "fps", "concat": "concat_image", "image": "image_tokens"}
-    return VideoSystem(
-        name=name,
-        title=title,
-        prefix=PREFIX,
-        claims=_claims(*parts),
-        network=network,
-        settings=settings,
-        to_network=to_network,
-        sampling=sampling,
-        memory_usage_factor=MEMORY,
-        num_frames=16,
-        fixed_length="concat" in parts,
-        conditions=tuple(conditions[part] for part in parts if part in conditions),
-        **more,
-    )
-
-
-_DC = ("fps", "convolution", "concat", "image")
-
-
-def _dynamicrafter(tensors: Mapping) -> VideoSystem:
-    """512 and 1024 have the same keys; the scale that they were trained with tells them apart."""
-    is_1024 = _base_scale(tensors, 0.7) < 0.5
-    v = _sampling(0.3 if is_1024 else 0.7, prediction="v", zero_terminal_snr=True)
-    if is_1024:
-        return _system("dynamicrafter_1024", "DynamiCrafter 1024", _DC, v, default_fps=10)
-    title = "DynamiCrafter 512 or 512 interpolation"
-    if "scale_arr" not in tensors:
-        title += " (the file has no scale_arr; if it is 1024, use Set Noise Scale with 0.3 and fps 10)"
-    return _system("dynamicrafter_512", title, _DC, v, default_fps=24)
-
-
-SYSTEMS = (
-    _system("videocrafter1_t2v_512", "VideoCrafter1 text to video 512", ("positions",), _sampling()),
-    _system(
-        "videocrafter1_t2v_1024",
-        "VideoCrafter1 text to video 1024",
-        ("positions", "fps"),
-        _sampling(0.3),
-        default_fps=28,
-    ),
-    _system(
-        "videocrafter2_t2v_512",
-        "VideoCrafter2 text to video 512",
-        ("fps", "convolution"),
-        _sampling(0.7),
-        default_fps=28,
-    ),
-    _system(
-        "videocrafter1_i2v_512",
-        "VideoCrafter1 image to video 512",
-        ("fps", "convolution", "image"),
-        _sampling(0.7),
-        default_fps=8,
-    ),
-    _system("dynamicrafter_256", "DynamiCrafter 256", (*_DC, "alpha"), _sampling(), default_fps=3),
-    _system(
-        "dynamicrafter_512",
-        "DynamiCrafter 512, 512 interpolation or 1024",
-        _DC,
-        _sampling(0.7, prediction="v", zero_terminal_snr=True),
-        default_fps=24,
-        refine=_dynamicrafter,
-    ),
-)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, SamplerCustomAdvanced
-from zoetrope.host.video_models.show1 import LARGEST_VALUE, threshold_prediction
+from zoetrope.host.sampling.dynamic_thresholding import threshold_prediction
 from zoetrope.nodes.video_models import LoadVideoModel
 from zoetrope.nodes.videocrafter import CreateDDIMSampler, CreateDDIMSigmas, SetFrameRate
 from zoetrope.shapes import fold_frames
@@ -15,16 +15,16 @@ from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import tensors_of_
 from zoetrope.tests.comfy.video_unets.golden_case import load_case
 from zoetrope.tests.rounding import DEEP_NETWORK, assert_same
 from zoetrope.video_unets.lavie import names as lavie_names
-from zoetrope.video_unets.modelscope import network as modelscope
-from zoetrope.video_unets.show1 import blocks as show1_blocks
+from zoetrope.video_unets.modelscope import names as modelscope_names
+from zoetrope.video_unets.show1 import system as show1_system
 
 LATENT_SCALE = 0.18215
 # What shapes cannot tell: the golden networks have other numbers of heads than the published ones.
 HEADS = {
-    "modelscope/unetsd_w64": [(modelscope, "HEAD_CHANNELS", 16)],
-    "diffusers_unet3d/unet3d_w64": [(modelscope, "HEAD_CHANNELS", 16)],
+    "modelscope/unetsd_w64": [(modelscope_names, "HEAD_CHANNELS", 16)],
+    "diffusers_unet3d/unet3d_w64": [(modelscope_names, "HEAD_CHANNELS", 16)],
     "lavie/base_w64": [(lavie_names, "HEADS", 2)],
-    "show1/base": [(show1_blocks, "HEAD_CHANNELS", 16), (show1_blocks, "POOLING_HEADS", 4)],
+    "show1/base": [(show1_system, "HEAD_CHANNELS", 16), (show1_system, "POOLING_HEADS", 4)],
 }
 
 
@@ -76,7 +76,7 @@ def test_one_step_is_the_references_forward(load, case):
     )
     expected = start - sigma * fold_frames(io["out"][:1])[:, : start.shape[1]]
     if case.startswith("show1"):
-        assert_same(out, threshold_prediction(expected, LARGEST_VALUE), DEEP_NETWORK)
+        assert_same(out, threshold_prediction(expected, 1.5), DEEP_NETWORK)
     else:
         assert_same(out * LATENT_SCALE, expected)
 

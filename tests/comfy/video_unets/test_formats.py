@@ -64,7 +64,7 @@ def load(tensors, file_name):
     shapes = shapes_of(tensors, file_name)
     system = detect(shapes)
     settings = system.settings(shapes.without_prefix(system.prefix))
-    expected = system.network()(
+    expected = system.network(
         **settings, device="meta", operations=comfy.ops.disable_weight_init
     ).state_dict()
     weights, published = network_weights(system, tensors)

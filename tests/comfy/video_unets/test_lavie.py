@@ -13,7 +13,7 @@ from zoetrope.video_unets.lavie.layers import (
     relative_buckets,
     rotate,
 )
-from zoetrope.video_unets.lavie.network import SYSTEMS
+from zoetrope.video_unets.lavie.system import SYSTEMS
 
 LAVIE = {system.name: system for system in SYSTEMS}
 CASES = {
@@ -33,7 +33,7 @@ def golden_network(case):
     }  # what shapes cannot tell, and what a damaged file shall not
     if "class_labels" in io:
         settings["num_classes"] = shapes["class_embedding.weight"][0]
-    return build(system.network(), settings, system.to_network(state_dict)), io
+    return build(system.network, settings, system.to_network(state_dict)), io
 
 
 def run(network, io, **changed):
@@ -54,7 +54,7 @@ def test_a_published_file_has_exactly_the_networks_keys_and_shapes(name):
     shapes = manifest(name)
     assert [system.name for system in SYSTEMS if system.claims(shapes)] == [name]
     system = LAVIE[name]
-    network = system.network()(**system.settings(shapes), device="meta")
+    network = system.network(**system.settings(shapes), device="meta")
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     assert {key: tuple(value.shape) for key, value in system.to_network(hollow(shapes)).items()} == expected
     assert len(expected) == {"lavie_base": 830, "lavie_interpolation": 798, "lavie_vsr": 1157}[name]

@@ -13,18 +13,24 @@ from zoetrope.tests.places import MANIFESTS
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.diffusers_names import DiffusersNames
 from zoetrope.video_unets.file_shapes import FileShapes
-from zoetrope.video_unets.modelscope import network as modelscope
+from zoetrope.video_unets.modelscope.names import (
+    diffusers_settings,
+    diffusers_to_network,
+    original_settings,
+    original_to_network,
+)
+from zoetrope.video_unets.modelscope.network import ModelScopeUNet
 
 CASES = {
     # case: (conversion, settings, heads that shapes cannot tell)
     "modelscope/unetsd_w64": (
-        modelscope.original_to_network,
-        modelscope.original_settings,
+        original_to_network,
+        original_settings,
         {"num_head_channels": 16, "first_heads": 2},
     ),
     "diffusers_unet3d/unet3d_w64": (
-        modelscope.diffusers_to_network,
-        modelscope.diffusers_settings,
+        diffusers_to_network,
+        diffusers_settings,
         {"num_head_channels": 16, "first_heads": 8},
     ),
 }
@@ -34,7 +40,7 @@ def golden_network(case):
     meta, io, state_dict = load_case(case)
     to_network, settings, heads = CASES[case]
     shapes = FileShapes({key: value.shape for key, value in state_dict.items()}, case)
-    return build(modelscope.ModelScopeUNet, settings(shapes) | heads, to_network(state_dict)), io, meta
+    return build(ModelScopeUNet, settings(shapes) | heads, to_network(state_dict)), io, meta
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -63,7 +69,7 @@ def test_names_of_diffusers_are_found_by_rule():
         module: found
         for module, original in table.items()
         if (found := names.core_name(module))
-        != modelscope.original_to_network({original + ".": 0}).popitem()[0].rstrip(".")
+        != original_to_network({original + ".": 0}).popitem()[0].rstrip(".")
     }
     assert wrong == {}
 

@@ -8,7 +8,7 @@ from zoetrope.tests.comfy.video_unets.golden_case import build, forward, hollow,
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import DEEP_NETWORK, OTHER_BATCH, assert_same
 from zoetrope.video_unets.show1 import blocks as show1_blocks
-from zoetrope.video_unets.show1.network import SYSTEMS
+from zoetrope.video_unets.show1.system import SYSTEMS
 
 SHOW1 = {system.name: system for system in SYSTEMS}
 CASES = {"show1/base": "show1_base", "show1/interp": "show1_interpolation", "show1/sr1": "show1_sr1"}
@@ -28,7 +28,7 @@ def golden_network(case):
         "head_channels": 16,
         "pooling_heads": 4,
     }  # what shapes cannot tell: 64 and 64 in the published networks
-    return build(system.network(), system.settings(shapes) | heads, system.to_network(state_dict)), io
+    return build(system.network, system.settings(shapes) | heads, system.to_network(state_dict)), io
 
 
 def run(network, io, **changed):
@@ -48,7 +48,7 @@ def test_a_published_file_has_exactly_the_networks_keys_and_shapes(name):
     shapes = manifest(name)
     system, count = MANIFESTS[name]
     assert [s.name for s in SYSTEMS if s.claims(shapes)] == [system]
-    network = SHOW1[system].network()(**SHOW1[system].settings(shapes), device="meta")
+    network = SHOW1[system].network(**SHOW1[system].settings(shapes), device="meta")
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     assert {
         key: tuple(value.shape) for key, value in SHOW1[system].to_network(hollow(shapes)).items()

@@ -17,19 +17,21 @@ from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.places import MANIFESTS
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.file_shapes import FileShapes
-from zoetrope.video_unets.svd import network as svd
-from zoetrope.video_unets.svd.names import SVDNames, svd_modules, vae_core_name, vae_to_core
+from zoetrope.video_unets.svd import names as svd_names
+from zoetrope.video_unets.svd.names import SVDNames, svd_modules
+from zoetrope.video_unets.svd.network import TEMPORAL_SETTINGS, SVDUNet
+from zoetrope.video_unets.svd.vae_names import vae_core_name, vae_to_core
 
 
 def network_of(state_dict, settings, to_network, head_channels):
     shapes = FileShapes({key: value.shape for key, value in state_dict.items()}, "golden")
-    return build(svd.SVDUNet, settings(shapes) | {"num_head_channels": head_channels}, to_network(state_dict))
+    return build(SVDUNet, settings(shapes) | {"num_head_channels": head_channels}, to_network(state_dict))
 
 
 @pytest.fixture(scope="module")
 def original():
     _, io, state_dict = load_case("svd/video_unet_w64")
-    return network_of(state_dict, svd.original_settings, dict, 16), io
+    return network_of(state_dict, svd_names.original_settings, dict, 16), io
 
 
 def diffusers_case(name):
@@ -43,7 +45,7 @@ def diffusers_case(name):
         "context": io["context"],
         "y": y,
     }
-    return network_of(state_dict, svd.diffusers_settings, svd.diffusers_to_network, 32), case
+    return network_of(state_dict, svd_names.diffusers_settings, svd_names.diffusers_to_network, 32), case
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_levels_without_attention_have_the_norms_of_diffusers():
 def test_the_network_is_cores_own(original):
     network, io = original
     state = network.state_dict()
-    settings = svd.original_settings(FileShapes({key: value.shape for key, value in state.items()}))
+    settings = svd_names.original_settings(FileShapes({key: value.shape for key, value in state.items()}))
     core = build(
         UNetModel,
         settings
@@ -92,7 +94,7 @@ def test_the_network_is_cores_own(original):
             "image_size": 32,
             "use_spatial_transformer": True,
             "legacy": False,
-            **svd.TEMPORAL_SETTINGS,
+            **TEMPORAL_SETTINGS,
         },
         state,
     )

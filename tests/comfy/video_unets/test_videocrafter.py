@@ -9,7 +9,8 @@ from zoetrope.tests.comfy.video_unets.videocrafter_case import CASES, conditions
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.file_shapes import FileShapes
-from zoetrope.video_unets.videocrafter import network as videocrafter
+from zoetrope.video_unets.temporal_layers import TemporalTransformer
+from zoetrope.video_unets.videocrafter import system as videocrafter
 
 SYSTEMS = {system.name: system for system in videocrafter.SYSTEMS}
 every_case = pytest.mark.parametrize("case", CASES)
@@ -78,7 +79,7 @@ def test_long_prompts_do_not_touch_the_image(case):
 def test_each_frame_of_dynamicrafter_has_image_tokens_of_its_own():
     network, io, _ = golden_network("dynamicrafter/dc_1024_w64")
     network.replace_layers(
-        lambda layer: [] if isinstance(layer, videocrafter.TemporalTransformer) else [spatial_only(layer)]
+        lambda layer: [] if isinstance(layer, TemporalTransformer) else [spatial_only(layer)]
     )
     del network.init_attn[0]
     _, extra = conditions(network, io)

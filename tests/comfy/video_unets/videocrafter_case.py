@@ -8,7 +8,8 @@ import torch
 
 from ....shapes import fold_frames, unfold_frames
 from ....video_unets.file_shapes import FileShapes
-from ....video_unets.videocrafter import network as videocrafter
+from ....video_unets.videocrafter.names import settings_from_shapes, to_network
+from ....video_unets.videocrafter.network import VideoCrafterUNet
 from .golden_case import build, load_case
 
 TEXT_TOKENS = 77
@@ -24,15 +25,15 @@ CASES = {
 LOOPS = ("videocrafter/t2v_1024_v1_w64", "videocrafter/t2v_512_v2_w64", "dynamicrafter/dc_1024_w64")
 
 
-def golden_network(case: str) -> tuple[videocrafter.VideoCrafterUNet, dict[str, torch.Tensor], dict]:
+def golden_network(case: str) -> tuple[VideoCrafterUNet, dict[str, torch.Tensor], dict]:
     """The network of a case with the reference's weights, its inputs and outputs, its description."""
     meta, io, state_dict = load_case(case)
-    settings = videocrafter.settings(FileShapes(meta["shapes"], case))
-    return build(videocrafter.VideoCrafterUNet, settings, videocrafter.to_network(state_dict)), io, meta
+    settings = settings_from_shapes(FileShapes(meta["shapes"], case))
+    return build(VideoCrafterUNet, settings, to_network(state_dict)), io, meta
 
 
 def conditions(
-    network: videocrafter.VideoCrafterUNet, io: dict[str, torch.Tensor]
+    network: VideoCrafterUNet, io: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """(text (B, T, D), {fps, image_tokens}) of the reference's single context."""
     context, extra = io["context"], {}

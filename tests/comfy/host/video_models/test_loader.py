@@ -14,19 +14,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from zoetrope.host.sampling.scaled_sampling import ddim_sigmas, reference_ddim
-from zoetrope.host.video_models import loader
-from zoetrope.host.video_models.loader import (
-    MissingPart,
-    _LatentCheck,
-    vae_from_tensors,
-    video_model_from_file,
-)
+from zoetrope.host.video_models import network_file
+from zoetrope.host.video_models.latents import LatentCheck
+from zoetrope.host.video_models.loader import video_model_from_file
+from zoetrope.host.video_models.parts import MissingPart
+from zoetrope.host.video_models.vaes import vae_from_tensors
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.comfy.video_standins import tiny_modelscope
 from zoetrope.tests.comfy.video_unets.golden_case import hollow, load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import assert_same
-from zoetrope.video_unets.modelscope import network as modelscope
+from zoetrope.video_unets.modelscope import names as modelscope_names
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +75,7 @@ def sample(
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("wrapping", [None, "state_dict", "ema"])
 def test_every_weight_is_the_files(tmp_path, monkeypatch, wrapping, zipped):
-    monkeypatch.setattr(loader, "_READ_AT_ONCE", 2**20)
+    monkeypatch.setattr(network_file, "_READ_AT_ONCE", 2**20)
     weights = tiny_modelscope()
     path = tmp_path / "model.pth"
     torch.save(
@@ -128,7 +126,7 @@ def test_a_missing_part_can_be_looked_at():
 @pytest.fixture
 def golden(monkeypatch, tmp_path):
     def load(case):
-        monkeypatch.setattr(modelscope, "HEAD_CHANNELS", 16)
+        monkeypatch.setattr(modelscope_names, "HEAD_CHANNELS", 16)
         meta, io, state_dict = load_case(case)
         path = tmp_path / "golden.pth"
         torch.save(state_dict, path)
@@ -206,7 +204,7 @@ def test_latents_of_another_kind_are_refused(tiny):
 
 @pytest.mark.parametrize(("size", "refused"), [((8, 8), False), ((8, 12), True), ((12, 8), True)])
 def test_sizes_that_the_network_cannot_halve_are_refused(tiny, size, refused):
-    check = _LatentCheck(dataclasses.replace(tiny.system, size_multiple=64))
+    check = LatentCheck(dataclasses.replace(tiny.system, size_multiple=64))
     noise = torch.zeros(3, 4, *size)
     if refused:
         with pytest.raises(ValueError, match=f"multiples of 64 pixels, got {size[1] * 8} x {size[0] * 8}"):

@@ -23,9 +23,9 @@ spec.loader.exec_module(dev)
 dev.import_pack_as("zoetrope")
 dev.enter_comfyui(comfyui, base)
 import comfy.cli_args
-from zoetrope.host.video_models import loader
+from zoetrope.host.video_models import loader, network_file
 comfy.cli_args.args.fp16_unet = precision == "fp16"
-loader._READ_AT_ONCE = {PART}
+network_file._READ_AT_ONCE = {PART}
 
 def resident(kind):  # of this program alone; getrusage's peak is inherited from the one that started it
     with open("/proc/self/status") as file:

@@ -9,7 +9,7 @@ import comfy.sd
 import comfy_extras.nodes_lt as core_video
 import pytest
 import torch
-from zoetrope.host.video_models.loader import MissingPart
+from zoetrope.host.video_models.parts import MissingPart
 from zoetrope.nodes.video_files import EncodeVideo, SaveLatents
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae
 

@@ -9,8 +9,9 @@ import torch
 from comfy.taesd.taesd import TAESD
 from comfy_extras.nodes_model_merging import CheckpointSave, ModelSave
 from comfy_extras.nodes_video_model import ImageOnlyCheckpointSave
-from zoetrope.host.video_models.loader import MissingPart, video_model_from_file
+from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.video_models.loras import add_video_lora
+from zoetrope.host.video_models.parts import MissingPart
 from zoetrope.host.video_models.videocrafter import with_noise_scale
 from zoetrope.tests.comfy.host.context_rig import evaluate, seeded
 from zoetrope.tests.comfy.host.video_models.systems_in_use import SYSTEMS, F
@@ -24,7 +25,7 @@ from zoetrope.tests.comfy.video_unets.golden_case import load_case
 from zoetrope.tests.comfy.video_unets.videocrafter_case import CASES
 from zoetrope.tests.comfy.video_workflow_standins import clip_l_text
 from zoetrope.tests.gold_weights import fill, gold_input
-from zoetrope.video_unets.modelscope import network as modelscope
+from zoetrope.video_unets.modelscope import names as modelscope_names
 
 
 def saved(model, folder, node=ModelSave, **parts):
@@ -57,7 +58,7 @@ def test_a_saved_model_loads_again_with_the_same_numbers(tmp_path, name):
 
 
 def test_the_diffusers_layout_is_saved_in_the_original_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(modelscope, "HEAD_CHANNELS", 16)
+    monkeypatch.setattr(modelscope_names, "HEAD_CHANNELS", 16)
     torch.save(load_case("diffusers_unet3d/unet3d_w64")[2], tmp_path / "published.bin")
     loaded = video_model_from_file(str(tmp_path / "published.bin"))
     again = video_model_from_file(saved(loaded.model, tmp_path))

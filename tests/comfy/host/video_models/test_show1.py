@@ -9,17 +9,19 @@ import comfy.sd
 import pytest
 import torch
 from comfy.k_diffusion.sampling import sample_euler
+from zoetrope.host.sampling import dynamic_thresholding
+from zoetrope.host.sampling.dynamic_thresholding import threshold_prediction
 from zoetrope.host.sampling.sample_in_turns import SamplerInTurns, windows_in_turn
 from zoetrope.host.video_models import show1
 from zoetrope.host.video_models.key_frames import KEY_FRAMES, blended_key_frames, condition_on_key_frames
 from zoetrope.host.video_models.loader import video_model_from_file
-from zoetrope.host.video_models.show1 import condition_on_low_resolution, threshold_prediction
+from zoetrope.host.video_models.show1 import condition_on_low_resolution
 from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.comfy.video_unets.golden_case import load_case
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import DEEP_NETWORK, OTHER_BATCH, SCHEDULE, assert_same
-from zoetrope.video_unets.show1 import blocks as show1_blocks
+from zoetrope.video_unets.show1 import system as show1_system
 
 CASES = {"base": "show1/base", "interpolation": "show1/interp", "sr1": "show1/sr1"}
 
@@ -37,8 +39,8 @@ def load(tmp_path_factory):
             path = tmp_path_factory.mktemp("show1") / "diffusion_pytorch_model.bin"
             torch.save(state_dict, path)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(show1_blocks, "HEAD_CHANNELS", 16)
-                patch.setattr(show1_blocks, "POOLING_HEADS", 4)
+                patch.setattr(show1_system, "HEAD_CHANNELS", 16)
+                patch.setattr(show1_system, "POOLING_HEADS", 4)
                 loaded[name] = video_model_from_file(str(path)), io
         return loaded[name]
 
@@ -110,7 +112,7 @@ def test_thresholding_follows_the_published_schedulers():
 def test_sampling_is_thresholded(load, monkeypatch, name, largest):
     seen = []
     monkeypatch.setattr(
-        show1,
+        dynamic_thresholding,
         "threshold_prediction",
         lambda x, limit: (seen.append(limit), threshold_prediction(x, limit))[1],
     )

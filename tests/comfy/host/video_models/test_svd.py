@@ -13,15 +13,18 @@ from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 from comfy_extras.nodes_stable3d import SV3D_Conditioning
 from comfy_extras.nodes_video_model import SVD_img2vid_Conditioning
 from safetensors.torch import save_file
-from zoetrope.host.video_models.loader import vae_from_tensors, video_model_from_file
+from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.video_models.svd import CONCAT_LATENT
 from zoetrope.host.video_models.svd_conditioning import image_to_video, interpolation, orbit, text_to_video
+from zoetrope.host.video_models.vaes import vae_from_tensors
 from zoetrope.shapes import fold_frames
 from zoetrope.tests.comfy.svd_standins import LAYOUTS, tiny_encoders, tiny_svd
 from zoetrope.tests.comfy.video_unets.golden_case import load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import assert_same
-from zoetrope.video_unets.svd import network as svd
+from zoetrope.video_unets.svd import names as svd_names
+from zoetrope.video_unets.svd.network import TEMPORAL_SETTINGS
+from zoetrope.video_unets.svd.system import PREFIX, VECTOR_WIDTHS
 
 FRAMES, WIDTH, HEIGHT = 5, 56, 40
 
@@ -81,13 +84,13 @@ CASES = {"svd/video_unet_w64": ("svd", 16), "svd/diffusers_unet_w64": ("svd_diff
 def test_forward_of_a_loaded_file_gives_the_numbers_of_the_reference(tmp_path, monkeypatch, case):
     system, head_channels = CASES[case]
     _, io, state_dict = load_case(case)
-    monkeypatch.setattr(svd, "HEAD_CHANNELS", head_channels)
-    state_dict = {svd.PREFIX + key if system == "svd" else key: value for key, value in state_dict.items()}
+    monkeypatch.setattr(svd_names, "HEAD_CHANNELS", head_channels)
+    state_dict = {PREFIX + key if system == "svd" else key: value for key, value in state_dict.items()}
     # The golden vector is 24 wide; a file of that width is none of the published ones.
     vector = next(
         key for key in state_dict if key.endswith(("label_emb.0.0.weight", "add_embedding.linear_1.weight"))
     )
-    width = svd.VECTOR_WIDTHS["svd"]
+    width = VECTOR_WIDTHS["svd"]
     state_dict[vector] = torch.nn.functional.pad(state_dict[vector], (0, width - 24))
     save_file(state_dict, tmp_path / "golden.safetensors")
     loaded = video_model_from_file(str(tmp_path / "golden.safetensors"))
@@ -135,8 +138,8 @@ def test_what_core_saves_loads_again(tmp_path, layout):
 
 
 def test_core_reads_the_same_settings_from_the_file(tiny):
-    ours = tiny.model.model.model_config.unet_config | svd.TEMPORAL_SETTINGS
-    core = comfy.model_detection.detect_unet_config(tiny_svd(), svd.PREFIX)
+    ours = tiny.model.model.model_config.unet_config | TEMPORAL_SETTINGS
+    core = comfy.model_detection.detect_unet_config(tiny_svd(), PREFIX)
     assert {
         key: (ours[key], value) for key, value in core.items() if key in ours and ours[key] != value
     } == {}

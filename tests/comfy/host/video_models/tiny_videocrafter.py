@@ -17,7 +17,7 @@ from .....host.video_models.loader import video_model_from_file
 from .....host.video_models.videocrafter import CONCAT_LATENT, FPS, HIDDEN_STATE
 from .....shapes import fold_frames
 from .....video_unets.videocrafter.image_projector import ImageProjector
-from .....video_unets.videocrafter.network import PREFIX
+from .....video_unets.videocrafter.system import PREFIX
 from ....gold_weights import gold_input, gold_state_dict
 from ...video_unets.golden_case import load_case
 
