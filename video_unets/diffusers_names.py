@@ -56,6 +56,13 @@ class DiffusersNames:
     def core_name(self, key: str) -> str | None:
         """The name of a key (or of a module, without `.weight`) in
         core's UNetModel; None for a key that has no place in it.
+
+        With two resnets a level, and transformers on both levels:
+        'down_blocks.0.resnets.1.conv1.weight' -> 'input_blocks.2.0.in_layers.2.weight'
+        'down_blocks.0.downsamplers.0.conv.bias' -> 'input_blocks.3.0.op.bias'
+        'down_blocks.1.attentions.0.proj_in.bias' -> 'input_blocks.4.1.proj_in.bias'
+        'mid_block.resnets.1.norm1.weight' -> 'middle_block.2.in_layers.0.weight'
+        'up_blocks.0.upsamplers.0.conv.bias' -> 'output_blocks.2.2.conv.bias'
         """
         if found := _BLOCK.match(key + "."):
             name = self._in_block(found[1], int(found[2]), found[3], int(found[4]), found[5])
@@ -94,6 +101,9 @@ class DiffusersNames:
 def _layer(part: str, has_spatial: bool, tail: str) -> tuple[int, str]:
     """Which layer of a core block a part of a diffusers
     block is, and the rest of the name inside that layer.
+
+    ('resnets', _, 'norm2.bias') -> (0, 'out_layers.0.bias'); behind a spatial transformer
+    ('temp_attentions', True, 'proj_in.bias') -> (2, 'proj_in.bias')
     """
     if part == "resnets":
         head, _, rest = tail.partition(".")
@@ -119,6 +129,9 @@ def unet3d_modules(num_res_blocks: list[int], has_attention: list[bool]) -> list
 
     Both lists have one entry a level, full resolution first. `conv_shortcut` is named for every resnet,
     whether it has one or not.
+
+    ([1, 1], [True, False]) -> 'conv_in', ..., 'down_blocks.0.resnets.0.conv1', ...,
+    'down_blocks.0.attentions.0.proj_in', ..., 'down_blocks.0.downsamplers.0.conv', ..., 'conv_out'
     """
 
     def block(name: str, count: int, attention: bool) -> list[str]:

@@ -75,6 +75,10 @@ class LoraNames:
     def peft_names(self) -> dict[str, str]:
         """{name in a LoRA file: our module} of diffusers', kohya's
         and the published file's naming, temporal layers included.
+
+        For 'input_blocks.1.1.transformer_blocks.0.attn1.to_q' among others:
+        'unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q',
+        'lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q'
         """
         out = {}
         for name, core in (self.published | self.diffusers).items():

@@ -35,12 +35,12 @@ class TemporalConv(nn.Module):
 
     def __init__(self, channels: int, dtype=None, device=None, operations=OPERATIONS):
         super().__init__()
-        made = {"dtype": dtype, "device": device}
+        factory_kwargs = {"dtype": dtype, "device": device}
         for name in ("conv1", "conv2", "conv3", "conv4"):
             # The published files count a dropout before every convolution but the first.
             dropout = [] if name == "conv1" else [nn.Identity()]
-            norm = operations.GroupNorm(32, channels, **made)
-            conv = operations.Conv3d(channels, channels, (3, 1, 1), padding=(1, 0, 0), **made)
+            norm = operations.GroupNorm(32, channels, **factory_kwargs)
+            conv = operations.Conv3d(channels, channels, (3, 1, 1), padding=(1, 0, 0), **factory_kwargs)
             self.add_module(name, nn.Sequential(norm, nn.SiLU(), *dropout, conv))
 
     def forward(self, video: torch.Tensor) -> torch.Tensor:
@@ -60,9 +60,9 @@ class TemporalConvResBlock(ResBlock):
         device=None,
         operations=OPERATIONS,
     ):
-        made = {"dtype": dtype, "device": device, "operations": operations}
-        super().__init__(channels, emb_channels, 0, out_channels=out_channels, **made)
-        self.temopral_conv = TemporalConv(out_channels, **made)
+        factory_kwargs = {"dtype": dtype, "device": device, "operations": operations}
+        super().__init__(channels, emb_channels, 0, out_channels=out_channels, **factory_kwargs)
+        self.temopral_conv = TemporalConv(out_channels, **factory_kwargs)
 
     @classmethod
     def like(cls, block: ResBlock, dtype=None, device=None, operations=OPERATIONS) -> TemporalConvResBlock:
@@ -123,10 +123,9 @@ class RelativePositionAttention(CrossAttention):
 
     def forward(self, x, context=None, value=None, mask=None, transformer_options=None):
         """x (B*H*W, F, C) -> the same shape; attends to x alone."""
-        n, num_frames, _ = x.shape
+        num_frames = x.shape[1]
         q, k, v = (
-            to(x).view(n, num_frames, self.heads, self.dim_head).transpose(1, 2)
-            for to in (self.to_q, self.to_k, self.to_v)
+            rearrange(to(x), "n f (h d) -> n h f d", h=self.heads) for to in (self.to_q, self.to_k, self.to_v)
         )
         towards = self.relative_position_k(q, num_frames)
         weights = q @ k.transpose(-1, -2) + torch.einsum("n h t d, t s d -> n h t s", q, towards)
@@ -134,7 +133,7 @@ class RelativePositionAttention(CrossAttention):
         out = weights @ v + torch.einsum(
             "n h t s, t s d -> n h t d", weights, self.relative_position_v(v, num_frames)
         )
-        return self.to_out(out.transpose(1, 2).reshape(n, num_frames, self.heads * self.dim_head))
+        return self.to_out(rearrange(out, "n h f d -> n f (h d)"))
 
 
 class TemporalTransformer(nn.Module):
@@ -158,31 +157,31 @@ class TemporalTransformer(nn.Module):
         operations=OPERATIONS,
     ):
         super().__init__()
-        made = {"dtype": dtype, "device": device}
+        factory_kwargs = {"dtype": dtype, "device": device}
         inner = heads * head_dim
         self.in_channels = channels
         self.use_linear = linear
-        self.norm = operations.GroupNorm(32, channels, eps=1e-6, **made)
+        self.norm = operations.GroupNorm(32, channels, eps=1e-6, **factory_kwargs)
         self.proj_in = (
-            operations.Linear(channels, inner, **made)
+            operations.Linear(channels, inner, **factory_kwargs)
             if linear
-            else operations.Conv1d(channels, inner, 1, **made)
+            else operations.Conv1d(channels, inner, 1, **factory_kwargs)
         )
-        block = BasicTransformerBlock(inner, heads, head_dim, operations=operations, **made)
+        block = BasicTransformerBlock(inner, heads, head_dim, operations=operations, **factory_kwargs)
         if max_distance:
             for name in ("attn1", "attn2"):
                 setattr(
                     block,
                     name,
                     RelativePositionAttention(
-                        inner, heads, head_dim, max_distance, operations=operations, **made
+                        inner, heads, head_dim, max_distance, operations=operations, **factory_kwargs
                     ),
                 )
         self.transformer_blocks = nn.ModuleList([block])
         self.proj_out = (
-            operations.Linear(inner, channels, **made)
+            operations.Linear(inner, channels, **factory_kwargs)
             if linear
-            else operations.Conv1d(inner, channels, 1, **made)
+            else operations.Conv1d(inner, channels, 1, **factory_kwargs)
         )
 
     @classmethod
@@ -213,7 +212,7 @@ class VideoUNet(UNetModel):
     in which its layers read their frames, checks the text's width.
 
     Subclasses add their layers after `super().__init__` with
-    `replace_layers`, and make them with `**self.made_with`.
+    `replace_layers`, and make them with `**self.factory_kwargs`.
     """
 
     text_encoder = "OpenCLIP ViT-H (CLIP type stable_diffusion, as for SD2.x)"
@@ -225,7 +224,7 @@ class VideoUNet(UNetModel):
             context_dim=context_dim, dtype=dtype, device=device, operations=operations, **settings
         )
         self.context_dim = context_dim
-        self.made_with = {"dtype": dtype, "device": device, "operations": operations}
+        self.factory_kwargs = {"dtype": dtype, "device": device, "operations": operations}
 
     def replace_layers(self, layers_for: Callable[[nn.Module], Iterable[nn.Module]]) -> None:
         """Puts layers_for(layer) into the place of every layer of every

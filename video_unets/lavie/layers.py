@@ -19,6 +19,7 @@ import comfy.ops
 import torch
 from comfy.ldm.modules.attention import CrossAttention, FeedForward, optimized_attention
 from comfy.ldm.modules.diffusionmodules.openaimodel import TimestepBlock
+from einops import rearrange
 from torch import nn
 
 from ...motion_modules.call import running_frames
@@ -45,7 +46,10 @@ def joint_norm_class(group_norm: type) -> type:
 
 
 def relative_buckets(num_frames: int) -> torch.Tensor:
-    """(F, F) numbers of T5's 32 distance buckets: row = the frame that looks, column = the one looked at."""
+    """(F, F) numbers of T5's 32 distance buckets: row = the frame that looks, column = the one looked at.
+
+    Three frames: [[0, 17, 18], [1, 0, 17], [2, 1, 0]]; frames that come later have the upper half.
+    """
     place = torch.arange(num_frames)
     behind = place[:, None] - place[None, :]
     half = BUCKETS // 2
@@ -89,11 +93,8 @@ class RelativeBias(nn.Module):
 
     def forward(self, num_frames: int, like: torch.Tensor) -> torch.Tensor:
         """(heads, F, F) in dtype and on the device of `like`."""
-        return (
-            self.relative_attention_bias(relative_buckets(num_frames).to(like.device))
-            .permute(2, 0, 1)
-            .to(like.dtype)
-        )
+        bias = self.relative_attention_bias(relative_buckets(num_frames).to(like.device))
+        return rearrange(bias, "f g h -> h f g").to(like.dtype)
 
 
 class FrameAttention(CrossAttention):
@@ -110,19 +111,13 @@ class FrameAttention(CrossAttention):
 
     def forward(self, x, context=None, value=None, mask=None, transformer_options=None):
         """x (B*T, F, C) -> the same shape; attends to x alone."""
-        n, num_frames, _ = x.shape
         q, k, v = (
-            to(x).view(n, num_frames, self.heads, self.dim_head).transpose(1, 2)
-            for to in (self.to_q, self.to_k, self.to_v)
+            rearrange(to(x), "n f (h d) -> n h f d", h=self.heads) for to in (self.to_q, self.to_k, self.to_v)
         )
         q, k = rotate(q * self.dim_head**-0.5, self.rotary_emb.freqs), rotate(k, self.rotary_emb.freqs)
-        weights = (
-            (q @ k.transpose(-1, -2) + self.time_rel_pos_bias(num_frames, q))
-            .float()
-            .softmax(dim=-1)
-            .to(v.dtype)
-        )
-        return self.to_out((weights @ v).transpose(1, 2).reshape(n, num_frames, self.heads * self.dim_head))
+        scores = q @ k.transpose(-1, -2) + self.time_rel_pos_bias(x.shape[1], q)
+        weights = scores.float().softmax(dim=-1).to(v.dtype)
+        return self.to_out(rearrange(weights @ v, "n h f d -> n f (h d)"))
 
 
 class SparseCausalAttention(CrossAttention):
@@ -147,11 +142,15 @@ class SparseCausalAttention(CrossAttention):
 
     @staticmethod
     def _first_and_previous(tokens: torch.Tensor) -> torch.Tensor:
-        """tokens (N, T, C) -> (N, 2*T, C)."""
+        """tokens (N, T, C) -> (N, 2*T, C).
+
+        Four frames 0 1 2 3 see the frames 00 00 01 02.
+        """
         num_frames = running_frames()
-        video = tokens.view(-1, num_frames, *tokens.shape[1:])
+        video = rearrange(tokens, "(b f) t c -> b f t c", f=num_frames)
         before = torch.arange(-1, num_frames - 1, device=tokens.device).clamp(min=0)
-        return torch.cat((video[:, :1].expand_as(video), video[:, before]), dim=2).flatten(0, 1)
+        seen = torch.cat((video[:, :1].expand_as(video), video[:, before]), dim=2)
+        return rearrange(seen, "b f t c -> (b f) t c")
 
 
 class FramesAndFeedForward(FeedForward):
@@ -171,18 +170,16 @@ class FramesAndFeedForward(FeedForward):
         device=None,
         operations=OPERATIONS,
     ):
-        made = {"dtype": dtype, "device": device}
-        super().__init__(channels, glu=True, operations=operations, **made)
-        self.norm3 = operations.LayerNorm(channels, **made)
-        self.norm_temp = operations.LayerNorm(channels, **made)
+        factory_kwargs = {"dtype": dtype, "device": device}
+        super().__init__(channels, glu=True, operations=operations, **factory_kwargs)
+        self.norm3 = operations.LayerNorm(channels, **factory_kwargs)
+        self.norm_temp = operations.LayerNorm(channels, **factory_kwargs)
         self.attn_temp = attention
         self.frames_first = frames_first
 
     def _over_frames(self, x: torch.Tensor) -> torch.Tensor:
-        n, tokens, c = x.shape
-        f = running_frames()
-        video = self.norm_temp(x).view(n // f, f, tokens, c).transpose(1, 2).reshape(-1, f, c)
-        return self.attn_temp(video).view(n // f, tokens, f, c).transpose(1, 2).reshape(n, tokens, c)
+        video = rearrange(self.norm_temp(x), "(b f) t c -> (b t) f c", f=running_frames())
+        return rearrange(self.attn_temp(video), "(b t) f c -> (b f) t c", t=x.shape[1])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x (N, T, C), the block's stream -> what the block is to add to it, of the same shape."""
@@ -204,14 +201,17 @@ class VideoResidual(nn.Module):
         self, channels: int, kernels, emb_channels: int = 0, dtype=None, device=None, operations=OPERATIONS
     ):
         super().__init__()
-        made = {"dtype": dtype, "device": device}
+        factory_kwargs = {"dtype": dtype, "device": device}
         for i, kernel in enumerate(kernels, 1):
-            self.add_module(f"norm{i}", operations.GroupNorm(32, channels, eps=1e-6, **made))
+            self.add_module(f"norm{i}", operations.GroupNorm(32, channels, eps=1e-6, **factory_kwargs))
             conv = operations.Conv3d if len(kernel) == 3 else operations.Conv2d
             self.add_module(
-                f"conv{i}", conv(channels, channels, kernel, padding=tuple(k // 2 for k in kernel), **made)
+                f"conv{i}",
+                conv(channels, channels, kernel, padding=tuple(k // 2 for k in kernel), **factory_kwargs),
             )
-        self.time_emb_proj = operations.Linear(emb_channels, channels, **made) if emb_channels else None
+        self.time_emb_proj = (
+            operations.Linear(emb_channels, channels, **factory_kwargs) if emb_channels else None
+        )
 
     def forward(self, images: torch.Tensor, emb: torch.Tensor | None = None) -> torch.Tensor:
         """images (N, C, H, W), emb (N, E) -> (N, C, H, W)."""
@@ -233,9 +233,9 @@ class TemporalModule(TimestepBlock):
 
     def __init__(self, channels: int, emb_channels: int, dtype=None, device=None, operations=OPERATIONS):
         super().__init__()
-        made = {"dtype": dtype, "device": device, "operations": operations}
-        self.resblocks_3d_t = VideoResidual(channels, ((5, 1, 1), (3, 1, 1)), emb_channels, **made)
-        self.resblocks_3d_s = VideoResidual(channels, ((3, 3), (3, 3)), emb_channels, **made)
+        factory_kwargs = {"dtype": dtype, "device": device, "operations": operations}
+        self.resblocks_3d_t = VideoResidual(channels, ((5, 1, 1), (3, 1, 1)), emb_channels, **factory_kwargs)
+        self.resblocks_3d_s = VideoResidual(channels, ((3, 3), (3, 3)), emb_channels, **factory_kwargs)
         self.shift_conv = operations.Conv2d(channels, channels, 1, dtype=dtype, device=device)
 
     def forward(self, x: torch.Tensor, emb: torch.Tensor) -> torch.Tensor:

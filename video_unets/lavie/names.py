@@ -45,7 +45,14 @@ class LavieNames:
                     self.with_transformer.add(found[1])
 
     def network_name(self, key: str) -> str:
-        """The network's name for a published one; a key that LaVie does not have stays as it is."""
+        """The network's name for a published one; a key that LaVie does not have stays as it is.
+
+        'mid_block.attentions.0.transformer_blocks.0.norm_temp.bias'
+        -> 'middle_block.1.transformer_blocks.0.ff.norm_temp.bias'
+        of the upscaler, whose transformers stand behind a residual block:
+        'down_blocks.1.attentions.0.proj_in.bias' -> 'input_blocks.4.3.proj_in.bias'
+        'down_temporal_blocks.0.shift_conv.bias' -> 'input_blocks.4.0.shift_conv.bias'
+        """
         if found := _TEMPORAL.fullmatch(key):
             return f"{self._temporal_place(found[1], int(found[2] or 0))}.{found[3]}"
         key = key.replace(".attn_temporal.", ".attn_temp.").replace(".norm_temporal.", ".norm_temp.")

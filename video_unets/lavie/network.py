@@ -50,13 +50,13 @@ class LavieUNet(VideoUNet):
             self._add_temporal_modules()
 
     def _joint_norm(self, norm: nn.GroupNorm) -> nn.GroupNorm:
-        joint = joint_norm_class(self.made_with["operations"].GroupNorm)
+        joint = joint_norm_class(self.factory_kwargs["operations"].GroupNorm)
         return joint(
             norm.num_groups,
             norm.num_channels,
             eps=norm.eps,
-            dtype=self.made_with["dtype"],
-            device=self.made_with["device"],
+            dtype=self.factory_kwargs["dtype"],
+            device=self.factory_kwargs["device"],
         )
 
     def _add_frames(self, transformer: SpatialTransformer) -> None:
@@ -64,20 +64,20 @@ class LavieUNet(VideoUNet):
         for block in transformer.transformer_blocks:
             sizes = block.n_heads * block.d_head, block.n_heads, block.d_head
             if self.positions:
-                attention = FrameAttention(*sizes, **self.made_with)
+                attention = FrameAttention(*sizes, **self.factory_kwargs)
             else:
-                attention = CrossAttention(sizes[0], heads=sizes[1], dim_head=sizes[2], **self.made_with)
+                attention = CrossAttention(sizes[0], heads=sizes[1], dim_head=sizes[2], **self.factory_kwargs)
                 block.attn1 = SparseCausalAttention(
-                    sizes[0], heads=sizes[1], dim_head=sizes[2], **self.made_with
+                    sizes[0], heads=sizes[1], dim_head=sizes[2], **self.factory_kwargs
                 )
             block.norm3 = nn.Identity()
-            block.ff = FramesAndFeedForward(sizes[0], attention, self.positions, **self.made_with)
+            block.ff = FramesAndFeedForward(sizes[0], attention, self.positions, **self.factory_kwargs)
 
     def _residual_in_front(self, layer: nn.Module) -> list[nn.Module]:
         """The upscaler's transformers stand behind a residual block over three frames."""
         if not isinstance(layer, SpatialTransformer):
             return [layer]
-        return [VideoResidual(layer.in_channels, ((3, 1, 1), (3, 1, 1)), **self.made_with), layer]
+        return [VideoResidual(layer.in_channels, ((3, 1, 1), (3, 1, 1)), **self.factory_kwargs), layer]
 
     def _add_temporal_modules(self) -> None:
         """Behind every level: on the way down in front of the next block
@@ -85,12 +85,12 @@ class LavieUNet(VideoUNet):
         """
         per_level = self.num_res_blocks[0] + 1
         widths = [int(self.model_channels * mult) for mult in self.channel_mult]
-        modules = [TemporalModule(width, self.model_channels * 4, **self.made_with) for width in widths]
+        modules = [TemporalModule(width, self.model_channels * 4, **self.factory_kwargs) for width in widths]
         for level, module in enumerate(modules[:-1], 1):
             self.input_blocks[level * per_level + 1].insert(0, module)
-        middle = TemporalModule(widths[-1], self.model_channels * 4, **self.made_with)
+        middle = TemporalModule(widths[-1], self.model_channels * 4, **self.factory_kwargs)
         self.middle_block = TimestepEmbedSequential(modules[-1], *self.middle_block, middle)
         for level, width in enumerate(reversed(widths), 1):
             self.output_blocks[level * per_level - 1].append(
-                TemporalModule(width, self.model_channels * 4, **self.made_with)
+                TemporalModule(width, self.model_channels * 4, **self.factory_kwargs)
             )

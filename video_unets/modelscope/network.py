@@ -27,12 +27,12 @@ class ModelScopeUNet(VideoUNet):
         )
         self.replace_layers(self._with_time)
         self.input_blocks[0].append(
-            TemporalTransformer(self.model_channels, first_heads, num_head_channels, **self.made_with)
+            TemporalTransformer(self.model_channels, first_heads, num_head_channels, **self.factory_kwargs)
         )
 
     def _with_time(self, layer: torch.nn.Module) -> list[torch.nn.Module]:
         if isinstance(layer, ResBlock):
-            return [TemporalConvResBlock.like(layer, **self.made_with)]
+            return [TemporalConvResBlock.like(layer, **self.factory_kwargs)]
         if isinstance(layer, SpatialTransformer):
-            return [layer, TemporalTransformer.like(layer, **self.made_with)]
+            return [layer, TemporalTransformer.like(layer, **self.factory_kwargs)]
         return [layer]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import torch
 from comfy.ldm.modules.attention import optimized_attention
+from einops import rearrange
 from torch import nn
 from torch.nn.functional import avg_pool2d, gelu, interpolate
 
@@ -46,11 +47,11 @@ class TextPooling(nn.Module):
 
     def __init__(self, width: int, heads: int, dtype=None, device=None, operations=OPERATIONS):
         super().__init__()
-        made = {"dtype": dtype, "device": device}
+        factory_kwargs = {"dtype": dtype, "device": device}
         self.heads = heads
-        self.positional_embedding = nn.Parameter(torch.empty(1, width, **made), requires_grad=False)
+        self.positional_embedding = nn.Parameter(torch.empty(1, width, **factory_kwargs), requires_grad=False)
         for name in ("k_proj", "q_proj", "v_proj"):
-            self.add_module(name, operations.Linear(width, width, **made))
+            self.add_module(name, operations.Linear(width, width, **factory_kwargs))
 
     def forward(self, text: torch.Tensor) -> torch.Tensor:
         """(N, T, D) -> (N, D)."""
@@ -68,11 +69,11 @@ class TextTimeEmbedding(nn.Module):
         self, width: int, emb_channels: int, heads: int, dtype=None, device=None, operations=OPERATIONS
     ):
         super().__init__()
-        made = {"dtype": dtype, "device": device}
-        self.norm1 = operations.LayerNorm(width, **made)
-        self.pool = TextPooling(width, heads, operations=operations, **made)
-        self.proj = operations.Linear(width, emb_channels, **made)
-        self.norm2 = operations.LayerNorm(emb_channels, **made)
+        factory_kwargs = {"dtype": dtype, "device": device}
+        self.norm1 = operations.LayerNorm(width, **factory_kwargs)
+        self.pool = TextPooling(width, heads, operations=operations, **factory_kwargs)
+        self.proj = operations.Linear(width, emb_channels, **factory_kwargs)
+        self.norm2 = operations.LayerNorm(emb_channels, **factory_kwargs)
 
     def forward(self, text: torch.Tensor) -> torch.Tensor:
         """(N, T, D) -> (N, E)."""
@@ -100,15 +101,17 @@ class PixelResnet(nn.Module):
         operations=OPERATIONS,
     ):
         super().__init__()
-        made = {"dtype": dtype, "device": device}
+        factory_kwargs = {"dtype": dtype, "device": device}
         self.resample, self.late_activation, self.output_scale = resample, late_activation, output_scale
-        self.norm1 = operations.GroupNorm(32, channels, **made)
-        self.conv1 = operations.Conv2d(channels, out_channels, 3, padding=1, **made)
-        self.time_emb_proj = operations.Linear(emb_channels, 2 * out_channels, **made)
-        self.norm2 = operations.GroupNorm(32, out_channels, **made)
-        self.conv2 = operations.Conv2d(out_channels, out_channels, 3, padding=1, **made)
+        self.norm1 = operations.GroupNorm(32, channels, **factory_kwargs)
+        self.conv1 = operations.Conv2d(channels, out_channels, 3, padding=1, **factory_kwargs)
+        self.time_emb_proj = operations.Linear(emb_channels, 2 * out_channels, **factory_kwargs)
+        self.norm2 = operations.GroupNorm(32, out_channels, **factory_kwargs)
+        self.conv2 = operations.Conv2d(out_channels, out_channels, 3, padding=1, **factory_kwargs)
         self.conv_shortcut = (
-            operations.Conv2d(channels, out_channels, 1, **made) if channels != out_channels else None
+            operations.Conv2d(channels, out_channels, 1, **factory_kwargs)
+            if channels != out_channels
+            else None
         )
 
     def _resized(self, x: torch.Tensor) -> torch.Tensor:
@@ -140,10 +143,10 @@ class AddedTextAttention(nn.Module):
         operations=OPERATIONS,
     ):
         super().__init__()
-        made = {"dtype": dtype, "device": device}
+        factory_kwargs = {"dtype": dtype, "device": device}
         self.heads = channels // head_channels
-        self.group_norm = operations.GroupNorm(32, channels, **made)
-        self.norm_cross = operations.GroupNorm(32, context_dim, **made)
+        self.group_norm = operations.GroupNorm(32, channels, **factory_kwargs)
+        self.norm_cross = operations.GroupNorm(32, context_dim, **factory_kwargs)
         for name, width in (
             ("to_q", channels),
             ("to_k", channels),
@@ -151,19 +154,19 @@ class AddedTextAttention(nn.Module):
             ("add_k_proj", context_dim),
             ("add_v_proj", context_dim),
         ):
-            self.add_module(name, operations.Linear(width, channels, **made))
-        self.to_out = nn.Sequential(operations.Linear(channels, channels, **made))
+            self.add_module(name, operations.Linear(width, channels, **factory_kwargs))
+        self.to_out = nn.Sequential(operations.Linear(channels, channels, **factory_kwargs))
 
     def forward(self, x: torch.Tensor, context: torch.Tensor, transformer_options: dict) -> torch.Tensor:
         """x (N, C, H, W), context (N, T, D) -> (N, C, H, W)."""
-        pixels = self.group_norm(x).flatten(2).transpose(1, 2)
+        pixels = rearrange(self.group_norm(x), "n c h w -> n (h w) c")
         text = self.norm_cross(context.transpose(1, 2)).transpose(1, 2)
         k = torch.cat((self.add_k_proj(text), self.to_k(pixels)), dim=1)
         v = torch.cat((self.add_v_proj(text), self.to_v(pixels)), dim=1)
         out = self.to_out(
             optimized_attention(self.to_q(pixels), k, v, self.heads, transformer_options=transformer_options)
         )
-        return x + out.transpose(1, 2).reshape(x.shape)
+        return x + rearrange(out, "n (h w) c -> n c h w", h=x.shape[2])
 
 
 class Level(nn.Module):
@@ -189,18 +192,21 @@ class Level(nn.Module):
         operations=OPERATIONS,
     ):
         super().__init__()
-        made = {"dtype": dtype, "device": device, "operations": operations}
-        resnet = {**made, **(resnet or {})}
+        factory_kwargs = {"dtype": dtype, "device": device, "operations": operations}
+        resnet = {**factory_kwargs, **(resnet or {})}
         self.resnets = nn.ModuleList(
             [PixelResnet(width, channels, emb_channels, **resnet) for width in inputs]
         )
-        self.temp_convs = nn.ModuleList([TemporalConv(channels, **made) for _ in inputs])
+        self.temp_convs = nn.ModuleList([TemporalConv(channels, **factory_kwargs) for _ in inputs])
         self.attentions = nn.ModuleList(
-            [AddedTextAttention(channels, context_dim, head_channels, **made) for _ in range(attentions)]
+            [
+                AddedTextAttention(channels, context_dim, head_channels, **factory_kwargs)
+                for _ in range(attentions)
+            ]
         )
         heads = {"heads": head_channels, "head_dim": channels // head_channels, "linear": True}
         self.temp_attentions = nn.ModuleList(
-            [TemporalTransformer(channels, **heads, **made) for _ in range(attentions)]
+            [TemporalTransformer(channels, **heads, **factory_kwargs) for _ in range(attentions)]
         )
         samplers = [PixelResnet(channels, channels, emb_channels, resample, **resnet)] if resample else []
         self.downsamplers = nn.ModuleList(samplers if resample == "down" else [])

@@ -56,24 +56,26 @@ class Show1UNet(UNetModel):
         operations=OPERATIONS,
     ):
         nn.Module.__init__(self)
-        made = {"dtype": dtype, "device": device, "operations": operations}
+        factory_kwargs = {"dtype": dtype, "device": device, "operations": operations}
         plain = {"dtype": dtype, "device": device}
         self.dtype = dtype
         self.text_dim = text_dim
         self.model_channels = channels[0]
         self.noise_levels = noise_levels
         self.conv_in = operations.Conv2d(in_channels, channels[0], 3, padding=1, **plain)
-        self.time_embedding = EmbeddingLayers(channels[0], emb_channels, **made)
-        self.class_embedding = EmbeddingLayers(channels[0], emb_channels, **made) if noise_levels else None
+        self.time_embedding = EmbeddingLayers(channels[0], emb_channels, **factory_kwargs)
+        self.class_embedding = (
+            EmbeddingLayers(channels[0], emb_channels, **factory_kwargs) if noise_levels else None
+        )
         self.encoder_hid_proj = operations.Linear(text_dim, context_dim, **plain)
-        self.add_embedding = TextTimeEmbedding(text_dim, emb_channels, pooling_heads, **made)
+        self.add_embedding = TextTimeEmbedding(text_dim, emb_channels, pooling_heads, **factory_kwargs)
         resnet = {"late_activation": True, "output_scale": SR_OUTPUT_SCALE} if noise_levels else {}
         sizes = {
             "emb_channels": emb_channels,
             "context_dim": context_dim,
             "head_channels": head_channels,
             "resnet": resnet,
-            **made,
+            **factory_kwargs,
         }
         self._add_levels(list(channels), list(layers), list(attention), sizes)
         self.conv_norm_out = operations.GroupNorm(32, channels[0], **plain)

@@ -12,9 +12,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 import torch
+from einops import rearrange
 
 from ..diffusers_names import RESNET_PARTS
 from .names import TEMPORAL_PART
+
+_LAST_WEIGHT, _LAST_BIAS = "encoder.conv_out.weight", "encoder.conv_out.bias"
 
 _VAE_RULES: tuple[tuple[str, str], ...] = (
     (r"^(encoder|decoder)\.mid_block\.resnets\.(\d+)\.", r"\1.mid.block_#\2."),
@@ -40,13 +43,17 @@ def is_diffusers_temporal_vae(keys: Iterable[str]) -> bool:
 
 
 def vae_core_name(key: str, levels: int) -> str:
-    """Core's name of a key of diffusers' AutoencoderKLTemporalDecoder with so many levels of resolution."""
+    """Core's name of a key of diffusers' AutoencoderKLTemporalDecoder with so many levels of resolution.
+
+    With 4 levels, which core's decoder counts backwards:
+    'decoder.up_blocks.0.resnets.1.temporal_res_block.norm1.bias'
+    -> 'decoder.up.3.block.1.time_stack.in_layers.0.bias'
+    """
     for pattern, replacement in _VAE_RULES:
         key = re.sub(pattern, replacement, key)
-    key = re.sub(r"\.block_#(\d+)", lambda found: f".block_{int(found[1]) + 1}", key)  # core counts from one,
-    key = re.sub(
-        r"\.up\.\^(\d+)", lambda found: f".up.{levels - 1 - int(found[1])}", key
-    )  # and its decoder backwards
+    # Core counts from one, and its decoder backwards.
+    key = re.sub(r"\.block_#(\d+)", lambda found: f".block_{int(found[1]) + 1}", key)
+    key = re.sub(r"\.up\.\^(\d+)", lambda found: f".up.{levels - 1 - int(found[1])}", key)
     return TEMPORAL_PART.sub(lambda found: f".time_stack.{RESNET_PARTS[found[1]]}", key)
 
 
@@ -66,10 +73,16 @@ def vae_to_core(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Te
     for core, key in names.items():
         is_projection = ".mid.attn_1." in core and tensors[key].ndim == 2
         out[core] = tensors[key][..., None, None] if is_projection else tensors[key]
-    last = "encoder.conv_out"
-    if "quant_conv.weight" in tensors and f"{last}.weight" in out and f"{last}.bias" in out:
-        mix = tensors["quant_conv.weight"].float().flatten(1)
-        weight, bias = out[f"{last}.weight"], out[f"{last}.bias"]
-        out[f"{last}.weight"] = torch.einsum("o m, m i h w -> o i h w", mix, weight.float()).to(weight.dtype)
-        out[f"{last}.bias"] = (mix @ bias.float() + tensors["quant_conv.bias"].float()).to(bias.dtype)
+    if "quant_conv.weight" in tensors and {_LAST_WEIGHT, _LAST_BIAS} <= set(out):
+        out |= _times_quant_conv(out[_LAST_WEIGHT], out[_LAST_BIAS], tensors)
     return out, names
+
+
+def _times_quant_conv(weight: torch.Tensor, bias: torch.Tensor, tensors: Mapping) -> dict[str, torch.Tensor]:
+    """The encoder's last convolution, weight (M, I, H, W) and bias (M,), with quant_conv, weight (O, M, 1, 1)
+    and bias (O,), behind it: one weight (O, I, H, W) and bias (O,).
+    """
+    mix = rearrange(tensors["quant_conv.weight"].float(), "o m 1 1 -> o m")
+    mixed = torch.einsum("o m, m i h w -> o i h w", mix, weight.float())
+    shift = mix @ bias.float() + tensors["quant_conv.bias"].float()
+    return {_LAST_WEIGHT: mixed.to(weight.dtype), _LAST_BIAS: shift.to(bias.dtype)}

@@ -27,13 +27,13 @@ class PerceiverAttention(nn.Module):
 
     def __init__(self, width: int, inner: int, heads: int, dtype=None, device=None, operations=OPERATIONS):
         super().__init__()
-        made = {"dtype": dtype, "device": device}
+        factory_kwargs = {"dtype": dtype, "device": device}
         self.heads = heads
-        self.norm1 = operations.LayerNorm(width, **made)
-        self.norm2 = operations.LayerNorm(width, **made)
-        self.to_q = operations.Linear(width, inner, bias=False, **made)
-        self.to_kv = operations.Linear(width, 2 * inner, bias=False, **made)
-        self.to_out = operations.Linear(inner, width, bias=False, **made)
+        self.norm1 = operations.LayerNorm(width, **factory_kwargs)
+        self.norm2 = operations.LayerNorm(width, **factory_kwargs)
+        self.to_q = operations.Linear(width, inner, bias=False, **factory_kwargs)
+        self.to_kv = operations.Linear(width, 2 * inner, bias=False, **factory_kwargs)
+        self.to_out = operations.Linear(inner, width, bias=False, **factory_kwargs)
 
     def forward(self, patches: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
         """patches (B, P, width), queries (B, Q, width) -> (B, Q, width)."""
@@ -64,20 +64,22 @@ class ImageProjector(nn.Module):
         operations=OPERATIONS,
     ):
         super().__init__()
-        made = {"dtype": dtype, "device": device}
-        self.latents = nn.Parameter(torch.empty(1, num_queries, width, **made), requires_grad=False)
-        self.proj_in = operations.Linear(clip_width, width, **made)
-        self.proj_out = operations.Linear(width, out_width, **made)
-        self.norm_out = operations.LayerNorm(out_width, **made)
+        factory_kwargs = {"dtype": dtype, "device": device}
+        self.latents = nn.Parameter(torch.empty(1, num_queries, width, **factory_kwargs), requires_grad=False)
+        self.proj_in = operations.Linear(clip_width, width, **factory_kwargs)
+        self.proj_out = operations.Linear(width, out_width, **factory_kwargs)
+        self.norm_out = operations.LayerNorm(out_width, **factory_kwargs)
         self.layers = nn.ModuleList(
             nn.ModuleList(
                 [
-                    PerceiverAttention(width, inner, inner // head_dim, operations=operations, **made),
+                    PerceiverAttention(
+                        width, inner, inner // head_dim, operations=operations, **factory_kwargs
+                    ),
                     nn.Sequential(
-                        operations.LayerNorm(width, **made),
-                        operations.Linear(width, ff_width, bias=False, **made),
+                        operations.LayerNorm(width, **factory_kwargs),
+                        operations.Linear(width, ff_width, bias=False, **factory_kwargs),
                         nn.GELU(),
-                        operations.Linear(ff_width, width, bias=False, **made),
+                        operations.Linear(ff_width, width, bias=False, **factory_kwargs),
                     ),
                 ]
             )

@@ -17,6 +17,7 @@ import torch
 from comfy.ldm.modules.attention import CrossAttention, SpatialTransformer, optimized_attention
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, TimestepEmbedSequential
 from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
+from einops import rearrange
 from torch import nn
 
 from ...motion_modules.call import frames_in_call
@@ -49,7 +50,7 @@ class ImageCrossAttention(CrossAttention):
         device=None,
         operations=OPERATIONS,
     ):
-        made = {"dtype": dtype, "device": device}
+        factory_kwargs = {"dtype": dtype, "device": device}
         super().__init__(
             query_dim,
             context_dim,
@@ -57,11 +58,13 @@ class ImageCrossAttention(CrossAttention):
             dim_head,
             attn_precision=attn_precision,
             operations=operations,
-            **made,
+            **factory_kwargs,
         )
-        self.to_k_ip = operations.Linear(context_dim, heads * dim_head, bias=False, **made)
-        self.to_v_ip = operations.Linear(context_dim, heads * dim_head, bias=False, **made)
-        self.alpha = nn.Parameter(torch.empty((), **made), requires_grad=False) if learned_scale else None
+        self.to_k_ip = operations.Linear(context_dim, heads * dim_head, bias=False, **factory_kwargs)
+        self.to_v_ip = operations.Linear(context_dim, heads * dim_head, bias=False, **factory_kwargs)
+        self.alpha = (
+            nn.Parameter(torch.empty((), **factory_kwargs), requires_grad=False) if learned_scale else None
+        )
 
     def forward(self, x, context=None, value=None, mask=None, transformer_options=None):
         """x (N, H*W, C), context (N, T, D) -> (N, H*W, C); the image tokens come with transformer_options."""
@@ -122,46 +125,47 @@ class VideoCrafterUNet(VideoUNet):
         self.learned_image_scale = learned_image_scale
         self.replace_layers(self._with_time)
         first = TemporalTransformer(
-            self.model_channels, INIT_HEADS, num_head_channels, max_distance=max_distance, **self.made_with
+            self.model_channels,
+            INIT_HEADS,
+            num_head_channels,
+            max_distance=max_distance,
+            **self.factory_kwargs,
         )
         self.init_attn = TimestepEmbedSequential(first)
         self.input_blocks[0] = FollowedBlock(*self.input_blocks[0], follower=self.init_attn)
         self.fps_embedding = self._embedding() if has_fps else None
 
     def _embedding(self) -> nn.Sequential:
-        operations, made = (
-            self.made_with["operations"],
-            {key: self.made_with[key] for key in ("dtype", "device")},
-        )
-        width = 4 * self.model_channels
+        factory_kwargs = dict(self.factory_kwargs)
+        linear, width = factory_kwargs.pop("operations").Linear, 4 * self.model_channels
         return nn.Sequential(
-            operations.Linear(self.model_channels, width, **made),
+            linear(self.model_channels, width, **factory_kwargs),
             nn.SiLU(),
-            operations.Linear(width, width, **made),
+            linear(width, width, **factory_kwargs),
         )
 
     def _with_time(self, layer: nn.Module) -> list[nn.Module]:
         if isinstance(layer, ResBlock) and self.temporal_conv:
-            return [TemporalConvResBlock.like(layer, **self.made_with)]
+            return [TemporalConvResBlock.like(layer, **self.factory_kwargs)]
         if isinstance(layer, SpatialTransformer):
             if self.image_tokens:
-                for block in layer.transformer_blocks:
-                    block.attn2 = ImageCrossAttention(
-                        block.n_heads * block.d_head,
-                        self.context_dim,
-                        block.n_heads,
-                        block.d_head,
-                        self.learned_image_scale,
-                        block.attn_precision,
-                        **self.made_with,
-                    )
-            return [
-                layer,
-                TemporalTransformer.like(
-                    layer, linear=True, max_distance=self.max_distance, **self.made_with
-                ),
-            ]
+                self._attend_to_image(layer)
+            time = {"linear": True, "max_distance": self.max_distance}
+            return [layer, TemporalTransformer.like(layer, **time, **self.factory_kwargs)]
         return [layer]
+
+    def _attend_to_image(self, transformer: SpatialTransformer) -> None:
+        """Lets a transformer's blocks look at image tokens where they look at the text, in place."""
+        for block in transformer.transformer_blocks:
+            block.attn2 = ImageCrossAttention(
+                block.n_heads * block.d_head,
+                self.context_dim,
+                block.n_heads,
+                block.d_head,
+                self.learned_image_scale,
+                block.attn_precision,
+                **self.factory_kwargs,
+            )
 
     def _forward(
         self,
@@ -228,4 +232,4 @@ class VideoCrafterUNet(VideoUNet):
                 f" {trained} frames, or for longer videos add Zoetrope's node 'Context Windows' with"
                 f" context_length={trained} and context_schedule=standard_static, whose windows are all full."
             )
-        return tokens.to(x.dtype).reshape(x.shape[0], TOKENS_PER_FRAME, tokens.shape[2])
+        return rearrange(tokens.to(x.dtype), "b (f t) d -> (b f) t d", t=TOKENS_PER_FRAME)
