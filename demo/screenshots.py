@@ -37,7 +37,7 @@ WORKFLOW: Layout = {
     9: (970, 0, 290, 46), 10: (970, 95, 290, 102), 11: (970, 246, 290, 240),
 }  # fmt: skip
 SAMPLING: Layout = {12: (0, 0, 270, 130), 5: (0, 185, 308, 110), 8: (350, 0, 300, 560)}
-SAMPLER = 8  # number of KSampler
+SAMPLER, VIDEO = 8, 11  # numbers of KSampler and Save Video
 SHOWN_STEPS = 4  # of the sampling in the live preview
 
 PLAN = {
@@ -81,6 +81,7 @@ BOX = """(() => {
   return [near(0), near(1), far(0), far(1)].map((edge, i) => (edge + offset[i % 2]) * scale);
 })()"""
 IMAGE_IS_HERE = "app.graph.nodes.some(node => node.type === 'PreviewImage' && node.imgs?.[0]?.naturalWidth)"
+NODE_HOLDS_VIDEO = f"app.graph.getNodeById({VIDEO}).size[1] > {WORKFLOW[VIDEO][3]}"
 HIDE_MENUS = """(() => {
   const isOutside = element => element.parentElement.querySelector('#graph-canvas');
   for (let element of document.querySelectorAll('[data-testid="queue-button"]')) {
@@ -174,6 +175,7 @@ def photograph_workflow(browser, path: pathlib.Path) -> list[bytes]:
     browser.evaluate(code=KEEP_PREVIEWS)
     run(browser)
     browser.videos()
+    browser.becomes(code=NODE_HOLDS_VIDEO)
     photo(browser).save(path, optimize=True)
     return [base64.b64decode(preview) for preview in browser.evaluate(code="window.zoetropePreviews")]
 

@@ -3,7 +3,7 @@
 Three things use the table. A loader's list carries its entries to the editor, which offers to download what a
 workflow names and is not there (web/model_links.js). A file whose download has another name than workflows
 give it (`model.ckpt` is many different files) is also found as it came, in a folder with the name of its
-repository. Messages about a missing file say so. Source: the repositories' pages as README and help pages
+repository. Messages about a missing file say so. Source: the repositories' pages as docs/ and help pages
 link them; hashes as several public programs list them.
 """
 
