@@ -2,12 +2,18 @@
 
 import json
 import logging
+import subprocess
+import sys
 
 import comfy.model_management
 import pytest
 import torch
 from safetensors.torch import save_file
+from zoetrope.benchmarks.full_size import random_state_dict
+from zoetrope.devtools.paths import ROOT
 from zoetrope.host.injection.motion_models import add_motion_lora_from_file, motion_module_from_file
+from zoetrope.motion_modules.animatediff.files import to_original_names
+from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites
 from zoetrope.tests.comfy.golden_unet import animatediff_shapes, motion_module, motion_state_dict
 from zoetrope.tests.gold_weights import gold_tensor
 from zoetrope.tests.rounding import WEIGHT, assert_same
@@ -202,3 +208,31 @@ def test_tensors_for_the_checkpoint_are_said(v2, lora_file, caplog):
     assert (
         "has 1 tensors that are for the checkpoint" in text and "down_blocks.0.attentions.0.proj_in" in text
     )
+
+
+LOADING = """
+import runpy, sys
+
+dev = runpy.run_path(sys.argv[1])
+dev["import_pack_as"]()
+dev["enter_comfyui"](dev["find_comfyui"](), sys.argv[2])
+from zoetrope.benchmarks.video_full_size import Peak
+from zoetrope.host.injection.motion_models import motion_module_from_file
+
+with Peak() as peak:
+    module = motion_module_from_file(sys.argv[3])
+print(peak.more / sum(p.nbytes for p in module.patcher.model.parameters()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("name", ["module.safetensors", "module.ckpt"])
+def test_loading_in_another_dtype_takes_little_more_than_the_module(tmp_path, name):
+    """In a process of its own: float16 in the file, float32 on the CPU, 180 MB."""
+    network = MotionModel(MotionConfig("v3", animatediff_sites((320,) * 4, with_mid=False)), device="meta")
+    network.load_state_dict(random_state_dict(network, 0), assign=True)
+    path = tmp_path / name
+    (save_file if name.endswith("safetensors") else torch.save)(to_original_names(network), path)
+    command = [sys.executable, "-c", LOADING, str(ROOT / "dev.py"), str(tmp_path / "base"), str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert 0.95 < float(done.stdout.splitlines()[-1]) < 1.25
