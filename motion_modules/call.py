@@ -132,16 +132,29 @@ class Call:
     strength: float | torch.Tensor = 1.0
     attention: Attention | None = None
     join_norms: bool = False
+    memory: dict = field(default_factory=dict, compare=False)
+    """What an act leaves for a later one of the same method in this forward."""
 
     @property
     def num_videos(self) -> int:
         return self.forward.num_images // self.num_frames
 
     def add(self, x: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
-        """x plus strength times change, both (N, C, H, W)."""
+        """x plus strength times change, both (N, ...): images (N, C, H, W) or tokens (N, T, C)."""
         if isinstance(self.strength, torch.Tensor):
-            return torch.addcmul(x, change, self.strength.to(x))
+            return torch.addcmul(x, change, self._strength_of(x))
         return torch.add(x, change, alpha=self.strength)
+
+    def replace(self, plain: Callable[[], torch.Tensor], changed: torch.Tensor) -> torch.Tensor:
+        """The changed (N, ...) in place of the plain at strength 1, and that much of the way in between."""
+        if not isinstance(self.strength, torch.Tensor):
+            return changed if self.strength == 1 else torch.lerp(plain(), changed, self.strength)
+        return torch.lerp(plain(), changed, self._strength_of(changed))
+
+    def _strength_of(self, x: torch.Tensor) -> torch.Tensor:
+        """The strength of each image beside x, whose rows may be tiles of the images, one after another."""
+        strength = self.strength.to(x).reshape(-1, *[1] * (x.ndim - 1))
+        return strength.repeat_interleave(x.shape[0] // strength.shape[0], 0)
 
 
 def strength_over_frames(values: torch.Tensor, forward: Forward) -> torch.Tensor:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 import torch
+from torch import nn
 
 from ..foreign_text import printable
 
@@ -42,6 +43,28 @@ def refuse_broken_numbers(tensors: Mapping[str, torch.Tensor], file_name: str) -
                 f"'{printable(file_name)}': '{printable(key)}' holds numbers that are not finite (NaN or"
                 " infinity), so every frame would be lost; the file is damaged, download it again."
             )
+
+
+def weights_for(network: nn.Module, tensors: StateDict, file_name: str) -> StateDict:
+    """The weights of a network out of a file that names them as the network does; other keys are left.
+
+    Raises ValueError naming the first key that the file lacks, that has another shape or broken numbers.
+    """
+    weights = {}
+    for key, want in network.state_dict().items():
+        if key not in tensors:
+            raise ValueError(
+                f"'{printable(file_name)}' lacks the key '{printable(key)}'; the file is incomplete, "
+                "download it again."
+            )
+        if tensors[key].shape != want.shape:
+            raise ValueError(
+                f"'{printable(file_name)}': '{printable(key)}' has shape {tuple(tensors[key].shape)} where "
+                f"{tuple(want.shape)} is needed; the file is damaged or of an unknown kind."
+            )
+        weights[key] = tensors[key]
+    refuse_broken_numbers(weights, file_name)
+    return weights
 
 
 _LOOKS_LIKE: tuple[tuple[str, str], ...] = (

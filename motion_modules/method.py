@@ -60,6 +60,10 @@ class TemporalMethod:
     """The entry of BETA_SCHEDULES that it was trained with; None = the checkpoint's own."""
     joint_norms: Callable[[Any], bool] = lambda config: False
     """Whether the UNet's norms saw all frames of a video when it was trained."""
+    acts_untrained: bool = False
+    """Whether frames see each other before anything is trained. One frame alone is the plain UNet's."""
+    sets_keys: bool = False
+    """Whether it decides what the UNet's self-attentions read; one MODEL can have one such method."""
 
 
 def claimed_by(methods: Mapping[str, TemporalMethod], tensors: StateDict) -> TemporalMethod | None:

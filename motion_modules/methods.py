@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from . import animatediff
+from . import animatediff, simda, tune_a_video
 from .method import TemporalMethod
 
-METHODS: dict[str, TemporalMethod] = {method.name: method for method in (animatediff.METHOD,)}
+METHODS: dict[str, TemporalMethod] = {
+    method.name: method for method in (animatediff.METHOD, tune_a_video.METHOD, simda.METHOD)
+}
 """Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""

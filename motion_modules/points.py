@@ -34,7 +34,7 @@ class Applied:
     """One method put on one network: resolves each forward once, and holds nothing of it."""
 
     def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
+        self.resolve = resolve
 
     def call(self) -> Call | None:
         """The running forward as this method sees it; None outside of one and where the method is idle."""
@@ -42,7 +42,7 @@ class Applied:
         if forward is None:
             return None
         if self not in forward.calls:
-            forward.calls[self] = self._resolve(forward)
+            forward.calls[self] = self.resolve(forward)
         return forward.calls[self]
 
 

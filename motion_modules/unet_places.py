@@ -15,16 +15,30 @@ Block = tuple[str, int]
 
 
 @dataclass(frozen=True)
+class AttentionPlace:
+    """One transformer block of a spatial transformer: attn1 (self), attn2 (text), ff, and their norms.
+
+    path: `input_blocks.1.1.transformer_blocks.0`. channels: C of its tokens (N, H*W, C).
+    """
+
+    path: str
+    channels: int
+    heads: int
+
+
+@dataclass(frozen=True)
 class BlockPlaces:
     """One block: the paths of its layers in the order in which they run, and its output channels C.
 
     transformers: spatial transformers, none at the innermost
     level of SD1.x. channels: None for blocks without a ResBlock.
+    attentions: the transformer blocks of all of them.
     """
 
     resblocks: tuple[str, ...]
     transformers: tuple[str, ...]
     channels: int | None
+    attentions: tuple[AttentionPlace, ...] = ()
 
     @property
     def last(self) -> str:
@@ -43,6 +57,35 @@ class UNetPlaces:
     blocks: Mapping[Block, BlockPlaces]
     num_levels: int
     output_norm: str
+
+    @property
+    def resblocks_per_level(self) -> int:
+        """ResBlocks of a level on the way down; the way up has one more. 2 in every published checkpoint."""
+        return sum(1 for kind, _ in self.blocks if kind == "output") // self.num_levels - 1
+
+    def published_name(self, block: Block) -> tuple[str, int]:
+        """What diffusers calls a block, and the number of the block's ResBlock and transformer in it.
+
+        With 2 ResBlocks a level: ("input", 5) -> ("down_blocks.1", 1), ("output", 5) -> ("up_blocks.1", 2),
+        ("middle", 0) -> ("mid_block", 0).
+        """
+        kind, index = block
+        if kind == "middle":
+            return "mid_block", 0
+        down = kind == "input"
+        level, number = divmod(index - down, self.resblocks_per_level + 1)
+        return f"{'down' if down else 'up'}_blocks.{level}", number
+
+    def attentions(self) -> dict[str, AttentionPlace]:
+        """Every transformer block by the name that diffusers gives it, 16 in SD1.x:
+        `down_blocks.0.attentions.0.transformer_blocks.0`.
+        """
+        found = {}
+        for block, places in self.blocks.items():
+            name, number = self.published_name(block)
+            for depth, attention in enumerate(places.attentions):
+                found[f"{name}.attentions.{number}.transformer_blocks.{depth}"] = attention
+        return found
 
     def channels_at(self, block: Block) -> int | None:
         """Output channels of a block; None where there is no such block."""

@@ -13,6 +13,7 @@ from comfy.patcher_extension import WrappersMP
 from ...foreign_text import printable
 from ...motion_modules.call import Call, Forward
 from ...motion_modules.joint_norm import joint_norm_acts
+from ...motion_modules.points import Point
 from ...motion_modules.unet_places import UNetPlaces
 from ..node_notes import current_node, say
 from .apply import KEY, apply_method, attention_with
@@ -32,6 +33,9 @@ def apply_motion_module(
     Raises ValueError when the module does not fit the MODEL.
     """
     places = places_that_fit(model, motion_module)
+    _refuse_second_keys(model, motion_module)
+    if motion_module.is_untrained:
+        say(_untrained_text(motion_module), current_node())
     scheduled = model.clone()
     if settings.strength == 0:
         say("Apply Motion Module is off: its strength is 0.", current_node())
@@ -135,6 +139,29 @@ def places_that_fit(model, motion_module: MotionModule) -> UNetPlaces:
             "Use a motion module that was made for this kind of checkpoint."
         )
     return places
+
+
+def _refuse_second_keys(model, motion_module: MotionModule) -> None:
+    """Raises ValueError where another method of the MODEL decides already what its self-attentions read."""
+    if not motion_module.method.sets_keys:
+        return
+    points = (patch for patch in model.object_patches.values() if isinstance(patch, Point))
+    for calls in {point.applied.resolve for point in points}:
+        if isinstance(calls, MotionCalls) and calls.module.method.sets_keys:
+            raise ValueError(
+                f"'{printable(calls.module.name)}' ({calls.module.method.name}) decides already which frames "
+                f"the self-attentions of this MODEL read, and '{printable(motion_module.name)}' "
+                f"({motion_module.method.name}) does too; apply one of them."
+            )
+
+
+def _untrained_text(motion_module: MotionModule) -> str:
+    does = (
+        "lets frames see each other without training"
+        if motion_module.method.acts_untrained
+        else ("changes nothing")
+    )
+    return f"These layers ({motion_module.method.name}) are not trained yet: until then the module {does}."
 
 
 def _joint_norms(motion_module: MotionModule, places: UNetPlaces, choice: str) -> dict:

@@ -40,6 +40,7 @@ class MotionModule:
     method: TemporalMethod
     config: Any
     name: str
+    is_untrained: bool = False
 
     @property
     def title(self) -> str:
@@ -86,7 +87,8 @@ def new_motion_module(method: TemporalMethod, places: UNetPlaces) -> MotionModul
     """An untrained module for a UNet, which changes nothing yet: where training begins."""
     config = method.new(places)
     weights = method.build(config).state_dict()  # torch's layers fill theirs, core's do not
-    return _module_of(_network(method, config, weights), method, config, f"new {method.name}")
+    module = _module_of(_network(method, config, weights), method, config, f"new {method.name}")
+    return replace(module, is_untrained=True)
 
 
 def save_motion_module(module: MotionModule, path: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
 
-from ...motion_modules.unet_places import Block, BlockPlaces, UNetPlaces
+from ...motion_modules.unet_places import AttentionPlace, Block, BlockPlaces, UNetPlaces
 
 
 def places_of(unet: UNetModel) -> UNetPlaces:
@@ -31,4 +31,13 @@ def _block_places(path: str, layers) -> BlockPlaces:
         f"{path}.{i}" for i, layer in enumerate(layers) if isinstance(layer, SpatialTransformer)
     )
     channels = resblocks[0][1].out_channels if resblocks else None
-    return BlockPlaces(tuple(name for name, _ in resblocks), transformers, channels)
+    attentions = tuple(place for path in transformers for place in _attentions(path, layers))
+    return BlockPlaces(tuple(name for name, _ in resblocks), transformers, channels, attentions)
+
+
+def _attentions(path: str, layers) -> Iterator[AttentionPlace]:
+    transformer = layers[int(path.rpartition(".")[2])]
+    for depth, block in enumerate(transformer.transformer_blocks):
+        attention = block.attn1
+        place = f"{path}.transformer_blocks.{depth}"
+        yield AttentionPlace(place, attention.heads * attention.dim_head, attention.heads)

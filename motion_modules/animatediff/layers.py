@@ -23,6 +23,7 @@ from torch import nn
 
 from ...shapes import videos_in_batch
 from ..call import Attention, Call
+from ..named_layers import add_at_path
 from ..points import Act, Acts
 from ..unet_places import UNetPlaces
 
@@ -222,7 +223,7 @@ class MotionModel(nn.Module):
             module.temporal_transformer = TemporalTransformer(channels, config, operations, device, dtype)
             if device != "meta" and torch.device(device or "cpu").type != "meta":
                 module.temporal_transformer.reset_to_identity()
-            _add_at_path(self, site, module)
+            add_at_path(self, site, module)
             self.sites[unet_block_of_site(site, config.modules_per_down_level)] = site
 
     def at(self, block: tuple[str, int]) -> TemporalTransformer | None:
@@ -270,7 +271,7 @@ def misfit(model: MotionModel, places: UNetPlaces) -> str:
 
 def config_for(places: UNetPlaces) -> MotionConfig:
     """The config of a new module for a UNet: v3 without a middle block, 32 frames."""
-    per_level = sum(1 for kind, _ in places.blocks if kind == "output") // places.num_levels - 1
+    per_level = places.resblocks_per_level
     names = animatediff_sites((0,) * places.num_levels, with_mid=False, modules_per_down_level=per_level)
     sites = {site: places.channels_at(unet_block_of_site(site, per_level)) for site in names}
     return MotionConfig("sdxl" if places.num_levels == 3 else "v3", sites)
@@ -313,12 +314,3 @@ def animatediff_sites(
     if with_mid:
         sites["mid_block.motion_modules.0"] = channels[-1]
     return sites
-
-
-def _add_at_path(root: nn.Module, path: str, module: nn.Module) -> None:
-    *parents, name = path.split(".")
-    for parent in parents:
-        if not hasattr(root, parent):
-            root.add_module(parent, nn.Module())
-        root = getattr(root, parent)
-    root.add_module(name, module)

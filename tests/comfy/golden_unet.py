@@ -47,11 +47,12 @@ def motion_state_dict(version: str) -> dict[str, torch.Tensor]:
     }
 
 
-def golden_model(dtype: torch.dtype = torch.float32) -> comfy.model_patcher.ModelPatcher:
-    """A fresh MODEL of SD1.x kind: 4 levels of 32, 64, 128,
-    128 channels, context 48, on the CPU, computing in `dtype`.
+def golden_model(dtype: torch.dtype = torch.float32, out_gain: float = 1.0):
+    """A fresh MODEL of SD1.x kind: 4 levels of 32, 64, 128, 128 channels, context 48, on the CPU,
+    computing in `dtype`. out_gain: of the last convolution, 0.5 in some golden files.
     """
     state_dict = {key: value.to(dtype) for key, value in base_state_dict().items()}
+    state_dict["out.2.weight"] = state_dict["out.2.weight"] * out_gain
     config = comfy.supported_models.SD15(comfy.model_detection.detect_unet_config(state_dict, ""))
     config.set_inference_dtype(dtype, None)
     model = config.get_model(state_dict, "")

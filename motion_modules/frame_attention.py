@@ -1,0 +1,75 @@
+"""Attention between frames at the attentions that a UNet has, and attention over frames behind its blocks.
+
+Letters: N images, B videos, F frames, N = B*F, T tokens of an image, C channels. Packs that work on tiles put
+S tiles of an image in the batch, one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from einops import rearrange
+from torch import nn
+
+from .call import Attention, Call
+from .points import Act
+
+Source = Callable[[torch.Tensor, Call], torch.Tensor]
+"""source(features (B, F, T, C), call) -> what each frame reads instead of itself (B, F, T', C)."""
+
+
+def attend_to_frames(source: Source) -> Act:
+    """An act around a self-attention: its keys and values come from other frames of the same video.
+
+    Where another pack gives the attention a context of its own, that is what is taken from other frames.
+    """
+
+    def act(call: Call, inner: Act, x: torch.Tensor, context=None, value=None, **kwargs) -> torch.Tensor:
+        if call.num_frames == 1:
+            return inner(x, context=context, value=value, **kwargs)
+        keys = _of_frames(source, x if context is None else context, call)
+        values = keys if value is None or value is context else _of_frames(source, value, call)
+        changed = inner(x, context=keys, value=values, **kwargs)
+        return call.replace(lambda: inner(x, context=context, value=value, **kwargs), changed)
+
+    return act
+
+
+def _of_frames(source: Source, features: torch.Tensor, call: Call) -> torch.Tensor:
+    tiles = features.shape[0] // call.forward.num_images
+    video = rearrange(features, "(b f s) t c -> (b s) f t c", f=call.num_frames, s=tiles)
+    return rearrange(source(video, call), "(b s) f t c -> (b f s) t c", s=tiles)
+
+
+class TemporalAttention(nn.Module):
+    """Self-attention over frames with separate projections, as diffusers names them.
+
+    The last projection of a new one is zero, so it adds nothing.
+    """
+
+    def __init__(self, channels: int, operations=nn, device=None, dtype=None):
+        super().__init__()
+        factory_kwargs = {"device": device, "dtype": dtype}
+        for name in ("to_q", "to_k", "to_v"):
+            self.add_module(name, operations.Linear(channels, channels, bias=False, **factory_kwargs))
+        self.to_out = nn.Sequential(operations.Linear(channels, channels, **factory_kwargs))
+        if self.to_out[0].weight.device.type != "meta":
+            nn.init.zeros_(self.to_out[0].weight)
+            nn.init.zeros_(self.to_out[0].bias)
+
+    def forward(self, tokens: torch.Tensor, heads: int, attention: Attention) -> torch.Tensor:
+        """tokens (places, F, C) -> (places, F, C)."""
+        return self.to_out(attention(self.to_q(tokens), self.to_k(tokens), self.to_v(tokens), heads))
+
+
+def attention_over_frames(norm: nn.Module, layer: TemporalAttention, heads: int) -> Act:
+    """An act around a transformer block, tokens (N, T, C): attention over the frames of each token, added."""
+
+    def act(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
+        x = inner(x, *args, **kwargs)
+        tokens = rearrange(x, "(b f) t c -> (b t) f c", f=call.num_frames)
+        change = layer(norm(tokens), heads, call.attention)
+        return call.add(x, rearrange(change, "(b t) f c -> (b f) t c", t=x.shape[1]))
+
+    return act
