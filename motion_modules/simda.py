@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as nnf
@@ -113,7 +114,9 @@ def acts(network: SimDA, places: UNetPlaces) -> Acts:
     found: dict[str, Act] = {}
     for name, place in places.attentions().items():
         block = network.get_submodule(name)
-        found[f"{place.path}.attn1"] = _adapted_attention(block.adapter_s)
+        transformer = place.path.partition(".transformer_blocks.")[0]
+        found[transformer] = _remember_size(transformer)
+        found[f"{place.path}.attn1"] = _adapted_attention(block.adapter_s, transformer)
         remember, add = _beside_feed_forward(block.adapter_ffn, place.path)
         found |= {f"{place.path}.norm3": remember, f"{place.path}.ff": add}
     for name, (path, _) in temporal_places(places).items():
@@ -133,12 +136,12 @@ def shifted_frames(num_frames: int, height: int, width: int, device=None) -> tor
     return torch.where(frames >= shift, frames - shift, frames)
 
 
-def previous_and_own_shifted(features: torch.Tensor, call: Call) -> torch.Tensor:
+def previous_and_own_shifted(features: torch.Tensor, call: Call, transformer: str) -> torch.Tensor:
     """The previous frame and its own, both shifted, for each frame: features (B, F, T, C) -> (B, F, 2T, C).
 
     Raises ValueError where the tokens are not the whole image.
     """
-    height, width = call.forward.options["activations_shape"][-2:]
+    height, width = call.memory[transformer]
     if features.shape[2] != height * width:
         raise ValueError(
             f"SimDA reads whole frames of {width}x{height} places and got tiles of {features.shape[2]}; "
@@ -150,8 +153,20 @@ def previous_and_own_shifted(features: torch.Tensor, call: Call) -> torch.Tensor
     return torch.cat((previous, shifted), 2)
 
 
-def _adapted_attention(adapter: Adapter) -> Act:
-    read_frames = attend_to_frames(previous_and_own_shifted)
+def _remember_size(transformer: str) -> Act:
+    """Height and width of a transformer's tokens. Core tells them too, but not to a layer that runs again in
+    the backward pass of gradient checkpointing.
+    """
+
+    def act(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
+        call.memory[transformer] = x.shape[-2:]
+        return inner(x, *args, **kwargs)
+
+    return act
+
+
+def _adapted_attention(adapter: Adapter, transformer: str) -> Act:
+    read_frames = attend_to_frames(partial(previous_and_own_shifted, transformer=transformer))
 
     def act(call: Call, inner: Act, x: torch.Tensor, **kwargs) -> torch.Tensor:
         out = read_frames(call, inner, x, **kwargs)

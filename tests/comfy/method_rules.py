@@ -69,6 +69,10 @@ class Case:
     def plain(self):
         return checkpoint(self.kind)
 
+    def fresh_unet(self) -> torch.nn.Module:
+        """The checkpoint's UNet without the patches that core leaves on a loaded one."""
+        return self.unet.model().model.diffusion_model
+
     def new(self) -> MotionModule:
         """An untrained module for this checkpoint."""
         return new_motion_module(self.method, places_of(self.plain.model.diffusion_model))
@@ -179,9 +183,9 @@ def one_window_is_no_window(case: Case) -> None:
 
 def half_precision_is_close_to_float32(case: Case) -> None:
     """In bfloat16 and float16 the UNet with the module rounds like the plain UNet: of the type's own size."""
-    network, unet = case.trained().patcher.model, case.plain.model.diffusion_model
+    network, unet = case.trained().patcher.model, case.fresh_unet()
     for dtype in (torch.bfloat16, torch.float16):
-        half_network, half_unet = copy.deepcopy(network).to(dtype), case.unet.model().model.diffusion_model
+        half_network, half_unet = copy.deepcopy(network).to(dtype), case.fresh_unet()
         half_unet.to(dtype).dtype = dtype
         for name, parameter in half_network.named_parameters():
             if case.method.keeps_float32(name):
@@ -207,7 +211,7 @@ def _forward(case: Case, unet, network, dtype: torch.dtype) -> torch.Tensor:
 
 
 def gradients_reach_exactly_what_is_trained(case: Case) -> None:
-    network, unet = case.trained().patcher.model, case.plain.model.diffusion_model
+    network, unet = case.trained().patcher.model, case.fresh_unet()
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(case.method.is_trained(name))
 
