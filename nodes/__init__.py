@@ -23,33 +23,7 @@ class ZoetropeExtension(ComfyExtension):
         register_template_links()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from . import (
-            context,
-            frame_pictures,
-            frame_tools,
-            lavie,
-            motion,
-            previews,
-            show1,
-            svd,
-            video,
-            video_files,
-            video_models,
-            videocrafter,
-        )
+        from . import animatediff, frames, sampling, video, video_models
 
-        modules = (
-            motion,
-            context,
-            previews,
-            video,
-            video_files,
-            frame_tools,
-            frame_pictures,
-            video_models,
-            videocrafter,
-            lavie,
-            show1,
-            svd,
-        )
-        return [node for module in modules for node in module.NODES]
+        categories = animatediff, sampling, video, frames, video_models  # in the order of the menu
+        return [node for category in categories for node in category.NODES]

@@ -12,8 +12,8 @@ import pytest
 import torch
 from comfy_api.internal import first_real_override
 from comfy_api.latest import io
+from zoetrope.nodes.animatediff import LoadMotionModule
 from zoetrope.nodes.base import ZoetropeNode
-from zoetrope.nodes.motion import LoadMotionModule
 
 BAD = b"bad\xff\n.ckpt".decode("utf8", "surrogateescape")
 

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from zoetrope.devtools.comfyui import find_comfyui
 from zoetrope.devtools.server import ComfyError
-from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS
+from zoetrope.tests.comfy.nodes.video.test_video_nodes import DEFAULTS
 from zoetrope.tests.comfy.server import Server, make_server_base
 
 if sys.platform != "linux":

@@ -10,8 +10,13 @@ import pytest
 import torch
 from comfy_api.latest import io
 from zoetrope.nodes import ZoetropeExtension
-from zoetrope.nodes.frame_pictures import CompareClips, DrawOpticalFlow, PlotFrameDifferences
-from zoetrope.nodes.frame_tools import RemoveFlicker, ReverseFrames
+from zoetrope.nodes.frames import (
+    CompareClips,
+    DrawOpticalFlow,
+    PlotFrameDifferences,
+    RemoveFlicker,
+    ReverseFrames,
+)
 from zoetrope.nodes.input_checks import check_inputs
 from zoetrope.nodes.video import CreateVideo
 from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS

@@ -4,7 +4,7 @@ import asyncio
 import struct
 
 import aiohttp
-from zoetrope.tests.comfy.nodes.test_motion_nodes import graph
+from zoetrope.tests.comfy.nodes.animatediff.test_motion_nodes import graph
 
 TEXT = 3  # ComfyUI's BinaryEventTypes.TEXT
 

@@ -11,7 +11,7 @@ from zoetrope.devtools.server import ComfyError
 from zoetrope.host.media.image_sources import missing_source_message
 from zoetrope.host.media.video_saving import next_name
 from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS, schemas
-from zoetrope.tests.comfy.nodes.test_video_nodes import DEFAULTS, NODE
+from zoetrope.tests.comfy.nodes.video.test_video_nodes import DEFAULTS, NODE
 from zoetrope.tests.places import ROOT
 
 CANARY = "zoetrope canary"

@@ -10,7 +10,7 @@ import comfy_extras.nodes_lt as core_video
 import pytest
 import torch
 from zoetrope.host.video_models.parts import MissingPart
-from zoetrope.nodes.video_files import EncodeVideo, SaveLatents
+from zoetrope.nodes.video import EncodeVideo, SaveLatents
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae
 
 import nodes as core

@@ -1,0 +1,8 @@
+"""The nodes of the menu Zoetrope > AnimateDiff."""
+
+from .apply_motion_module import ApplyMotionModule
+from .load_motion_lora import LoadMotionLora
+from .load_motion_module import LoadMotionModule
+
+NODES = [LoadMotionModule, LoadMotionLora, ApplyMotionModule]
+"""In the order of the menu."""

@@ -1,0 +1,141 @@
+"""Apply Motion Module: temporal layers on an image checkpoint."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...host import injection
+from ..base import ZoetropeNode
+from .inputs import MotionModule
+
+
+class ApplyMotionModule(ZoetropeNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZoetropeApplyMotionModule",
+            display_name="Apply Motion Module",
+            category="Zoetrope/AnimateDiff",
+            description=(
+                "Makes the frames of a latent batch one moving picture; the checkpoint itself is not changed."
+            ),
+            search_aliases=[
+                "animatediff",
+                "use evolved sampling",
+                "apply animatediff model",
+                "motion",
+                "video",
+                "ADE",
+                "gen1",
+                "gen2",
+                "animation",
+                "动画",
+                "运动",
+                "文生视频",
+            ],
+            inputs=[
+                io.Model.Input(
+                    "model", tooltip="An SD1.x checkpoint (SDXL for an SDXL module), LoRAs included."
+                ),
+                MotionModule.Input("motion_module", tooltip="From Load Motion Module or Load MotionLoRA."),
+                *_strength_inputs(),
+                *_network_inputs(),
+            ],
+            outputs=[
+                io.Model.Output("MODEL", tooltip="Goes into any sampler; the latent batch are the frames.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        motion_module,
+        strength,
+        start_percent,
+        end_percent,
+        beta_schedule,
+        group_norm,
+        frames_per_video,
+    ) -> io.NodeOutput:
+        settings = injection.MotionSettings(
+            strength, start_percent, end_percent, beta_schedule, group_norm, frames_per_video
+        )
+        return io.NodeOutput(injection.apply_motion_module(model, motion_module, settings))
+
+
+def _strength_inputs() -> list[io.Input]:
+    """How much the module acts, and at which part of the noise schedule."""
+    return [
+        io.Float.Input(
+            "strength",
+            default=1.0,
+            min=0.0,
+            max=10.0,
+            step=0.01,
+            tooltip=(
+                "How much of the motion is added, a factor: 1 = as trained, 0 = off (exactly the"
+                " plain checkpoint)."
+            ),
+        ),
+        io.Float.Input(
+            "start_percent",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.001,
+            advanced=True,
+            tooltip=(
+                "Where the module starts to act, as part of the noise schedule: 0 = from the first step."
+            ),
+        ),
+        io.Float.Input(
+            "end_percent",
+            default=1.0,
+            min=0.0,
+            max=1.0,
+            step=0.001,
+            advanced=True,
+            tooltip=("Where the module stops to act, as part of the noise schedule: 1 = at the last step."),
+        ),
+    ]
+
+
+def _network_inputs() -> list[io.Input]:
+    """What the UNet does otherwise than without the module."""
+    return [
+        io.Combo.Input(
+            "beta_schedule",
+            options=injection.BETA_SCHEDULE_CHOICES,
+            default=injection.AUTO,
+            advanced=True,
+            tooltip=(
+                "Noise schedule while sampling. auto = the one the module was trained with; use"
+                " existing = leave the MODEL's own."
+            ),
+        ),
+        io.Combo.Input(
+            "group_norm",
+            options=injection.GROUP_NORM_CHOICES,
+            default=injection.AUTO,
+            advanced=True,
+            tooltip=(
+                "Where the UNet takes its normalisation statistics. auto = as the module was trained"
+                " (over all frames for v1, per frame else); the AnimateDiff-Evolved choice also takes"
+                " the transformers' and the module's norms over all frames, as that pack does for v1,"
+                " SDXL and AnimateLCM modules."
+            ),
+        ),
+        io.Int.Input(
+            "frames_per_video",
+            display_name="frames_per_video (0 = all)",
+            default=0,
+            min=0,
+            max=4096,
+            advanced=True,
+            tooltip=(
+                "Frames of one video when the latent batch holds several videos one after another; 0"
+                " = the whole batch is one video."
+            ),
+        ),
+    ]
