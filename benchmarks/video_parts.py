@@ -20,7 +20,7 @@ def decode_memory(clip: str) -> float:
     from ..video_io.decode import decode_selection
     from ..video_io.frame_plan import FrameRequest
 
-    decode_selection(clip, FrameRequest(cap=2))  # libraries are loaded
+    decode_selection(clip, FrameRequest(frame_cap=2))  # libraries are loaded
     with Peak() as memory:
         frames = decode_selection(clip).frames
     return round((memory.more - frames.nbytes) / MIB, 1)
@@ -31,7 +31,7 @@ def first_decode_seconds(clip: str) -> float:
     from ..video_io.decode import decode_selection
     from ..video_io.frame_plan import FrameRequest
 
-    decode_selection(clip, FrameRequest(cap=2))
+    decode_selection(clip, FrameRequest(frame_cap=2))
     begun = time.perf_counter()
     decode_selection(clip)
     return time.perf_counter() - begun

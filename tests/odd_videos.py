@@ -403,7 +403,7 @@ ODD_VIDEOS = {
     "damaged H.264": OddVideo("damaged.mp4", damaged("mp4"), error=DAMAGED),
     "damaged VP9": OddVideo("damaged.webm", damaged("webm", "libvpx-vp9"), error=DAMAGED),
     "damaged, read before the damage": OddVideo(
-        "damaged-late.mp4", damaged("mp4"), range(12), request={"cap": 12}
+        "damaged-late.mp4", damaged("mp4"), range(12), request={"frame_cap": 12}
     ),
     "no key frame at the start": OddVideo("headless.mkv", headless("mkv"), range(10, 20)),
     "no key frame, VP9": OddVideo("headless.webm", headless("webm", "libvpx-vp9"), range(10, 20)),
@@ -435,7 +435,7 @@ ODD_VIDEOS = {
         video("libx264", times=[0, 40, 100, 400, 900, 950, 1200]),
         [0, 2, 3, 3, 3, 5, 6],
         fps=5,
-        request={"force_rate": 5.0, "cap": 7},
+        request={"force_rate": 5.0, "frame_cap": 7},
     ),
     "one frame": OddVideo("one.mp4", video("libx264", images([5])), [5]),
     "edit list": OddVideo(
@@ -451,7 +451,7 @@ ODD_VIDEOS = {
         "x.ts",
         video("libx264", images(range(30))),
         range(23, 27),
-        request={"skip_first_frames": 23, "cap": 4},
+        request={"skip_first_frames": 23, "frame_cap": 4},
     ),
     "transport streams joined": OddVideo(
         "joined.ts", changed(lambda content: content * 2, suffix="ts", frames=6), [*range(6), *range(6)]
@@ -467,7 +467,7 @@ ODD_VIDEOS = {
         "reordered.avi",
         video("libx264", options={**CLEAR, "bf": "2"}),
         [2, 3],
-        request={"skip_first_frames": 2, "cap": 2},
+        request={"skip_first_frames": 2, "frame_cap": 2},
     ),
     # names
     "MP4 called AVI": OddVideo("wrong.avi", changed(bytes), range(20)),

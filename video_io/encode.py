@@ -22,7 +22,7 @@ import av
 import torch
 
 from .file_metadata import storable
-from .formats import AUTO, VIDEO_FORMATS, VideoFormat, check_settings, choose_pix_fmt
+from .formats import AUTO, VideoFormat, check_settings, check_sound, choose_pix_fmt, find_format
 from .frame_pixels import PixelPacker
 from .sound_track import begin_sound
 from .thread_priority import kept_priority
@@ -36,7 +36,9 @@ LARGEST_DELAY = 64
 
 @dataclass(frozen=True)
 class EncodeSettings:
-    """How frames are written. Raises ValueError for what the format does not take."""
+    """How frames are written. Raises ValueError for an unknown
+    format, and for settings that the format does not take.
+    """
 
     format: str  # of VIDEO_FORMATS
     fps: float
@@ -44,12 +46,18 @@ class EncodeSettings:
     pix_fmt: str = AUTO
     loops: int = 0  # times an animated picture is played, 0 = for ever
 
-    def check(self, with_alpha: bool = False, with_audio: bool = False) -> VideoFormat:
-        """The format, after every rule was looked at that needs no frame."""
-        entry = VIDEO_FORMATS[self.format]
-        check_settings(self.format, entry, self.fps, self.crf, self.loops, with_audio)
-        choose_pix_fmt(self.format, entry, self.pix_fmt, with_alpha)
-        return entry
+    def __post_init__(self) -> None:
+        check_settings(self.format, self.entry, self.fps, self.crf, self.pix_fmt, self.loops)
+
+    @property
+    def entry(self) -> VideoFormat:
+        """The format itself."""
+        return find_format(self.format)
+
+    def check(self, with_alpha: bool, with_audio: bool) -> str:
+        """The pixel format of the file. Raises ValueError for opacity or sound that it cannot keep."""
+        check_sound(self.format, self.entry, with_audio)
+        return choose_pix_fmt(self.format, self.entry, self.pix_fmt, with_alpha)
 
     @property
     def rate(self) -> Fraction:
@@ -76,8 +84,8 @@ class VideoEncoder:
         metadata: dict[str, str] | None = None,
     ) -> None:
         self.settings = settings
-        self.format = settings.check(with_alpha, audio is not None)
-        self.pix_fmt = choose_pix_fmt(settings.format, self.format, settings.pix_fmt, with_alpha)
+        self.format = settings.entry
+        self.pix_fmt = settings.check(with_alpha, audio is not None)
         self.written = 0
         self._own_file = open(target, "wb") if isinstance(target, str) else None  # noqa: SIM115, see abandon
         try:

@@ -201,24 +201,20 @@ def has_alpha(pix_fmt: str) -> bool:
 
 def choose_pix_fmt(name: str, entry: VideoFormat, request: str, with_alpha: bool) -> str:
     """The pixel format to write. Raises ValueError when the
-    format lacks what is wanted or, with alpha, any opacity.
+    format, or the pixel format that is wanted, keeps no opacity.
     """
     if with_alpha and entry.alpha_pix_fmt is None:
         with_it = [other for other, it in available_formats().items() if it.alpha_pix_fmt]
         raise ValueError(f"{name} keeps no transparency; disconnect the mask or choose {', '.join(with_it)}.")
     if request == AUTO:
         return entry.alpha_pix_fmt if with_alpha else entry.pix_fmt
-    if request not in entry.pix_fmts:
-        raise ValueError(
-            f"pix_fmt={request} does not go with {name}; choose {AUTO} or one of {', '.join(entry.pix_fmts)}."
-        )
     if with_alpha and not has_alpha(request):
         raise ValueError(f"pix_fmt={request} keeps no transparency; disconnect the mask or choose {AUTO}.")
     return request
 
 
 def check_settings(
-    name: str, entry: VideoFormat, fps: float, crf: float | None, loops: int, with_audio: bool
+    name: str, entry: VideoFormat, fps: float, crf: float | None, pix_fmt: str, loops: int
 ) -> None:
     """Raises ValueError for settings that the format does not have or take."""
     if not 0 < fps <= entry.max_fps:
@@ -234,8 +230,16 @@ def check_settings(
             f"crf={crf:g} must lie between {best:g} (best) and {worst:g} (worst) in {name}; {usual:g} is"
             " usual."
         )
+    if pix_fmt not in (AUTO, *entry.pix_fmts):
+        raise ValueError(
+            f"pix_fmt={pix_fmt} does not go with {name}; choose {AUTO} or one of {', '.join(entry.pix_fmts)}."
+        )
     if loops < 0:
         raise ValueError(f"loop_count={loops} must be 0 (for ever) or more.")
+
+
+def check_sound(name: str, entry: VideoFormat, with_audio: bool) -> None:
+    """Raises ValueError for sound where the format has none."""
     if with_audio and entry.audio is None:
         with_it = [other for other, it in available_formats().items() if it.audio]
         raise ValueError(f"{name} has no sound; disconnect the audio or choose {', '.join(with_it)}.")

@@ -27,20 +27,22 @@ class FrameRequest:
     duration_seconds: float = 0.0  # 0 = to the end
     force_rate: float = 0.0  # frames per second to resample to, 0 = the file's own frames
     skip_first_frames: int = 0
-    every_nth: int = 1
-    cap: int = 0  # at most so many frames, 0 = all
+    select_every_nth: int = 1
+    frame_cap: int = 0  # at most so many frames, 0 = all
     multiple: int = 1  # the number of frames is cut to a multiple of this, plus `offset`: 4n+1, 8n+1
     offset: int = 0
 
     def __post_init__(self) -> None:
-        if self.every_nth < 1:
-            raise ValueError(f"select_every_nth={self.every_nth} must be 1 or more; 1 takes every frame.")
+        if self.select_every_nth < 1:
+            raise ValueError(
+                f"select_every_nth={self.select_every_nth} must be 1 or more; 1 takes every frame."
+            )
         if self.multiple < 1 or not 0 <= self.offset < max(2, self.multiple):
             raise ValueError(
                 f"frames as a multiple of {self.multiple} plus {self.offset} is no rule; "
                 f"take a multiple of 1 or more."
             )
-        for name in ("start_seconds", "duration_seconds", "force_rate", "skip_first_frames", "cap"):
+        for name in ("start_seconds", "duration_seconds", "force_rate", "skip_first_frames", "frame_cap"):
             if not (value := getattr(self, name)) >= 0 or math.isinf(value):
                 raise ValueError(f"{name}={value} must be 0 or a positive number; 0 switches it off.")
 
@@ -81,7 +83,7 @@ def plan_span(
     stop = min(begin + request.duration_seconds, shown.end) if request.duration_seconds else shown.end
     rate = request.force_rate
     everything = _at_rate(shown, begin, stop, rate) if rate else _in_span(shown, begin, stop)
-    wanted = everything[request.skip_first_frames :: request.every_nth]
+    wanted = everything[request.skip_first_frames :: request.select_every_nth]
     taken = wanted[: _how_many(len(wanted), request)]
     if not taken:
         raise ValueError(
@@ -91,18 +93,20 @@ def plan_span(
         )
     if rate:
         begin += request.skip_first_frames / float(exact_rate(rate))
-        fps = rate / request.every_nth
+        fps = rate / request.select_every_nth
         return FramePlan(taken, begin, begin + len(taken) / fps, fps)
-    return _as_they_are(shown, taken, request.every_nth, begin, stop)
+    return _as_they_are(shown, taken, request.select_every_nth, begin, stop)
 
 
-def _as_they_are(shown: _Shown, taken: list[int], every_nth: int, begin: float, stop: float) -> FramePlan:
+def _as_they_are(
+    shown: _Shown, taken: list[int], select_every_nth: int, begin: float, stop: float
+) -> FramePlan:
     """The plan of frames that were taken from a span without a forced rate."""
     begin = max(begin, shown.times[taken[0]])
     if shown.is_constant:
-        rate = shown.grid.rate / every_nth
+        rate = shown.grid.rate / select_every_nth
         return FramePlan(taken, begin, begin + float(len(taken) / rate), float(rate))
-    following = taken[-1] + every_nth
+    following = taken[-1] + select_every_nth
     stop = min(stop, shown.times[following]) if following < len(shown.times) else stop
     return FramePlan(taken, begin, stop, len(taken) / (stop - begin), varies=True)
 
@@ -165,7 +169,7 @@ def _at_rate(shown: _Shown, begin: float, stop: float, force_rate: float) -> lis
 
 def _how_many(there: int, request: FrameRequest) -> int:
     """How many of so many frames the cap and the multiple leave."""
-    count = min(there, request.cap) if request.cap else there
+    count = min(there, request.frame_cap) if request.frame_cap else there
     if request.multiple > 1 and count >= request.offset:
         count = (count - request.offset) // request.multiple * request.multiple + request.offset
     return count

@@ -22,7 +22,7 @@ class FramePreset:
     """
 
     rate: float = 0.0  # frames per second, 0 = the source's
-    cap: int = 0  # frames, 0 = all
+    frame_cap: int = 0  # frames, 0 = all
     length: str = "any"  # of LENGTH_RULES
     multiple: int = 1  # pixels
 
@@ -32,7 +32,7 @@ class FramePreset:
         return replace(
             request,
             force_rate=request.force_rate or self.rate,
-            cap=request.cap or self.cap,
+            frame_cap=request.frame_cap or self.frame_cap,
             multiple=rule[0],
             offset=rule[1],
         )

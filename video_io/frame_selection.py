@@ -229,5 +229,5 @@ def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Call
         return
     needed = shape[0] * shape[1] * shape[2] * 4 * (4 if has_alpha else 3)
     what = f"{shape[0]} frames of {shape[2]}x{shape[1]}"
-    remedy = "take fewer frames (cap, select_every_nth, a lower rate) or a smaller size"
+    remedy = "take fewer frames (frame_cap, select_every_nth, a lower rate) or a smaller size"
     logging.info("%s.", memory.check_memory(needed, what, remedy, free_memory))

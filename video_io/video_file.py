@@ -40,7 +40,7 @@ class VideoFile:
         audio: dict | None = None,
         texts: dict[str, str] | None = None,
     ) -> None:
-        self.format = settings.check(with_alpha, audio is not None)
+        self.format = settings.entry
         self._folder = Path(folder)
         self._texts = texts or {}
         self._image = None

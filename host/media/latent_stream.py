@@ -32,15 +32,15 @@ def check_tile_size(tile_size: int) -> None:
 class ChunkRequest:
     """How much is decoded at once."""
 
-    frames: int = 8  # latents in time
-    overlap: int = 4  # latents on each side of a chunk, for VAEs that look at neighbours
+    chunk_frames: int = 8  # latents in time
+    chunk_overlap: int = 4  # latents on each side of a chunk, for VAEs that look at neighbours
     tile_size: int = 0  # pixels, 0 = whole frames
 
     def __post_init__(self) -> None:
-        if self.frames < 1 or self.overlap < 0:
+        if self.chunk_frames < 1 or self.chunk_overlap < 0:
             raise ValueError(
-                f"chunk_frames={self.frames} must be 1 or more and chunk_overlap={self.overlap} 0 or more; 8"
-                " and 4 are usual."
+                f"chunk_frames={self.chunk_frames} must be 1 or more and"
+                f" chunk_overlap={self.chunk_overlap} 0 or more; 8 and 4 are usual."
             )
         check_tile_size(self.tile_size)
 
@@ -69,14 +69,16 @@ class LatentStream:
     def frames(self, backward: bool = False) -> Iterator[tuple[torch.Tensor, None]]:
         """Every frame (H, W, 3) in 0..1, from the last to the first when backward, with no opacity."""
         for video in reversed(self._videos) if backward else self._videos:
-            starts = range(0, self._length(video), self._request.frames)
+            starts = range(0, self._length(video), self._request.chunk_frames)
             for start in reversed(starts) if backward else starts:
-                decoded = self._decode(video, start, min(start + self._request.frames, self._length(video)))
+                decoded = self._decode(
+                    video, start, min(start + self._request.chunk_frames, self._length(video))
+                )
                 for frame in decoded.flip(0) if backward else decoded:
                     yield frame, None
 
     def _decode(self, video: torch.Tensor, start: int, end: int) -> torch.Tensor:
-        around = self._request.overlap if self._in_time or looks_at_neighbours(self._vae) else 0
+        around = self._request.chunk_overlap if self._in_time or looks_at_neighbours(self._vae) else 0
         if self._in_time:  # the first latent of what is decoded becomes fewer frames than the others
             around = max(1, around)
         first, last = max(0, start - around), min(self._length(video), end + around)

@@ -65,17 +65,24 @@ class VideoFrames:
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """What Video to Frames and Load Frames are asked for."""
+    """What Video to Frames, Load Frames and Video to Latents are asked for: which frames, how large."""
 
     request: FrameRequest
     size: SizeRequest
 
     @classmethod
     def of(
-        cls, preset: str, length: str, multiple_of: int, width: int, height: int, resize: str, **request
+        cls,
+        length: str = "any",
+        width: int = 0,
+        height: int = 0,
+        resize: str = "keep ratio",
+        multiple_of: int = 8,
+        preset: str = "none",
+        **request,
     ) -> FrameOptions:
-        """From the nodes' widgets: `request` holds the other fields
-        of FrameRequest; what is left open comes from the preset.
+        """From the nodes' widgets. `request` holds fields of FrameRequest.
+        What is left open comes from the preset.
         """
         chosen = FRAME_PRESETS[preset]
         rule = dict(zip(("multiple", "offset"), LENGTH_RULES[length], strict=True))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import comfy.utils
@@ -19,7 +19,7 @@ from ...foreign_text import printable
 from ...video_io.encode import EncodeSettings
 from ...video_io.file_metadata import to_text
 from ...video_io.file_names import problem_of
-from ...video_io.formats import AUTO, VideoFormat, available_formats, find_format
+from ...video_io.formats import AUTO, VideoFormat, available_formats
 from ...video_io.play_order import in_play_order, played_count
 from ...video_io.video_file import VideoFile
 
@@ -39,6 +39,8 @@ Frames = Callable[[bool], Iterator[tuple[torch.Tensor, torch.Tensor | None]]]
 class SaveRequest:
     """What a person asks of a file. loop_count: animated pictures store how often they play (0 = for ever);
     video files cannot, so that there the frames are written as often (0 and 1 = once).
+
+    Raises ValueError for a format that is not there, and for settings that it does not take.
     """
 
     filename_prefix: str
@@ -49,18 +51,17 @@ class SaveRequest:
     ping_pong: bool = False
     loop_count: int = 0
     hidden: object | None = None  # of the node: prompt and extra_pnginfo
+    settings: EncodeSettings = field(init=False)  # how the file is encoded, from the others
 
-    @property
-    def settings(self) -> EncodeSettings:
-        find_format(self.format)
-        return EncodeSettings(
-            self.format, self.fps, None if self.crf == USUAL_CRF else self.crf, self.pix_fmt, self.loop_count
-        )
+    def __post_init__(self) -> None:
+        crf = None if self.crf == USUAL_CRF else self.crf
+        settings = EncodeSettings(self.format, self.fps, crf, self.pix_fmt, self.loop_count)
+        object.__setattr__(self, "settings", settings)
 
     @property
     def repeats(self) -> int:
         """How often the frames are written."""
-        return 1 if find_format(self.format).loop is not None else max(1, self.loop_count)
+        return 1 if self.settings.entry.loop is not None else max(1, self.loop_count)
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def save_images(
         )
     if mask is not None and mask.shape[1:] != (height, width):
         mask = torch.nn.functional.interpolate(mask[:, None], (height, width), mode="bilinear")[:, 0]
-    four = mask is None and images.shape[-1] == 4 and find_format(request.format).alpha_pix_fmt is not None
+    four = mask is None and images.shape[-1] == 4 and request.settings.entry.alpha_pix_fmt is not None
 
     def frames(backward: bool):
         for number in reversed(range(count)) if backward else range(count):

@@ -47,20 +47,8 @@ class ApplyMotionModule(ZoetropeNode):
         )
 
     @classmethod
-    def execute(
-        cls,
-        model,
-        motion_module,
-        strength,
-        start_percent,
-        end_percent,
-        beta_schedule,
-        group_norm,
-        frames_per_video,
-    ) -> io.NodeOutput:
-        settings = injection.MotionSettings(
-            strength, start_percent, end_percent, beta_schedule, group_norm, frames_per_video
-        )
+    def execute(cls, model, motion_module, **settings) -> io.NodeOutput:
+        settings = injection.MotionSettings(**settings)
         return io.NodeOutput(injection.apply_motion_module(model, motion_module, settings))
 
 

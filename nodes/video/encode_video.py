@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ...host.media.video import FrameOptions
 from ...host.media.video_latents import video_latents
 from ..base import ZoetropeNode
-from .frame_inputs import frame_options, options_of, preset_input
+from .frame_inputs import frame_options, preset_input
 
 
 class EncodeVideo(ZoetropeNode):
@@ -59,7 +60,7 @@ class EncodeVideo(ZoetropeNode):
 
     @classmethod
     def execute(cls, video, vae, chunk_frames, tile_size, **options) -> io.NodeOutput:
-        found = video_latents(video, vae, options_of(**options), chunk_frames, tile_size)
+        found = video_latents(video, vae, FrameOptions.of(**options), chunk_frames, tile_size)
         return io.NodeOutput(
             {"samples": found.samples}, found.audio, found.fps, len(found.samples), found.description
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...host.media.video import FrameOptions
 from ...video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
 from ...video_io.frame_size import RESIZE_MODES
 
@@ -154,10 +153,3 @@ def frame_outputs() -> list[io.Output]:
         ),
         io.Int.Output("source_frames", display_name="source_frames", tooltip="How many frames that has."),
     ]
-
-
-def options_of(skip_first_frames, select_every_nth, frame_cap, preset="none", **others) -> FrameOptions:
-    """The widgets under the names of FrameOptions."""
-    return FrameOptions.of(
-        preset, skip_first_frames=skip_first_frames, every_nth=select_every_nth, cap=frame_cap, **others
-    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...host.media.image_sources import fingerprint, list_image_sources, load_frames, missing_source_message
+from ...host.media.video import FrameOptions
 from ..base import ZoetropeNode
-from .frame_inputs import frame_options, frame_outputs, options_of, preset_input
+from .frame_inputs import frame_options, frame_outputs, preset_input
 
 
 class LoadFrames(ZoetropeNode):
@@ -71,7 +72,7 @@ class LoadFrames(ZoetropeNode):
 
     @classmethod
     def execute(cls, source, folder_fps, **options) -> io.NodeOutput:
-        found = load_frames(source, folder_fps, options_of(**options))
+        found = load_frames(source, folder_fps, FrameOptions.of(**options))
         return io.NodeOutput(found.images, found.mask, *found.outputs())
 
     @classmethod

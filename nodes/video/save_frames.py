@@ -46,9 +46,6 @@ class SaveFrames(ZoetropeNode):
         )
 
     @classmethod
-    def execute(
-        cls, images, filename_prefix, fps, format, crf, pix_fmt, ping_pong, loop_count, mask=None, audio=None
-    ) -> io.NodeOutput:
-        request = SaveRequest(filename_prefix, fps, format, crf, pix_fmt, ping_pong, loop_count, cls.hidden)
-        saved = save_images(images, mask, audio, request)
+    def execute(cls, images, mask=None, audio=None, **settings) -> io.NodeOutput:
+        saved = save_images(images, mask, audio, SaveRequest(**settings, hidden=cls.hidden))
         return io.NodeOutput(saved.video, ui=saved.ui)

@@ -48,23 +48,11 @@ class SaveLatents(ZoetropeNode):
 
     @classmethod
     def execute(
-        cls,
-        samples,
-        vae,
-        filename_prefix,
-        fps,
-        format,
-        crf,
-        pix_fmt,
-        ping_pong,
-        loop_count,
-        chunk_frames,
-        chunk_overlap,
-        tile_size,
-        audio=None,
+        cls, samples, vae, chunk_frames, chunk_overlap, tile_size, audio=None, **settings
     ) -> io.NodeOutput:
-        stream = LatentStream(vae, samples["samples"], ChunkRequest(chunk_frames, chunk_overlap, tile_size))
-        request = SaveRequest(filename_prefix, fps, format, crf, pix_fmt, ping_pong, loop_count, cls.hidden)
+        chunks = ChunkRequest(chunk_frames, chunk_overlap, tile_size)
+        stream = LatentStream(vae, samples["samples"], chunks)
+        request = SaveRequest(**settings, hidden=cls.hidden)
         saved = save_video(stream.frames, stream.count, stream.size, request, audio)
         return io.NodeOutput(saved.video, ui=saved.ui)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...host.media.video import video_frames
+from ...host.media.video import FrameOptions, video_frames
 from ..base import ZoetropeNode
-from .frame_inputs import frame_options, frame_outputs, options_of, preset_input
+from .frame_inputs import frame_options, frame_outputs, preset_input
 
 
 class TakeFrames(ZoetropeNode):
@@ -55,5 +55,5 @@ class TakeFrames(ZoetropeNode):
 
     @classmethod
     def execute(cls, video, **options) -> io.NodeOutput:
-        found = video_frames(video, options_of(**options))
+        found = video_frames(video, FrameOptions.of(**options))
         return io.NodeOutput(found.images, found.mask, found.audio, *found.outputs())

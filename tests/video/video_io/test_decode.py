@@ -80,8 +80,8 @@ def test_all_frames_come_back(ramp):
     "wanted",
     [
         {"start_seconds": 1.1, "duration_seconds": 0.4},
-        {"skip_first_frames": 7, "every_nth": 3, "cap": 4},
-        {"force_rate": 25.0, "cap": 9},
+        {"skip_first_frames": 7, "select_every_nth": 3, "frame_cap": 4},
+        {"force_rate": 25.0, "frame_cap": 9},
         {"force_rate": 4.0},
         {"multiple": 8, "offset": 1},
     ],
@@ -89,7 +89,7 @@ def test_all_frames_come_back(ramp):
 def test_a_window_is_the_same_frames_as_of_the_whole(ramp, wanted):
     whole, part = decode_selection(ramp), decode_selection(ramp, FrameRequest(**wanted))
     assert torch.equal(part.frames, whole.frames[part.numbers])
-    assert part.fps == wanted.get("force_rate", 10) / wanted.get("every_nth", 1)
+    assert part.fps == wanted.get("force_rate", 10) / wanted.get("select_every_nth", 1)
 
 
 def test_seeking_finds_frames_behind_key_frames(tmp_path):
@@ -97,7 +97,10 @@ def test_seeking_finds_frames_behind_key_frames(tmp_path):
     from the middle is what is decoded from the start.
     """
     path = write(tmp_path / "b.mp4", RAMP, "libx264", "yuv420p", options={"bf": "3", "g": "250"})
-    whole, part = decode_selection(path), decode_selection(path, FrameRequest(skip_first_frames=11, cap=5))
+    whole, part = (
+        decode_selection(path),
+        decode_selection(path, FrameRequest(skip_first_frames=11, frame_cap=5)),
+    )
     assert torch.equal(part.frames, whole.frames[11:16])
 
 
@@ -111,11 +114,13 @@ def test_frames_of_unequal_length(tmp_path):
 
 
 def test_sizes(ramp):
-    assert decode_selection(ramp, FrameRequest(cap=2), width=24).frames.shape == (2, 18, 24, 3)
-    assert decode_selection(ramp, FrameRequest(cap=2), multiple=8).frames.shape == (2, 32, 48, 3)
-    padded = decode_selection(ramp, FrameRequest(skip_first_frames=20, cap=1), 32, 32, "pad").frames[0]
+    assert decode_selection(ramp, FrameRequest(frame_cap=2), width=24).frames.shape == (2, 18, 24, 3)
+    assert decode_selection(ramp, FrameRequest(frame_cap=2), multiple=8).frames.shape == (2, 32, 48, 3)
+    padded = decode_selection(ramp, FrameRequest(skip_first_frames=20, frame_cap=1), 32, 32, "pad").frames[0]
     assert float(padded[:4].abs().max()) == 0 and float(padded[14:18].min()) > 0.45
-    cropped = decode_selection(ramp, FrameRequest(skip_first_frames=20, cap=1), 32, 32, "crop").frames[0]
+    cropped = decode_selection(ramp, FrameRequest(skip_first_frames=20, frame_cap=1), 32, 32, "crop").frames[
+        0
+    ]
     assert cropped.shape == (32, 32, 3) and float(cropped.min()) > 0.45
 
 
@@ -344,7 +349,7 @@ def test_memory_is_asked_before_it_is_taken(ramp):
 
 def test_memory_is_announced(ramp, caplog):
     with caplog.at_level("INFO"):
-        decode_selection(ramp, FrameRequest(cap=4), free_memory=lambda: 3 << 30)
+        decode_selection(ramp, FrameRequest(frame_cap=4), free_memory=lambda: 3 << 30)
     assert "4 frames of 46x34 need 0.00 GiB of memory and 3.00 GiB are free." in caplog.messages
 
 
@@ -417,4 +422,4 @@ def test_a_damaged_end_is_told_with_its_time_and_what_comes_before_can_be_had(tm
     cut.write_bytes(content[: len(content) * 2 // 3])
     count = probe_video(cut).num_frames
     assert 8 < count < FRAMES
-    assert len(decode_selection(cut, FrameRequest(cap=count - 4)).frames) == count - 4
+    assert len(decode_selection(cut, FrameRequest(frame_cap=count - 4)).frames) == count - 4

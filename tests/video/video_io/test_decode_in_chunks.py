@@ -32,8 +32,8 @@ def video(tmp_path_factory):
     "wanted",
     [
         FrameRequest(),
-        FrameRequest(start_seconds=0.5, cap=11),
-        FrameRequest(every_nth=3),
+        FrameRequest(start_seconds=0.5, frame_cap=11),
+        FrameRequest(select_every_nth=3),
         FrameRequest(force_rate=19.0),
         FrameRequest(force_rate=3.0, skip_first_frames=2),
     ],
@@ -82,7 +82,9 @@ def test_a_gap_is_an_error_and_no_shift(video):
         for number, image in enumerate(container.decode(video=0)):
             if number != 3:
                 chunks.put(number, image)
-    assert len(given) == 1 and torch.equal(given[0], decode_selection(video, FrameRequest(cap=2)).frames)
+    assert len(given) == 1 and torch.equal(
+        given[0], decode_selection(video, FrameRequest(frame_cap=2)).frames
+    )
     with pytest.raises(ValueError, match="wanted frames could not be decoded, from 0.38 s"):
         chunks.finished()
 

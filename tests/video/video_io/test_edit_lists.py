@@ -86,7 +86,7 @@ def test_what_an_edit_list_shows_is_read_and_nothing_is_missed(edits, numbers, w
         )
     for first in range(1, len(numbers), 5):
         assert (
-            numbers_of(decode_selection(path, FrameRequest(skip_first_frames=first, cap=2)).frames)
+            numbers_of(decode_selection(path, FrameRequest(skip_first_frames=first, frame_cap=2)).frames)
             == list(numbers)[first : first + 2]
         )
 
@@ -144,6 +144,6 @@ def test_a_file_that_is_cut_off_is_still_said_to_be(edits, whole, tmp_path):
     assert 5 < probe.lost < 25
     count = probe.num_frames - 4
     assert (
-        numbers_of(decode_selection(tmp_path / "cut.mp4", FrameRequest(cap=count)).frames)
+        numbers_of(decode_selection(tmp_path / "cut.mp4", FrameRequest(frame_cap=count)).frames)
         == list(range(17 if edits else 0, 99))[:count]
     )

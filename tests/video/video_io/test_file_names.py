@@ -63,7 +63,7 @@ def test_a_name_of_255_bytes_is_the_longest(letter, tmp_path):
 @pytest.mark.parametrize("format", ["H.264 (mp4)", "VP9 (webm)", "FFV1 (mkv)"])
 def test_the_longest_name_is_written_and_a_longer_one_refused_before_anything_is_there(format, tmp_path):
     settings = EncodeSettings(format, 8)
-    extension = settings.check().extension
+    extension = settings.entry.extension
     with pytest.raises(ValueError, match=r"the file name 'a+\.\.\.a+.*' has 256 bytes"):
         VideoFile(tmp_path, "a" * (255 - len(extension)), settings)
     assert list(tmp_path.iterdir()) == []

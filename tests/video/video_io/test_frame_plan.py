@@ -19,13 +19,13 @@ AT_10 = [i / 10 for i in range(37)]
     ({"duration_seconds": 0.05}, [0]),
     ({"start_seconds": 0.31, "duration_seconds": 0.05}, [3]),
     ({"skip_first_frames": 30}, list(range(30, 37))),
-    ({"every_nth": 10}, [0, 10, 20, 30]),
-    ({"skip_first_frames": 5, "every_nth": 10, "cap": 2}, [5, 15]),
-    ({"cap": 11, "multiple": 4, "offset": 1}, list(range(9))),
+    ({"select_every_nth": 10}, [0, 10, 20, 30]),
+    ({"skip_first_frames": 5, "select_every_nth": 10, "frame_cap": 2}, [5, 15]),
+    ({"frame_cap": 11, "multiple": 4, "offset": 1}, list(range(9))),
     ({"multiple": 8, "offset": 1}, list(range(33))),
     ({"multiple": 16}, list(range(32))),
-    ({"force_rate": 5.0, "cap": 4}, [0, 2, 4, 6]),
-    ({"force_rate": 20.0, "cap": 5}, [0, 0, 1, 1, 2]),
+    ({"force_rate": 5.0, "frame_cap": 4}, [0, 2, 4, 6]),
+    ({"force_rate": 20.0, "frame_cap": 5}, [0, 0, 1, 1, 2]),
     ({"force_rate": 10.0}, list(range(37))),
     ({"force_rate": 8.0, "start_seconds": 1.0, "duration_seconds": 1.0}, [10, 11, 12, 14, 15, 16, 17, 19]),
 ])  # fmt: skip
@@ -100,7 +100,7 @@ def test_a_picture_that_is_held_is_not_replaced_early():
     """A slide of a screen recording stays for ten seconds; what comes after it is said after that."""
     taken = plan_frames([0.0, 10.0, 20.0], FrameRequest(force_rate=4.0), end=21.0)
     assert taken == [0] * 40 + [1] * 40 + [2] * 4
-    late = FrameRequest(force_rate=4.0, start_seconds=9.0, cap=6)
+    late = FrameRequest(force_rate=4.0, start_seconds=9.0, frame_cap=6)
     assert plan_frames([0.0, 10.0, 20.0], late, end=21.0) == [0, 0, 0, 0, 1, 1]
 
 
@@ -114,11 +114,11 @@ VARYING = [0.0, 0.1, 0.2, 1.2, 1.3, 3.3]  # until 3.7
 
 @pytest.mark.parametrize(("wanted", "numbers", "begin", "end"), [
     ({}, range(6), 0, 3.7),
-    ({"cap": 2}, [0, 1], 0, 0.2),
-    ({"skip_first_frames": 2, "cap": 2}, [2, 3], 0.2, 1.3),
+    ({"frame_cap": 2}, [0, 1], 0, 0.2),
+    ({"skip_first_frames": 2, "frame_cap": 2}, [2, 3], 0.2, 1.3),
     ({"skip_first_frames": 5}, [5], 3.3, 3.7),
-    ({"every_nth": 2}, [0, 2, 4], 0, 3.7),
-    ({"every_nth": 2, "cap": 2}, [0, 2], 0, 1.3),
+    ({"select_every_nth": 2}, [0, 2, 4], 0, 3.7),
+    ({"select_every_nth": 2, "frame_cap": 2}, [0, 2], 0, 1.3),
     ({"start_seconds": 0.2, "duration_seconds": 2.0}, [2, 3, 4], 0.2, 2.2),
     ({"start_seconds": 2.0, "duration_seconds": 0.5}, [4], 2.0, 2.5),
     ({"multiple": 4, "offset": 1}, range(5), 0, 3.3),
@@ -132,13 +132,13 @@ def test_frames_of_varying_length_last_as_long_as_their_span(wanted, numbers, be
 
 @pytest.mark.parametrize(("wanted", "begin", "seconds"), [
     ({"force_rate": 5.0, "start_seconds": 0.5, "duration_seconds": 2.0}, 0.5, 2.0),
-    ({"force_rate": 5.0, "skip_first_frames": 3, "cap": 4}, 0.6, 0.8),
-    ({"force_rate": 5.0, "every_nth": 2, "cap": 4}, 0.0, 1.6),
+    ({"force_rate": 5.0, "skip_first_frames": 3, "frame_cap": 4}, 0.6, 0.8),
+    ({"force_rate": 5.0, "select_every_nth": 2, "frame_cap": 4}, 0.0, 1.6),
 ])  # fmt: skip
 def test_a_forced_rate_stands_for_its_own_steps(wanted, begin, seconds):
     plan = plan_span(VARYING, FrameRequest(**wanted), 3.7)
     assert (plan.begin, plan.end - plan.begin) == pytest.approx((begin, seconds)) and not plan.varies
-    assert plan.fps == 5.0 / wanted.get("every_nth", 1)
+    assert plan.fps == 5.0 / wanted.get("select_every_nth", 1)
 
 
 @pytest.mark.parametrize("tick", TICKS.values(), ids=TICKS)
@@ -146,8 +146,13 @@ def test_a_forced_rate_stands_for_its_own_steps(wanted, begin, seconds):
 def test_a_constant_rate_is_exact_whatever_is_taken(rate, tick):
     times = stored(rate, *tick)
     spans = {}, {"start_seconds": 1.01, "duration_seconds": 2.0}
-    for wanted in (*spans, {"skip_first_frames": 5, "cap": 7}, {"every_nth": 3}, {"cap": 1}):
-        of = wanted.get("every_nth", 1)
+    for wanted in (
+        *spans,
+        {"skip_first_frames": 5, "frame_cap": 7},
+        {"select_every_nth": 3},
+        {"frame_cap": 1},
+    ):
+        of = wanted.get("select_every_nth", 1)
         plan = plan_span(times, FrameRequest(**wanted), times[-1] + float(1 / rate), tick[0])
         assert plan.fps == float(rate / of) and not plan.varies
         assert plan.end - plan.begin == pytest.approx(len(plan.numbers) * of / rate)
@@ -172,7 +177,7 @@ def test_a_last_frame_that_stays_is_counted():
 
 def test_times_that_do_not_begin_at_zero():
     times = [5 + t for t in AT_10]
-    assert plan_frames(times, FrameRequest(start_seconds=1.0, cap=2)) == [10, 11]
+    assert plan_frames(times, FrameRequest(start_seconds=1.0, frame_cap=2)) == [10, 11]
 
 
 def test_one_frame():
@@ -190,7 +195,7 @@ def test_one_frame():
             "no frames are left: the video has 37 frames and lasts 3.70 s, 0 of them",
         ),
         (AT_10, {"skip_first_frames": 40}, "37 of them lie in the span"),
-        (AT_10, {"cap": 3, "multiple": 8}, "no frames are left"),
+        (AT_10, {"frame_cap": 3, "multiple": 8}, "no frames are left"),
     ],
 )
 def test_nothing_left_says_why(times, wanted, told):
@@ -201,8 +206,8 @@ def test_nothing_left_says_why(times, wanted, told):
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ({"every_nth": 0}, "select_every_nth=0"),
-        ({"cap": -1}, "cap=-1"),
+        ({"select_every_nth": 0}, "select_every_nth=0"),
+        ({"frame_cap": -1}, "frame_cap=-1"),
         ({"force_rate": float("nan")}, "force_rate=nan"),
         ({"start_seconds": -1.0}, "start_seconds=-1"),
         ({"duration_seconds": float("inf")}, "duration_seconds=inf"),

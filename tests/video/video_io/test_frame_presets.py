@@ -27,9 +27,9 @@ def test_a_model_gets_what_it_was_published_with(name, count, rate, multiple):
 
 
 def test_what_is_asked_for_stands():
-    request = FRAME_PRESETS["Wan"].complete(FrameRequest(force_rate=5.0, cap=30, multiple=8, offset=0))
-    assert (request.force_rate, request.cap, request.multiple, request.offset) == (5.0, 30, 8, 0)
-    assert len(planned("Wan", cap=30)) == 29
+    request = FRAME_PRESETS["Wan"].complete(FrameRequest(force_rate=5.0, frame_cap=30, multiple=8, offset=0))
+    assert (request.force_rate, request.frame_cap, request.multiple, request.offset) == (5.0, 30, 8, 0)
+    assert len(planned("Wan", frame_cap=30)) == 29
 
 
 @pytest.mark.parametrize("name", FRAME_PRESETS)
@@ -37,4 +37,4 @@ def test_every_preset_keeps_its_own_rule(name):
     preset = FRAME_PRESETS[name]
     multiple, offset = LENGTH_RULES[preset.length]
     assert len(planned(name)) % multiple == offset
-    assert preset.cap == 0 or preset.cap % multiple == offset
+    assert preset.frame_cap == 0 or preset.frame_cap % multiple == offset

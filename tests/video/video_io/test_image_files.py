@@ -47,7 +47,7 @@ def test_a_folder_in_natural_order_without_what_is_no_picture(tmp_path):
 
 def test_the_options_are_those_of_videos(tmp_path):
     files, told = folder_of(tmp_path, range(9), "jpg", quality=95, subsampling=0), []
-    request = FrameRequest(start_seconds=0.25, skip_first_frames=1, every_nth=2, cap=3)
+    request = FrameRequest(start_seconds=0.25, skip_first_frames=1, select_every_nth=2, frame_cap=3)
     found = take_images(
         files, 8.0, request, (48, 0, "keep ratio", 8), progress=lambda done, of: told.append((done, of))
     )
@@ -151,7 +151,7 @@ def test_animations_are_shown_as_long_as_they_say(tmp_path, suffix, settings, to
     assert found.probe.times == pytest.approx(
         (0, 0.1, 0.3, 0.6, 0.7, 0.8, 0.9)
     ) and found.probe.end == pytest.approx(1)
-    assert numbers_of(take_animation(path, FrameRequest(force_rate=10.0, cap=7), OWN)) == [
+    assert numbers_of(take_animation(path, FrameRequest(force_rate=10.0, frame_cap=7), OWN)) == [
         0,
         1,
         1,
@@ -160,7 +160,7 @@ def test_animations_are_shown_as_long_as_they_say(tmp_path, suffix, settings, to
         2,
         3,
     ]
-    assert numbers_of(take_animation(path, FrameRequest(skip_first_frames=4, cap=2), OWN)) == [4, 5]
+    assert numbers_of(take_animation(path, FrameRequest(skip_first_frames=4, frame_cap=2), OWN)) == [4, 5]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_animations_are_shown_as_long_as_they_say(tmp_path, suffix, settings, to
 def test_durations_that_are_rounded_are_a_constant_rate(tmp_path, name, settings, durations, fps):
     first, *others = [image(paint(cells(n))) for n in range(12)]
     first.save(tmp_path / name, save_all=True, append_images=others, duration=durations, **settings)
-    for request, of in ({}, 1), ({"cap": 4}, 1), ({"every_nth": 2}, 2):
+    for request, of in ({}, 1), ({"frame_cap": 4}, 1), ({"select_every_nth": 2}, 2):
         found = take_animation(tmp_path / name, FrameRequest(**request), OWN)
         assert found.fps == pytest.approx(fps / of, abs=1e-6) and not found.plan.varies
     assert found.probe.fps == pytest.approx(fps, abs=1e-6)
@@ -185,10 +185,10 @@ def test_durations_that_are_rounded_are_a_constant_rate(tmp_path, name, settings
 def test_frames_of_unequal_durations_keep_theirs_whatever_is_taken(tmp_path):
     first, *others = [image(paint(cells(n))) for n in range(7)]
     first.save(tmp_path / "x.webp", save_all=True, append_images=others, duration=DURATIONS, lossless=True)
-    part = take_animation(tmp_path / "x.webp", FrameRequest(skip_first_frames=1, cap=2), OWN)
+    part = take_animation(tmp_path / "x.webp", FrameRequest(skip_first_frames=1, frame_cap=2), OWN)
     assert part.plan.varies and part.fps == pytest.approx(2 / 0.5)
     assert take_animation(
-        tmp_path / "x.webp", FrameRequest(cap=1, skip_first_frames=2), OWN
+        tmp_path / "x.webp", FrameRequest(frame_cap=1, skip_first_frames=2), OWN
     ).fps == pytest.approx(1 / 0.3)
 
 
@@ -227,7 +227,7 @@ def test_what_is_damaged_is_named(tmp_path):
         match=r"'Frame1.png' cannot be decoded \(.*truncated.*\); the file is damaged: remove or repair it",
     ):
         take_images(files, 8.0, FrameRequest(), OWN)
-    assert numbers_of(take_images(files, 8.0, FrameRequest(every_nth=2), OWN)) == [0, 2]
+    assert numbers_of(take_images(files, 8.0, FrameRequest(select_every_nth=2), OWN)) == [0, 2]
     files[1].write_text("no picture")
     with pytest.raises(
         ValueError,

@@ -69,7 +69,7 @@ def test_a_forced_rate_takes_even_steps_in_every_container(name, rate, constant)
     for rate_asked, step in ((asked, 1), (asked / 2, 2)):
         taken = numbers_of(decode_selection(path, FrameRequest(force_rate=rate_asked)).frames)
         assert taken[first:] == list(range(0, FRAMES, step))[first:], rate_asked
-    assert decode_selection(path, FrameRequest(force_rate=asked, start_seconds=0.5, cap=4)).numbers[
+    assert decode_selection(path, FrameRequest(force_rate=asked, start_seconds=0.5, frame_cap=4)).numbers[
         0
     ] == pytest.approx(asked / 2, abs=0.51)
 
@@ -93,7 +93,7 @@ def test_a_browser_recording(tmp_path):
     found = decode_selection(path)
     assert found.plan.varies and found.fps == pytest.approx(10 / 0.419, rel=0.03)
     assert found.probe.end == pytest.approx(0.419, abs=0.012)
-    part = decode_selection(path, FrameRequest(skip_first_frames=2, cap=4))  # from 50 to 270 ms
+    part = decode_selection(path, FrameRequest(skip_first_frames=2, frame_cap=4))  # from 50 to 270 ms
     assert part.fps == pytest.approx(4 / 0.22, rel=0.01) and (
         part.plan.begin,
         part.plan.end,
@@ -111,15 +111,15 @@ def test_a_screen_recording(suffix, tmp_path):
     assert (
         found.plan.varies and 35 / 9.1 < found.fps < 35 / 7
     )  # some containers do not say how long the last one stays
-    steady = decode_selection(path, FrameRequest(force_rate=4.0, cap=28))
+    steady = decode_selection(path, FrameRequest(force_rate=4.0, frame_cap=28))
     assert numbers_of(steady.frames) == [0, 15, 30, 30, *[31] * 4, *[32] * 12, *[33] * 8]
-    moving = decode_selection(path, FrameRequest(cap=30))
+    moving = decode_selection(path, FrameRequest(frame_cap=30))
     assert moving.fps == pytest.approx(60, rel=1e-6)
 
 
 def test_one_frame_of_a_rate_that_varies_is_shown_as_long_as_in_the_file(tmp_path):
     encode(tmp_path / "x.mkv", "libx264", images(range(4)), times=[0, 100, 900, 1000])
-    found = decode_selection(tmp_path / "x.mkv", FrameRequest(skip_first_frames=1, cap=1))
+    found = decode_selection(tmp_path / "x.mkv", FrameRequest(skip_first_frames=1, frame_cap=1))
     assert found.fps == pytest.approx(1 / 0.8) and found.plan.begin == pytest.approx(0.1)
 
 

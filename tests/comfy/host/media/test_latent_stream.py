@@ -27,7 +27,7 @@ def test_frames_one_by_one_are_those_of_one_decode(chunk):
     vae, samples = image_vae(), gold_input("samples", (7, 4, 5, 3))
     stream = LatentStream(vae, samples, ChunkRequest(chunk))
     assert (stream.count, stream.size) == (7, (24, 40))
-    assert_same(decoded(vae, samples, frames=chunk), vae.decode(samples))
+    assert_same(decoded(vae, samples, chunk_frames=chunk), vae.decode(samples))
 
 
 def test_no_more_than_a_chunk_is_decoded_ahead(monkeypatch):
@@ -44,11 +44,11 @@ def test_svd_frames_look_at_their_neighbours_across_chunks():
     vae, samples = svd_vae(), gold_input("samples", (12, 4, 3, 2))
     assert looks_at_neighbours(vae) and not looks_at_neighbours(image_vae())
     whole = vae.decode(samples)
-    alone = (decoded(vae, samples, frames=4, overlap=0) - whole).abs().amax((1, 2, 3))
-    around = (decoded(vae, samples, frames=4, overlap=4) - whole).abs().amax((1, 2, 3))
+    alone = (decoded(vae, samples, chunk_frames=4, chunk_overlap=0) - whole).abs().amax((1, 2, 3))
+    around = (decoded(vae, samples, chunk_frames=4, chunk_overlap=4) - whole).abs().amax((1, 2, 3))
     assert alone[3:5].min() > 0.02
     assert around.mean() < 0.7 * alone.mean()  # drawn weights look much further than trained ones
-    assert_same(decoded(vae, samples, frames=4, overlap=12), whole)
+    assert_same(decoded(vae, samples, chunk_frames=4, chunk_overlap=12), whole)
 
 
 def test_video_vaes_get_latents_around_a_chunk():
@@ -56,9 +56,9 @@ def test_video_vaes_get_latents_around_a_chunk():
     whole = vae.decode(samples)[0]
     stream = LatentStream(vae, samples, ChunkRequest(2))
     assert (stream.count, stream.size, len(whole)) == (25, (16, 24), 25)
-    assert_same(decoded(vae, samples, frames=2, overlap=7), whole)
+    assert_same(decoded(vae, samples, chunk_frames=2, chunk_overlap=7), whole)
     alone, around = (
-        (decoded(vae, samples, frames=2, overlap=o) - whole).abs().mean((1, 2, 3)) for o in (0, 3)
+        (decoded(vae, samples, chunk_frames=2, chunk_overlap=o) - whole).abs().mean((1, 2, 3)) for o in (0, 3)
     )
     assert alone[5:].max() > 0.01
     assert around.mean() < 0.7 * alone.mean()
@@ -75,19 +75,21 @@ def test_video_vaes_get_latents_around_a_chunk():
 )
 def test_backward_is_the_same_from_the_end(vae, shape):
     samples = gold_input("samples", shape)
-    forward = decoded(vae(), samples, frames=3, overlap=3)
-    torch.testing.assert_close(decoded(vae(), samples, True, frames=3, overlap=3), forward.flip(0))
+    forward = decoded(vae(), samples, chunk_frames=3, chunk_overlap=3)
+    torch.testing.assert_close(
+        decoded(vae(), samples, True, chunk_frames=3, chunk_overlap=3), forward.flip(0)
+    )
 
 
 def test_several_videos_follow_each_other():
     vae, samples = wan_vae(), gold_input("samples", (2, 16, 3, 2, 2))
     expected = torch.cat([vae.decode(samples[i : i + 1])[0] for i in range(2)])
-    assert_same(decoded(vae, samples, frames=3), expected)
+    assert_same(decoded(vae, samples, chunk_frames=3), expected)
 
 
 def test_an_image_vae_takes_the_frames_of_video_latents():
     vae, samples = image_vae(), gold_input("samples", (1, 4, 5, 3, 2))
-    assert_same(decoded(vae, samples, frames=2), vae.decode(samples[0].movedim(1, 0)))
+    assert_same(decoded(vae, samples, chunk_frames=2), vae.decode(samples[0].movedim(1, 0)))
 
 
 def test_tiles():
@@ -107,8 +109,8 @@ def test_latents_of_another_model_are_refused(vae, shape):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"frames": 0}, "chunk_frames=0"),
-        ({"overlap": -1}, "chunk_overlap=-1"),
+        ({"chunk_frames": 0}, "chunk_frames=0"),
+        ({"chunk_overlap": -1}, "chunk_overlap=-1"),
         ({"tile_size": 9}, "tile_size=9"),
     ],
 )

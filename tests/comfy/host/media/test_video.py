@@ -42,9 +42,8 @@ def path(tmp_path_factory):
 
 
 def take(video, width=0, height=0, resize="keep ratio", multiple=1, **wanted):
-    return host.video_frames(
-        video, host.FrameOptions(FrameRequest(**wanted), (width, height, resize, multiple))
-    )
+    size = (width, height, resize, multiple)
+    return host.video_frames(video, host.FrameOptions(FrameRequest(**wanted), size))
 
 
 def numbers(found):
@@ -52,7 +51,7 @@ def numbers(found):
 
 
 def test_a_file(path):
-    found = take(InputImpl.VideoFromFile(path), skip_first_frames=5, every_nth=2, cap=4)
+    found = take(InputImpl.VideoFromFile(path), skip_first_frames=5, select_every_nth=2, frame_cap=4)
     assert numbers(found) == [5, 7, 9, 11] and found.fps == 5
     assert found.mask.shape == (1, 64, 64) and not found.mask.any()
     sound = found.audio["waveform"][0, 0]
@@ -79,7 +78,12 @@ def test_a_video_in_memory_gives_the_same_frames(path):
     components = InputImpl.VideoFromFile(path).get_components()
     memory = InputImpl.VideoFromComponents(Types.VideoComponents(
         images=components.images, audio=components.audio, frame_rate=components.frame_rate))  # fmt: skip
-    for wanted in ({}, {"start_seconds": 0.7, "cap": 3}, {"force_rate": 4.0}, {"multiple": 4, "offset": 1}):
+    for wanted in (
+        {},
+        {"start_seconds": 0.7, "frame_cap": 3},
+        {"force_rate": 4.0},
+        {"multiple": 4, "offset": 1},
+    ):
         from_file, from_memory = take(InputImpl.VideoFromFile(path), **wanted), take(memory, **wanted)
         assert numbers(from_memory) == numbers(from_file) and from_memory.fps == from_file.fps
         torch.testing.assert_close(from_memory.images, from_file.images, atol=0.01, rtol=0)
@@ -125,11 +129,11 @@ def varying(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("wanted", "want", "begin", "seconds"), [
-    ({}, range(6), 0, None), ({"cap": 4}, range(4), 0, 1.12),
-    ({"skip_first_frames": 2, "cap": 3}, [2, 3, 4], 0.08, 3.04),
-    ({"every_nth": 2, "cap": 2}, [0, 2], 0, 1.12),
+    ({}, range(6), 0, None), ({"frame_cap": 4}, range(4), 0, 1.12),
+    ({"skip_first_frames": 2, "frame_cap": 3}, [2, 3, 4], 0.08, 3.04),
+    ({"select_every_nth": 2, "frame_cap": 2}, [0, 2], 0, 1.12),
     ({"start_seconds": 2.0, "duration_seconds": 1.0}, [4], 2.0, 1.0),
-    ({"force_rate": 2.0, "skip_first_frames": 1, "cap": 4}, [2, 3, 4, 4], 0.5, 2.0),
+    ({"force_rate": 2.0, "skip_first_frames": 1, "frame_cap": 4}, [2, 3, 4, 4], 0.5, 2.0),
 ])  # fmt: skip
 def test_a_rate_that_varies_keeps_frames_and_sound_together(wanted, want, begin, seconds, varying):
     found = take(InputImpl.VideoFromFile(varying), **wanted)

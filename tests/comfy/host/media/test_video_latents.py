@@ -17,7 +17,7 @@ from zoetrope.host.media.video_latents import video_latents
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae
 from zoetrope.tests.rounding import assert_same
 
-PLAIN = FrameOptions.of("none", "any", 8, 0, 0, "keep ratio")
+PLAIN = FrameOptions.of()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_sound_lasts_as_long_as_the_frames_of_a_rate_that_varies(tmp_path, v
         wave.rate, wave.pts = 8000, 0
         container.mux(sound.encode(wave))
         container.mux(sound.encode())
-    options = FrameOptions.of("none", "any", 8, 0, 0, "keep ratio", cap=3)
+    options = FrameOptions.of(frame_cap=3)
     found = video_latents(InputImpl.VideoFromFile(str(tmp_path / "x.mkv")), vae, options, 2)
     assert len(found.samples) == 3 and found.fps == pytest.approx(2.5)
     assert found.audio["waveform"].shape[-1] == 9600

@@ -9,16 +9,14 @@ from zoetrope.devtools.server import ComfyError
 from zoetrope.tests.comfy.nodes.video.test_video_nodes import DEFAULTS, NODE
 from zoetrope.tests.odd_videos import ODD_VIDEOS, check_frames
 
-INPUTS = {"cap": "frame_cap"}  # where the node's name differs from FrameRequest's
-
 
 def run(server, odd):
     """The frames (F, H, W, 3) and opacity (F, H, W) or None that come out of the two nodes."""
     odd.make(server.base / "input" / odd.name)
-    request = {INPUTS.get(name, name): value for name, value in odd.request.items()}
+
     result = server.prompt({
         "1": {"class_type": "LoadVideo", "inputs": {"file": odd.name}},
-        "2": {"class_type": NODE, "inputs": {"video": ["1", 0], **DEFAULTS, "multiple_of": 1, **request}},
+        "2": {"class_type": NODE, "inputs": {"video": ["1", 0], **DEFAULTS, "multiple_of": 1, **odd.request}},
         "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
         "4": {"class_type": "MaskToImage", "inputs": {"mask": ["2", 1]}},
         "5": {"class_type": "PreviewImage", "inputs": {"images": ["4", 0]}},

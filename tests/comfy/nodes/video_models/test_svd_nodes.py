@@ -1,17 +1,12 @@
-"""The nodes for Stable Video Diffusion and SV3D, and guidance
-over frames, with core's own encoders and sampler around them.
-"""
+"""The nodes for Stable Video Diffusion and SV3D, with core's own encoders around them."""
 
 import pytest
 import torch
-from comfy_extras.nodes_video_model import VideoLinearCFGGuidance, VideoTriangleCFGGuidance
 from zoetrope.host.video_models.start_images import fitted_image
 from zoetrope.host.video_models.svd import CONCAT_LATENT
 from zoetrope.nodes import video_models as nodes
-from zoetrope.tests.comfy.golden_unet import golden_model, sample
 from zoetrope.tests.comfy.svd_standins import tiny_encoders
 from zoetrope.tests.gold_weights import gold_input
-from zoetrope.tests.rounding import assert_same
 
 WIDTH, HEIGHT, FRAMES = 56, 40, 5
 SIZES = {"width": WIDTH, "height": HEIGHT, "num_frames": FRAMES}
@@ -146,41 +141,3 @@ def test_an_orbit_has_a_camera_for_every_view(encoders):
 def test_bad_input_is_refused(encoders, make, changes, told):
     with pytest.raises(ValueError, match=told):
         make(encoders, **changes)
-
-
-def guided(**changes):
-    given = {
-        "shape": "linear",
-        "min_cfg": 1.0,
-        "edge": 0.1,
-        "periods": "1, 0.5",
-        "period_fusing": "max",
-    } | changes
-    return nodes.SetFrameGuidance.execute(model=golden_model(), **given).args[0]
-
-
-@pytest.mark.parametrize(
-    ("shape", "core"), [("linear", VideoLinearCFGGuidance), ("triangle", VideoTriangleCFGGuidance)]
-)
-def test_shapes_that_core_has_are_cores(shape, core):
-    (expected,) = core().patch(golden_model(), 1.5)
-    assert_same(sample(guided(shape=shape, min_cfg=1.5)), sample(expected))
-
-
-@pytest.mark.parametrize("shape", ["trapezoid", "multi_period"])
-def test_other_shapes_guide_frames_differently(shape):
-    plain = sample(golden_model())
-    out = sample(guided(shape=shape, edge=0.4))
-    assert (out[0] - plain[0]).abs().max() > 1e-3  # the first frame has the least guidance
-    assert_same(sample(guided(shape=shape, min_cfg=3.0)), plain)
-
-
-def test_at_cfg_1_frames_with_another_least_value_are_still_guided():
-    assert_same(sample(guided(min_cfg=3.0), cfg=1.0)[0], sample(golden_model(), cfg=3.0)[0])
-
-
-def test_bad_guidance_is_refused():
-    with pytest.raises(ValueError, match="periods='one' must be numbers"):
-        guided(periods="one")
-    with pytest.raises(ValueError, match="edge=0.7 must be 0 to 0.5"):
-        guided(edge=0.7)
