@@ -14,14 +14,14 @@ import random
 import torch
 import torch.nn.functional as F
 
-from ..frame_tools.grids import compare_clips, contact_sheet
+from ..frame_tools.grids import SheetSettings, compare_clips, contact_sheet
 from ..frame_tools.labels import label_bar, to_image
 from ..frame_tools.optical_flow import draw_flow, far_movement, flow_frames
 from ..frame_tools.plots import frame_differences, plot_differences
 from ..samplers.context_fusion import fuse_weights
 from ..samplers.context_plan import draw_plan
 from ..samplers.context_schedules import create_context_windows
-from ..samplers.frame_guidance import ShapeSettings, guidance_of_frames
+from ..samplers.frame_guidance import GuidanceSettings, guidance_of_frames
 from . import world
 
 FOLDER = pathlib.Path(__file__).parents[1] / "web" / "docs"
@@ -64,7 +64,7 @@ def weights() -> torch.Tensor:
 def guidance() -> torch.Tensor:
     """The guidance of every frame of 25, from 1 to 3, by shape."""
     shapes = ("linear", "triangle", "trapezoid", "multi_period")
-    curves = [guidance_of_frames(shape, 25, 1.0, 3.0, ShapeSettings()).flatten().tolist() for shape in shapes]
+    curves = [guidance_of_frames(GuidanceSettings(shape), 25, 3.0).tolist() for shape in shapes]
     return plot_differences(curves, list(shapes), WIDTH, 300, "cfg of a frame: min 1, max 3")[0]
 
 
@@ -86,7 +86,7 @@ def compared() -> torch.Tensor:
 
 def sheet() -> torch.Tensor:
     frames = clip(5, "orbit", shape="ring", colour="purple", background="desert", size="big")
-    return contact_sheet(frames, 8, 4, 128, fps=8.0)[0]
+    return contact_sheet(frames, SheetSettings(8, 4, 128, fps=8.0))[0]
 
 
 def flow() -> torch.Tensor:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from ..frame_tools.grids import compare_clips
+from ..frame_tools.grids import GridSettings, compare_clips
 from ..frame_tools.labels import label_bar, to_image
 from . import play, world
 from .drawn_thumbnails import DRAWINGS
@@ -181,9 +181,8 @@ def thumbnail(panels: Panels, foot: str) -> torch.Tensor:
         F.interpolate(clip.clamp(0, 1), (cell, cell), mode="bicubic", antialias=True).clamp(0, 1)
         for clip in clips
     ]
-    grid = compare_clips(
-        [clip.movedim(1, -1) for clip in large], labels, columns, label_height=LABEL, gap=GAP
-    )
+    settings = GridSettings(columns, label_height=LABEL, gap=GAP)
+    grid = compare_clips([clip.movedim(1, -1) for clip in large], labels, settings)
     out = torch.zeros(len(grid), SIDE, SIDE, 3)
     top, left = (SIDE - FOOT - grid.shape[1]) // 2, (SIDE - grid.shape[2]) // 2
     out[:, top : top + grid.shape[1], left : left + grid.shape[2]] = grid

@@ -7,7 +7,8 @@ H, W); of more than three channels the first three are shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -23,34 +24,60 @@ LENGTHS = ("longest", "shortest")
 LARGEST_SIDE = 32768  # pixels of a picture's side; H.264, PNG viewers and browsers end earlier
 
 
+@dataclass(frozen=True)
+class GridSettings:
+    """How clips lie beside each other. Raises ValueError for a length that is not in LENGTHS."""
+
+    columns: int = 0  # 0 = up to three clips side by side, more in a square
+    length: str = "longest"  # frames of the longest clip (shorter ones stay at their last) or of the shortest
+    label_height: int = 24  # pixels
+    gap: int = 4  # pixels
+
+    def __post_init__(self) -> None:
+        if self.length not in LENGTHS:
+            raise ValueError(
+                f"length='{printable(self.length)}' must be one of {', '.join(LENGTHS)}; choose one of these."
+            )
+
+    def num_frames(self, clips: Iterable[torch.Tensor]) -> int:
+        """How many frames the result has; 0 of no clips."""
+        return (max if self.length == "longest" else min)((len(clip) for clip in clips), default=0)
+
+
+@dataclass(frozen=True)
+class SheetSettings:
+    """What of a clip is shown on one sheet, and how large."""
+
+    count: int = 0  # frames, evenly spread; 0 = all
+    columns: int = 0  # 0 = so that the sheet is about 4:3
+    cell_width: int = 256  # pixels, but never wider than the frames
+    fps: float = 0.0  # writes the time in seconds beside the number; 0 = only the number
+    numbers: bool = True
+    gap: int = 4  # pixels
+
+
 def compare_clips(
     clips: list[torch.Tensor],
     labels: list[str],
-    columns: int = 0,
-    length: str = "longest",
-    label_height: int = 24,
-    gap: int = 4,
+    settings: GridSettings | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> torch.Tensor:
     """Clips in a grid with a bar of text above each: (F, H,
     W, 3), sides even so that every video codec takes them.
 
     Cells have the first clip's size; others are fitted into it with their ratio kept.
-    columns 0 = up to three clips side by side, more in a square. length: frames of the
-    longest clip (shorter ones stay at their last frame) or of the shortest. Raises
-    ValueError for no clips, more labels than clips and a picture that is too large.
+    Raises ValueError for no clips, more labels than clips and an image that is too large.
     """
-    _check_clips(clips, labels, length)
+    settings = settings or GridSettings()
+    _check_clips(clips, labels)
     clips = [rgb(clip) for clip in clips]
-    columns = min(
-        columns or (len(clips) if len(clips) <= 3 else math.ceil(math.sqrt(len(clips)))), len(clips)
-    )
+    square = len(clips) if len(clips) <= 3 else math.ceil(math.sqrt(len(clips)))
+    columns = min(settings.columns or square, len(clips))
     height, width = clips[0].shape[1:3]
-    bar = label_height if any(labels) else 0
+    bar, gap = settings.label_height if any(labels) else 0, settings.gap
     rows = -(-len(clips) // columns)
     size = (rows * (height + bar + gap) - gap, columns * (width + gap) - gap)
-    num_frames = (max if length == "longest" else min)(len(clip) for clip in clips)
-    out = _canvas(num_frames, size)
+    out = _canvas(settings.num_frames(clips), size)
     corners = [(i // columns * (height + bar + gap), i % columns * (width + gap)) for i in range(len(clips))]
     for label, (top, left) in zip(labels if bar else [], corners, strict=False):
         out[:, top : top + bar, left : left + width] = label_bar(label, width, bar)
@@ -64,32 +91,24 @@ def compare_clips(
 
 
 def contact_sheet(
-    frames: torch.Tensor,
-    count: int = 0,
-    columns: int = 0,
-    cell_width: int = 256,
-    fps: float = 0.0,
-    numbers: bool = True,
-    gap: int = 4,
-    progress: Callable[[], None] = lambda: None,
+    frames: torch.Tensor, settings: SheetSettings | None = None, progress: Callable[[], None] = lambda: None
 ) -> torch.Tensor:
-    """`count` evenly spread frames (0 = all) on one sheet (1, H,
-    W, 3), each with its number and, with fps, its time in seconds.
+    """Evenly spread frames on one sheet (1, H, W, 3), each with its number and, with fps, its time.
 
-    Cells are cell_width pixels wide, but never wider than the frames. columns 0 = as square as it gets.
     Raises ValueError for no frames, frames without pixels, and a sheet that is too large.
     """
+    settings = settings or SheetSettings()
     check_frames(frames, "the clip")
-    picked = evenly_spread(len(frames), count)
+    picked = evenly_spread(len(frames), settings.count)
     frame_height, frame_width = frames.shape[1:3]
-    width = min(cell_width, frame_width)
+    width = min(settings.cell_width, frame_width)
     height = max(1, round(frame_height * width / frame_width))
-    columns = min(columns or _squarest(len(picked), width / height), len(picked))
-    rows = -(-len(picked) // columns)
+    columns = min(settings.columns or _squarest(len(picked), width / height), len(picked))
+    rows, gap, fps = -(-len(picked) // columns), settings.gap, settings.fps
     (sheet,) = _canvas(1, (rows * (height + gap) - gap, columns * (width + gap) - gap))
     for i, number in enumerate(picked):
         cell = fitted(rgb(frames[number : number + 1])[0], height, width)
-        if numbers:
+        if settings.numbers:
             cell = with_caption(cell, f"{number}  {number / fps:.2f} s" if fps else f"{number}")
         top, left = i // columns * (height + gap), i % columns * (width + gap)
         sheet[top : top + height, left : left + width] = cell
@@ -158,7 +177,7 @@ def _canvas(num_frames: int, size: tuple[int, int]) -> torch.Tensor:
     return torch.zeros(num_frames, height, width, 3)
 
 
-def _check_clips(clips: list[torch.Tensor], labels: list[str], length: str) -> None:
+def _check_clips(clips: list[torch.Tensor], labels: list[str]) -> None:
     if not clips:
         raise ValueError("there is nothing to compare; wire at least one clip.")
     for i, clip in enumerate(clips, 1):
@@ -166,8 +185,4 @@ def _check_clips(clips: list[torch.Tensor], labels: list[str], length: str) -> N
     if len(labels) > len(clips):
         raise ValueError(
             f"{len(labels)} labels for {len(clips)} clips; write one line for each clip, in their order."
-        )
-    if length not in LENGTHS:
-        raise ValueError(
-            f"length='{printable(length)}' must be one of {', '.join(LENGTHS)}; choose one of these."
         )

@@ -10,7 +10,7 @@ Letters: F frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,37 +19,60 @@ from ..foreign_text import printable
 
 
 @dataclass(frozen=True)
-class ShapeSettings:
-    """What a shape may look at besides the number of frames."""
+class GuidanceSettings:
+    """How the guidance goes from frame to frame. Raises ValueError for names
+    that are not there, settings out of range, and periods that are no numbers.
+    """
 
+    shape: str = "linear"
+    """One of GUIDANCE_SHAPES."""
+    min_cfg: float = 1.0
+    """The least guidance scale; it may be above the largest one."""
     edge: float = 0.1
     """Trapezoid: part of the clip on which guidance rises, and on which it falls; 0 to 0.5."""
-    periods: Sequence[float] = (1.0, 0.5)
-    """Multi-period: lengths of the triangle waves, as parts of the clip; above 0."""
-    fusing: str = "max"
-    """Multi-period: how the waves become one."""
+    periods: str = "1, 0.5"
+    """Multi-period: lengths of the waves, parts of the clip above 0, with commas between them."""
+    period_fusing: str = "max"
+    """Multi-period: how the waves become one, one of WAVE_FUSINGS."""
+
+    def __post_init__(self) -> None:
+        for name, choices in (("shape", GUIDANCE_SHAPES), ("period_fusing", WAVE_FUSINGS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name}='{printable(getattr(self, name))}' must be one of {', '.join(choices)};"
+                    " choose one of these."
+                )
+        if not 0 <= self.edge <= 0.5:
+            raise ValueError(
+                f"edge={self.edge} must be 0 to 0.5, a part of the clip; 0.1 is a tenth at each end."
+            )
+        lengths = read_periods(self.periods)
+        if not lengths or min(lengths) <= 0:
+            raise ValueError(
+                f"periods={lengths} must be numbers above 0, parts of the clip; 1 is one wave over all of it."
+            )
 
 
-def linear(num_frames: int, settings: ShapeSettings) -> torch.Tensor:
+def linear(num_frames: int, settings: GuidanceSettings) -> torch.Tensor:
     """Rises evenly from the first frame to the last."""
     return torch.linspace(0, 1, num_frames)
 
 
-def triangle(num_frames: int, settings: ShapeSettings) -> torch.Tensor:
+def triangle(num_frames: int, settings: GuidanceSettings) -> torch.Tensor:
     """Rises to the middle of the clip and falls to its end."""
     return _triangle_wave(num_frames, 1.0)
 
 
-def trapezoid(num_frames: int, settings: ShapeSettings) -> torch.Tensor:
+def trapezoid(num_frames: int, settings: GuidanceSettings) -> torch.Tensor:
     """Rises on the first part of the clip, stays, and falls on the last part."""
     rise = torch.linspace(0, 1, int(num_frames * settings.edge))
     return torch.cat((rise, torch.ones(num_frames - 2 * len(rise)), rise.flip(0)))
 
 
-def multi_period(num_frames: int, settings: ShapeSettings) -> torch.Tensor:
+def multi_period(num_frames: int, settings: GuidanceSettings) -> torch.Tensor:
     """Several triangle waves in one."""
-    waves = torch.stack([_triangle_wave(num_frames, period) for period in settings.periods])
-    return WAVE_FUSINGS[settings.fusing](waves)
+    waves = torch.stack([_triangle_wave(num_frames, period) for period in read_periods(settings.periods)])
+    return WAVE_FUSINGS[settings.period_fusing](waves)
 
 
 WAVE_FUSINGS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -59,38 +82,16 @@ WAVE_FUSINGS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 """Name -> (waves, F) to (F,)."""
 
-GUIDANCE_SHAPES: dict[str, Callable[[int, ShapeSettings], torch.Tensor]] = {
+GUIDANCE_SHAPES: dict[str, Callable[[int, GuidanceSettings], torch.Tensor]] = {
     "linear": linear, "triangle": triangle, "trapezoid": trapezoid, "multi_period": multi_period,
 }  # fmt: skip
 """Name -> function of (number of frames, settings), giving (F,) in 0..1."""
 
 
-def guidance_of_frames(
-    shape: str, num_frames: int, least: float, most: float, settings: ShapeSettings
-) -> torch.Tensor:
-    """The guidance scale of every frame, (F,), between `least` and `most` (which may be the smaller one)."""
-    return least + (most - least) * GUIDANCE_SHAPES[shape](num_frames, settings)
-
-
-def check_shape(shape: str, settings: ShapeSettings) -> None:
-    """Raises ValueError for names that are not there and settings out of range."""
-    for name, value, choices in (
-        ("shape", shape, GUIDANCE_SHAPES),
-        ("period_fusing", settings.fusing, WAVE_FUSINGS),
-    ):
-        if value not in choices:
-            raise ValueError(
-                f"{name}='{printable(value)}' must be one of {', '.join(choices)}; choose one of these."
-            )
-    if not 0 <= settings.edge <= 0.5:
-        raise ValueError(
-            f"edge={settings.edge} must be 0 to 0.5, a part of the clip; 0.1 is a tenth at each end."
-        )
-    if not settings.periods or min(settings.periods) <= 0:
-        raise ValueError(
-            f"periods={list(settings.periods)} must be numbers above 0, parts of the clip; 1 is one wave over"
-            " all of it."
-        )
+def guidance_of_frames(settings: GuidanceSettings, num_frames: int, most: float) -> torch.Tensor:
+    """The guidance scale of every frame, (F,), between min_cfg and `most` (which may be the smaller one)."""
+    least = settings.min_cfg
+    return least + (most - least) * GUIDANCE_SHAPES[settings.shape](num_frames, settings)
 
 
 def read_periods(text: str) -> list[float]:

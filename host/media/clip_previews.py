@@ -25,7 +25,7 @@ from comfy.taesd.taesd import TAESD
 from PIL import Image, ImageOps
 
 from ...foreign_text import printable
-from ...frame_tools.grids import contact_sheet
+from ...frame_tools.grids import SheetSettings, contact_sheet
 from ...frame_tools.labels import to_image
 from ...frame_tools.selection import evenly_spread
 
@@ -113,7 +113,8 @@ class ClipPreview:
             milliseconds = 1000 / self.settings.fps * self._count(x0) / len(frames)
             return "WEBP", animated_webp(frames, milliseconds), None
         stacked = torch.from_numpy(np.stack([np.asarray(frame, dtype=np.float32) / 255 for frame in frames]))
-        return "JPEG", to_image(contact_sheet(stacked, cell_width=SHEET_CELL, numbers=False, gap=2)[0]), None
+        settings = SheetSettings(cell_width=SHEET_CELL, numbers=False, gap=2)
+        return "JPEG", to_image(contact_sheet(stacked, settings)[0]), None
 
     def _count(self, x0: torch.Tensor) -> int:
         return x0.shape[2] if x0.ndim == 5 else len(x0)

@@ -9,12 +9,10 @@ import comfy.utils
 import torch
 import torch.nn.functional as F
 
-from ...foreign_text import printable
 from ...frame_tools import grids, plots
-from ...frame_tools.flicker import even_colours
+from ...frame_tools.flicker import FlickerSettings, even_colours
 from ...frame_tools.optical_flow import draw_flow, far_movement, flow_between, flow_frames
 
-MATCH_MODES = ("frames around", "reference frame")
 RAFT_SMALLEST_SIDE, RAFT_MULTIPLE = 128, 8
 
 
@@ -23,38 +21,23 @@ def _progress(total: int):
     return lambda: bar.update(1)
 
 
-def remove_flicker(
-    images: torch.Tensor, match: str, radius: float, strength: float, reference_frame: int
-) -> torch.Tensor:
-    """Images (F, H, W, C) with evened colours; see frame_tools.flicker.
-    ValueError for a match that is not in MATCH_MODES.
-    """
-    if match not in MATCH_MODES:
-        raise ValueError(
-            f"match='{printable(match)}' must be one of {', '.join(MATCH_MODES)}; choose one of these."
-        )
-    reference = reference_frame if match == "reference frame" else None
-    return even_colours(images, radius, strength, reference, _progress(len(images)))
+def remove_flicker(images: torch.Tensor, settings: FlickerSettings) -> torch.Tensor:
+    """Images (F, H, W, C) with evened colours; see frame_tools.flicker."""
+    return even_colours(images, settings, _progress(len(images)))
 
 
-def compare(
-    clips: dict[str, torch.Tensor], labels: str, columns: int, length: str, label_height: int
-) -> torch.Tensor:
+def compare(clips: dict[str, torch.Tensor], labels: str, settings: grids.GridSettings) -> torch.Tensor:
     """Clips in a grid (F, H, W, 3), a line of `labels` above each; see frame_tools.grids."""
     images = list(clips.values())
-    total = (max if length == "longest" else min)((len(clip) for clip in images), default=1)
-    return grids.compare_clips(
-        images, label_lines(labels), columns, length, label_height, progress=_progress(total)
-    )
+    progress = _progress(settings.num_frames(images))
+    return grids.compare_clips(images, label_lines(labels), settings, progress=progress)
 
 
-def contact_sheet(
-    frames: torch.Tensor, count: int, columns: int, cell_width: int, fps: float, numbers: bool
-) -> torch.Tensor:
-    """`count` frames on one sheet (1, H, W, 3); see frame_tools.grids."""
+def contact_sheet(frames: torch.Tensor, settings: grids.SheetSettings) -> torch.Tensor:
+    """Frames of a clip on one sheet (1, H, W, 3); see frame_tools.grids."""
     frames = frames[None] if frames.ndim == 2 else frames
-    progress = _progress(min(count, len(frames)) if count else len(frames))
-    return grids.contact_sheet(frames, count, columns, cell_width, fps, numbers, progress=progress)
+    progress = _progress(min(settings.count or len(frames), len(frames)))
+    return grids.contact_sheet(frames, settings, progress=progress)
 
 
 def optical_flow_image(

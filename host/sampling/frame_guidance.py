@@ -8,27 +8,25 @@ from collections.abc import Mapping
 
 import torch
 
-from ...samplers.frame_guidance import ShapeSettings, check_shape, guidance_of_frames
+from ...samplers.frame_guidance import GuidanceSettings, guidance_of_frames
 
 _TIME_AXIS = 2
 
 
-def set_frame_guidance(model, shape: str, min_cfg: float, settings: ShapeSettings):
+def set_frame_guidance(model, settings: GuidanceSettings):
     """A clone of the MODEL whose frames are guided by between min_cfg and the sampler's cfg,
     in one of GUIDANCE_SHAPES.
 
     It works on the whole clip, so also behind context windows.
-    Raises ValueError for unknown names and settings out of range.
     """
-    check_shape(shape, settings)
 
     def guide(arguments: Mapping) -> torch.Tensor:
         cond, uncond, cfg = (arguments[name] for name in ("cond", "uncond", "cond_scale"))
         axis = _TIME_AXIS if cond.ndim == 5 else 0
-        scale = guidance_of_frames(shape, cond.shape[axis], min_cfg, cfg, settings).to(cond)
+        scale = guidance_of_frames(settings, cond.shape[axis], cfg).to(cond)
         return uncond + scale.view(-1, *[1] * (cond.ndim - axis - 1)) * (cond - uncond)
 
     model = model.clone()
     # Core leaves out the negative prompt at cfg 1, where frames with another min_cfg still need it.
-    model.set_model_sampler_cfg_function(guide, disable_cfg1_optimization=min_cfg != 1.0)
+    model.set_model_sampler_cfg_function(guide, disable_cfg1_optimization=settings.min_cfg != 1.0)
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...frame_tools.grids import LENGTHS
+from ...frame_tools.grids import LENGTHS, GridSettings
 from ...host.media.frame_tools import compare
 from ..base import ZoetropeNode
 from .inputs import clips, labels
@@ -46,8 +46,8 @@ class CompareClips(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, clips, labels, columns, length, label_height) -> io.NodeOutput:
-        return io.NodeOutput(compare(clips, labels, columns, length, label_height))
+    def execute(cls, clips, labels, **settings) -> io.NodeOutput:
+        return io.NodeOutput(compare(clips, labels, GridSettings(**settings)))
 
 
 def _layout_inputs() -> list[io.Input]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ...frame_tools.grids import SheetSettings
 from ...host.media.frame_tools import contact_sheet
 from ..base import ZoetropeNode
 
@@ -53,8 +54,8 @@ class MakeContactSheet(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, frames, count, columns, cell_width, fps, numbers) -> io.NodeOutput:
-        return io.NodeOutput(contact_sheet(frames, count, columns, cell_width, fps, numbers))
+    def execute(cls, frames, **settings) -> io.NodeOutput:
+        return io.NodeOutput(contact_sheet(frames, SheetSettings(**settings)))
 
 
 def _layout_inputs() -> list[io.Input]:

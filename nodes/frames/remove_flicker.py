@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...host.media.frame_tools import MATCH_MODES, remove_flicker
+from ...frame_tools.flicker import MATCH_MODES, FlickerSettings
+from ...host.media.frame_tools import remove_flicker
 from ..base import ZoetropeNode
 
 
@@ -71,5 +72,5 @@ class RemoveFlicker(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, images, match, radius, strength, reference_frame) -> io.NodeOutput:
-        return io.NodeOutput(remove_flicker(images, match, radius, strength, reference_frame))
+    def execute(cls, images, **settings) -> io.NodeOutput:
+        return io.NodeOutput(remove_flicker(images, FlickerSettings(**settings)))

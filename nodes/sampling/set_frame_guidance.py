@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...host.sampling.frame_guidance import set_frame_guidance
-from ...samplers.frame_guidance import GUIDANCE_SHAPES, WAVE_FUSINGS, ShapeSettings, read_periods
+from ...samplers.frame_guidance import GUIDANCE_SHAPES, WAVE_FUSINGS, GuidanceSettings
 from ..base import ZoetropeNode
 
 
@@ -62,12 +62,8 @@ class SetFrameGuidance(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, model, shape, min_cfg, edge, periods, period_fusing) -> io.NodeOutput:
-        return io.NodeOutput(
-            set_frame_guidance(
-                model, shape, min_cfg, ShapeSettings(edge, read_periods(periods), period_fusing)
-            )
-        )
+    def execute(cls, model, **settings) -> io.NodeOutput:
+        return io.NodeOutput(set_frame_guidance(model, GuidanceSettings(**settings)))
 
 
 def _shape_inputs() -> list[io.Input]:

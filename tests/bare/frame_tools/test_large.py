@@ -69,9 +69,14 @@ def tall(frames, count):
             lambda: optical_flow.flow_frames(tall(IMAGES, 5000)),
             "4999 steps of 16384x16384 and their pictures need 24995.00 GiB",
         ),
-        (lambda: flicker.even_colours(tall(IMAGES, 5000), 4.0, 1.0), "5000 frames .* need 15000.37 GiB"),
         (
-            lambda: flicker.even_colours(torch.zeros(1, 1, 1, 1).expand(900000, 1, 1, 3), 4.0, 1.0),
+            lambda: flicker.even_colours(tall(IMAGES, 5000), flicker.FlickerSettings()),
+            "5000 frames .* need 15000.37 GiB",
+        ),
+        (
+            lambda: flicker.even_colours(
+                torch.zeros(1, 1, 1, 1).expand(900000, 1, 1, 3), flicker.FlickerSettings()
+            ),
             "900000 frames .* need 12069.9",
         ),
         (lambda: selection.select_frames(",".join([":"] * 90000), 900000), "1800000 frames; at most 1000000"),
@@ -95,8 +100,8 @@ def test_a_range_needs_no_memory():
         lambda frames: grids.contact_sheet(frames[..., 0]),
         lambda frames: grids.compare_clips([torch.zeros(1, 4, 5, 3), frames], []),
         lambda frames: grids.compare_clips([frames], ["x"]),
-        lambda frames: flicker.even_colours(frames, 4.0, 1.0),
-        lambda frames: flicker.even_colours(frames, 4.0, 1.0, 0),
+        lambda frames: flicker.even_colours(frames, flicker.FlickerSettings()),
+        lambda frames: flicker.even_colours(frames, flicker.FlickerSettings("reference frame")),
         lambda frames: optical_flow.flow_frames(frames),
         lambda frames: plots.frame_differences(frames),
     ],

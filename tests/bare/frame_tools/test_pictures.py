@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import ImageFont
 from zoetrope.frame_tools import grids, labels, plots
+from zoetrope.frame_tools.grids import GridSettings, SheetSettings
 
 
 def clip(frames, height, width, value=0.5):
@@ -14,7 +15,7 @@ def clip(frames, height, width, value=0.5):
 
 def test_clips_stand_side_by_side_under_their_labels():
     a, b = torch.rand(3, 20, 30, 3), torch.rand(3, 20, 30, 3)
-    out = grids.compare_clips([a, b], ["one", ""], label_height=12, gap=4)
+    out = grids.compare_clips([a, b], ["one", ""], GridSettings(label_height=12))
     assert out.shape == (3, 32, 64, 3)
     assert torch.equal(out[:, 12:, :30], a) and torch.equal(out[:, 12:, 34:], b)
     assert out[:, :12, :30].max() > 0.5 and out[:, :12, 30:].max() == 0  # a label above the first only
@@ -34,13 +35,15 @@ def test_clips_stand_side_by_side_under_their_labels():
     ],
 )
 def test_grids_have_the_columns_asked_for(count, columns, cells):
-    out = grids.compare_clips([clip(1, 10, 14)] * count, [], columns, gap=2)
+    out = grids.compare_clips([clip(1, 10, 14)] * count, [], GridSettings(columns, gap=2))
     assert out.shape[1:3] == (cells[0] * 12 - 2, cells[1] * 16 - 2)
     assert (out[0, ..., 0] > 0).sum() == count * 140
 
 
 def test_a_clip_of_another_size_is_fitted_into_the_cell_of_the_first():
-    out = grids.compare_clips([clip(1, 20, 30, 1.0), clip(1, 10, 10, 1.0)], [], gap=0)[0, ..., 0]
+    out = grids.compare_clips([clip(1, 20, 30, 1.0), clip(1, 10, 10, 1.0)], [], GridSettings(gap=0))[
+        0, ..., 0
+    ]
     assert (out[:, :30] == 1).all()
     assert (out[:, 35:55] > 0.99).all() and out[:, 30:35].max() == 0 and out[:, 55:].max() == 0
 
@@ -48,7 +51,7 @@ def test_a_clip_of_another_size_is_fitted_into_the_cell_of_the_first():
 @pytest.mark.parametrize(("length", "frames"), [("longest", 4), ("shortest", 2)])
 def test_clips_of_other_lengths(length, frames):
     first, second = torch.rand(2, 4, 6, 3), torch.rand(4, 4, 6, 3)
-    out = grids.compare_clips([first, second], [], length=length, gap=0)
+    out = grids.compare_clips([first, second], [], GridSettings(length=length, gap=0))
     assert len(out) == frames
     assert torch.equal(out[-1, :, :6], first[1]) and torch.equal(out[-1, :, 6:], second[frames - 1])
 
@@ -69,19 +72,23 @@ def test_sides_are_even():
 )
 def test_what_cannot_be_compared_is_refused(clips, names, length, told):
     with pytest.raises(ValueError, match=told):
-        grids.compare_clips(clips, names, length=length)
+        grids.compare_clips(clips, names, GridSettings(length=length))
 
 
 def test_a_contact_sheet_has_the_frames_in_reading_order():
     frames = torch.arange(7.0).view(7, 1, 1, 1).expand(7, 10, 10, 3) / 10
-    sheet = grids.contact_sheet(frames, count=4, columns=2, cell_width=10, numbers=False, gap=2)
+    sheet = grids.contact_sheet(
+        frames, SheetSettings(count=4, columns=2, cell_width=10, numbers=False, gap=2)
+    )
     assert sheet.shape == (1, 22, 22, 3)
     assert [round(10 * float(sheet[0, y, x, 0])) for y in (5, 17) for x in (5, 17)] == [0, 2, 4, 6]
     assert sheet[0, 10:12].max() == 0
 
 
 def test_a_contact_sheet_of_masks_and_of_large_frames():
-    sheet = grids.contact_sheet(torch.full((2, 30, 40), 0.5), columns=2, cell_width=20, numbers=False, gap=0)
+    sheet = grids.contact_sheet(
+        torch.full((2, 30, 40), 0.5), SheetSettings(columns=2, cell_width=20, numbers=False, gap=0)
+    )
     assert sheet.shape == (1, 16, 40, 3) and sheet[0, 1:14].unique().tolist() == pytest.approx([0.5])
 
 
@@ -89,7 +96,7 @@ def test_a_contact_sheet_of_masks_and_of_large_frames():
 def test_numbers_and_times_are_written_on_the_frames(fps, told, monkeypatch):
     written = []
     monkeypatch.setattr(grids, "with_caption", lambda frame, text: written.append(text) or frame)
-    grids.contact_sheet(clip(2, 60, 80), fps=fps)
+    grids.contact_sheet(clip(2, 60, 80), SheetSettings(fps=fps))
     assert written == told
 
 

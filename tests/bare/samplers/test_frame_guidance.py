@@ -5,8 +5,7 @@ import torch
 from zoetrope.samplers.frame_guidance import (
     GUIDANCE_SHAPES,
     WAVE_FUSINGS,
-    ShapeSettings,
-    check_shape,
+    GuidanceSettings,
     guidance_of_frames,
     read_periods,
 )
@@ -14,11 +13,15 @@ from zoetrope.samplers.frame_guidance import (
 FRAMES = [1, 2, 7, 14, 25]
 
 
+def scale_of(shape, num_frames, least, most, **settings):
+    return guidance_of_frames(GuidanceSettings(shape, least, **settings), num_frames, most)
+
+
 @pytest.mark.parametrize("shape", GUIDANCE_SHAPES)
 @pytest.mark.parametrize("num_frames", FRAMES)
 @pytest.mark.parametrize("fusing", WAVE_FUSINGS)
 def test_every_shape_has_a_scale_for_every_frame_between_the_two(shape, num_frames, fusing):
-    scale = guidance_of_frames(shape, num_frames, 1.0, 3.0, ShapeSettings(0.2, (1.0, 0.3), fusing))
+    scale = scale_of(shape, num_frames, 1.0, 3.0, edge=0.2, periods="1.0, 0.3", period_fusing=fusing)
     assert scale.shape == (num_frames,)
     assert float(scale.min()) >= 1.0 - 1e-6
     assert float(scale.max()) <= 3.0 + 1e-6
@@ -26,28 +29,28 @@ def test_every_shape_has_a_scale_for_every_frame_between_the_two(shape, num_fram
 
 @pytest.mark.parametrize("shape", GUIDANCE_SHAPES)
 def test_every_shape_begins_at_the_least_and_is_even_where_both_are_equal(shape):
-    assert float(guidance_of_frames(shape, 21, 1.0, 3.0, ShapeSettings())[0]) == pytest.approx(1.0)
-    assert guidance_of_frames(shape, 7, 2.5, 2.5, ShapeSettings()).tolist() == pytest.approx([2.5] * 7)
+    assert float(scale_of(shape, 21, 1.0, 3.0)[0]) == pytest.approx(1.0)
+    assert scale_of(shape, 7, 2.5, 2.5).tolist() == pytest.approx([2.5] * 7)
 
 
 @pytest.mark.parametrize("shape", GUIDANCE_SHAPES)
 def test_the_largest_may_be_the_smaller_one(shape):
-    up, down = (guidance_of_frames(shape, 21, *ends, ShapeSettings()) for ends in ((1.0, 3.0), (3.0, 1.0)))
+    up, down = (scale_of(shape, 21, *ends) for ends in ((1.0, 3.0), (3.0, 1.0)))
     torch.testing.assert_close(up + down, torch.full((21,), 4.0))
 
 
 @pytest.mark.parametrize("shape", ["triangle", "trapezoid", "multi_period"])
 def test_symmetric_shapes(shape):
-    scale = guidance_of_frames(shape, 21, 1.0, 3.0, ShapeSettings(0.2, (1.0, 0.5)))
+    scale = scale_of(shape, 21, 1.0, 3.0, edge=0.2, periods="1.0, 0.5")
     torch.testing.assert_close(scale, scale.flip(0))
 
 
 def test_published_schedules():
-    linear = guidance_of_frames("linear", 14, 1.0, 2.5, ShapeSettings())
+    linear = scale_of("linear", 14, 1.0, 2.5)
     torch.testing.assert_close(linear, torch.linspace(1.0, 2.5, 14))
-    triangle = guidance_of_frames("triangle", 5, 1.0, 2.5, ShapeSettings())
+    triangle = scale_of("triangle", 5, 1.0, 2.5)
     assert triangle.tolist() == pytest.approx([1.0, 1.75, 2.5, 1.75, 1.0])
-    trapezoid = guidance_of_frames("trapezoid", 10, 1.0, 3.0, ShapeSettings(edge=0.3))
+    trapezoid = scale_of("trapezoid", 10, 1.0, 3.0, edge=0.3)
     assert trapezoid.tolist() == pytest.approx([1, 2, 3, 3, 3, 3, 3, 3, 2, 1])
 
 
@@ -56,7 +59,7 @@ def test_published_schedules():
     [("max", [0, 1, 1, 1, 0]), ("mean", [0, 0.75, 0.5, 0.75, 0]), ("multiply", [0, 0.5, 0, 0.5, 0])],
 )
 def test_waves_of_several_periods(fusing, expected):
-    scale = guidance_of_frames("multi_period", 5, 0.0, 1.0, ShapeSettings(periods=(1.0, 0.5), fusing=fusing))
+    scale = scale_of("multi_period", 5, 0.0, 1.0, periods="1.0, 0.5", period_fusing=fusing)
     assert scale.tolist() == pytest.approx(expected)
 
 
@@ -67,15 +70,15 @@ def test_periods_are_read():
 
 
 @pytest.mark.parametrize(
-    ("shape", "settings", "told"),
+    ("settings", "told"),
     [
-        ("square", ShapeSettings(), "shape='square' must be one of linear"),
-        ("linear", ShapeSettings(fusing="sum"), "period_fusing='sum' must be one of max"),
-        ("trapezoid", ShapeSettings(edge=0.6), "edge=0.6 must be 0 to 0.5"),
-        ("multi_period", ShapeSettings(periods=()), "periods=.. must be numbers above 0"),
-        ("multi_period", ShapeSettings(periods=(1.0, 0.0)), "periods=.1.0, 0.0. must be numbers above 0"),
+        ({"shape": "square"}, "shape='square' must be one of linear"),
+        ({"period_fusing": "sum"}, "period_fusing='sum' must be one of max"),
+        ({"shape": "trapezoid", "edge": 0.6}, "edge=0.6 must be 0 to 0.5"),
+        ({"shape": "multi_period", "periods": ""}, "periods=.. must be numbers above 0"),
+        ({"shape": "multi_period", "periods": "1, 0"}, "periods=.1.0, 0.0. must be numbers above 0"),
     ],
 )
-def test_bad_settings_are_refused(shape, settings, told):
+def test_bad_settings_are_refused(settings, told):
     with pytest.raises(ValueError, match=told):
-        check_shape(shape, settings)
+        GuidanceSettings(**settings)

@@ -14,7 +14,7 @@ from zoetrope.host.sampling.frame_guidance import set_frame_guidance
 from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.video_models.loras import add_video_lora
 from zoetrope.host.video_models.svd_conditioning import image_to_video, interpolation, orbit
-from zoetrope.samplers.frame_guidance import ShapeSettings
+from zoetrope.samplers.frame_guidance import GuidanceSettings
 from zoetrope.tests.comfy.host.context_rig import (
     CPU,
     evaluate,
@@ -139,7 +139,7 @@ def test_guidance_over_frames_sees_the_whole_clip_behind_windows(model, encoders
         return evaluate(target, noise_of(), *both(model, encoders))
 
     settings = {"context_length": 3, "context_overlap": 0}
-    shaped = run(windowed(set_frame_guidance(model, "linear", 1.0, ShapeSettings()), **settings))
+    shaped = run(windowed(set_frame_guidance(model, GuidanceSettings()), **settings))
     cond, uncond = (
         evaluate(windowed(model, **settings), noise_of(), *both(model, encoders), cfg=cfg)
         for cfg in (1.0, 0.0)
