@@ -166,7 +166,7 @@ def inputs(loaded: tuple, size, frames: int, height: int, width: int) -> tuple[l
     """Both prompts and the empty latents; files that carry encoders read a prompt and an image with them."""
     import torch
 
-    from ..host.video_models.videocrafter_conditioning import image_to_video, with_frame_rate
+    from ..host.video_models.videocrafter_conditioning import ImageSettings, image_to_video, with_frame_rate
     from .video_files import CONDITIONS
 
     model, clip, vae, clip_vision = loaded
@@ -184,9 +184,8 @@ def inputs(loaded: tuple, size, frames: int, height: int, width: int) -> tuple[l
             return *with_frame_rate(*prompts, system.default_fps or 24), torch.zeros(
                 frames, channels, height, width
             )
-        positive, negative, latent = image_to_video(
-            *prompts, clip_vision, vae, image, None, 8 * width, 8 * height, frames, system.default_fps
-        )  # fmt: skip
+        settings = ImageSettings(8 * width, 8 * height, frames, system.default_fps)
+        positive, negative, latent = image_to_video(*prompts, clip_vision, vae, image, settings)
         return positive, negative, latent["samples"]
     values = CONDITIONS.get(system.name, lambda frames, latent: {})(frames, (channels, height, width))
     prompts = [

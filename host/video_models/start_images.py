@@ -4,6 +4,9 @@ images cut to them, and the empty latents of a video.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import comfy.model_management
 import torch
 
@@ -15,38 +18,54 @@ CHANNELS = 4
 """Of its latents."""
 
 
-def check_sizes(
-    width: int, height: int, num_frames: int, multiple: int, least_frames: int = 1, trained: int = 16
-) -> None:
-    """Raises ValueError for a width or height (pixels) that is no multiple, for fewer frames than
-    `least_frames`, and for more than fit.
+@dataclass(frozen=True)
+class ClipSettings:
+    """Sides in pixels and number of frames of a clip.
+
+    Raises ValueError for a side that is no multiple of `multiple`, for fewer frames than `least_frames`,
+    and for more than fit into memory.
     """
-    for name, size in (("width", width), ("height", height)):
-        if size < multiple or size % multiple:
+
+    width: int
+    height: int
+    num_frames: int
+
+    multiple: ClassVar[int] = LATENT_PIXELS
+    least_frames: ClassVar[int] = 1
+    trained: ClassVar[int] = 16
+    """Frames that the networks were trained with."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            self._check_side(name, getattr(self, name))
+        if self.num_frames < self.least_frames:
             raise ValueError(
-                f"{name}={size} must be a multiple of {multiple} pixels; change it to"
-                f" {max(1, size // multiple) * multiple}."
+                f"num_frames={self.num_frames} is too few; {self.trained} is what these networks were trained"
+                " for."
             )
-    if num_frames < least_frames:
-        raise ValueError(
-            f"num_frames={num_frames} is too few; {trained} is what these networks were trained for."
-        )
-    latents = num_frames * CHANNELS * (height // LATENT_PIXELS) * (width // LATENT_PIXELS) * 4
-    images = 3 * width * height * 4
-    # The empty latents, and those of the images for the positive and the negative side.
-    what = f"{num_frames} frames of {width}x{height}"
-    check_memory(3 * latents + 2 * images, what, "make fewer or smaller frames")
+        latents = self.num_frames * CHANNELS * self.width * self.height * 4 // LATENT_PIXELS**2
+        images = 3 * self.width * self.height * 4
+        # The empty latents, and those of the images for the positive and the negative side.
+        what = f"{self.num_frames} frames of {self.width}x{self.height}"
+        check_memory(3 * latents + 2 * images, what, "make fewer or smaller frames")
+
+    def _check_side(self, name: str, pixels: int) -> None:
+        if pixels < self.multiple or pixels % self.multiple:
+            raise ValueError(
+                f"{name}={pixels} must be a multiple of {self.multiple} pixels; change it to"
+                f" {max(1, pixels // self.multiple) * self.multiple}."
+            )
 
 
-def fitted_image(image: torch.Tensor, name: str, width: int, height: int) -> torch.Tensor:
+def fitted_image(image: torch.Tensor, name: str, clip: ClipSettings) -> torch.Tensor:
     """An IMAGE (1, H, W, C), values 0..1, cut to the middle of
-    the wanted proportions and resized: (1, height, width, 3).
+    the proportions of the clip and resized: (1, height, width, 3).
 
     Raises ValueError, naming the input, for several images.
     """
     if image.shape[0] != 1:
         raise ValueError(f"{name} holds {image.shape[0]} images and needs one; pick it with ImageFromBatch.")
-    pixels = image[..., :3].movedim(-1, 1)
+    pixels, width, height = image[..., :3].movedim(-1, 1), clip.width, clip.height
     scale = max(width / pixels.shape[3], height / pixels.shape[2])
     cut_width, cut_height = (
         min(round(size / scale), have) for size, have in ((width, pixels.shape[3]), (height, pixels.shape[2]))
@@ -57,8 +76,8 @@ def fitted_image(image: torch.Tensor, name: str, width: int, height: int) -> tor
     return resized.clamp(0.0, 1.0).movedim(1, -1)
 
 
-def empty_video(width: int, height: int, num_frames: int) -> dict:
-    """A LATENT of num_frames empty frames of this size in pixels."""
-    size = num_frames, CHANNELS, height // LATENT_PIXELS, width // LATENT_PIXELS
+def empty_video(clip: ClipSettings) -> dict:
+    """A LATENT of empty frames for a clip."""
+    size = clip.num_frames, CHANNELS, clip.height // LATENT_PIXELS, clip.width // LATENT_PIXELS
     empty = torch.zeros(size, device=comfy.model_management.intermediate_device())
     return {"samples": empty, "downscale_ratio_spacial": LATENT_PIXELS}

@@ -12,128 +12,134 @@ Core's SVD_img2vid_Conditioning adds the noise in the range
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from node_helpers import conditioning_set_values
 
 from ...samplers.orbits import create_orbit
-from .start_images import LATENT_PIXELS, check_sizes, empty_video, fitted_image
+from .start_images import LATENT_PIXELS, ClipSettings, empty_video, fitted_image
 from .svd import CONCAT_LATENT, KNOWN_FRAMES
 
-SIZE_MULTIPLE = 8
 SV3D_AUGMENTATION = 1e-5
 """Noise augmentation that SV3D was trained and published with."""
 
 
-def image_to_video(
-    clip_vision,
-    vae,
-    image,
-    width: int,
-    height: int,
-    num_frames: int,
-    motion_bucket: int,
-    fps: int,
-    augmentation: float,
-    seed: int,
-) -> tuple[list, list, dict]:
+@dataclass(frozen=True)
+class TextSettings(ClipSettings):
+    """A clip of Stable Video Diffusion, and what the network is told of its movement.
+
+    Raises ValueError as ClipSettings does, and for fps below 1.
+    """
+
+    motion_bucket_id: int = 127
+    fps: int = 6
+
+    trained: ClassVar[int] = 14
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fps < 1:
+            raise ValueError(f"fps={self.fps} must be at least 1; 6 as published.")
+
+    def vector(self, augmentation: float) -> dict:
+        """What the vector conditioning is made of, under core's names;
+        core gives the network fps - 1, as the published code does.
+        """
+        told = {"motion_bucket_id": self.motion_bucket_id, "fps": self.fps}
+        return {**told, "augmentation_level": augmentation}
+
+
+@dataclass(frozen=True)
+class ImageSettings(TextSettings):
+    """A clip that begins with an image. augmentation: noise added to the image, as standard deviation
+    in the published range -1..1.
+
+    Raises ValueError as TextSettings does, and for a negative augmentation.
+    """
+
+    augmentation: float = 0.02
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.augmentation < 0:
+            raise ValueError(f"augmentation={self.augmentation} must be at least 0; 0.02 as published.")
+
+
+@dataclass(frozen=True)
+class InterpolationSettings(ImageSettings):
+    """A clip between two images."""
+
+    least_frames: ClassVar[int] = 3
+    trained: ClassVar[int] = 5
+
+
+@dataclass(frozen=True)
+class OrbitSettings(ClipSettings):
+    """Views around a thing. orbit: one of ORBITS; elevation and elevation_swing in degrees."""
+
+    orbit: str = "static"
+    elevation: float = 10.0
+    elevation_swing: float = 20.0
+    seed: int = 0
+
+    trained: ClassVar[int] = 21
+
+
+def image_to_video(clip_vision, vae, image, settings: ImageSettings) -> tuple[list, list, dict]:
     """(positive, negative, empty latent) for a video that
     begins with an image: IMAGE (1, H, W, C), values 0..1.
 
-    augmentation: noise added to the image, as standard deviation in the published range -1..1. Any number of
-    frames: the image's latent is one row that ComfyUI repeats. Raises ValueError for sizes that the network
-    cannot take and several images.
+    Any number of frames: the image's latent is one row that ComfyUI repeats.
+    Raises ValueError for several images.
     """
-    check_sizes(width, height, num_frames, SIZE_MULTIPLE, trained=14)
-    vector = _vector(motion_bucket, fps, augmentation)
-    pixels = fitted_image(image, "start_image", width, height)
-    latent = _noisy_latents(vae, [pixels], augmentation, seed)[0]
-    return (*_both(_seen(clip_vision, pixels), latent, vector), empty_video(width, height, num_frames))
+    pixels = fitted_image(image, "start_image", settings)
+    latent = _noisy_latents(vae, [pixels], settings.augmentation, settings.seed)[0]
+    vector = settings.vector(settings.augmentation)
+    return (*_both(_seen(clip_vision, pixels), latent, vector), empty_video(settings))
 
 
-def interpolation(
-    clip_vision,
-    vae,
-    first,
-    last,
-    width: int,
-    height: int,
-    num_frames: int,
-    motion_bucket: int,
-    fps: int,
-    augmentation: float,
-    seed: int,
-) -> tuple[list, list, dict]:
+def interpolation(clip_vision, vae, first, last, settings: InterpolationSettings) -> tuple[list, list, dict]:
     """`image_to_video` between two images: their latents at
     the first and the last frame, zeros at those between.
 
     Networks of nine input channels are also told which frames are known. CLIP sees the first image.
     """
-    check_sizes(width, height, num_frames, SIZE_MULTIPLE, least_frames=3, trained=5)
-    vector = _vector(motion_bucket, fps, augmentation)
-    images = [
-        fitted_image(image, name, width, height)
-        for image, name in ((first, "start_image"), (last, "end_image"))
-    ]
-    start, end = _noisy_latents(vae, images, augmentation, seed)
-    between = torch.zeros_like(start).expand(num_frames - 2, -1, -1, -1)
+    named = ((first, "start_image"), (last, "end_image"))
+    images = [fitted_image(image, name, settings) for image, name in named]
+    start, end = _noisy_latents(vae, images, settings.augmentation, settings.seed)
+    between = torch.zeros_like(start).expand(settings.num_frames - 2, -1, -1, -1)
+    vector = settings.vector(settings.augmentation)
     positive, negative = _both(_seen(clip_vision, images[0]), torch.cat((start, between, end)), vector)
-    known = torch.zeros(num_frames)
-    negative = conditioning_set_values(negative, {KNOWN_FRAMES: known})
-    known = known.clone()
+    unknown = torch.zeros(settings.num_frames)
+    known = unknown.clone()
     known[0] = known[-1] = 1.0
-    return (
-        conditioning_set_values(positive, {KNOWN_FRAMES: known}),
-        negative,
-        empty_video(width, height, num_frames),
-    )
+    positive = conditioning_set_values(positive, {KNOWN_FRAMES: known})
+    return positive, conditioning_set_values(negative, {KNOWN_FRAMES: unknown}), empty_video(settings)
 
 
-def text_to_video(
-    positive, negative, width: int, height: int, num_frames: int, motion_bucket: int, fps: int
-) -> tuple[list, list, dict]:
+def text_to_video(positive, negative, settings: TextSettings) -> tuple[list, list, dict]:
     """(positive, negative, empty latent) for weights that were trained
     with prompts: no image, so zeros where its latent would be.
     """
-    check_sizes(width, height, num_frames, SIZE_MULTIPLE, trained=14)
-    nothing = torch.zeros(1, 4, height // LATENT_PIXELS, width // LATENT_PIXELS)
-    values = {**_vector(motion_bucket, fps, 0.0), CONCAT_LATENT: nothing, KNOWN_FRAMES: torch.zeros(1)}
+    nothing = torch.zeros(1, 4, settings.height // LATENT_PIXELS, settings.width // LATENT_PIXELS)
+    values = {**settings.vector(0.0), CONCAT_LATENT: nothing, KNOWN_FRAMES: torch.zeros(1)}
     positive, negative = (conditioning_set_values(prompt, values) for prompt in (positive, negative))
-    return positive, negative, empty_video(width, height, num_frames)
+    return positive, negative, empty_video(settings)
 
 
-def orbit(
-    clip_vision,
-    vae,
-    image,
-    width: int,
-    height: int,
-    num_frames: int,
-    name: str,
-    elevation: float,
-    swing: float,
-    seed: int,
-) -> tuple[list, list, dict]:
+def orbit(clip_vision, vae, image, settings: OrbitSettings) -> tuple[list, list, dict]:
     """(positive, negative, empty latent) for views around the
-    thing in an image, along an orbit of ORBITS; angles in degrees.
+    thing in an image: IMAGE (1, H, W, C), values 0..1.
     """
-    check_sizes(width, height, num_frames, SIZE_MULTIPLE, trained=21)
-    elevations, azimuths = create_orbit(name, num_frames, elevation, swing, seed)
-    pixels = fitted_image(image, "image", width, height)
-    latent = _noisy_latents(vae, [pixels], SV3D_AUGMENTATION, seed)[0]
+    path = settings.elevation, settings.elevation_swing, settings.seed
+    elevations, azimuths = create_orbit(settings.orbit, settings.num_frames, *path)
+    pixels = fitted_image(image, "image", settings)
+    latent = _noisy_latents(vae, [pixels], SV3D_AUGMENTATION, settings.seed)[0]
     values = {"augmentation_level": SV3D_AUGMENTATION, "elevation": elevations, "azimuth": azimuths}
-    return (*_both(_seen(clip_vision, pixels), latent, values), empty_video(width, height, num_frames))
-
-
-def _vector(motion_bucket: int, fps: int, augmentation: float) -> dict:
-    """What the vector conditioning is made of, under core's names;
-    core gives the network fps - 1, as the published code does.
-    """
-    if fps < 1 or augmentation < 0:
-        raise ValueError(
-            f"fps={fps} must be at least 1 and augmentation={augmentation} at least 0; as published 6 and"
-            " 0.02."
-        )
-    return {"motion_bucket_id": motion_bucket, "fps": fps, "augmentation_level": augmentation}
+    return (*_both(_seen(clip_vision, pixels), latent, values), empty_video(settings))
 
 
 def _seen(clip_vision, pixels: torch.Tensor) -> torch.Tensor:

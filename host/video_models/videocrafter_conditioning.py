@@ -8,13 +8,41 @@ image latent for every frame.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from node_helpers import conditioning_set_values
 
-from .start_images import check_sizes, empty_video, fitted_image
+from .start_images import ClipSettings, empty_video, fitted_image
 from .videocrafter import CONCAT_LATENT, FPS, HIDDEN_STATE
 
-SIZE_MULTIPLE = 16
+
+@dataclass(frozen=True)
+class VideoSettings(ClipSettings):
+    """A clip of DynamiCrafter or VideoCrafter, and the frame rate (or stride) that the network is told."""
+
+    fps: float = 24.0
+
+    multiple: ClassVar[int] = 16
+
+
+@dataclass(frozen=True)
+class ImageSettings(VideoSettings):
+    """A clip that begins with an image. closed_loop: it also ends with it, which needs two frames."""
+
+    closed_loop: bool = False
+
+    @property
+    def least_frames(self) -> int:
+        return 2 if self.closed_loop else 1
+
+
+@dataclass(frozen=True)
+class InterpolationSettings(VideoSettings):
+    """A clip between two images."""
+
+    least_frames: ClassVar[int] = 2
 
 
 def with_frame_rate(positive: list, negative: list, fps: float) -> tuple[list, list]:
@@ -28,31 +56,47 @@ def with_frame_rate(positive: list, negative: list, fps: float) -> tuple[list, l
 
 
 def image_to_video(
-    positive, negative, clip_vision, vae, first, last, width: int, height: int, num_frames: int, fps: float
-):
-    """(positive, negative, empty latent) for a video that begins with an image.
+    positive, negative, clip_vision, vae, image, settings: ImageSettings
+) -> tuple[list, list, dict]:
+    """(positive, negative, empty latent) for a video that begins with an image:
+    IMAGE (1, H, W, 3), values 0..1.
 
-    first, last: IMAGE (1, H, W, 3), values 0..1; last None = first for every frame (image
-    to video), else the first and the last frame are known and those between are not
-    (interpolation; a loop where both are the same image). Raises ValueError for sizes
-    that the networks cannot take, several images in one input, and a missing encoder.
+    Of a loop only the first and the last frame are known, else the image stands for every frame.
+    Raises ValueError for several images and a missing encoder.
     """
-    check_sizes(width, height, num_frames, SIZE_MULTIPLE, least_frames=1 if last is None else 2)
-    given = [
-        (image, name) for image, name in ((first, "start_image"), (last, "end_image")) if image is not None
-    ]
-    images = [fitted_image(image, name, width, height) for image, name in given]
-    latents = [vae.encode(image) for image in images]
-    if last is None:
-        known = latents[0].expand(num_frames, -1, -1, -1)
-    else:
-        unknown = torch.zeros_like(latents[0]).expand(num_frames - 2, -1, -1, -1)
-        known = torch.cat([latents[0], unknown, latents[1]])
-    grey = torch.full_like(images[0], 0.5)
-    positive, negative = with_frame_rate(positive, negative, fps)
+    if settings.closed_loop:
+        return interpolation(positive, negative, clip_vision, vae, image, image, settings)
+    pixels = fitted_image(image, "start_image", settings)
+    known = vae.encode(pixels).expand(settings.num_frames, -1, -1, -1)
+    prompts = with_frame_rate(positive, negative, settings.fps)
+    return *_with_image(*prompts, clip_vision, pixels, known), empty_video(settings)
+
+
+def interpolation(
+    positive, negative, clip_vision, vae, first, last, settings: VideoSettings
+) -> tuple[list, list, dict]:
+    """(positive, negative, empty latent) for a video between two images: IMAGE (1, H, W, 3), values 0..1.
+
+    The first and the last frame are known, those between are not.
+    Raises ValueError for several images in one input and a missing encoder.
+    """
+    named = ((first, "start_image"), (last, "end_image"))
+    images = [fitted_image(image, name, settings) for image, name in named]
+    start, end = (vae.encode(image) for image in images)
+    known = torch.cat([start, torch.zeros_like(start).expand(settings.num_frames - 2, -1, -1, -1), end])
+    prompts = with_frame_rate(positive, negative, settings.fps)
+    return *_with_image(*prompts, clip_vision, images[0], known), empty_video(settings)
+
+
+def _with_image(
+    positive: list, negative: list, clip_vision, image: torch.Tensor, known: torch.Tensor
+) -> tuple[list, list]:
+    """Both conditionings with what CLIP makes of an image (1, H, W, 3) or of grey,
+    and with the latents of the frames.
+    """
     seen, unseen = (
-        clip_vision.encode_image(image, crop=False)["last_hidden_state"] for image in (images[0], grey)
+        clip_vision.encode_image(pixels, crop=False)["last_hidden_state"]
+        for pixels in (image, torch.full_like(image, 0.5))
     )
     positive = conditioning_set_values(positive, {HIDDEN_STATE: seen, CONCAT_LATENT: known})
-    negative = conditioning_set_values(negative, {HIDDEN_STATE: unseen, CONCAT_LATENT: known})
-    return positive, negative, empty_video(width, height, num_frames)
+    return positive, conditioning_set_values(negative, {HIDDEN_STATE: unseen, CONCAT_LATENT: known})

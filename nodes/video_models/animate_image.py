@@ -58,12 +58,10 @@ class AnimateImage(ZoetropeNode):
         )
 
     @classmethod
-    def execute(
-        cls, positive, negative, clip_vision, vae, start_image, width, height, num_frames, fps, closed_loop
-    ) -> io.NodeOutput:
-        last = start_image if closed_loop else None
+    def execute(cls, positive, negative, clip_vision, vae, start_image, **settings) -> io.NodeOutput:
+        settings = videocrafter_conditioning.ImageSettings(**settings)
         return io.NodeOutput(
             *videocrafter_conditioning.image_to_video(
-                positive, negative, clip_vision, vae, start_image, last, width, height, num_frames, fps
+                positive, negative, clip_vision, vae, start_image, settings
             )
         )

@@ -47,30 +47,6 @@ class AnimateImageSVD(ZoetropeNode):
         )
 
     @classmethod
-    def execute(
-        cls,
-        clip_vision,
-        vae,
-        start_image,
-        width,
-        height,
-        num_frames,
-        motion_bucket_id,
-        fps,
-        augmentation,
-        seed,
-    ) -> io.NodeOutput:
-        return io.NodeOutput(
-            *svd_conditioning.image_to_video(
-                clip_vision,
-                vae,
-                start_image,
-                width,
-                height,
-                num_frames,
-                motion_bucket_id,
-                fps,
-                augmentation,
-                seed,
-            )
-        )
+    def execute(cls, clip_vision, vae, start_image, **settings) -> io.NodeOutput:
+        settings = svd_conditioning.ImageSettings(**settings)
+        return io.NodeOutput(*svd_conditioning.image_to_video(clip_vision, vae, start_image, settings))

@@ -49,9 +49,6 @@ class AnimateTextSVD(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, positive, negative, width, height, num_frames, motion_bucket_id, fps) -> io.NodeOutput:
-        return io.NodeOutput(
-            *svd_conditioning.text_to_video(
-                positive, negative, width, height, num_frames, motion_bucket_id, fps
-            )
-        )
+    def execute(cls, positive, negative, **settings) -> io.NodeOutput:
+        settings = svd_conditioning.TextSettings(**settings)
+        return io.NodeOutput(*svd_conditioning.text_to_video(positive, negative, settings))

@@ -48,10 +48,11 @@ class InterpolateImages(ZoetropeNode):
 
     @classmethod
     def execute(
-        cls, positive, negative, clip_vision, vae, start_image, end_image, width, height, num_frames, fps
+        cls, positive, negative, clip_vision, vae, start_image, end_image, **settings
     ) -> io.NodeOutput:
+        settings = videocrafter_conditioning.InterpolationSettings(**settings)
         return io.NodeOutput(
-            *videocrafter_conditioning.image_to_video(
-                positive, negative, clip_vision, vae, start_image, end_image, width, height, num_frames, fps
+            *videocrafter_conditioning.interpolation(
+                positive, negative, clip_vision, vae, start_image, end_image, settings
             )
         )

@@ -51,32 +51,8 @@ class InterpolateImagesSVD(ZoetropeNode):
         )
 
     @classmethod
-    def execute(
-        cls,
-        clip_vision,
-        vae,
-        start_image,
-        end_image,
-        width,
-        height,
-        num_frames,
-        motion_bucket_id,
-        fps,
-        augmentation,
-        seed,
-    ) -> io.NodeOutput:
+    def execute(cls, clip_vision, vae, start_image, end_image, **settings) -> io.NodeOutput:
+        settings = svd_conditioning.InterpolationSettings(**settings)
         return io.NodeOutput(
-            *svd_conditioning.interpolation(
-                clip_vision,
-                vae,
-                start_image,
-                end_image,
-                width,
-                height,
-                num_frames,
-                motion_bucket_id,
-                fps,
-                augmentation,
-                seed,
-            )
+            *svd_conditioning.interpolation(clip_vision, vae, start_image, end_image, settings)
         )

@@ -48,14 +48,9 @@ class SetOrbit(ZoetropeNode):
         )
 
     @classmethod
-    def execute(
-        cls, clip_vision, vae, image, width, height, num_frames, orbit, elevation, elevation_swing, seed
-    ) -> io.NodeOutput:
-        return io.NodeOutput(
-            *svd_conditioning.orbit(
-                clip_vision, vae, image, width, height, num_frames, orbit, elevation, elevation_swing, seed
-            )
-        )
+    def execute(cls, clip_vision, vae, image, **settings) -> io.NodeOutput:
+        settings = svd_conditioning.OrbitSettings(**settings)
+        return io.NodeOutput(*svd_conditioning.orbit(clip_vision, vae, image, settings))
 
 
 def _orbit_inputs() -> list[io.Input]:

@@ -15,7 +15,16 @@ from comfy_extras.nodes_video_model import SVD_img2vid_Conditioning
 from safetensors.torch import save_file
 from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.video_models.svd import CONCAT_LATENT
-from zoetrope.host.video_models.svd_conditioning import image_to_video, interpolation, orbit, text_to_video
+from zoetrope.host.video_models.svd_conditioning import (
+    ImageSettings,
+    InterpolationSettings,
+    OrbitSettings,
+    TextSettings,
+    image_to_video,
+    interpolation,
+    orbit,
+    text_to_video,
+)
 from zoetrope.host.video_models.vaes import vae_from_tensors
 from zoetrope.shapes import fold_frames
 from zoetrope.tests.comfy.svd_standins import LAYOUTS, tiny_encoders, tiny_svd
@@ -49,11 +58,13 @@ def image(name="picture", height=60, width=70):
 
 
 def animated(encoders, frames=FRAMES, augmentation=0.02, seed=3):
-    return image_to_video(*encoders, image(), WIDTH, HEIGHT, frames, 127, 6, augmentation, seed)
+    return image_to_video(
+        *encoders, image(), ImageSettings(WIDTH, HEIGHT, frames, 127, 6, augmentation, seed)
+    )
 
 
 def orbited(encoders, frames=FRAMES, name="sine"):
-    return orbit(*encoders, image(), WIDTH, HEIGHT, frames, name, 10.0, 20.0, 3)
+    return orbit(*encoders, image(), OrbitSettings(WIDTH, HEIGHT, frames, name, 10.0, 20.0, 3))
 
 
 def sample(model, positive, negative, latent, cfg=2.5):
@@ -236,7 +247,9 @@ def test_an_orbit_of_another_length_is_refused(tmp_path, encoders):
 @pytest.mark.parametrize(("in_channels", "mask"), [(8, None), (9, [1, 0, 0, 0, 1])])
 def test_interpolation_knows_the_first_and_the_last_frame(tmp_path, encoders, in_channels, mask):
     model = load(tmp_path, in_channels=in_channels).model
-    conditioning = interpolation(*encoders, image(), image("end"), WIDTH, HEIGHT, FRAMES, 127, 6, 0.0, 0)
+    conditioning = interpolation(
+        *encoders, image(), image("end"), InterpolationSettings(WIDTH, HEIGHT, FRAMES, 127, 6, 0.0, 0)
+    )
     x = inputs_of_network(model, conditioning)["x"]
     assert [bool(frame.any()) for frame in x[:, 4:8]] == [True, False, False, False, True]
     assert (x[0, 4:8] - x[4, 4:8]).abs().max() > 0.01
@@ -254,7 +267,7 @@ def test_in_image_to_video_every_frame_is_known_to_a_network_with_a_mask(tmp_pat
 def test_weights_trained_with_text_take_a_prompt(tmp_path, in_channels):
     model = load(tmp_path, in_channels=in_channels).model
     prompts = [[[gold_input(name, (1, 7, 1024)), {}]] for name in ("positive", "negative")]
-    conditioning = text_to_video(*prompts, WIDTH, HEIGHT, FRAMES, 127, 6)
+    conditioning = text_to_video(*prompts, TextSettings(WIDTH, HEIGHT, FRAMES, 127, 6))
     call = inputs_of_network(model, conditioning)
     assert call["x"].shape == (FRAMES, in_channels, HEIGHT // 8, WIDTH // 8)
     assert not call["x"][:, 4:].any()
@@ -290,11 +303,13 @@ def test_another_image_encoder_is_refused(tiny):
 
 def test_the_text_of_another_encoder_is_refused(tiny):
     with pytest.raises(ValueError, match="the positive conditioning has width 768"):
-        sample(tiny.model, *text_to_video(*prompts_of(768), WIDTH, HEIGHT, FRAMES, 127, 6))
+        sample(tiny.model, *text_to_video(*prompts_of(768), TextSettings(WIDTH, HEIGHT, FRAMES, 127, 6)))
 
 
 def test_frames_known_for_another_length_are_refused(tiny, encoders):
-    positive, negative, _ = interpolation(*encoders, image(), image("end"), WIDTH, HEIGHT, 7, 127, 6, 0.0, 0)
+    positive, negative, _ = interpolation(
+        *encoders, image(), image("end"), InterpolationSettings(WIDTH, HEIGHT, 7, 127, 6, 0.0, 0)
+    )
     with pytest.raises(
         ValueError, match="was made for 7 frames of 4 channels, the latent has 5 of 4; wire the LATENT output"
     ):

@@ -13,7 +13,14 @@ from safetensors.torch import save_file
 from zoetrope.host.sampling.frame_guidance import set_frame_guidance
 from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.video_models.loras import add_video_lora
-from zoetrope.host.video_models.svd_conditioning import image_to_video, interpolation, orbit
+from zoetrope.host.video_models.svd_conditioning import (
+    ImageSettings,
+    InterpolationSettings,
+    OrbitSettings,
+    image_to_video,
+    interpolation,
+    orbit,
+)
 from zoetrope.samplers.frame_guidance import GuidanceSettings
 from zoetrope.tests.comfy.host.context_rig import (
     CPU,
@@ -55,8 +62,8 @@ def image(name="picture"):
 def both(model, encoders, frames=F):
     """Positive and negative conditioning as the system's node makes them."""
     if model.model.system.name == "svd":
-        return image_to_video(*encoders, image(), 8 * W, 8 * H, frames, 127, 6, 0.02, 0)[:2]
-    return orbit(*encoders, image(), 8 * W, 8 * H, frames, "sine", 10.0, 20.0, 0)[:2]
+        return image_to_video(*encoders, image(), ImageSettings(8 * W, 8 * H, frames))[:2]
+    return orbit(*encoders, image(), OrbitSettings(8 * W, 8 * H, frames, "sine"))[:2]
 
 
 def noise_of(frames=F, seed=1):
@@ -113,7 +120,9 @@ def test_windows_between_two_images_get_the_frames_that_are_theirs(file, encoder
     model = video_model_from_file(file).model
     if model.model.system.name != "svd":
         pytest.skip("SV3D interpolates nothing")
-    conditioning = interpolation(*encoders, image(), image("end"), 8 * W, 8 * H, F, 127, 6, 0.0, 0)[:2]
+    conditioning = interpolation(
+        *encoders, image(), image("end"), InterpolationSettings(8 * W, 8 * H, F, augmentation=0.0)
+    )[:2]
     together = evaluate(windowed(model, context_length=3, context_overlap=0), noise_of(), *conditioning)
     parts = []
     for start in (0, 3):

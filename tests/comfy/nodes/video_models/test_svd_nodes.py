@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from zoetrope.host.video_models.start_images import fitted_image
+from zoetrope.host.video_models.start_images import ClipSettings, fitted_image
 from zoetrope.host.video_models.svd import CONCAT_LATENT
 from zoetrope.nodes import video_models as nodes
 from zoetrope.tests.comfy.svd_standins import tiny_encoders
 from zoetrope.tests.gold_weights import gold_input
 
 WIDTH, HEIGHT, FRAMES = 56, 40, 5
+CLIP = ClipSettings(WIDTH, HEIGHT, FRAMES)
 SIZES = {"width": WIDTH, "height": HEIGHT, "num_frames": FRAMES}
 MOTION = {"motion_bucket_id": 127, "fps": 6}
 
@@ -64,14 +65,14 @@ def test_the_image_reaches_both_sides_as_published(encoders):
 
 
 def test_clip_sees_the_whole_cut_image(encoders):
-    token = encoders["clip_vision"].encode_image(fitted_image(picture(), "x", WIDTH, HEIGHT), crop=False)[
+    token = encoders["clip_vision"].encode_image(fitted_image(picture(), "x", CLIP), crop=False)[
         "image_embeds"
     ]
     assert torch.equal(animate(encoders)[0][0][0], token.unsqueeze(0))
 
 
 def test_noise_is_added_at_the_published_level_and_follows_its_seed(encoders):
-    pixels = fitted_image(picture(), "x", WIDTH, HEIGHT)
+    pixels = fitted_image(picture(), "x", CLIP)
     noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(3))
     for level in (0.0, 0.5):
         # Half of it: the published range is -1..1, an IMAGE's 0..1.
@@ -92,8 +93,7 @@ def test_between_two_images_the_frames_are_unknown(encoders):
     positive, negative, latent = interpolate(encoders)
     for place, image in ((0, picture()), (FRAMES - 1, picture("end"))):
         torch.testing.assert_close(
-            known(positive)[place : place + 1],
-            encoders["vae"].encode(fitted_image(image, "x", WIDTH, HEIGHT)),
+            known(positive)[place : place + 1], encoders["vae"].encode(fitted_image(image, "x", CLIP))
         )
     assert not known(positive)[1:-1].any()
     assert not known(negative).any()
