@@ -19,8 +19,9 @@ def decode_memory(clip: str) -> float:
     """MiB of memory above the frames themselves while a clip is decoded into one tensor."""
     from ..video_io.decode import decode_selection
     from ..video_io.frame_plan import FrameRequest
+    from ..video_io.frame_selection import ReadOptions
 
-    decode_selection(clip, FrameRequest(frame_cap=2))  # libraries are loaded
+    decode_selection(clip, ReadOptions(FrameRequest(frame_cap=2)))  # libraries are loaded
     with Peak() as memory:
         frames = decode_selection(clip).frames
     return round((memory.more - frames.nbytes) / MIB, 1)
@@ -30,8 +31,9 @@ def first_decode_seconds(clip: str) -> float:
     """Seconds to decode a clip into one tensor, the first one of a process."""
     from ..video_io.decode import decode_selection
     from ..video_io.frame_plan import FrameRequest
+    from ..video_io.frame_selection import ReadOptions
 
-    decode_selection(clip, FrameRequest(frame_cap=2))
+    decode_selection(clip, ReadOptions(FrameRequest(frame_cap=2)))
     begun = time.perf_counter()
     decode_selection(clip)
     return time.perf_counter() - begun

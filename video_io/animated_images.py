@@ -18,14 +18,15 @@ from PIL import Image, ImageSequence
 
 from ..foreign_text import printable
 from .apng import Canvas, frame_file, is_apng, read_apng
+from .frame_size import Size
 from .regular_files import check_regular, is_regular
 from .still_images import DAMAGE, converted, decoding_bytes, has_alpha, load, open_image, pixels_of
 
 ANIMATED = {".gif", ".webp", ".apng", ".png", ".avif", ".avifs"}
 SHORTEST = 10  # milliseconds: what is shown no longer than this is shown for USUAL, as browsers do
 USUAL = 100
-CheckMemory = Callable[[tuple[int, int], int], None]
-"""Told the (width, height) of an animation and the bytes that decoding it takes, before they are taken."""
+CheckMemory = Callable[[Size, int], None]
+"""Told the size of an animation and the bytes that decoding it takes, before they are taken."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Animation:
     gives pixels (H, W, C) of 8 or 16 bits, C 3, 4 or 1 for grey.
     """
 
-    size: tuple[int, int]
+    size: Size
     milliseconds: list[float]
     has_alpha: bool
     deep: bool
@@ -94,8 +95,8 @@ def _damage_named(path: Path) -> Iterator[None]:
 def _open_apng(path: Path, check_memory: CheckMemory, stop: Callable[[], None]) -> Animation:
     with _damage_named(path), open(path, "rb") as file:
         apng = read_apng(file)
-    size = apng.width, apng.height
-    check_memory(size, size[0] * size[1] * (56 if apng.deep else 28))
+    size = Size(apng.width, apng.height)
+    check_memory(size, size.pixels * (56 if apng.deep else 28))
 
     def frames() -> Iterator[np.ndarray]:
         canvas = Canvas(apng)
@@ -104,7 +105,7 @@ def _open_apng(path: Path, check_memory: CheckMemory, stop: Callable[[], None]) 
                 stop()
                 single = io.BytesIO(frame_file(file, apng, frame))
                 with Image.open(single) as image:
-                    pixels, _ = pixels_of(image, path, image.size, single)
+                    pixels, _ = pixels_of(image, path, Size(*image.size), single)
                 yield canvas.put(frame, _with_opacity(pixels, apng.deep))
 
     milliseconds = [_shown(1000 * frame.seconds) for frame in apng.frames]
@@ -131,14 +132,14 @@ def _open_by_pillow(path: Path, check_memory: CheckMemory, stop: Callable[[], No
     def frames() -> Iterator[np.ndarray]:
         with _damage_named(path), open_image(path) as image:
             if getattr(image, "n_frames", 1) == 1:
-                yield pixels_of(image, path, image.size)[0]
+                yield pixels_of(image, path, Size(*image.size))[0]
                 return
             for frame in opened_frames(image):
                 yield np.asarray(converted(frame))
 
     milliseconds, any_alpha = [], False
     with _damage_named(path), open_image(path) as image:
-        size, codec = image.size, image.format or ""
+        size, codec = Size(*image.size), image.format or ""
         check_memory(size, decoding_bytes(image, size, size))
         for frame in opened_frames(image):
             milliseconds.append(_shown(frame.info.get("duration") or 0))

@@ -17,84 +17,56 @@ import torch
 
 from .decoded_frames import DecodedFrames, whole_frames
 from .decoding_memory import check_decoding_video
-from .frame_plan import FrameRequest
-from .frame_selection import DecodedVideo, FrameChunks, FrameSelection, SizeRequest
+from .frame_selection import DecodedVideo, FrameChunks, FrameSelection, ReadOptions
 from .probe import KeyFrame, Source, VideoProbe, open_video, probe_by_decoding, probe_video, video_stream
 
 
-def decode_selection(
-    source: Source,
-    request: FrameRequest | None = None,
-    width: int = 0,
-    height: int = 0,
-    resize: str = "keep ratio",
-    multiple: int = 1,
-    free_memory: Callable[[], int] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    stop: Callable[[], None] = int,
-) -> DecodedVideo:
+def decode_selection(source: Source, options: ReadOptions | None = None) -> DecodedVideo:
     """Decode the wanted frames of a video, scaled while they are decoded.
-
-    width, height in pixels, 0 = from the other or the video's own; resize one
-    of RESIZE_MODES. free_memory: bytes that may be taken. progress(done, all)
-    is told after every frame; stop, which may raise, is called between packets.
 
     Raises ValueError for files that cannot be read, requests that leave nothing, and when the frames need
     more memory than is free.
     """
-    size = (width, height, resize, multiple)
-    return _decode(
-        source,
-        lambda probe: FrameSelection(probe, request or FrameRequest(), size, free_memory, progress),
-        stop,
-    ).finished()
+    options = options or ReadOptions()
+    return _decode(source, options, lambda probe: FrameSelection(probe, options)).finished()
 
 
 def decode_in_chunks(
-    source: Source,
-    request: FrameRequest,
-    size: SizeRequest,
-    chunk: int,
-    work: Callable[[torch.Tensor], object],
-    free_memory: Callable[[], int] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    stop: Callable[[], None] = int,
+    source: Source, options: ReadOptions, chunk: int, work: Callable[[torch.Tensor], object]
 ) -> tuple[list, DecodedVideo]:
     """What `work` makes of the wanted frames, `chunk` of them at
     a time (F, H, W, 3), and what was decoded, without the frames.
 
-    Nothing but one chunk is ever in memory. Raises ValueError as decode_window does.
+    Nothing but one chunk is ever in memory. Raises ValueError as decode_selection does.
     """
     if chunk < 1:
         raise ValueError(f"chunk_frames={chunk} must be 1 or more; 8 is usual.")
-    window = _decode(
-        source, lambda probe: FrameChunks(probe, request, size, chunk, work, free_memory, progress), stop
-    )
-    done = window.finished()
-    return window.results, done
+    chunks = _decode(source, options, lambda probe: FrameChunks(probe, options, chunk, work))
+    done = chunks.finished()
+    return chunks.results, done
 
 
 def _decode(
-    source: Source, selection_of: Callable[[VideoProbe], FrameSelection], stop: Callable[[], None]
+    source: Source, options: ReadOptions, selection_of: Callable[[VideoProbe], FrameSelection]
 ) -> FrameSelection:
-    """A window with every frame in it that can be decoded;
+    """A selection with every frame in it that can be decoded;
     begun anew where the packets told a wrong number of frames.
     """
 
     def decode(probe: VideoProbe) -> tuple[FrameSelection, bool]:
-        window = selection_of(probe)
-        check_decoding_video(probe, window.free_memory)
-        with window:
-            reader = _Reader(source, probe, stop)
-            for number, frame in reader.numbered(min(window.numbers), max(window.numbers)):
-                window.put(number, frame)
-        return window, reader.damaged
+        selection = selection_of(probe)
+        check_decoding_video(probe, options.free_memory)
+        with selection:
+            reader = _Reader(source, probe, options.stop)
+            for number, frame in reader.numbered(min(selection.numbers), max(selection.numbers)):
+                selection.put(number, frame)
+        return selection, reader.damaged
 
-    window, damaged = decode(probe_video(source, stop))
-    if window.missing and not (damaged or window.probe.lost):
-        window = None  # frees its frames
-        window, _ = decode(probe_by_decoding(source, stop))
-    return window
+    selection, damaged = decode(probe_video(source, options.stop))
+    if selection.missing and not (damaged or selection.probe.lost):
+        selection = None  # frees its frames
+        selection, _ = decode(probe_by_decoding(source, options.stop))
+    return selection
 
 
 class _Reader:

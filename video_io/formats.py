@@ -43,7 +43,7 @@ class VideoFormat:
     )
     sides: tuple[int, int] = (1, 16384)  # smallest and largest width and height
     max_fps: float = 240.0
-    played_as: str = "video"  # what shows it in a browser: "video", "picture", or "nothing"
+    played_as: str = "video"  # what shows it in a browser: "video", "image", or "nothing"
     # a PNG of the first frame goes with it, because no front end finds a workflow in the file itself
     sidecar: bool = False
 
@@ -141,7 +141,7 @@ VIDEO_FORMATS: dict[str, VideoFormat] = {
         "pal8",
         loop=lambda plays: {"loop": str(-1 if plays == 1 else max(0, plays - 1))},
         max_fps=50,
-        played_as="picture",
+        played_as="image",
         sidecar=True,
     ),
     "WebP": VideoFormat(
@@ -155,7 +155,7 @@ VIDEO_FORMATS: dict[str, VideoFormat] = {
         loop=lambda plays: {"loop": str(plays)},
         sides=(1, 16383),
         max_fps=100,
-        played_as="picture",
+        played_as="image",
     ),
     "APNG": VideoFormat(
         "png",
@@ -166,7 +166,7 @@ VIDEO_FORMATS: dict[str, VideoFormat] = {
         ("rgb48be", "rgba64be"),
         loop=lambda plays: {"plays": str(plays)},
         max_fps=100,
-        played_as="picture",
+        played_as="image",
     ),
 }
 """What a person chooses -> how it is written."""

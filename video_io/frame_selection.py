@@ -7,9 +7,8 @@ Letters: F frames, H height, W width.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import av
 import torch
@@ -18,14 +17,27 @@ from .. import memory
 from .display_matrix import Turn, turn_of
 from .even_times import exact_rate
 from .frame_plan import FramePlan, FrameRequest, plan_span
-from .frame_size import FrameSize, fit_size, is_same_shape
+from .frame_size import FrameFit, Size, SizeRequest, fit_size, is_same_shape
 from .probe import VideoProbe
 from .rgb_writer import RgbWriter
 
 FreeMemory = Callable[[], int]
 Progress = Callable[[int, int], None]
-SizeRequest = tuple[int, int, str, int]
-"""Width, height, one of RESIZE_MODES, and what both are a multiple of."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What is wanted of a source, and what reading it may take.
+
+    free_memory: bytes that may be taken. progress(done, all) is told after every frame;
+    stop, which may raise, is called between packets of a video and for every image.
+    """
+
+    request: FrameRequest = field(default_factory=FrameRequest)
+    size: SizeRequest = field(default_factory=SizeRequest)
+    free_memory: FreeMemory | None = None
+    progress: Progress | None = None
+    stop: Callable[[], None] = int
 
 
 @dataclass(frozen=True)
@@ -53,27 +65,13 @@ class FrameSelection:
     taken when the first one has come and its size is known.
 
     A context in which frames are `put`, on threads of its own; at its end they are
-    written. size: what fit_size takes after the aspect. free_memory: bytes that may
-    be taken. progress(done, all) is told after every frame. Raises ValueError for
-    requests that leave nothing, and when the frames need more memory than is free.
+    written. Raises ValueError for requests that leave nothing, and when the frames
+    need more memory than is free.
     """
 
-    def __init__(
-        self,
-        probe: VideoProbe,
-        request: FrameRequest,
-        size: SizeRequest,
-        free_memory: FreeMemory | None = None,
-        progress: Progress | None = None,
-    ) -> None:
-        self.probe, self.request, self.size, self.free_memory, self.progress = (
-            probe,
-            request,
-            size,
-            free_memory,
-            progress,
-        )
-        self.plan = plan_span(probe.times, request, probe.end, probe.tick, [exact_rate(probe.fps)])
+    def __init__(self, probe: VideoProbe, options: ReadOptions) -> None:
+        self.probe, self.options = probe, options
+        self.plan = plan_span(probe.times, options.request, probe.end, probe.tick, [exact_rate(probe.fps)])
         self.numbers = self.plan.numbers
         self.missing: dict[int, list[int]] = {}  # number of a frame -> rows of the result
         for row, number in enumerate(self.numbers):
@@ -85,16 +83,12 @@ class FrameSelection:
             # of the first frame, and so of all: side data keeps a frame in memory until cycles are collected
             None
         )
-        self.first_shape: tuple[int, int] | None = None  # width and height of the first picture
-        self.fits: dict[tuple, FrameSize] = {}  # size of a picture -> how it becomes a frame
+        self.first_size: Size | None = None  # of the first image
+        self.fits: dict[Size, FrameFit] = {}  # size of an image -> how it becomes a frame
         # A rotated file is decoded before it is known to be one; what both ways need is known now.
-        fits = [
-            fit_size(probe.width, probe.height, probe.aspect, *size),
-            fit_size(probe.height, probe.width, 1 / probe.aspect, *size),
-        ]
-        check_memory(
-            (self._held(), *min((fit.out[::-1] for fit in fits), key=math.prod)), probe.has_alpha, free_memory
-        )
+        ways = (probe.size, probe.aspect), (probe.size.turned, 1 / probe.aspect)
+        outs = [fit_size(size, aspect, options.size).out for size, aspect in ways]
+        self._check_memory(min(outs, key=lambda out: out.pixels))
 
     def __enter__(self):
         self.writer.__enter__()
@@ -107,57 +101,65 @@ class FrameSelection:
         """How many frames are in memory at once."""
         return len(self.numbers)
 
-    def put(self, number: int, frame: av.VideoFrame, shape: tuple[int, int] | None = None) -> None:
-        """Write a decoded frame wherever it is wanted. shape: the
-        (width, height) of one that was decoded smaller than it is.
-        """
+    def put(self, number: int, frame: av.VideoFrame, size: Size | None = None) -> None:
+        """Write a decoded frame wherever it is wanted. size: of one that was decoded smaller than it is."""
         if number not in self.missing:
             return
         self.turn = turn_of(frame) if self.turn is None else self.turn
-        fit = self._fit(number, *(shape or (frame.width, frame.height)))
+        fit = self._fit(number, size or Size(frame.width, frame.height))
         self._write(frame, fit, self.missing.pop(number))
 
-    def _write(self, frame: av.VideoFrame, fit: FrameSize, rows: list[int]) -> None:
+    def _write(self, frame: av.VideoFrame, fit: FrameFit, rows: list[int]) -> None:
         """Have a frame written into rows of the tensor."""
 
         def tell():
             self.written += len(rows)
-            if self.progress is not None:
-                self.progress(self.written, len(self.numbers))
+            if self.options.progress is not None:
+                self.options.progress(self.written, len(self.numbers))
 
         self.given += len(rows)
         targets = [(self.frames[row], None if self.alpha is None else self.alpha[row]) for row in rows]
         self.writer.write(frame, self.turn, fit, targets, tell)
 
-    def _fit(self, number: int, width: int, height: int) -> FrameSize:
-        """How a picture becomes a frame; the first one decides how large all are."""
-        aspect = self.probe.aspect
-        if self.turn.transposed:
-            width, height, aspect = height, width, 1 / aspect
-        if (width, height) in self.fits:
-            return self.fits[width, height]
-        if self.frames is None:
-            fit = fit_size(width, height, aspect, *self.size)
-            self._allocate(fit.out)
-            self.first_shape = (width, height)
-        else:
-            out = self.frames.shape[2], self.frames.shape[1]
-            fit = fit_size(width, height, aspect, *out, self.size[2], self.size[3])
-            if fit.out != out and is_same_shape(self.first_shape, (width, height)):
-                fit = FrameSize(out, out, (0, 0))  # only the rounding of the sides differs
-            if fit.out != out:
-                raise ValueError(
-                    f"frame {number} of {width}x{height} has another shape than those before, which become"
-                    f" {out[0]}x{out[1]}; set resize to crop, pad or stretch."
-                )
-        self.fits[width, height] = fit
-        return fit
+    def _fit(self, number: int, size: Size) -> FrameFit:
+        """How an image becomes a frame; the first one decides how large all are."""
+        size = size.turned if self.turn.transposed else size
+        if size not in self.fits:
+            self.fits[size] = (
+                self._first_fit(size) if self.frames is None else self._further_fit(number, size)
+            )
+        return self.fits[size]
 
-    def _allocate(self, out: tuple[int, int]) -> None:
-        shape = (self._held(), out[1], out[0])
-        check_memory(shape, self.probe.has_alpha, self.free_memory)
+    @property
+    def _aspect(self) -> float:
+        """Width of a pixel divided by its height, as the image is shown."""
+        return 1 / self.probe.aspect if self.turn.transposed else self.probe.aspect
+
+    def _first_fit(self, size: Size) -> FrameFit:
+        """How the first image becomes a frame; takes the memory of all."""
+        fit = fit_size(size, self._aspect, self.options.size)
+        self._check_memory(fit.out)
+        shape = self._held(), fit.out.height, fit.out.width
         self.frames = torch.empty(*shape, 3)
         self.alpha = torch.empty(shape) if self.probe.has_alpha else None
+        self.first_size = size
+        return fit
+
+    def _further_fit(self, number: int, size: Size) -> FrameFit:
+        """How a further image becomes a frame as large as the first. Raises ValueError for another shape."""
+        out = Size(self.frames.shape[2], self.frames.shape[1])
+        fit = fit_size(size, self._aspect, self.options.size.at(out))
+        if fit.out == out:
+            return fit
+        if is_same_shape(self.first_size, size):  # only the rounding of the sides differs
+            return FrameFit(out, out, (0, 0))
+        raise ValueError(
+            f"frame {number} of {size} has another shape than those before, which become {out}; set resize to"
+            " crop, pad or stretch."
+        )
+
+    def _check_memory(self, out: Size) -> None:
+        check_memory(self._held(), out, self.probe.has_alpha, self.options.free_memory)
 
     def finished(self) -> DecodedVideo:
         """The frames. Raises ValueError where some could not be decoded."""
@@ -179,31 +181,24 @@ class FrameChunks(FrameSelection):
     """
 
     def __init__(
-        self,
-        probe: VideoProbe,
-        request: FrameRequest,
-        size: SizeRequest,
-        chunk: int,
-        work: Callable[[torch.Tensor], object],
-        free_memory: FreeMemory | None = None,
-        progress: Progress | None = None,
+        self, probe: VideoProbe, options: ReadOptions, chunk: int, work: Callable[[torch.Tensor], object]
     ) -> None:
         self.chunk, self.work = chunk, work
         self.results: list[object] = []
         self.filled = 0  # rows of the present chunk
-        super().__init__(replace(probe, has_alpha=False), request, size, free_memory, progress)
+        super().__init__(replace(probe, has_alpha=False), options)
 
     def _held(self) -> int:
         return min(self.chunk, len(self.numbers))
 
-    def put(self, number: int, frame: av.VideoFrame, shape: tuple[int, int] | None = None) -> None:
+    def put(self, number: int, frame: av.VideoFrame, size: Size | None = None) -> None:
         """Write a decoded frame wherever it is wanted, and hand over the chunk when it is full."""
         if (
             number not in self.missing or self.missing[number][0] != self.given
         ):  # behind a gap, of which `finished` tells
             return
         self.turn = turn_of(frame) if self.turn is None else self.turn
-        fit = self._fit(number, *(shape or (frame.width, frame.height)))
+        fit = self._fit(number, size or Size(frame.width, frame.height))
         for _ in self.missing.pop(number):
             self._write(frame, fit, [self.filled])
             self.filled += 1
@@ -223,11 +218,11 @@ class FrameChunks(FrameSelection):
         return replace(done, frames=self.frames[:0], alpha=None)
 
 
-def check_memory(shape: tuple[int, int, int], has_alpha: bool, free_memory: Callable[[], int] | None) -> None:
-    """Raises ValueError when frames of shape (F, H, W) need more bytes than are free."""
+def check_memory(num_frames: int, size: Size, has_alpha: bool, free_memory: FreeMemory | None) -> None:
+    """Raises ValueError when so many frames of a size need more bytes than are free."""
     if free_memory is None:
         return
-    needed = shape[0] * shape[1] * shape[2] * 4 * (4 if has_alpha else 3)
-    what = f"{shape[0]} frames of {shape[2]}x{shape[1]}"
+    needed = num_frames * size.pixels * 4 * (4 if has_alpha else 3)
+    what = f"{num_frames} frames of {size}"
     remedy = "take fewer frames (frame_cap, select_every_nth, a lower rate) or a smaller size"
     logging.info("%s.", memory.check_memory(needed, what, remedy, free_memory))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,27 +15,19 @@ import av
 import numpy as np
 
 from ..foreign_text import printable
-from .animated_images import ANIMATED, is_animated, open_animation
+from .animated_images import ANIMATED, Animation, is_animated, open_animation
 from .decoding_memory import check_decoding
 from .even_times import MILLISECOND
 from .frame_plan import FrameRequest, plan_span
-from .frame_selection import DecodedVideo, FrameSelection, FreeMemory, Progress, SizeRequest
-from .frame_size import fit_size
+from .frame_selection import DecodedVideo, FrameSelection, ReadOptions
+from .frame_size import Size, SizeRequest, fit_size
 from .probe import VideoProbe
 from .regular_files import is_regular
 from .still_images import decoding_bytes, draft, has_alpha, open_image, pixels_of
 
-__all__ = [
-    "ANIMATED",
-    "PICTURES",
-    "is_animated",
-    "natural_order",
-    "images_in",
-    "take_animation",
-    "take_images",
-]
+__all__ = ["ANIMATED", "IMAGES", "is_animated", "natural_order", "images_in", "take_animation", "take_images"]
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".apng", ".avif", ".avifs"}
+IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".apng", ".avif", ".avifs"}
 
 
 def natural_order(name: str) -> list[tuple[int, int | str]]:
@@ -61,7 +53,7 @@ def images_in(folder: str | os.PathLike) -> list[Path]:
         ) from None
     if not found:
         raise ValueError(
-            f"the folder '{printable(folder.name)}' has no pictures ({', '.join(sorted(PICTURES))}); "
+            f"the folder '{printable(folder.name)}' has no pictures ({', '.join(sorted(IMAGES))}); "
             f"choose another one."
         )
     return sorted(found, key=lambda path: (natural_order(path.name), path.name))
@@ -71,116 +63,97 @@ def is_image(path: Path) -> bool:
     """Whether a path is a picture file by its name, and a
     file that is there: no broken link, no pipe, no device.
     """
-    return path.suffix.lower() in PICTURES and not path.name.startswith(".") and is_regular(path)
+    return path.suffix.lower() in IMAGES and not path.name.startswith(".") and is_regular(path)
 
 
-def take_images(
-    files: list[Path],
-    rate: float,
-    request: FrameRequest,
-    size: SizeRequest,
-    free_memory: FreeMemory | None = None,
-    progress: Progress | None = None,
-    stop: Callable[[], None] = int,
-) -> DecodedVideo:
-    """The wanted frames of picture files, one file a frame, `rate`
-    a second. stop, which may raise, is called for every file.
+def take_images(files: list[Path], rate: float, options: ReadOptions) -> DecodedVideo:
+    """The wanted frames of image files, one file a frame, `rate` a second.
 
-    Pictures of another shape than the first taken are fitted as size[2] says.
-    Raises ValueError for files that are damaged or no pictures, for pictures
+    Images of another shape than the first taken are fitted as options.size.resize says.
+    Raises ValueError for files that are damaged or no images, for images
     of unequal shape where the ratio is to be kept, and as FrameSelection does.
     """
     if not rate > 0:
         raise ValueError(f"folder_fps={rate} must be larger than 0; 8 is usual for AnimateDiff.")
-    probe, needed = _probe_of_folder(files, rate, size, free_memory, stop)
-    # What decodes a picture and the finished frames are in memory at the same time.
-    left = None if free_memory is None else lambda: free_memory() - needed
-    with FrameSelection(probe, request, size, left, progress) as window:
+    probe, needed = _probe_of_folder(files, rate, options)
+    # What decodes an image and the finished frames are in memory at the same time.
+    free = options.free_memory
+    left = None if free is None else lambda: free() - needed
+    with FrameSelection(probe, replace(options, free_memory=left)) as selection:
         first = None
-        for number in sorted(window.missing):
-            stop()
+        for number in sorted(selection.missing):
+            options.stop()
             with open_image(files[number]) as image:
-                width, height = image.size
-                scaled = _scaled(image.size, size, first)
+                size = Size(*image.size)
+                scaled = _scaled(size, options.size, first)
                 draft(image, scaled)
                 pixels, on_its_side = pixels_of(image, files[number], scaled)
-            shown = (height, width) if on_its_side else (width, height)
-            window.put(number, _frame(pixels), shown)
+            shown = size.turned if on_its_side else size
+            selection.put(number, _frame(pixels), shown)
             first = first or shown
-    return window.finished()
+    return selection.finished()
 
 
-def take_animation(
-    path: Path,
-    request: FrameRequest,
-    size: SizeRequest,
-    free_memory: FreeMemory | None = None,
-    progress: Progress | None = None,
-    stop: Callable[[], None] = int,
-) -> DecodedVideo:
-    """The wanted frames of an animated picture, each shown as long as the file says. stop, which may raise,
-    is called for every frame.
+def take_animation(path: Path, options: ReadOptions) -> DecodedVideo:
+    """The wanted frames of an animated image, each shown as long as the file says.
 
-    Raises ValueError for a file that is damaged or no picture, and as FrameSelection does."""
+    Raises ValueError for a file that is damaged or no image, and as FrameSelection does."""
     path = Path(path)
 
-    def check(size_of_file: tuple[int, int], needed: int) -> None:
-        check_decoding(f"'{printable(path.name)}'", size_of_file, needed, free_memory)
+    def check(size: Size, needed: int) -> None:
+        check_decoding(f"'{printable(path.name)}'", size, needed, options.free_memory)
 
-    found = open_animation(path, check, stop)
+    found = open_animation(path, check, options.stop)
+    with FrameSelection(_probe_of_animation(found), options) as selection:
+        last = max(selection.missing)
+        for number, pixels in enumerate(found.frames()):
+            if number in selection.missing:
+                selection.put(number, _frame(pixels))
+            if number == last:
+                break
+    return selection.finished()
+
+
+def _probe_of_animation(found: Animation) -> VideoProbe:
+    """What an animated image is as a video."""
     ends = np.cumsum(found.milliseconds) / 1000
     times, end = (0.0, *ends[:-1].tolist()), float(ends[-1])
     bits = 16 if found.deep else 8
     tick = Fraction(1, 100) if found.codec == "GIF" else MILLISECOND
     fps = plan_span(times, FrameRequest(), end, tick).fps
-    probe = VideoProbe(
-        *found.size, 1.0, fps, times, end, bits, found.has_alpha, False, found.codec, tick=tick
-    )
-    with FrameSelection(probe, request, size, free_memory, progress) as window:
-        last = max(window.missing)
-        for number, pixels in enumerate(found.frames()):
-            if number in window.missing:
-                window.put(number, _frame(pixels))
-            if number == last:
-                break
-    return window.finished()
+    return VideoProbe(found.size, 1.0, fps, times, end, bits, found.has_alpha, False, found.codec, tick=tick)
 
 
-def _probe_of_folder(
-    files: list[Path],
-    rate: float,
-    size: SizeRequest,
-    free_memory: FreeMemory | None,
-    stop: Callable[[], None],
-) -> tuple[VideoProbe, int]:
-    """What the pictures of a folder are as a video, and the most
+def _probe_of_folder(files: list[Path], rate: float, options: ReadOptions) -> tuple[VideoProbe, int]:
+    """What the images of a folder are as a video, and the most
     bytes that decoding one of them takes, by their headers alone.
     """
     opaque, first, codec, most = True, None, "", 0
     for path in files:
-        stop()
+        options.stop()
         with open_image(path) as image:
             opaque = opaque and not has_alpha(image)
-            own, scaled = image.size, _scaled(image.size, size, first)
+            own = Size(*image.size)
+            scaled = _scaled(own, options.size, first)
             first, codec = first or own, codec or (image.format or "")
             draft(image, scaled)
             needed = decoding_bytes(image, own, scaled)
-        check_decoding(f"'{printable(path.name)}'", own, needed, free_memory)
+        check_decoding(f"'{printable(path.name)}'", own, needed, options.free_memory)
         most = max(most, needed)
     times = tuple(index / rate for index in range(len(files)))
-    return VideoProbe(*first, 1.0, rate, times, len(files) / rate, 8, not opaque, False, codec), most
+    return VideoProbe(first, 1.0, rate, times, len(files) / rate, 8, not opaque, False, codec), most
 
 
-def _scaled(own: tuple[int, int], size: SizeRequest, first: tuple[int, int] | None) -> tuple[int, int]:
-    """At least the (width, height) to which a picture is scaled that may lie on its side; the first one
-    decides how large all are."""
+def _scaled(own: Size, request: SizeRequest, first: Size | None) -> Size:
+    """At least the size to which an image is scaled that may lie on its side;
+    the first one decides how large all are."""
     sides = []
-    for turned in (own, own[::-1]):
-        for shape in [None] if first is None else [first, first[::-1]]:
-            out = size[:2] if shape is None else fit_size(*shape, 1.0, *size).out
-            scaled = fit_size(*turned, 1.0, *out, *size[2:]).scaled
-            sides.append(scaled if turned == own else scaled[::-1])
-    return max(side[0] for side in sides), max(side[1] for side in sides)
+    for turned in (own, own.turned):
+        for shape in [None] if first is None else [first, first.turned]:
+            wanted = request if shape is None else request.at(fit_size(shape, 1.0, request).out)
+            scaled = fit_size(turned, 1.0, wanted).scaled
+            sides.append(scaled if turned == own else scaled.turned)
+    return Size(max(side.width for side in sides), max(side.height for side in sides))
 
 
 def _frame(pixels: np.ndarray) -> av.VideoFrame:

@@ -17,6 +17,7 @@ from ..foreign_text import printable
 from .decoded_frames import DecodedFrames, decoder_with_alpha
 from .even_times import MILLISECOND
 from .frame_plan import FrameRequest, plan_span
+from .frame_size import Size
 from .regular_files import check_regular
 
 Source = str | os.PathLike | BinaryIO
@@ -51,8 +52,7 @@ class KeyFrame:
 class VideoProbe:
     """What a file says about its video before anything is decoded."""
 
-    width: int  # as stored
-    height: int
+    size: Size  # as stored
     aspect: float  # width of a pixel divided by its height
     fps: float  # where it varies: frames divided by seconds
     times: tuple[float, ...]  # when each frame is shown, in seconds, ascending, as rounded by the file
@@ -249,7 +249,7 @@ def _probe(container, stream, times: Sequence[float], end: float | None, counted
         or decoder_with_alpha(stream) is not None
     )
     return VideoProbe(
-        stream.width, stream.height, float(stream.sample_aspect_ratio or 1), whole.fps, tuple(times),
+        Size(stream.width, stream.height), float(stream.sample_aspect_ratio or 1), whole.fps, tuple(times),
         whole.end, max(c.bits for c in format_.components), has_alpha, bool(container.streams.audio),
         stream.codec_context.name, counted=counted, tick=tick,
     )  # fmt: skip

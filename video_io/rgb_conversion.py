@@ -18,8 +18,10 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from .frame_size import Size
 from .hdr import is_wider
 
+INTERPOLATION = "BICUBIC"  # of every frame that is read from a file and resized
 LIMITED_WHITE = 65283  # what the scaler makes of 235 of 8 bits, of 940 of 10 bits and so on
 ROOM = 2**16  # bytes: glibc puts no aligned block where an equally large one was
 PLANAR = "gbrp16le"  # RGB of 16 bits: the fastest of them, and of one scale for every YUV format
@@ -49,38 +51,34 @@ class RgbConverter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def convert(
-        self, frame: av.VideoFrame, size: tuple[int, int], with_alpha: bool
-    ) -> tuple[Values, Values | None]:
-        """R, G, B of a picture scaled to (width, height), and its opacity (one channel) if asked.
+    def convert(self, frame: av.VideoFrame, size: Size, with_alpha: bool) -> tuple[Values, Values | None]:
+        """R, G, B of a picture scaled to a size, and its opacity (one channel) if asked.
 
         Raises ValueError for colours that cannot be converted."""
         if is_deep(frame) and _is_rgb(frame):
             # Scaled, RGB takes a way through YUV that ends at another white; of 16 bits it does not.
-            frame = self._reformat(
-                frame, (frame.width, frame.height), "rgba64le" if with_alpha else "rgb48le"
-            )
+            frame = self._reformat(frame, _size_of(frame), "rgba64le" if with_alpha else "rgb48le")
         if not with_alpha or _alpha_plane(frame) is not None or not _has_alpha(frame):
             return self._colours(frame, size), self._opacity(frame, size) if with_alpha else None
         image = self._reformat(frame, size, "rgba64le" if is_deep(frame) else "rgba").to_ndarray()
         white = _white(frame) if is_deep(frame) else 255
         return Values((image[..., :3],), white), Values((image[..., 3:],), np.iinfo(image.dtype).max)
 
-    def _colours(self, frame: av.VideoFrame, size: tuple[int, int]) -> Values:
+    def _colours(self, frame: av.VideoFrame, size: Size) -> Values:
         if not is_deep(frame):
-            np.empty(3 * size[0] * size[1] + ROOM, np.uint8)  # leaves a place where the next one fits
+            np.empty(3 * size.pixels + ROOM, np.uint8)  # leaves a place where the next one fits
             return Values((_packed(self._reformat(frame, size, "rgb24")),), 255)
         if _is_rgb(frame):
             return Values((self._reformat(frame, size, "rgb48le").to_ndarray(),), 65535)
         image = self._reformat(frame, size, PLANAR)
         return Values(tuple(_plane(image, index) for index in (2, 0, 1)), _white(frame))
 
-    def _opacity(self, frame: av.VideoFrame, size: tuple[int, int]) -> Values:
+    def _opacity(self, frame: av.VideoFrame, size: Size) -> Values:
         index = _alpha_plane(frame)
         if index is None:  # a picture without any between others that have some
-            return Values((np.ones((size[1], size[0], 1), np.uint8),), 1)
+            return Values((np.ones((size.height, size.width, 1), np.uint8),), 1)
         alpha, bits = _plane(frame, index), frame.format.components[3].bits
-        if size != (frame.width, frame.height):
+        if size != _size_of(frame):
             name = "gray" if bits == 8 else f"gray{bits}le"
             plane = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(alpha[..., 0], alpha.dtype.newbyteorder("<")), name
@@ -88,12 +86,13 @@ class RgbConverter:
             alpha = _plane(self._reformat(plane, size, name), 0)
         return Values((alpha,), 2**bits - 1)
 
-    def _reformat(self, frame: av.VideoFrame, size: tuple[int, int], layout: str) -> av.VideoFrame:
+    def _reformat(self, frame: av.VideoFrame, size: Size, layout: str) -> av.VideoFrame:
         untagged = frame.colorspace in (0, 2)
         guess = "ITU709" if frame.height >= 720 else "ITU601"
         try:
             return self._reformatter.reformat(
-                frame, width=size[0], height=size[1], format=layout, interpolation="BICUBIC", threads=1,
+                frame, width=size.width, height=size.height, format=layout,
+                interpolation=INTERPOLATION, threads=1,
                 src_colorspace=guess if untagged else None, dst_colorspace="ITU709",
             )  # fmt: skip
         except av.error.FFmpegError as error:
@@ -102,6 +101,10 @@ class RgbConverter:
                 " H.273 cannot be converted to RGB; convert the video to BT.709 (matrix 1) with a video"
                 " tool."
             ) from error
+
+
+def _size_of(frame: av.VideoFrame) -> Size:
+    return Size(frame.width, frame.height)
 
 
 def _is_rgb(frame: av.VideoFrame) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from .display_matrix import Turn
-from .frame_size import FrameSize
+from .frame_size import FrameFit
 from .hdr import is_wider, to_display
 from .rgb_conversion import RgbConverter, Values, is_deep
 
@@ -58,7 +58,7 @@ class RgbWriter:
         self,
         frame: av.VideoFrame,
         turn: Turn,
-        size: FrameSize,
+        fit: FrameFit,
         targets: list[tuple],
         written: Callable[[], None],
     ) -> None:
@@ -69,13 +69,13 @@ class RgbWriter:
             frame.color_primaries, frame.color_trc
         ):  # takes many times the memory of other frames: one at a time
             self.finish()
-            self._put(frame, turn, size, targets)
+            self._put(frame, turn, fit, targets)
             written()
             return
         # A deep frame is twice as large, and so is its RGB.
         while len(self._pending) >= (1 if is_deep(frame) else UNDER_WAY):
             self._oldest()
-        self._pending.append((self._pool.submit(self._put, frame, turn, size, targets), written))
+        self._pending.append((self._pool.submit(self._put, frame, turn, fit, targets), written))
 
     def finish(self) -> None:
         """Waits until all are written."""
@@ -87,38 +87,38 @@ class RgbWriter:
         future.result()
         written()
 
-    def _put(self, frame: av.VideoFrame, turn: Turn, size: FrameSize, targets: list[tuple]) -> None:
+    def _put(self, frame: av.VideoFrame, turn: Turn, fit: FrameFit, targets: list[tuple]) -> None:
         with torch.inference_mode(targets[0][0].is_inference()):  # which every thread enters for itself
-            self._convert(frame, turn, size, *targets)
+            self._convert(frame, turn, fit, *targets)
 
     def _convert(
-        self, frame: av.VideoFrame, turn: Turn, size: FrameSize, target: tuple, *others: tuple
+        self, frame: av.VideoFrame, turn: Turn, fit: FrameFit, target: tuple, *others: tuple
     ) -> None:
         if not hasattr(self._local, "converter"):
             self._local.converter = RgbConverter()
         out, alpha = target
-        scaled = size.scaled[::-1] if turn.transposed else size.scaled
+        scaled = fit.scaled.turned if turn.transposed else fit.scaled
         colours, opacity = self._local.converter.convert(frame, scaled, alpha is not None)
-        if max(size.offset) > 0:
+        if max(fit.offset) > 0:
             for place in (out, alpha):
                 if place is not None:
                     place.zero_()  # the borders
-        inside = _put_values(colours, turn, size, out)
+        inside = _put_values(colours, turn, fit, out)
         if is_wider(frame.color_primaries, frame.color_trc):
             out[inside] = to_display(out[inside], frame.color_trc)
         if alpha is not None:
-            _put_values(opacity, turn, size, alpha[..., None])
+            _put_values(opacity, turn, fit, alpha[..., None])
         for other, other_alpha in others:
             other.copy_(out)
             if alpha is not None:
                 other_alpha.copy_(alpha)
 
 
-def _put_values(values: Values, turn: Turn, size: FrameSize, place: torch.Tensor) -> tuple[slice, slice]:
+def _put_values(values: Values, turn: Turn, fit: FrameFit, place: torch.Tensor) -> tuple[slice, slice]:
     """Writes values (h, w, C) into their place of (H, W, C), turned,
     cut, and as 0..1; returns which rows and columns that is.
     """
-    (x, y), (width, height) = size.offset, size.out
+    (x, y), (width, height) = fit.offset, fit.out
     cut = (slice(max(0, -y), max(0, -y) + height), slice(max(0, -x), max(0, -x) + width))
     parts = [turn.apply(part)[cut] for part in values.parts]
     rows, columns = parts[0].shape[:2]

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, features
 
 from ..foreign_text import printable
+from .frame_size import Size
 from .probe import open_video
 from .regular_files import check_regular
 
@@ -57,32 +58,30 @@ def has_alpha(image: Image.Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
 
 
-def draft(image: Image.Image, scaled: tuple[int, int]) -> None:
+def draft(image: Image.Image, scaled: Size) -> None:
     """Has a large JPEG decoded at a half, a quarter or an eighth, where
-    that is at least twice the (width, height) it is wanted at.
+    that is at least twice the size it is wanted at.
     """
     if math.prod(image.size) > LARGE:
-        image.draft(image.mode, tuple(2 * side for side in scaled))
+        image.draft(image.mode, tuple(scaled.doubled))
 
 
-def decoding_bytes(image: Image.Image, size: tuple[int, int], scaled: tuple[int, int]) -> int:
+def decoding_bytes(image: Image.Image, size: Size, scaled: Size) -> int:
     """How much memory decoding takes, that of the frame made
-    of it counted. size: (width, height) before `draft`.
+    of it counted. size: before `draft`.
     """
     decoded = 16 if image.format in COMPOSED else 4
     whole = math.prod(image.size) * (decoded + (1 if _smaller(image, scaled) else 12))
-    return whole + 6 * math.prod(size) * (
-        "progressive" in image.info
-    )  # all coefficients of a progressive JPEG
+    return whole + 6 * size.pixels * ("progressive" in image.info)  # all coefficients of a progressive JPEG
 
 
 def pixels_of(
-    image: Image.Image, path: Path, scaled: tuple[int, int], file: BinaryIO | None = None
+    image: Image.Image, path: Path, scaled: Size, file: BinaryIO | None = None
 ) -> tuple[np.ndarray, bool]:
     """An opened picture as (H, W, C) of 8 or 16 bits, smaller where
     it is large and wanted small, and whether it was laid on its side.
 
-    It is turned as its EXIF says. scaled: the (width, height) it is wanted at. file: where it was read from,
+    It is turned as its EXIF says. scaled: the size it is wanted at. file: where it was read from,
     if not `path`.
     Raises ValueError for damage and for numbers that are no colours.
     """
@@ -205,27 +204,28 @@ def _grey(image: Image.Image, path: Path) -> np.ndarray:
     return 65535 - values if _number(image, PHOTOMETRIC, 1) == 0 else values
 
 
-def _smaller(image: Image.Image, scaled: tuple[int, int]) -> tuple[int, int] | None:
-    """Twice the (width, height) at which a large picture is
+def _smaller(image: Image.Image, scaled: Size) -> Size | None:
+    """Twice the size at which a large picture is
     wanted, where that is less than half of what it has.
     """
     if math.prod(image.size) <= LARGE or _is_grey(image) or _is_deep(image):
         return None
-    size = tuple(2 * side for side in scaled)
-    return size if all(2 * ours <= own for ours, own in zip(size, image.size, strict=True)) else None
+    size = scaled.doubled
+    is_less = 2 * size.width <= image.width and 2 * size.height <= image.height
+    return size if is_less else None
 
 
-def _colours(image: Image.Image, scaled: tuple[int, int]) -> np.ndarray:
+def _colours(image: Image.Image, scaled: Size) -> np.ndarray:
     """A decoded picture of 8 bits as RGB or RGBA (H, W, C); of a large one no second in full size is made."""
     size = _smaller(image, scaled)
     if size is None:
         return np.asarray(converted(image))
-    pixels, step = [], image.height / size[1]
+    pixels, step = [], image.height / size.height
     count = max(1, round(ROWS / step))  # rows of the result at a time
-    for top in range(0, size[1], count):
-        bottom = min(size[1], top + count)
+    for top in range(0, size.height, count):
+        bottom = min(size.height, top + count)
         first, last = math.floor(top * step), min(image.height, math.ceil(bottom * step))
         band = converted(image.crop((0, first, image.width, last)))
         box = (0, top * step - first, image.width, min(last, bottom * step) - first)
-        pixels.append(np.asarray(band.resize((size[0], bottom - top), Image.Resampling.BOX, box)))
+        pixels.append(np.asarray(band.resize((size.width, bottom - top), Image.Resampling.BOX, box)))
     return np.concatenate(pixels)

@@ -13,7 +13,7 @@ import folder_paths
 from ...foreign_text import printable
 from ...video_io.image_files import ANIMATED, images_in, is_animated, is_image, take_animation, take_images
 from ...video_io.regular_files import check_regular
-from .video import FrameOptions, VideoFrames, free_memory, packed, stop
+from .video import FrameOptions, VideoFrames, packed
 
 
 def list_image_sources() -> list[str]:
@@ -102,9 +102,7 @@ def _state(file: Path) -> str:
 
 def load_frames(source: str, folder_fps: float, options: FrameOptions) -> VideoFrames:
     """The wanted frames of a folder of pictures or an animated picture. Raises ValueError as
-    video_io.picture_files does."""
+    video_io.image_files does."""
     path, files = find_source(source)
-    tell = comfy.utils.ProgressBar(1).update_absolute
-    if files:
-        return packed(take_images(files, folder_fps, options.request, options.size, free_memory, tell, stop))
-    return packed(take_animation(path, options.request, options.size, free_memory, tell, stop))
+    reading = options.reading(comfy.utils.ProgressBar(1).update_absolute)
+    return packed(take_images(files, folder_fps, reading) if files else take_animation(path, reading))

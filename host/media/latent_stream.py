@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ...video_io.frame_size import Size
 from .vae_cancelling import cancelled_between_layers
 
 SMALLEST_TILE = 64  # pixels
@@ -64,7 +65,7 @@ class LatentStream:
         self._videos = list(samples.split(1)) if self._in_time else [samples]
         self.count = sum(self._frames_of(self._length(video)) for video in self._videos)
         scale = vae.spacial_compression_decode()
-        self.size = (samples.shape[-1] * scale, samples.shape[-2] * scale)
+        self.size = Size(samples.shape[-1] * scale, samples.shape[-2] * scale)
 
     def frames(self, backward: bool = False) -> Iterator[tuple[torch.Tensor, None]]:
         """Every frame (H, W, 3) in 0..1, from the last to the first when backward, with no opacity."""

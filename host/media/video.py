@@ -18,8 +18,8 @@ from ...video_io.decode import decode_selection
 from ...video_io.encode import encode_h264
 from ...video_io.frame_plan import FrameRequest, plan_span
 from ...video_io.frame_presets import FRAME_PRESETS, LENGTH_RULES
-from ...video_io.frame_selection import DecodedVideo, SizeRequest, check_memory
-from ...video_io.frame_size import FrameSize, fit_size
+from ...video_io.frame_selection import DecodedVideo, Progress, ReadOptions, check_memory
+from ...video_io.frame_size import FrameFit, Size, SizeRequest, fit_size
 from ...video_io.sound import cut_sound, read_sound
 
 
@@ -88,8 +88,16 @@ class FrameOptions:
         rule = dict(zip(("multiple", "offset"), LENGTH_RULES[length], strict=True))
         return cls(
             chosen.complete(FrameRequest(**request, **rule)),
-            (width, height, resize, chosen.multiple_of(multiple_of)),
+            SizeRequest(width, height, resize, chosen.multiple_of(multiple_of)),
         )
+
+    def of_video(self, video) -> FrameOptions:
+        """The same for the file behind a VIDEO, whose trim is kept."""
+        return replace(self, request=within_trim(self.request, *video.get_active_trim_window()))
+
+    def reading(self, progress: Progress) -> ReadOptions:
+        """How a source is read; ends with the run when that is cancelled."""
+        return ReadOptions(self.request, self.size, free_memory, progress, stop)
 
 
 def video_frames(video, options: FrameOptions) -> VideoFrames:
@@ -101,10 +109,8 @@ def video_frames(video, options: FrameOptions) -> VideoFrames:
     if isinstance(video, InputImpl.VideoFromComponents):
         return _frames_of_components(video.get_components(), options)
     source = video.get_stream_source()
-    request = within_trim(options.request, *video.get_active_trim_window())
-    found = decode_selection(
-        source, request, *options.size, free_memory, comfy.utils.ProgressBar(1).update_absolute, stop
-    )
+    reading = options.of_video(video).reading(comfy.utils.ProgressBar(1).update_absolute)
+    found = decode_selection(source, reading)
     if not found.probe.has_audio:
         return packed(found)
     return packed(
@@ -134,9 +140,7 @@ def describe_taken(kind: str, taken: torch.Tensor, found: DecodedVideo) -> str:
     outputs: "frames" (F, H, W, 3) or "latents" (F, C, h, w).
     """
     probe = found.probe
-    text = _describe(
-        kind, taken, found.fps, probe.num_frames, probe.fps, (probe.width, probe.height), probe.codec
-    )
+    text = _describe(kind, taken, found.fps, probe.num_frames, probe.fps, probe.size, probe.codec)
     text += "; its frame rate varies, force_rate makes it even" if found.plan.varies else ""
     return (
         f"{text}; the file is cut off, {probe.lost} frames at its end are not there" if probe.lost else text
@@ -172,11 +176,11 @@ def within_trim(request: FrameRequest, trim_start: float, trim_duration: float) 
 
 
 def _describe(
-    kind: str, taken: torch.Tensor, fps: float, of: int, source_fps: float, size: tuple[int, int], codec: str
+    kind: str, taken: torch.Tensor, fps: float, of: int, source_fps: float, size: Size, codec: str
 ) -> str:
     height, width = taken.shape[1:3] if kind == "frames" else taken.shape[2:]
     told = f"{len(taken)} {kind} of {width}x{height} at {fps:g} fps ({taken.nbytes / 2**20:.0f} MiB)"
-    return f"{told}, taken from {of} frames of {size[0]}x{size[1]} at {source_fps:g} fps ({codec})"
+    return f"{told}, taken from {of} frames of {size} at {source_fps:g} fps ({codec})"
 
 
 def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
@@ -184,25 +188,26 @@ def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
     images, rate = parts.images, Fraction(parts.frame_rate)
     times = [float(index / rate) for index in range(len(images))]
     plan = plan_span(times, request, float(len(images) / rate), claimed=[rate])
-    size = fit_size(images.shape[2], images.shape[1], 1.0, *options.size)
-    check_memory((len(plan.numbers), size.out[1], size.out[0]), False, free_memory)
-    frames = torch.zeros(len(plan.numbers), size.out[1], size.out[0], 3)  # borders stay black
+    own = Size(images.shape[2], images.shape[1])
+    fit = fit_size(own, 1.0, options.size)
+    check_memory(len(plan.numbers), fit.out, False, free_memory)
+    frames = torch.zeros(len(plan.numbers), fit.out.height, fit.out.width, 3)  # borders stay black
     bar = comfy.utils.ProgressBar(len(plan.numbers))
     for row, number in enumerate(plan.numbers):
         bar.update(1)
-        _place(images[number, ..., :3], size, frames[row])
+        _place(images[number, ..., :3], fit, frames[row])
     audio = None if parts.audio is None else cut_sound(parts.audio, plan.begin, plan.end)
-    source = len(images), float(rate), (images.shape[2], images.shape[1]), "in memory"
+    source = len(images), float(rate), own, "in memory"
     described = _describe("frames", frames, plan.fps, *source)
     return VideoFrames(frames, torch.zeros(1, 64, 64), audio, plan.fps, described, float(rate), len(images))
 
 
-def _place(image: torch.Tensor, size: FrameSize, out: torch.Tensor) -> None:
-    width, height = size.scaled
+def _place(image: torch.Tensor, fit: FrameFit, out: torch.Tensor) -> None:
+    width, height = fit.scaled
     if image.shape[:2] != (height, width):
         image = comfy.utils.common_upscale(image.movedim(-1, 0)[None], width, height, "lanczos", "disabled")[
             0
         ].movedim(0, -1)
-    x, y = size.offset
-    image = image[max(0, -y) : max(0, -y) + size.out[1], max(0, -x) : max(0, -x) + size.out[0]]
+    x, y = fit.offset
+    image = image[max(0, -y) : max(0, -y) + fit.out.height, max(0, -x) : max(0, -x) + fit.out.width]
     out[max(0, y) : max(0, y) + image.shape[0], max(0, x) : max(0, x) + image.shape[1]] = image

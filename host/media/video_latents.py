@@ -13,7 +13,7 @@ from ...video_io.decode import decode_in_chunks
 from ...video_io.sound import read_sound
 from .latent_stream import check_tile_size
 from .vae_cancelling import cancelled_between_layers
-from .video import FrameOptions, describe_taken, free_memory, stop, video_frames, within_trim
+from .video import FrameOptions, describe_taken, free_memory, stop, video_frames
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,7 @@ def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int 
             parts.append(encode(frames))
         return VideoLatents(torch.cat(parts), found.audio, found.fps, found.description)
     source = video.get_stream_source()
-    request = within_trim(options.request, *video.get_active_trim_window())
-    parts, done = decode_in_chunks(
-        source, request, options.size, chunk, encode, free_memory, encode.tell, stop
-    )
+    parts, done = decode_in_chunks(source, options.of_video(video).reading(encode.tell), chunk, encode)
     plan, probe = done.plan, done.probe
     audio = (
         read_sound(source, plan.begin, plan.end, stop, probe.retimed, free_memory)

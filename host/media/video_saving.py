@@ -20,6 +20,7 @@ from ...video_io.encode import EncodeSettings
 from ...video_io.file_metadata import to_text
 from ...video_io.file_names import problem_of
 from ...video_io.formats import AUTO, VideoFormat, available_formats
+from ...video_io.frame_size import Size
 from ...video_io.play_order import in_play_order, played_count
 from ...video_io.video_file import VideoFile
 
@@ -76,13 +77,13 @@ class SavedVideo:
 def save_video(
     frames: Frames,
     count: int,
-    size: tuple[int, int],
+    size: Size,
     request: SaveRequest,
     audio: dict | None = None,
     with_alpha: bool = False,
     progress: Callable[[], None] | None = None,
 ) -> SavedVideo:
-    """Writes `count` frames of `size` (width, height) as they
+    """Writes `count` frames of `size` as they
     come, in the wanted order, under the next free name in output/.
 
     progress is called after every frame, by default the node's progress bar, which raises when the run is
@@ -103,7 +104,7 @@ def save_video(
     )
 
 
-def next_name(filename_prefix: str, size: tuple[int, int]) -> tuple[Path, str, str]:
+def next_name(filename_prefix: str, size: Size) -> tuple[Path, str, str]:
     """Folder, name without extension, and sub-folder of output/, as ComfyUI's own savers count them.
 
     Makes the folder. Raises ValueError for a prefix that leads out of output/ or that no file can have, and
@@ -145,7 +146,7 @@ def _shown(file: VideoFile, subfolder: str, entry: VideoFormat):
     saved = ui.SavedResult(file.path.name, subfolder, io.FolderType.output)
     if entry.played_as == "video":
         return ui.PreviewVideo([saved])
-    if entry.played_as == "picture":
+    if entry.played_as == "image":
         return ui.SavedImages(
             [saved], is_animated=entry.extension != "gif"
         )  # the editor would take an animated GIF for a video
@@ -177,4 +178,4 @@ def save_images(
                 alpha = 1 - mask[number if len(mask) > 1 else 0]
             yield images[number], alpha
 
-    return save_video(frames, count, (width, height), request, audio, four or mask is not None)
+    return save_video(frames, count, Size(width, height), request, audio, four or mask is not None)

@@ -13,6 +13,7 @@ from zoetrope.host.media.video_saving import next_name
 from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS, schemas
 from zoetrope.tests.comfy.nodes.video.test_video_nodes import DEFAULTS, NODE
 from zoetrope.tests.places import ROOT
+from zoetrope.video_io.frame_size import Size
 
 CANARY = "zoetrope canary"
 TEXTS = {"labels", "periods", "selection", "text"}
@@ -133,7 +134,7 @@ def test_no_prefix_leads_out_of_the_output_folder(comfy_base, prefix):
     with pytest.raises(
         ValueError, match="leads out of the output folder; give a name|no file name can have; leave it out"
     ):
-        next_name(prefix, (8, 8))
+        next_name(prefix, Size(8, 8))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_no_prefix_leads_out_of_the_output_folder(comfy_base, prefix):
     ["file:///etc/x", "http://127.0.0.1:9/x", "concat:/etc/passwd|x", "..\\x", "C:\\x", "\\\\server\\x"],
 )
 def test_what_looks_like_an_address_is_a_name_below_the_output_folder(comfy_base, prefix):
-    folder, name, _ = next_name(prefix, (8, 8))
+    folder, name, _ = next_name(prefix, Size(8, 8))
     output = Path(folder_paths.get_output_directory()).resolve()
     assert (folder / name).resolve().is_relative_to(output)
 

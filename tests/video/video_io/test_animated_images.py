@@ -15,11 +15,13 @@ from PIL import Image, PngImagePlugin, features
 from zoetrope.tests.animations import CLEAR, KEEP, PALETTE, RESTORE, Part, apng, gif, shown, webp
 from zoetrope.video_io.encode import EncodeSettings
 from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.frame_selection import ReadOptions
+from zoetrope.video_io.frame_size import SizeRequest
 from zoetrope.video_io.image_files import is_animated, take_animation
 from zoetrope.video_io.video_file import VideoFile
 
 WIDTH, HEIGHT = 17, 11
-OWN = (0, 0, "keep ratio", 1)
+OWN = SizeRequest()
 
 
 def painted(rng, height, width, opacity):
@@ -45,7 +47,7 @@ def scene(disposals, over, opacity, first=(HEIGHT, WIDTH, 0, 0)):
 
 def check(path, parts, size=(WIDTH, HEIGHT)):
     """Fails unless what is read is what is shown; colours count where they can be seen."""
-    found = take_animation(path, FrameRequest(), OWN)
+    found = take_animation(path, ReadOptions(FrameRequest(), OWN))
     wanted = np.stack(shown(parts, *size))
     alpha = np.ones(wanted.shape[:3]) if found.alpha is None else found.alpha.numpy()
     np.testing.assert_allclose(alpha, wanted[..., 3], atol=0.01)
@@ -97,7 +99,7 @@ def test_the_default_image_of_an_apng_is_no_frame(tmp_path):
     images[0].save(
         tmp_path / "pillow.png", save_all=True, append_images=images[1:], default_image=True, duration=100
     )
-    found = take_animation(tmp_path / "pillow.png", FrameRequest(), OWN)
+    found = take_animation(tmp_path / "pillow.png", ReadOptions(FrameRequest(), OWN))
     assert [round(float(frame[0, 0, 0]) * 255) for frame in found.frames] == [
         40,
         80,
@@ -112,7 +114,7 @@ def test_apng_of_other_kinds_of_pixels(tmp_path, mode):
         for n in range(3)
     ]
     images[0].save(tmp_path / "x.png", save_all=True, append_images=images[1:], duration=100)
-    found = take_animation(tmp_path / "x.png", FrameRequest(), OWN)
+    found = take_animation(tmp_path / "x.png", ReadOptions(FrameRequest(), OWN))
     for frame, image in zip(found.frames, images, strict=True):
         np.testing.assert_allclose(frame.numpy() * 255, np.asarray(image.convert("RGB")), atol=0.6)
 
@@ -124,7 +126,7 @@ def test_an_apng_of_16_bits_keeps_them(tmp_path):
     with VideoFile(tmp_path, "deep", EncodeSettings("APNG", 8, pix_fmt="rgb48be")) as file:
         file.write(ramp)
         file.write(1 - ramp)
-    found = take_animation(file.path, FrameRequest(), OWN)
+    found = take_animation(file.path, ReadOptions(FrameRequest(), OWN))
     assert found.probe.bit_depth == 16 and found.fps == pytest.approx(8)
     torch.testing.assert_close(found.frames, torch.stack([ramp, 1 - ramp]), atol=1e-5, rtol=0)
 
@@ -155,11 +157,11 @@ def test_damage_of_an_apng_is_named(tmp_path):
     for content, why in ((whole[: len(whole) // 2], "ends early"), (changed, "check sum")):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=f"'x.png' cannot be decoded to its end .*{why}.*: repair it"):
-            take_animation(path, FrameRequest(), OWN)
+            take_animation(path, ReadOptions(FrameRequest(), OWN))
     parts = [Part(np.zeros((HEIGHT, WIDTH, 4), np.uint8)), Part(np.zeros((3, 3, 4), np.uint8), 15, 2)]
     path.write_bytes(apng(parts, WIDTH, HEIGHT))
     with pytest.raises(ValueError, match="a frame of 3x3 at 15,2 leaves its 17x11"):
-        take_animation(path, FrameRequest(), OWN)
+        take_animation(path, ReadOptions(FrameRequest(), OWN))
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="Pillow has no AVIF")
@@ -169,12 +171,12 @@ def test_avif(tmp_path):
     images[0].save(path, save_all=True, append_images=images[1:], duration=[100, 200, 300, 40], quality=100)
     images[1].convert("RGB").save(tmp_path / "still.avif", quality=100)
     assert is_animated(path) and not is_animated(tmp_path / "still.avif")
-    found = take_animation(path, FrameRequest(), OWN)
+    found = take_animation(path, ReadOptions(FrameRequest(), OWN))
     assert found.probe.times == pytest.approx((0, 0.1, 0.3, 0.6)) and found.probe.end == pytest.approx(0.64)
     for number, (frame, alpha) in enumerate(zip(found.frames, found.alpha, strict=True)):
         assert float(frame[..., 0].mean()) * 255 == pytest.approx(60 * number, abs=3)
         assert float(alpha.mean()) * 255 == pytest.approx(255 - 50 * number, abs=3)
-    assert len(take_animation(tmp_path / "still.avif", FrameRequest(), OWN).frames) == 1
+    assert len(take_animation(tmp_path / "still.avif", ReadOptions(FrameRequest(), OWN)).frames) == 1
 
 
 @pytest.mark.skipif(

@@ -15,6 +15,8 @@ import torch
 from zoetrope.video_io.decode import decode_selection
 from zoetrope.video_io.encode import encode_h264
 from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.frame_selection import ReadOptions
+from zoetrope.video_io.frame_size import SizeRequest
 from zoetrope.video_io.probe import probe_video
 from zoetrope.video_io.sound import read_sound
 
@@ -60,7 +62,7 @@ def ramp(tmp_path_factory):
 
 def test_all_frames_come_back(ramp):
     told = []
-    video = decode_selection(ramp, progress=lambda done, of: told.append((done, of)))
+    video = decode_selection(ramp, ReadOptions(progress=lambda done, of: told.append((done, of))))
     assert (
         video.frames.shape == (FRAMES, HEIGHT, WIDTH, 3)
         and video.frames.dtype == torch.float32
@@ -87,7 +89,7 @@ def test_all_frames_come_back(ramp):
     ],
 )
 def test_a_window_is_the_same_frames_as_of_the_whole(ramp, wanted):
-    whole, part = decode_selection(ramp), decode_selection(ramp, FrameRequest(**wanted))
+    whole, part = decode_selection(ramp), decode_selection(ramp, ReadOptions(FrameRequest(**wanted)))
     assert torch.equal(part.frames, whole.frames[part.numbers])
     assert part.fps == wanted.get("force_rate", 10) / wanted.get("select_every_nth", 1)
 
@@ -99,7 +101,7 @@ def test_seeking_finds_frames_behind_key_frames(tmp_path):
     path = write(tmp_path / "b.mp4", RAMP, "libx264", "yuv420p", options={"bf": "3", "g": "250"})
     whole, part = (
         decode_selection(path),
-        decode_selection(path, FrameRequest(skip_first_frames=11, frame_cap=5)),
+        decode_selection(path, ReadOptions(FrameRequest(skip_first_frames=11, frame_cap=5))),
     )
     assert torch.equal(part.frames, whole.frames[11:16])
 
@@ -107,20 +109,26 @@ def test_seeking_finds_frames_behind_key_frames(tmp_path):
 def test_frames_of_unequal_length(tmp_path):
     path = write(tmp_path / "vfr.mkv", [0.1, 0.3, 0.5, 0.7], times=[0, 100, 200, 1000])
     assert decode_selection(path).probe.num_frames == 4
-    video = decode_selection(path, FrameRequest(force_rate=5.0, duration_seconds=1.2))
+    video = decode_selection(path, ReadOptions(FrameRequest(force_rate=5.0, duration_seconds=1.2)))
     torch.testing.assert_close(
         levels_of(video), torch.tensor([0.1, 0.5, 0.5, 0.5, 0.5, 0.7]), atol=0.006, rtol=0
     )
 
 
 def test_sizes(ramp):
-    assert decode_selection(ramp, FrameRequest(frame_cap=2), width=24).frames.shape == (2, 18, 24, 3)
-    assert decode_selection(ramp, FrameRequest(frame_cap=2), multiple=8).frames.shape == (2, 32, 48, 3)
-    padded = decode_selection(ramp, FrameRequest(skip_first_frames=20, frame_cap=1), 32, 32, "pad").frames[0]
+    assert decode_selection(
+        ramp, ReadOptions(FrameRequest(frame_cap=2), SizeRequest(width=24))
+    ).frames.shape == (2, 18, 24, 3)
+    assert decode_selection(
+        ramp, ReadOptions(FrameRequest(frame_cap=2), SizeRequest(multiple_of=8))
+    ).frames.shape == (2, 32, 48, 3)
+    padded = decode_selection(
+        ramp, ReadOptions(FrameRequest(skip_first_frames=20, frame_cap=1), SizeRequest(32, 32, "pad"))
+    ).frames[0]
     assert float(padded[:4].abs().max()) == 0 and float(padded[14:18].min()) > 0.45
-    cropped = decode_selection(ramp, FrameRequest(skip_first_frames=20, frame_cap=1), 32, 32, "crop").frames[
-        0
-    ]
+    cropped = decode_selection(
+        ramp, ReadOptions(FrameRequest(skip_first_frames=20, frame_cap=1), SizeRequest(32, 32, "crop"))
+    ).frames[0]
     assert cropped.shape == (32, 32, 3) and float(cropped.min()) > 0.45
 
 
@@ -128,7 +136,11 @@ def test_a_crop_is_the_middle(tmp_path):
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     image[:, 20:26] = 255
     path = write(tmp_path / "m.mkv", [0], images=[(image, "rgb24")])
-    frame = decode_selection(path, width=34, height=34, resize="crop").frames[0].mean(2)
+    frame = (
+        decode_selection(path, ReadOptions(size=SizeRequest(width=34, height=34, resize="crop")))
+        .frames[0]
+        .mean(2)
+    )
     assert (
         float(frame[:, 14:20].min()) > 0.9
         and float(frame[:, :12].max()) < 0.1
@@ -342,14 +354,14 @@ def test_without_sound(ramp):
 
 def test_memory_is_asked_before_it_is_taken(ramp):
     needed = FRAMES * HEIGHT * WIDTH * 12
-    assert len(decode_selection(ramp, free_memory=lambda: needed).frames) == FRAMES
+    assert len(decode_selection(ramp, ReadOptions(free_memory=lambda: needed)).frames) == FRAMES
     with pytest.raises(ValueError, match=r"23 frames of 46x34 need 0.00 GiB of memory .* take fewer frames"):
-        decode_selection(ramp, free_memory=lambda: needed - 1)
+        decode_selection(ramp, ReadOptions(free_memory=lambda: needed - 1))
 
 
 def test_memory_is_announced(ramp, caplog):
     with caplog.at_level("INFO"):
-        decode_selection(ramp, FrameRequest(frame_cap=4), free_memory=lambda: 3 << 30)
+        decode_selection(ramp, ReadOptions(FrameRequest(frame_cap=4), free_memory=lambda: 3 << 30))
     assert "4 frames of 46x34 need 0.00 GiB of memory and 3.00 GiB are free." in caplog.messages
 
 
@@ -383,7 +395,7 @@ def test_reading_can_be_stopped_at_every_packet(tmp_path):
                     raise Cancelled
 
             with pytest.raises(Cancelled):
-                decode_selection(path, FrameRequest(skip_first_frames=FRAMES - 1), stop=stop)
+                decode_selection(path, ReadOptions(FrameRequest(skip_first_frames=FRAMES - 1), stop=stop))
     with pytest.raises(Cancelled):
         read_sound(with_sound(tmp_path / "s.mp4", 1, 5), 0.0, 0.5, stop=stop)
 
@@ -422,4 +434,4 @@ def test_a_damaged_end_is_told_with_its_time_and_what_comes_before_can_be_had(tm
     cut.write_bytes(content[: len(content) * 2 // 3])
     count = probe_video(cut).num_frames
     assert 8 < count < FRAMES
-    assert len(decode_selection(cut, FrameRequest(frame_cap=count - 4)).frames) == count - 4
+    assert len(decode_selection(cut, ReadOptions(FrameRequest(frame_cap=count - 4))).frames) == count - 4

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from zoetrope.tests.odd_videos import ALPHA, CLEAR, encode, read_cells, with_alpha
 from zoetrope.video_io.decode import decode_selection
+from zoetrope.video_io.frame_selection import ReadOptions
+from zoetrope.video_io.frame_size import SizeRequest
 
 HEADER, NOTHING = (
     b"\x53\xc0\x81\x01",
@@ -79,7 +81,7 @@ def test_the_usual_recipe_of_ffmpeg(tmp_path, width):
         check=True,
     )
     for name in ("x.webm", "x.mkv"):
-        found = decode_selection(tmp_path / name, multiple=1)
+        found = decode_selection(tmp_path / name, ReadOptions(size=SizeRequest(multiple_of=1)))
         assert found.frames.shape == (3, 16, width, 3)
         np.testing.assert_allclose(found.alpha.numpy(), 0.5, atol=0.01)
         np.testing.assert_allclose(

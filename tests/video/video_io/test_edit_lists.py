@@ -7,6 +7,7 @@ from zoetrope.tests.odd_videos import encode, images
 from zoetrope.tests.video.video_io.test_probe import numbers_of
 from zoetrope.video_io.decode import decode_selection
 from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.frame_selection import ReadOptions
 from zoetrope.video_io.probe import probe_video
 
 RATE, FRAMES = 10, 53
@@ -86,7 +87,9 @@ def test_what_an_edit_list_shows_is_read_and_nothing_is_missed(edits, numbers, w
         )
     for first in range(1, len(numbers), 5):
         assert (
-            numbers_of(decode_selection(path, FrameRequest(skip_first_frames=first, frame_cap=2)).frames)
+            numbers_of(
+                decode_selection(path, ReadOptions(FrameRequest(skip_first_frames=first, frame_cap=2))).frames
+            )
             == list(numbers)[first : first + 2]
         )
 
@@ -144,6 +147,6 @@ def test_a_file_that_is_cut_off_is_still_said_to_be(edits, whole, tmp_path):
     assert 5 < probe.lost < 25
     count = probe.num_frames - 4
     assert (
-        numbers_of(decode_selection(tmp_path / "cut.mp4", FrameRequest(frame_cap=count)).frames)
+        numbers_of(decode_selection(tmp_path / "cut.mp4", ReadOptions(FrameRequest(frame_cap=count))).frames)
         == list(range(17 if edits else 0, 99))[:count]
     )

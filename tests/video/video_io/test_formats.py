@@ -43,7 +43,7 @@ def write(path, name, frames, alpha=None, audio=None, metadata=None, **settings)
 
 def read(path, name):
     """RGBA frames (F, H, W, 4) in 0..255 as a player shows them."""
-    if FORMATS[name].played_as == "picture":
+    if FORMATS[name].played_as == "image":
         with Image.open(path) as file:
             found = []
             for number in range(file.n_frames):

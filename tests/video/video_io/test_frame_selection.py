@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from zoetrope.tests.odd_videos import cells, encode, images, read_cells
 from zoetrope.video_io.decode import decode_selection
-from zoetrope.video_io.frame_size import is_same_shape
+from zoetrope.video_io.frame_selection import ReadOptions
+from zoetrope.video_io.frame_size import Size, SizeRequest, is_same_shape
 
 
 def joined(path, *sizes):
@@ -20,7 +21,7 @@ def joined(path, *sizes):
 
 def test_a_video_whose_size_changes_and_its_ratio_does_not(tmp_path):
     path = joined(tmp_path / "x.h264", (240, 136), (480, 272), (120, 68))
-    found = decode_selection(path, multiple=16)
+    found = decode_selection(path, ReadOptions(size=SizeRequest(multiple_of=16)))
     assert found.frames.shape == (9, 128, 240, 3)
     for number, frame in enumerate(found.frames):
         np.testing.assert_allclose(read_cells(frame.numpy()), cells(number), atol=0.06)
@@ -33,7 +34,12 @@ def test_a_video_whose_ratio_changes_needs_a_rule(tmp_path):
         match="frame 3 of 240x240 has another shape than those before, which become 240x136; set resize",
     ):
         decode_selection(path)
-    assert decode_selection(path, resize="pad").frames.shape == (6, 136, 240, 3)
+    assert decode_selection(path, ReadOptions(size=SizeRequest(resize="pad"))).frames.shape == (
+        6,
+        136,
+        240,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,4 +59,4 @@ def test_a_video_whose_ratio_changes_needs_a_rule(tmp_path):
     ],
 )
 def test_one_shape_is_one_ratio_but_for_a_pixel(one, other, same):
-    assert is_same_shape(one, other) == is_same_shape(other, one) == same
+    assert is_same_shape(Size(*one), Size(*other)) == is_same_shape(Size(*other), Size(*one)) == same

@@ -1,7 +1,7 @@
 """Sizes of decoded frames: ratio kept, cropped, padded, stretched, square pixels, multiples."""
 
 import pytest
-from zoetrope.video_io.frame_size import FrameSize, fit_size
+from zoetrope.video_io.frame_size import FrameFit, Size, SizeRequest, fit_size
 
 
 @pytest.mark.parametrize(("arguments", "out", "scaled", "offset"), [
@@ -18,17 +18,19 @@ from zoetrope.video_io.frame_size import FrameSize, fit_size
     ((3, 3, 1.0, 0, 0, "keep ratio", 8), (8, 8), (8, 8), (0, 0)),
 ])  # fmt: skip
 def test_sizes(arguments, out, scaled, offset):
-    assert fit_size(*arguments) == FrameSize(out, scaled, offset)
+    width, height, aspect, *wanted = arguments
+    fit = fit_size(Size(width, height), aspect, SizeRequest(*wanted))
+    assert fit == FrameFit(Size(*out), Size(*scaled), offset)
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((64, 48, 1.0, -1, 0, "crop", 8), "width=-1"),
-        ((64, 48, 1.0, 0, 0, "zoom", 8), "resize='zoom' is unknown"),
-        ((64, 48, 1.0, 0, 0, "crop", 0), "multiple=0"),
+        ((-1, 0, "crop", 8), "width=-1"),
+        ((0, 0, "zoom", 8), "resize='zoom' is unknown"),
+        ((0, 0, "crop", 0), "multiple_of=0"),
     ],
 )
 def test_bad_sizes_are_refused(arguments, told):
     with pytest.raises(ValueError, match=told):
-        fit_size(*arguments)
+        SizeRequest(*arguments)

@@ -7,6 +7,7 @@ import pytest
 from zoetrope.tests.odd_videos import COLUMNS, ODD_VIDEOS, ROWS, OddVideo, check_frames, images
 from zoetrope.video_io.decode import decode_selection
 from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.frame_selection import ReadOptions
 
 FREE = 8 << 30
 
@@ -27,8 +28,8 @@ def test_an_odd_file(odd, tmp_path):
     odd.make(path)
     if odd.error:
         with pytest.raises(ValueError, match=odd.error):
-            decode_selection(path, FrameRequest(**odd.request), free_memory=lambda: FREE)
+            decode_selection(path, ReadOptions(FrameRequest(**odd.request), free_memory=lambda: FREE))
         return
-    found = decode_selection(path, FrameRequest(**odd.request), free_memory=lambda: FREE)
+    found = decode_selection(path, ReadOptions(FrameRequest(**odd.request), free_memory=lambda: FREE))
     check_frames(odd, found.frames.numpy(), None if found.alpha is None else found.alpha.numpy())
     assert odd.fps is None or found.fps == pytest.approx(odd.fps, rel=0.01)

@@ -7,6 +7,7 @@ import pytest
 from zoetrope.tests.odd_videos import encode, images, read_cells
 from zoetrope.video_io.decode import decode_selection
 from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.frame_selection import ReadOptions
 from zoetrope.video_io.probe import open_video, probe_video
 
 RATES = {
@@ -67,11 +68,11 @@ def test_a_forced_rate_takes_even_steps_in_every_container(name, rate, constant)
     path, asked = constant(name, rate), float(rate)
     first = 2 if name == "x.avi" else 0  # encoders leave the place behind the first frame empty there
     for rate_asked, step in ((asked, 1), (asked / 2, 2)):
-        taken = numbers_of(decode_selection(path, FrameRequest(force_rate=rate_asked)).frames)
+        taken = numbers_of(decode_selection(path, ReadOptions(FrameRequest(force_rate=rate_asked))).frames)
         assert taken[first:] == list(range(0, FRAMES, step))[first:], rate_asked
-    assert decode_selection(path, FrameRequest(force_rate=asked, start_seconds=0.5, frame_cap=4)).numbers[
-        0
-    ] == pytest.approx(asked / 2, abs=0.51)
+    assert decode_selection(
+        path, ReadOptions(FrameRequest(force_rate=asked, start_seconds=0.5, frame_cap=4))
+    ).numbers[0] == pytest.approx(asked / 2, abs=0.51)
 
 
 def without_default_duration(path):
@@ -93,12 +94,24 @@ def test_a_browser_recording(tmp_path):
     found = decode_selection(path)
     assert found.plan.varies and found.fps == pytest.approx(10 / 0.419, rel=0.03)
     assert found.probe.end == pytest.approx(0.419, abs=0.012)
-    part = decode_selection(path, FrameRequest(skip_first_frames=2, frame_cap=4))  # from 50 to 270 ms
+    part = decode_selection(
+        path, ReadOptions(FrameRequest(skip_first_frames=2, frame_cap=4))
+    )  # from 50 to 270 ms
     assert part.fps == pytest.approx(4 / 0.22, rel=0.01) and (
         part.plan.begin,
         part.plan.end,
     ) == pytest.approx((0.05, 0.27), abs=1e-3)
-    assert decode_selection(path, FrameRequest(force_rate=20.0)).numbers == [0, 2, 3, 5, 5, 6, 7, 8, 9]
+    assert decode_selection(path, ReadOptions(FrameRequest(force_rate=20.0))).numbers == [
+        0,
+        2,
+        3,
+        5,
+        5,
+        6,
+        7,
+        8,
+        9,
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
@@ -111,15 +124,15 @@ def test_a_screen_recording(suffix, tmp_path):
     assert (
         found.plan.varies and 35 / 9.1 < found.fps < 35 / 7
     )  # some containers do not say how long the last one stays
-    steady = decode_selection(path, FrameRequest(force_rate=4.0, frame_cap=28))
+    steady = decode_selection(path, ReadOptions(FrameRequest(force_rate=4.0, frame_cap=28)))
     assert numbers_of(steady.frames) == [0, 15, 30, 30, *[31] * 4, *[32] * 12, *[33] * 8]
-    moving = decode_selection(path, FrameRequest(frame_cap=30))
+    moving = decode_selection(path, ReadOptions(FrameRequest(frame_cap=30)))
     assert moving.fps == pytest.approx(60, rel=1e-6)
 
 
 def test_one_frame_of_a_rate_that_varies_is_shown_as_long_as_in_the_file(tmp_path):
     encode(tmp_path / "x.mkv", "libx264", images(range(4)), times=[0, 100, 900, 1000])
-    found = decode_selection(tmp_path / "x.mkv", FrameRequest(skip_first_frames=1, frame_cap=1))
+    found = decode_selection(tmp_path / "x.mkv", ReadOptions(FrameRequest(skip_first_frames=1, frame_cap=1)))
     assert found.fps == pytest.approx(1 / 0.8) and found.plan.begin == pytest.approx(0.1)
 
 

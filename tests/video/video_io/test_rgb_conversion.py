@@ -8,6 +8,8 @@ import av
 import numpy as np
 import pytest
 from zoetrope.video_io.decode import decode_selection
+from zoetrope.video_io.frame_selection import ReadOptions
+from zoetrope.video_io.frame_size import Size, SizeRequest
 from zoetrope.video_io.rgb_conversion import RgbConverter
 
 WIDTHS = [*range(2, 24), 31, 33, 34, 36, 50, 52, 66, 68, 100, 137]
@@ -62,7 +64,7 @@ def rgb_by_hand(bits, y, u, v, matrix=1, full=False):
 
 
 def converted(frame, size=None, with_alpha=False):
-    colours, opacity = RgbConverter().convert(frame, size or (frame.width, frame.height), with_alpha)
+    colours, opacity = RgbConverter().convert(frame, Size(*(size or (frame.width, frame.height))), with_alpha)
     rgb = (np.concatenate(colours.parts, -1) / colours.white).clip(0, 1)
     return rgb, None if opacity is None else opacity.parts[0][..., 0] / opacity.white
 
@@ -200,7 +202,8 @@ def test_every_level_of_a_file_comes_into_the_frames(tmp_path, layout, full, sca
         stream.codec_context.color_range = frame.color_range
         container.mux(stream.encode(frame) + stream.encode(None))
     found = decode_selection(
-        tmp_path / "x.mkv", width=len(levels), height=8 if scaled else 0, resize="stretch"
+        tmp_path / "x.mkv",
+        ReadOptions(size=SizeRequest(width=len(levels), height=8 if scaled else 0, resize="stretch")),
     )
     row = found.frames[0, 2, :, 1].numpy()
     top, bottom = (2**bits - 1, 0) if full else (235 * step, 16 * step)

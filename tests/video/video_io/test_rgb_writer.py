@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from zoetrope.video_io.display_matrix import Turn
-from zoetrope.video_io.frame_size import fit_size
+from zoetrope.video_io.frame_size import Size, SizeRequest, fit_size
 from zoetrope.video_io.rgb_writer import UNDER_WAY, RgbWriter
 
 HEIGHT, WIDTH = 17, 23
-SIZE = fit_size(WIDTH, HEIGHT, 1.0, 0, 0, "keep ratio", 1)
+SIZE = fit_size(Size(WIDTH, HEIGHT), 1.0, SizeRequest())
 
 
 def image(value):

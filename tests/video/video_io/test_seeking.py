@@ -9,6 +9,7 @@ from zoetrope.video_io import decode
 from zoetrope.video_io.decode import decode_selection
 from zoetrope.video_io.decoded_frames import DecodedFrames
 from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.frame_selection import ReadOptions
 
 FRAMES, GOP, RATE = 500, 50, 25
 OPEN = {"g": str(GOP), "bf": "3", "x264-params": "open-gop=1:scenecut=0", "preset": "ultrafast", "crf": "12"}
@@ -57,7 +58,7 @@ def test_a_window_in_the_middle(name, codec, options, open_options, tmp_path, de
     write(path, codec, options, open_options)
     for first in (1, 199, 200, 201, 347, 449, 450, 498):
         decoded.clear()
-        found = decode_selection(path, FrameRequest(skip_first_frames=first, frame_cap=2))
+        found = decode_selection(path, ReadOptions(FrameRequest(skip_first_frames=first, frame_cap=2)))
         assert numbers_of(found.frames) == [first % 64, (first + 1) % 64]
         assert len(decoded) < 2 * GOP + 24, (
             first
@@ -71,7 +72,9 @@ def test_a_file_without_key_frames_behind_the_first_is_read_from_its_start(tmp_p
     whole = decode_selection(tmp_path / "x.mp4").frames
     for first in (203, 451):
         assert torch.equal(
-            decode_selection(tmp_path / "x.mp4", FrameRequest(skip_first_frames=first, frame_cap=2)).frames,
+            decode_selection(
+                tmp_path / "x.mp4", ReadOptions(FrameRequest(skip_first_frames=first, frame_cap=2))
+            ).frames,
             whole[first : first + 2],
         )
 
@@ -87,7 +90,7 @@ def test_it_is_sought_again_farther_in_front_before_all_is_decoded(tmp_path, dec
         return original(container, stream, stamp + 3 * 90000)
 
     monkeypatch.setattr(decode, "_sought", late)
-    found = decode_selection(tmp_path / "x.ts", FrameRequest(skip_first_frames=403, frame_cap=1))
+    found = decode_selection(tmp_path / "x.ts", ReadOptions(FrameRequest(skip_first_frames=403, frame_cap=1)))
     assert numbers_of(found.frames) == [403 % 64]
     assert len(asked) > 2 and asked == sorted(asked, reverse=True) and len(decoded) < 5 * GOP
 
@@ -96,5 +99,7 @@ def test_a_demuxer_that_cannot_seek_reads_from_the_start(tmp_path, monkeypatch):
     write(tmp_path / "x.ts", "libx264", CLOSED, {})
     monkeypatch.setattr(decode, "_sought", lambda *_: False)
     assert numbers_of(
-        decode_selection(tmp_path / "x.ts", FrameRequest(skip_first_frames=70, frame_cap=1)).frames
+        decode_selection(
+            tmp_path / "x.ts", ReadOptions(FrameRequest(skip_first_frames=70, frame_cap=1))
+        ).frames
     ) == [70 % 64]

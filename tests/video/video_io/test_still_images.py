@@ -14,6 +14,8 @@ from zoetrope.tests.video.video_io.test_animated_images import OWN
 from zoetrope.video_io import still_images
 from zoetrope.video_io.decode import decode_selection
 from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.frame_selection import ReadOptions
+from zoetrope.video_io.frame_size import SizeRequest
 from zoetrope.video_io.image_files import take_animation, take_images
 
 WIDTH, HEIGHT = 19, 7
@@ -62,7 +64,7 @@ def tiff(pixels, bits, photometric, kind=1, extra=None, pages=1):
 def read(path, content=None, **options):
     if content is not None:
         path.write_bytes(content)
-    found = take_images([path], 8.0, FrameRequest(), OWN, **options)
+    found = take_images([path], 8.0, ReadOptions(FrameRequest(), OWN, **options))
     return found.frames[0].numpy(), None if found.alpha is None else found.alpha[0].numpy()
 
 
@@ -217,7 +219,7 @@ def test_a_png_of_16_bits_keeps_them(tmp_path, colour_type, channels):
     assert (alpha is None) == (channels in (1, 3))
     if alpha is not None:
         np.testing.assert_allclose(alpha, pixels[..., -1] / 65535, atol=1e-6)
-    still = take_animation(tmp_path / "x.png", FrameRequest(), OWN)
+    still = take_animation(tmp_path / "x.png", ReadOptions(FrameRequest(), OWN))
     np.testing.assert_allclose(still.frames[0].numpy(), wanted / 65535, atol=1e-6)
 
 
@@ -311,10 +313,17 @@ def test_memory_for_decoding_is_asked_before_it_is_taken(tmp_path, suffix):
         " make it"
     )
     with pytest.raises(ValueError, match=message):
-        take_images([path], 8.0, FrameRequest(), (64, 64, "keep ratio", 8), free_memory=lambda: 2**28)
+        take_images(
+            [path],
+            8.0,
+            ReadOptions(FrameRequest(), SizeRequest(64, 64, "keep ratio", 8), free_memory=lambda: 2**28),
+        )
     if suffix in ("png", "gif"):
         with pytest.raises(ValueError, match=message):
-            take_animation(path, FrameRequest(), (64, 64, "keep ratio", 8), free_memory=lambda: 2**28)
+            take_animation(
+                path,
+                ReadOptions(FrameRequest(), SizeRequest(64, 64, "keep ratio", 8), free_memory=lambda: 2**28),
+            )
 
 
 def test_memory_for_decoding_a_video_is_asked_before_it_is_taken(tmp_path):
@@ -323,14 +332,14 @@ def test_memory_for_decoding_a_video_is_asked_before_it_is_taken(tmp_path):
     with pytest.raises(
         ValueError, match="the 13000x13000 pixels of the video, while they are decoded, need .* are free"
     ):
-        decode_selection(path, width=64, height=64, free_memory=lambda: 2**28)
+        decode_selection(path, ReadOptions(size=SizeRequest(width=64, height=64), free_memory=lambda: 2**28))
 
 
 def test_a_claim_beyond_all_pictures_is_refused(tmp_path):
     path = tmp_path / "x.png"
     path.write_bytes(header_of("png", 40000))
     with pytest.raises(ValueError, match="'x.png' claims to be too large to be a picture"):
-        take_images([path], 8.0, FrameRequest(), OWN)
+        take_images([path], 8.0, ReadOptions(FrameRequest(), OWN))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "1", "L"])
@@ -345,13 +354,13 @@ def test_large_pictures_are_made_smaller_while_they_are_converted(tmp_path, monk
     exif[0x0112] = orientation
     image = Image.fromarray(pixels).convert("RGB" if mode in ("P", "1", "L") else mode).convert(mode)
     image.save(tmp_path / "x.png", exif=exif)
-    size = (40, 0, "keep ratio", 1)
-    whole = take_images([tmp_path / "x.png"], 8.0, FrameRequest(), size)
+    size = SizeRequest(40)
+    whole = take_images([tmp_path / "x.png"], 8.0, ReadOptions(FrameRequest(), size))
     monkeypatch.setattr(still_images, "LARGE", 1000)
     seen = []
     converted = still_images.converted
     monkeypatch.setattr(still_images, "converted", lambda part: seen.append(part.size) or converted(part))
-    small = take_images([tmp_path / "x.png"], 8.0, FrameRequest(), size)
+    small = take_images([tmp_path / "x.png"], 8.0, ReadOptions(FrameRequest(), size))
     assert (
         small.frames.shape == whole.frames.shape == ((1, 27, 40, 3) if orientation == 1 else (1, 60, 40, 3))
     )
@@ -365,10 +374,12 @@ def test_a_large_jpeg_is_decoded_smaller(tmp_path, monkeypatch):
     y, x = np.mgrid[:400, :640]
     image = Image.fromarray(np.stack([x * 255 // 640, y * 255 // 400, x * 0 + 90], -1).astype(np.uint8))
     image.save(tmp_path / "x.jpg", quality=95)
-    size = (40, 0, "keep ratio", 1)
-    whole = take_images([tmp_path / "x.jpg"], 8.0, FrameRequest(), size)
+    size = SizeRequest(40)
+    whole = take_images([tmp_path / "x.jpg"], 8.0, ReadOptions(FrameRequest(), size))
     monkeypatch.setattr(still_images, "LARGE", 1000)
     needed = 12 * 40 * 25 + 160 * 100 * 16  # the frame, and a quarter of the picture
-    small = take_images([tmp_path / "x.jpg"], 8.0, FrameRequest(), size, free_memory=lambda: needed)
+    small = take_images(
+        [tmp_path / "x.jpg"], 8.0, ReadOptions(FrameRequest(), size, free_memory=lambda: needed)
+    )
     assert small.frames.shape == whole.frames.shape == (1, 25, 40, 3)
     assert float((small.frames - whole.frames).abs().max()) < 0.05

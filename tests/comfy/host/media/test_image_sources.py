@@ -17,9 +17,10 @@ import folder_paths  # noqa: E402
 from zoetrope.host.media import image_sources as host  # noqa: E402
 from zoetrope.host.media.video import FrameOptions  # noqa: E402
 from zoetrope.video_io.frame_plan import FrameRequest  # noqa: E402
+from zoetrope.video_io.frame_size import SizeRequest  # noqa: E402
 from zoetrope.video_io.probe import open_video  # noqa: E402
 
-OPTIONS = FrameOptions(FrameRequest(), (0, 0, "keep ratio", 1))
+OPTIONS = FrameOptions(FrameRequest(), SizeRequest())
 
 
 @pytest.fixture
@@ -95,5 +96,5 @@ def test_nothing_but_files_is_opened(root):
 
 def test_a_folder_whose_files_go_has_another_fingerprint(root, monkeypatch):
     before = host.fingerprint("row/")
-    monkeypatch.setattr(host, "pictures_in", lambda folder: [folder / "1.png", folder / "gone.png"])
+    monkeypatch.setattr(host, "images_in", lambda folder: [folder / "1.png", folder / "gone.png"])
     assert host.fingerprint("row/") != before

@@ -8,6 +8,7 @@ from zoetrope.host.media.latent_stream import ChunkRequest, LatentStream, looks_
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae, svd_vae, wan_vae
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import assert_same
+from zoetrope.video_io.frame_size import Size
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def decoded(vae, samples, backward=False, **wanted):
 def test_frames_one_by_one_are_those_of_one_decode(chunk):
     vae, samples = image_vae(), gold_input("samples", (7, 4, 5, 3))
     stream = LatentStream(vae, samples, ChunkRequest(chunk))
-    assert (stream.count, stream.size) == (7, (24, 40))
+    assert (stream.count, stream.size) == (7, Size(24, 40))
     assert_same(decoded(vae, samples, chunk_frames=chunk), vae.decode(samples))
 
 
@@ -55,7 +56,7 @@ def test_video_vaes_get_latents_around_a_chunk():
     vae, samples = wan_vae(), gold_input("samples", (1, 16, 7, 3, 2))
     whole = vae.decode(samples)[0]
     stream = LatentStream(vae, samples, ChunkRequest(2))
-    assert (stream.count, stream.size, len(whole)) == (25, (16, 24), 25)
+    assert (stream.count, stream.size, len(whole)) == (25, Size(16, 24), 25)
     assert_same(decoded(vae, samples, chunk_frames=2, chunk_overlap=7), whole)
     alone, around = (
         (decoded(vae, samples, chunk_frames=2, chunk_overlap=o) - whole).abs().mean((1, 2, 3)) for o in (0, 3)

@@ -12,6 +12,7 @@ import torch
 from comfy_api.latest import InputImpl, Types
 from zoetrope.host.media import video as host
 from zoetrope.video_io.frame_plan import FrameRequest
+from zoetrope.video_io.frame_size import SizeRequest
 
 HEIGHT, WIDTH, FRAMES, RATE = 34, 46, 23, 10
 
@@ -42,7 +43,7 @@ def path(tmp_path_factory):
 
 
 def take(video, width=0, height=0, resize="keep ratio", multiple=1, **wanted):
-    size = (width, height, resize, multiple)
+    size = SizeRequest(width, height, resize, multiple)
     return host.video_frames(video, host.FrameOptions(FrameRequest(**wanted), size))
 
 

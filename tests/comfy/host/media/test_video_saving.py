@@ -20,6 +20,7 @@ from zoetrope.host.media.video_saving import (
     save_video,
     workflow_texts,
 )
+from zoetrope.video_io.frame_size import Size
 
 HIDDEN = SimpleNamespace(prompt={"1": {}}, extra_pnginfo={"workflow": {"nodes": []}})
 LEVELS = (0.1, 0.3, 0.5, 0.7)
@@ -80,10 +81,10 @@ def test_names_are_those_of_comfyui(output):
 def test_a_name_that_is_too_long_is_refused_before_the_first_frame(output):
     message = "the file name .a+.* has 311 bytes, .*make the filename_prefix 56 bytes shorter"
     with pytest.raises(ValueError, match=message):
-        save_video(frames_of_nobody, 1, (8, 8), request("H.264 (mp4)", "a" * 300))
+        save_video(frames_of_nobody, 1, Size(8, 8), request("H.264 (mp4)", "a" * 300))
     message = "its sub-folder cannot be used .File name too long.*choose another sub-folder"
     with pytest.raises(ValueError, match=message):
-        save_video(frames_of_nobody, 1, (8, 8), request("H.264 (mp4)", "视" * 100 + "/x"))
+        save_video(frames_of_nobody, 1, Size(8, 8), request("H.264 (mp4)", "视" * 100 + "/x"))
     assert list(output.iterdir()) == []
 
 
@@ -91,7 +92,7 @@ def test_a_name_that_is_too_long_is_refused_before_the_first_frame(output):
 def test_a_sub_folder_that_is_a_file_is_refused_before_the_first_frame(prefix, output):
     (output / "file").write_bytes(b"theirs")
     with pytest.raises(ValueError, match="its sub-folder cannot be used .*because a file has that name"):
-        save_video(frames_of_nobody, 1, (8, 8), request(prefix=prefix))
+        save_video(frames_of_nobody, 1, Size(8, 8), request(prefix=prefix))
     assert (output / "file").read_bytes() == b"theirs"
 
 
@@ -218,4 +219,4 @@ def test_a_cancelled_run_leaves_nothing_and_its_name_is_free_again(output, monke
         save_images(images(), None, None, request(ping_pong=True))
     assert calls == [(1, 6)]
     assert list(output.iterdir()) == []
-    assert next_name("clip", (64, 64))[1] == "clip_00001_"
+    assert next_name("clip", Size(64, 64))[1] == "clip_00001_"
