@@ -34,14 +34,10 @@ def coarse(clip: torch.Tensor, side: int) -> torch.Tensor:
     return F.interpolate(small, clip.shape[-2:], mode="nearest")
 
 
-def text_to_video(label: str, seed: int, motion: str, **things: str):
-    return [drawn(seed, motion, **things)], [label], 1
-
-
-def image_to_video(label: str, seed: int, motion: str, **things: str):
-    """The picture, and what moves from there on."""
+def moving(label: str, seed: int, motion: str, image: str = "", **things: str):
+    """What moves, beside the image that it begins with where that has a label."""
     clip = drawn(seed, motion, **things)
-    return [clip[:1], clip], ["picture", label], 2
+    return ([clip[:1], clip], [image, label], 2) if image else ([clip], [label], 1)
 
 
 def between_images():
@@ -67,7 +63,7 @@ def show1():
 
 
 DRAWINGS = {
-    "09 Text to video (ModelScope)": lambda: text_to_video(
+    "09 Text to video (ModelScope)": lambda: moving(
         "a square bounces in the meadow",
         6,
         "bounce",
@@ -77,7 +73,7 @@ DRAWINGS = {
         size="big",
     ),
     "10 Text to video (ZeroScope XL)": zeroscope,
-    "11 Text to video (VideoCrafter2)": lambda: text_to_video(
+    "11 Text to video (VideoCrafter2)": lambda: moving(
         "a ring drifts over the desert",
         8,
         "right",
@@ -86,18 +82,39 @@ DRAWINGS = {
         background="desert",
         size="big",
     ),
-    "12 Image to video (VideoCrafter1)": lambda: image_to_video(
-        "16 frames like it", 12, "grow", shape="triangle", colour="blue", background="pink"
+    "12 Image to video (VideoCrafter1)": lambda: moving(
+        "16 frames like it", 12, "grow", "picture", shape="triangle", colour="blue", background="pink"
     ),
-    "13 Image to video (DynamiCrafter)": lambda: image_to_video(
-        "16 frames from it", 13, "right", shape="ball", colour="red", background="meadow", size="big"
+    "13 Image to video (DynamiCrafter)": lambda: moving(
+        "16 frames from it",
+        13,
+        "right",
+        "picture",
+        shape="ball",
+        colour="red",
+        background="meadow",
+        size="big",
     ),
     "14 Between images (DynamiCrafter)": between_images,
-    "15 Image to video (SVD)": lambda: image_to_video(
-        "14 frames from it", 15, "bounce", shape="ring", colour="orange", background="blue", size="big"
+    "15 Image to video (SVD)": lambda: moving(
+        "14 frames from it",
+        15,
+        "bounce",
+        "picture",
+        shape="ring",
+        colour="orange",
+        background="blue",
+        size="big",
     ),
-    "16 Orbit of an image (SV3D)": lambda: image_to_video(
-        "21 views of it", 16, "spin", shape="square", colour="green", background="white", size="big"
+    "16 Orbit of an image (SV3D)": lambda: moving(
+        "21 views of it",
+        16,
+        "spin",
+        "picture",
+        shape="square",
+        colour="green",
+        background="white",
+        size="big",
     ),
     "17 Text to large video (LaVie)": lavie,
     "18 Text to video (Show-1)": show1,

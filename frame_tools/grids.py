@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from PIL import ImageDraw
 
 from ..foreign_text import printable
 from ..memory import check_memory
 from .batches import check_frames
 from .labels import label_bar, shortened, text_width, to_image, to_tensor, write
+from .resizing import resized
 from .selection import evenly_spread
 
 LENGTHS = ("longest", "shortest")
@@ -134,12 +134,9 @@ def fitted(frame: torch.Tensor, height: int, width: int) -> torch.Tensor:
         return frame
     scale = min(height / h, width / w)
     size = max(1, round(h * scale)), max(1, round(w * scale))
-    small = F.interpolate(frame.movedim(-1, 0)[None], size=size, mode="bilinear", antialias=True)[0].movedim(
-        0, -1
-    )
     out = torch.zeros(height, width, 3)
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    out[top : top + size[0], left : left + size[1]] = small
+    out[top : top + size[0], left : left + size[1]] = resized(frame, *size)
     return out
 
 

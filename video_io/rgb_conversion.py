@@ -21,7 +21,7 @@ from av.video.reformatter import VideoReformatter
 from .frame_size import Size
 from .hdr import is_wider
 
-INTERPOLATION = "BICUBIC"  # of every frame that is read from a file and resized
+INTERPOLATION = "BICUBIC"  # of frames out of files; of tensors see frame_tools/resizing.py
 LIMITED_WHITE = 65283  # what the scaler makes of 235 of 8 bits, of 940 of 10 bits and so on
 ROOM = 2**16  # bytes: glibc puts no aligned block where an equally large one was
 PLANAR = "gbrp16le"  # RGB of 16 bits: the fastest of them, and of one scale for every YUV format

@@ -14,6 +14,7 @@ import torch
 from comfy_api.latest import InputImpl
 
 from ... import memory
+from ...frame_tools.resizing import resized
 from ...video_io.decode import decode_selection
 from ...video_io.encode import encode_h264
 from ...video_io.frame_plan import FrameRequest, plan_span
@@ -203,11 +204,7 @@ def _frames_of_components(parts, options: FrameOptions) -> VideoFrames:
 
 
 def _place(image: torch.Tensor, fit: FrameFit, out: torch.Tensor) -> None:
-    width, height = fit.scaled
-    if image.shape[:2] != (height, width):
-        image = comfy.utils.common_upscale(image.movedim(-1, 0)[None], width, height, "lanczos", "disabled")[
-            0
-        ].movedim(0, -1)
+    image = resized(image, fit.scaled.height, fit.scaled.width)
     x, y = fit.offset
     image = image[max(0, -y) : max(0, -y) + fit.out.height, max(0, -x) : max(0, -x) + fit.out.width]
     out[max(0, y) : max(0, y) + image.shape[0], max(0, x) : max(0, x) + image.shape[1]] = image

@@ -89,7 +89,7 @@ def test_a_contact_sheet_of_masks_and_of_large_frames():
     sheet = grids.contact_sheet(
         torch.full((2, 30, 40), 0.5), SheetSettings(columns=2, cell_width=20, numbers=False, gap=0)
     )
-    assert sheet.shape == (1, 16, 40, 3) and sheet[0, 1:14].unique().tolist() == pytest.approx([0.5])
+    assert sheet.shape == (1, 16, 40, 3) and float((sheet[0, 1:14] - 0.5).abs().max()) < 1e-6
 
 
 @pytest.mark.parametrize(("fps", "told"), [(0.0, ["0", "1"]), (8.0, ["0  0.00 s", "1  0.12 s"])])

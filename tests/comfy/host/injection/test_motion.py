@@ -25,7 +25,7 @@ from zoetrope.motion_modules.animatediff.layers import (
 from zoetrope.motion_modules.call import Call
 from zoetrope.motion_modules.joint_norm import joint_norm_acts
 from zoetrope.motion_modules.points import inject
-from zoetrope.tests.comfy.golden_unet import animatediff_shapes, forward, golden_model, motion_module, sample
+from zoetrope.tests.comfy.golden_unet import animatediff_shapes, forward, motion_module, sample
 from zoetrope.tests.gold_weights import gold_input, gold_tensor
 from zoetrope.tests.places import GOLDENS
 from zoetrope.tests.rounding import OTHER_BATCH, assert_same
@@ -34,11 +34,6 @@ from zoetrope.tests.rounding import OTHER_BATCH, assert_same
 @pytest.fixture(scope="module")
 def gold():
     return load_file(GOLDENS / "animatediff" / "unet3d_tiny.safetensors")
-
-
-@pytest.fixture(scope="module")
-def plain():
-    return golden_model()
 
 
 @pytest.fixture(scope="module")

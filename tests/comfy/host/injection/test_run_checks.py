@@ -9,18 +9,8 @@ from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 from zoetrope.host import injection
 from zoetrope.host.injection import MotionSettings, apply_motion_module
 from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
-from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, sample
+from zoetrope.tests.comfy.golden_unet import sample
 from zoetrope.tests.gold_weights import gold_input
-
-
-@pytest.fixture(scope="module")
-def plain():
-    return golden_model()
-
-
-@pytest.fixture(scope="module")
-def module():
-    return motion_module("v3")
 
 
 @pytest.mark.parametrize(("shape", "words"), [

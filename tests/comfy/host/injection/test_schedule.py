@@ -11,23 +11,13 @@ from comfy_extras.nodes_model_advanced import ModelSamplingContinuousEDM, ModelS
 from zoetrope.host import injection
 from zoetrope.host.injection import MotionSettings, apply_motion_module
 from zoetrope.motion_modules.beta_schedules import LINEAR_SDXL
-from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, sample
+from zoetrope.tests.comfy.golden_unet import sample
 
 KINDS = ("eps", "v_prediction", "lcm", "x0")
 TRAINED, OWN = (
     25.15,
     14.61,
 )  # largest noise levels of sqrt_linear and of Stable Diffusion's betas, 0.00085 to 0.012
-
-
-@pytest.fixture(scope="module")
-def plain():
-    return golden_model()
-
-
-@pytest.fixture(scope="module")
-def module():
-    return motion_module("v3")
 
 
 def discrete(model, kind, zsnr=False):

@@ -10,17 +10,12 @@ from safetensors.torch import save_file
 from zoetrope.host import injection
 from zoetrope.host.injection import MotionSettings, apply_motion_module
 from zoetrope.host.injection.motion_models import add_motion_lora_from_file
-from zoetrope.tests.comfy.golden_unet import animatediff_shapes, golden_model, motion_module, sample
+from zoetrope.tests.comfy.golden_unet import animatediff_shapes, motion_module, sample
 from zoetrope.tests.comfy.host.context_rig import evaluate, prompt, seeded
 from zoetrope.tests.gold_weights import gold_tensor
 from zoetrope.tests.rounding import assert_same
 
 SIZE = {"size": (8, 8), "steps": 2, "frames": 3}
-
-
-@pytest.fixture(scope="module")
-def plain():
-    return golden_model()
 
 
 @pytest.fixture(scope="module")
