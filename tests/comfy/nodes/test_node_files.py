@@ -1,9 +1,15 @@
-"""Where a node is found: a folder for each category of the menu, in it a file for each node."""
+"""Where a node is found, and how much of it is in nodes/: a folder for each category of the menu,
+in it a file for each node, which only unpacks inputs, calls the library and packs outputs.
+"""
 
+import ast
 import asyncio
+import inspect
 import re
+import textwrap
 
 import pytest
+from comfy_api.latest import io
 from zoetrope import nodes
 from zoetrope.host.files.model_files import register_model_folders
 from zoetrope.nodes import ZoetropeExtension
@@ -13,12 +19,19 @@ NODES = asyncio.run(ZoetropeExtension().get_node_list())
 BEFORE_A_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
+LONGEST_BODY = 10  # lines
+MOST_WIDGETS = 3  # that a node names; more are **settings of a dataclass that checks itself
+
+
 def snake_case(name):
     """AnimateImageSVD -> animate_image_svd."""
     return BEFORE_A_WORD.sub("_", name).lower()
 
 
-@pytest.mark.parametrize("node", NODES, ids=lambda node: node.__name__)
+every_node = pytest.mark.parametrize("node", NODES, ids=lambda node: node.__name__)
+
+
+@every_node
 def test_a_node_lies_in_the_folder_of_its_category(node):
     schema = node.define_schema()
     folder = schema.category.removeprefix("Zoetrope/").lower().replace(" ", "_")
@@ -31,3 +44,12 @@ def test_categories_are_not_mixed():
     categories = [node.define_schema().category for node in NODES]
     assert sorted(categories, key=categories.index) == categories
     assert len(set(categories)) == 5
+
+
+@every_node
+def test_a_node_is_a_shell(node):
+    function = inspect.unwrap(node.execute.__func__)
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    assert tree.end_lineno - tree.body[0].lineno + 1 <= LONGEST_BODY
+    widgets = {entry.id for entry in node.define_schema().inputs if isinstance(entry, io.WidgetInput)}
+    assert len(widgets & set(inspect.signature(function).parameters)) <= MOST_WIDGETS
