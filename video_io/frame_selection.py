@@ -79,10 +79,8 @@ class FrameSelection:
         self.given = self.written = 0  # frames
         self.writer = RgbWriter()
         self.frames = self.alpha = None
-        self.turn: Turn | None = (
-            # of the first frame, and so of all: side data keeps a frame in memory until cycles are collected
-            None
-        )
+        # Of the first frame, and so of all: side data keeps a frame in memory until cycles are collected.
+        self.turn: Turn | None = None
         self.first_size: Size | None = None  # of the first image
         self.fits: dict[Size, FrameFit] = {}  # size of an image -> how it becomes a frame
         # A rotated file is decoded before it is known to be one; what both ways need is known now.
