@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 
 # The same filter as for frames out of files (BICUBIC in video_io/rgb_conversion.py). Others have reasons:
-# - start images of video networks: as in the published code (host/video_models/start_images.py, show1.py)
+# - start images of video networks: linear, as DynamiCrafter resizes them, and so that a seed keeps its video
+#   (host/video_models/start_images.py); what Show-1 is given: as its code enlarges it (show1.py)
 # - masks: linear, as in ComfyUI's samplers
 # - optical flow: linear, because cubic curves overshoot at the edges of what moves
 # - large image files: averaged to twice the wanted size before (BOX in video_io/still_images.py)
