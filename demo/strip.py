@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from ..frame_tools.grids import compare_clips
+from ..frame_tools.grids import GridSettings, compare_clips
 from ..frame_tools.labels import label_bar, to_image
 from . import play
 
@@ -40,14 +40,18 @@ def prompt_bar(prompt: str) -> torch.Tensor:
 def row(clips: list[torch.Tensor]) -> torch.Tensor:
     """Clips beside each other: (F, SIDE, W, 3)."""
     large = [F.interpolate(clip.clamp(0, 1), (SIDE, SIDE), mode="bicubic", antialias=True) for clip in clips]
-    return compare_clips([clip.movedim(1, -1).clamp(0, 1) for clip in large], [], len(large), gap=GAP)
+    return compare_clips(
+        [clip.movedim(1, -1).clamp(0, 1) for clip in large], [], GridSettings(len(large), gap=GAP)
+    )
 
 
 def strip(prompts: tuple[str, ...], moving: list[torch.Tensor], still: list[torch.Tensor]) -> torch.Tensor:
     """Prompts over the clips with the module, over the clips without it; a title over either row."""
     with_it, without = row(moving), row(still)
     frames, _, width, _ = with_it.shape
-    heads = compare_clips([prompt_bar(prompt)[None] for prompt in prompts], [], len(prompts), gap=GAP)
+    heads = compare_clips(
+        [prompt_bar(prompt)[None] for prompt in prompts], [], GridSettings(len(prompts), gap=GAP)
+    )
     bars = [label_bar(title, width, TITLE)[None] for title in (WITH, WITHOUT)]
     parts = [heads, bars[0], with_it, bars[1], without]
     return torch.cat([part.expand(frames, -1, -1, -1) for part in parts], 1)
