@@ -45,6 +45,28 @@ def refuse_broken_numbers(tensors: Mapping[str, torch.Tensor], file_name: str) -
             )
 
 
+def widths_in(tensors: StateDict, part: re.Pattern, width_of: str, file_name: str) -> dict[str, int]:
+    """Output channels of every place that a file has layers for: {name: C}.
+
+    part: matches the keys of such layers, group 1 is the place's name. width_of: the weight below a name whose
+    first axis is C. Raises ValueError naming the place where it is missing.
+
+    "a.0.up.weight" (32, 16), "a.0.up.bias" (32,) with r"(a\\.\\d)\\.up\\." and "up.weight" -> {"a.0": 32}
+    """
+    names = dict.fromkeys(m[1] for key in tensors if (m := part.match(key)))
+    for name in names:
+        if (key := f"{name}.{width_of}") not in tensors:
+            raise _lacks(key, file_name)
+    return {name: len(tensors[f"{name}.{width_of}"]) for name in names}
+
+
+def _lacks(key: str, file_name: str) -> ValueError:
+    return ValueError(
+        f"'{printable(file_name)}' lacks the key '{printable(key)}'; the file is incomplete, "
+        "download it again."
+    )
+
+
 def weights_for(network: nn.Module, tensors: StateDict, file_name: str) -> StateDict:
     """The weights of a network out of a file that names them as the network does; other keys are left.
 
@@ -53,10 +75,7 @@ def weights_for(network: nn.Module, tensors: StateDict, file_name: str) -> State
     weights = {}
     for key, want in network.state_dict().items():
         if key not in tensors:
-            raise ValueError(
-                f"'{printable(file_name)}' lacks the key '{printable(key)}'; the file is incomplete, "
-                "download it again."
-            )
+            raise _lacks(key, file_name)
         if tensors[key].shape != want.shape:
             raise ValueError(
                 f"'{printable(file_name)}': '{printable(key)}' has shape {tuple(tensors[key].shape)} where "

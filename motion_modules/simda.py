@@ -25,15 +25,15 @@ from torch import nn
 
 from .attention_misfit import attention_misfit
 from .call import Call
-from .file_tensors import StateDict, weights_for
+from .file_tensors import StateDict, weights_for, widths_in
 from .frame_attention import attend_to_frames
 from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
 from .unet_places import UNetPlaces
 
-_ADAPTER = re.compile(r"^(.+\.transformer_blocks\.\d+)\.adapter_s\.D_fc2\.weight$")
-_TEMPORAL = re.compile(r"^((?:\w+_)?block(?:s\.\d+)?\.temp_adapter\.\d+)\.stadapt_up_1\.weight$")
+_ADAPTER = re.compile(r"^(.+\.transformer_blocks\.\d+)\.adapter_(?:s|ffn)\.")
+_TEMPORAL = re.compile(r"^(\w+_block(?:s\.\d+)?\.temp_adapter\.\d+)\.stadapt_")
 SHIFTS = ((4, 3, 2, 1), (3, 2, 1, 0), (2, 1, 0, 0), (1, 2, 3, 4))
 """How many frames earlier the token at (y, x) is read: SHIFTS[y % 4][x % 4]."""
 
@@ -202,8 +202,8 @@ def read(tensors: StateDict, file_name: str) -> tuple[SimDAConfig, StateDict]:
 
     Raises ValueError for a file that is incomplete or damaged.
     """
-    attentions = {m[1]: len(value) for key, value in tensors.items() if (m := _ADAPTER.match(key))}
-    temporal = {m[1]: len(value) for key, value in tensors.items() if (m := _TEMPORAL.match(key))}
+    attentions = widths_in(tensors, _ADAPTER, "adapter_s.D_fc2.weight", file_name)
+    temporal = widths_in(tensors, _TEMPORAL, "stadapt_up_1.weight", file_name)
     config = SimDAConfig(attentions, temporal)
     return config, weights_for(SimDA(config, device="meta"), tensors, file_name)
 

@@ -26,14 +26,14 @@ from torch import nn
 from ..foreign_text import printable
 from .attention_misfit import attention_misfit
 from .call import Call
-from .file_tensors import StateDict, weights_for
+from .file_tensors import StateDict, weights_for, widths_in
 from .frame_attention import TemporalAttention, attend_to_frames, attention_over_frames
 from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
 from .unet_places import UNetPlaces
 
-_BLOCK = re.compile(r"^(.+\.transformer_blocks\.\d+)\.attn_temp\.to_q\.weight$")
+_BLOCK = re.compile(r"^(.+\.transformer_blocks\.\d+)\.(?:attn|norm)_temp\.")
 _QUERIES = ("attn1.to_q", "attn2.to_q")
 WHOLE, CHANGE, NONE = "whole", "change", "none"
 
@@ -103,7 +103,7 @@ def read(tensors: StateDict, file_name: str) -> tuple[TuneAVideoConfig, StateDic
 
     Raises ValueError for a file that is incomplete or damaged.
     """
-    channels = {m[1]: len(value) for key, value in tensors.items() if (m := _BLOCK.match(key))}
+    channels = widths_in(tensors, _BLOCK, "attn_temp.to_q.weight", file_name)
     first = next(iter(channels))
     kinds = {WHOLE: f"{first}.attn1.to_q.weight", CHANGE: f"{first}.attn1.to_q.diff"}
     has = [kind for kind, key in kinds.items() if key in tensors]

@@ -59,6 +59,12 @@ def motion_module_from_file(path: str) -> MotionModule:
     tensors = plain_tensors(read_tensors(path))
     # A file that no method claims is refused by AnimateDiff's, which most files are meant for.
     method = claimed_by(METHODS, tensors) or METHODS["AnimateDiff"]
+    head = _head_of(path)
+    if head.get("method", method.name) != method.name:
+        raise ValueError(
+            f"'{printable(name)}' says that it is a module of {printable(head['method'])}, its keys are "
+            f"those of {method.name}; its head was changed, or written by another program: save it again."
+        )
     config, weights = method.read(tensors, name)
     device = comfy.model_management.get_torch_device()
     parameters = sum(v.numel() for v in weights.values())
@@ -68,7 +74,16 @@ def motion_module_from_file(path: str) -> MotionModule:
         supported_dtypes=[torch.float16, torch.bfloat16, torch.float32],
     )
     del tensors  # so that a mapped file can be closed
-    return _module_of(_network(method, config, _in_dtype(weights, method, dtype)), method, config, name)
+    module = _module_of(_network(method, config, _in_dtype(weights, method, dtype)), method, config, name)
+    return replace(module, is_untrained=head.get("trained") == "no")
+
+
+def _head_of(path: str) -> dict[str, str]:
+    """What a .safetensors file says of itself beside its tensors; empty for other files."""
+    if not path.lower().endswith((".safetensors", ".sft")):
+        return {}
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}
 
 
 def _in_dtype(weights: dict[str, torch.Tensor], method: TemporalMethod, dtype: torch.dtype) -> dict:
@@ -94,7 +109,9 @@ def new_motion_module(method: TemporalMethod, places: UNetPlaces) -> MotionModul
 def save_motion_module(module: MotionModule, path: str) -> None:
     """Writes a module to a .safetensors file under the method's published names."""
     tensors = {k: v.detach().contiguous() for k, v in module.method.to_file(module.patcher.model).items()}
-    save_file(tensors, path, {"method": module.method.name})
+    save_file(
+        tensors, path, {"method": module.method.name, "trained": "no" if module.is_untrained else "yes"}
+    )
 
 
 def _module_of(network: torch.nn.Module, method: TemporalMethod, config: Any, name: str) -> MotionModule:
@@ -192,10 +209,7 @@ def _alpha_beside_the_tensors(path: str, name: str) -> float | None:
 
     Source: diffusers, loaders/lora_base.py ("lora_adapter_metadata": PEFT's LoraConfig as JSON).
     """
-    if not path.lower().endswith((".safetensors", ".sft")):
-        return None
-    with safe_open(path, "pt") as file:
-        text = (file.metadata() or {}).get("lora_adapter_metadata", "{}")
+    text = _head_of(path).get("lora_adapter_metadata", "{}")
     try:
         settings = json.loads(text)
         settings = {k.rpartition(".")[2]: v for k, v in settings.items() if not k.startswith("text_encoder")}
