@@ -48,7 +48,7 @@ def refuse_broken_numbers(tensors: Mapping[str, torch.Tensor], file_name: str) -
 def widths_in(tensors: StateDict, part: re.Pattern, width_of: str, file_name: str) -> dict[str, int]:
     """Output channels of every place that a file has layers for: {name: C}.
 
-    part: matches the keys of such layers, group 1 is the place's name. width_of: the weight below a name whose
+    part: matches keys of such layers, its group 1 is the place's name. width_of: the weight below it whose
     first axis is C. Raises ValueError naming the place where it is missing.
 
     "a.0.up.weight" (32, 16), "a.0.up.bias" (32,) with r"(a\\.\\d)\\.up\\." and "up.weight" -> {"a.0": 32}
