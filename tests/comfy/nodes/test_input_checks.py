@@ -210,8 +210,11 @@ def test_pictures_of_one_to_four_channels_run_through_every_tool(channels):
     colour = grey[..., :1].expand(-1, -1, -1, 3)
     video = CreateVideo.execute(grey, 8.0, 18.0)[0].get_components()
     torch.testing.assert_close(video.images, colour, atol=3 / 255, rtol=0)
-    assert torch.equal(CompareClips.execute({"clip0": grey}, "", 0, "longest", 24)[0], colour)
-    even = RemoveFlicker.execute(grey, "reference frame", 4.0, 1.0, 0)[0]
+    assert torch.equal(
+        CompareClips.execute({"clip0": grey}, "", columns=0, length="longest", label_height=24)[0], colour
+    )
+    reference = {"match": "reference frame", "radius": 4.0, "strength": 1.0, "reference_frame": 0}
+    even = RemoveFlicker.execute(grey, **reference)[0]
     assert even.shape[-1] == max(3, channels) and torch.equal(even[..., :3], colour[:1].expand(3, -1, -1, -1))
     assert DrawOpticalFlow.execute(grey, 0.0)[0].shape == (2, 48, 64, 3)
     assert "mean 63.75" in PlotFrameDifferences.execute({"clip0": grey}, "", 256, 160)[1]
