@@ -135,7 +135,8 @@ def animate_image(graph, **changes):
         "start_image": images(1),
     }
     _, _, vae, clip_vision, _ = graph.load("dynamicrafter")
-    return AnimateImage.execute(*prompts(48), clip_vision, vae, **given | changes)
+    encoders = {"clip_vision": clip_vision, "vae": vae}
+    return AnimateImage.execute(*prompts(48), **encoders | given | changes)
 
 
 BAD = {
@@ -262,9 +263,7 @@ BAD = {
         "carries no VAE; wire Load VAE",
     ),
     "the image encoder of a file without one": (
-        lambda g: AnimateImage.execute(
-            *prompts(48), g.load("modelscope")[3], latent_vae(), images(1), 64, 64, 4, 24.0, False
-        ),
+        lambda g: animate_image(g, clip_vision=g.load("modelscope")[3], vae=latent_vae()),
         "carries no image encoder; wire Load CLIP Vision",
     ),
 }
