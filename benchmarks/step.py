@@ -60,13 +60,17 @@ def parser_of_options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--before", metavar="COMMIT", help="compare with this commit of this repository")
     parser.add_argument(
-        "--peer", metavar="PATH", type=Path, help="folder of ComfyUI-AnimateDiff-Evolved (Linux)"
+        "--peer", metavar="PATH", type=full_path, help="folder of ComfyUI-AnimateDiff-Evolved (Linux)"
     )
     parser.add_argument(
         "--rounds", type=positive, default=3, help="processes of each side of a comparison (3)"
     )
     parser.add_argument("--steps", type=positive, default=2, help="sampling steps of a run with --peer (2)")
     return parser
+
+
+def full_path(text: str) -> Path:
+    return Path(text).resolve()
 
 
 def positive(text: str) -> int:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -154,7 +155,11 @@ def test_a_commit_needs_git_and_a_repository(tmp_path, repository, monkeypatch):
     [
         (["--repeats", "0"], "must be a whole number of at least 1, '0' is not"),
         (["--size", "1.5"], "must be a whole number of at least 1, '1.5' is not"),
-        pytest.param(["--peer", "nowhere"], "must be a folder of a custom node", marks=linux),
+        pytest.param(
+            ["--peer", "nowhere"],
+            f"must be a folder of a custom node, with an __init__.py; {Path('nowhere').resolve()} is none",
+            marks=linux,
+        ),
     ],
 )
 def test_options_are_refused_in_a_sentence(capsys, arguments, sentence):
