@@ -13,6 +13,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from ..devtools.paths import ROOT
 from .step_times import FRAMES
 
 ROWS = {
@@ -82,16 +83,17 @@ def positive(text: str) -> int:
 
 def measure(folder: Path, options: argparse.Namespace) -> dict:
     """Everything that the options ask for, with files below folder. Raises ValueError for COMMIT and PATH."""
-    from .step_before import compare_with_commit
+    from .step_before import compare_with_commit, times_in
     from .step_peer import check_peer, compare_with_peer
-    from .step_times import ratios, step_times
+    from .step_times import ratios
 
     if options.peer:
         check_peer(options.peer)
     if options.before:
         result = compare_with_commit(folder, options.before, options.size, options.repeats, options.rounds)
     else:
-        result = ratios(step_times(folder, options.size, options.repeats))
+        # In a process of its own, whose memory is free again when servers of a peer run.
+        result = ratios(times_in(ROOT, folder, options.size, options.repeats))
     result |= {"frames": FRAMES, "size": options.size, "repeats": options.repeats}
     if options.peer:
         result |= compare_with_peer(folder, options.peer, options.size, options.steps, options.rounds)
