@@ -1,4 +1,4 @@
-"""Why layers that were made for the transformer blocks of one UNet do not fit another one."""
+"""Why layers that were made for the blocks of one UNet do not fit another one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ from .unet_places import UNetPlaces
 def attention_misfit(channels: Mapping[str, int], places: UNetPlaces) -> str:
     """channels: C by the published name of a transformer block. Empty where all of them are there and fit."""
     have = {name: place.channels for name, place in places.attentions().items()}
+    return _misfit(channels, have, "transformer block")
+
+
+def resblock_misfit(channels: Mapping[str, int], places: UNetPlaces) -> str:
+    """As attention_misfit, for ResBlocks."""
+    have = {name: place.channels for name, place in places.resblocks().items()}
+    return _misfit(channels, have, "ResBlock")
+
+
+def _misfit(channels: Mapping[str, int], have: Mapping[str, int], kind: str) -> str:
     for name, need in channels.items():
         if name not in have:
-            return f"it has layers for {name}, this checkpoint has no such transformer block"
+            return f"it has layers for {name}, this checkpoint has no such {kind}"
         if have[name] != need:
             return f"at {name} it has {need} channels, this checkpoint has {have[name]}"
-    missing = [name for name in have if name not in channels]
-    if missing:
-        return f"it has layers for {len(channels)} transformer blocks, this checkpoint has {len(have)}"
+    if len(channels) < len(have):
+        return f"it has layers for {len(channels)} {kind}s, this checkpoint has {len(have)}"
     return ""

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from . import animatediff, simda, tune_a_video
+from . import animatediff, directed_attention, simda, tune_a_video
 from .method import TemporalMethod
 
 METHODS: dict[str, TemporalMethod] = {
-    method.name: method for method in (animatediff.METHOD, tune_a_video.METHOD, simda.METHOD)
+    method.name: method
+    for method in (
+        animatediff.METHOD,
+        tune_a_video.METHOD,
+        simda.METHOD,
+        directed_attention.METHOD,
+        directed_attention.METHOD_CAUSAL,
+    )
 }
 """Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""

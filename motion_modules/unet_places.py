@@ -49,14 +49,29 @@ class BlockPlaces:
 
 
 @dataclass(frozen=True)
+class ResBlockPlace:
+    """One ResBlock: its path and the channels C that it puts out."""
+
+    path: str
+    channels: int
+
+    @property
+    def convolutions(self) -> tuple[str, str]:
+        """The paths of its two 3x3 convolutions, in the order in which they run."""
+        return f"{self.path}.in_layers.2", f"{self.path}.out_layers.3"
+
+
+@dataclass(frozen=True)
 class UNetPlaces:
     """num_levels: resolution levels, 4 in SD1.x and SD2.x, 3 in SDXL.
     output_norm: the GroupNorm before the last convolution.
+    emb_channels: E of the embedded noise level (N, E) that every ResBlock gets.
     """
 
     blocks: Mapping[Block, BlockPlaces]
     num_levels: int
     output_norm: str
+    emb_channels: int
 
     @property
     def resblocks_per_level(self) -> int:
@@ -85,6 +100,17 @@ class UNetPlaces:
             name, number = self.published_name(block)
             for depth, attention in enumerate(places.attentions):
                 found[f"{name}.attentions.{number}.transformer_blocks.{depth}"] = attention
+        return found
+
+    def resblocks(self) -> dict[str, ResBlockPlace]:
+        """Every ResBlock by the name that diffusers gives it, 22 in SD1.x:
+        `down_blocks.0.resnets.1`, `mid_block.resnets.0`.
+        """
+        found = {}
+        for block, places in self.blocks.items():
+            name, number = self.published_name(block)
+            for index, path in enumerate(places.resblocks):
+                found[f"{name}.resnets.{number + index}"] = ResBlockPlace(path, places.channels)
         return found
 
     def channels_at(self, block: Block) -> int | None:

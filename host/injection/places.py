@@ -13,7 +13,7 @@ from ...motion_modules.unet_places import AttentionPlace, Block, BlockPlaces, UN
 def places_of(unet: UNetModel) -> UNetPlaces:
     """Where the layers of a UNet lie."""
     blocks = {block: _block_places(path, layers) for block, path, layers in _blocks(unet)}
-    return UNetPlaces(blocks, len(unet.channel_mult), "out.0")
+    return UNetPlaces(blocks, len(unet.channel_mult), "out.0", 4 * unet.model_channels)
 
 
 def _blocks(unet: UNetModel) -> Iterator[tuple[Block, str, object]]:
