@@ -19,13 +19,13 @@ def encoders():
     return tiny_encoders()
 
 
-def picture(name="picture", height=60, width=70):
+def image_of(name="picture", height=60, width=70):
     return torch.rand(1, height, width, 3, generator=torch.Generator().manual_seed(len(name)))
 
 
 def animate(encoders, **changes):
     given = (
-        encoders | {"start_image": picture()} | SIZES | MOTION | {"augmentation": 0.02, "seed": 3} | changes
+        encoders | {"start_image": image_of()} | SIZES | MOTION | {"augmentation": 0.02, "seed": 3} | changes
     )
     return nodes.AnimateImageSVD.execute(**given).args
 
@@ -33,7 +33,7 @@ def animate(encoders, **changes):
 def interpolate(encoders, **changes):
     given = (
         encoders
-        | {"start_image": picture(), "end_image": picture("end")}
+        | {"start_image": image_of(), "end_image": image_of("end")}
         | SIZES
         | MOTION
         | {"augmentation": 0.0, "seed": 3}
@@ -44,7 +44,7 @@ def interpolate(encoders, **changes):
 
 def orbit(encoders, **changes):
     camera = {"orbit": "dynamic", "elevation": 10.0, "elevation_swing": 20.0, "seed": 3}
-    return nodes.SetOrbit.execute(**encoders | {"image": picture()} | SIZES | camera | changes).args
+    return nodes.SetOrbit.execute(**encoders | {"image": image_of()} | SIZES | camera | changes).args
 
 
 def known(conditioning):
@@ -65,14 +65,14 @@ def test_the_image_reaches_both_sides_as_published(encoders):
 
 
 def test_clip_sees_the_whole_cut_image(encoders):
-    token = encoders["clip_vision"].encode_image(fitted_image(picture(), "x", CLIP), crop=False)[
+    token = encoders["clip_vision"].encode_image(fitted_image(image_of(), "x", CLIP), crop=False)[
         "image_embeds"
     ]
     assert torch.equal(animate(encoders)[0][0][0], token.unsqueeze(0))
 
 
 def test_noise_is_added_at_the_published_level_and_follows_its_seed(encoders):
-    pixels = fitted_image(picture(), "x", CLIP)
+    pixels = fitted_image(image_of(), "x", CLIP)
     noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(3))
     for level in (0.0, 0.5):
         # Half of it: the published range is -1..1, an IMAGE's 0..1.
@@ -84,14 +84,14 @@ def test_noise_is_added_at_the_published_level_and_follows_its_seed(encoders):
 
 
 def test_the_given_image_is_not_changed(encoders):
-    image = picture()
+    image = image_of()
     animate(encoders, start_image=image, augmentation=1.0)
-    assert torch.equal(image, picture())
+    assert torch.equal(image, image_of())
 
 
 def test_between_two_images_the_frames_are_unknown(encoders):
     positive, negative, latent = interpolate(encoders)
-    for place, image in ((0, picture()), (FRAMES - 1, picture("end"))):
+    for place, image in ((0, image_of()), (FRAMES - 1, image_of("end"))):
         torch.testing.assert_close(
             known(positive)[place : place + 1], encoders["vae"].encode(fitted_image(image, "x", CLIP))
         )

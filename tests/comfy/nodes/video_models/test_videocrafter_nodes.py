@@ -41,7 +41,7 @@ def prompts():
     return {"positive": [[text("positive"), {"pooled_output": None}]], "negative": [[text("negative"), {}]]}
 
 
-def picture(name=0, height=96, width=70):
+def image_of(name=0, height=96, width=70):
     return torch.rand(1, height, width, 3, generator=torch.Generator().manual_seed(name))
 
 
@@ -50,12 +50,12 @@ def sizes(**changes):
 
 
 def animate(encoders, **changes):
-    given = prompts() | encoders | {"start_image": picture(), "closed_loop": False} | sizes() | changes
+    given = prompts() | encoders | {"start_image": image_of(), "closed_loop": False} | sizes() | changes
     return nodes.AnimateImage.execute(**given).args
 
 
 def interpolate(encoders, **changes):
-    given = prompts() | encoders | {"start_image": picture(), "end_image": picture(1)} | sizes() | changes
+    given = prompts() | encoders | {"start_image": image_of(), "end_image": image_of(1)} | sizes() | changes
     return nodes.InterpolateImages.execute(**given).args
 
 
@@ -78,7 +78,7 @@ def test_every_frame_knows_the_start_image(encoders):
 
 def test_the_negative_prompt_sees_grey(encoders):
     _, negative, _ = animate(encoders)
-    _, other, _ = animate(encoders, start_image=picture(5))
+    _, other, _ = animate(encoders, start_image=image_of(5))
     assert torch.equal(value(negative, HIDDEN_STATE), value(other, HIDDEN_STATE))
     grey = encoders["clip_vision"].encode_image(torch.full((1, HEIGHT, WIDTH, 3), 0.5), crop=False)[
         "last_hidden_state"
@@ -88,7 +88,7 @@ def test_the_negative_prompt_sees_grey(encoders):
 
 def test_clip_and_vae_see_the_middle_of_the_image(encoders):
     """A tall picture for a wide video: its upper and lower ends are cut off, then it is resized."""
-    tall = picture(height=192, width=64)
+    tall = image_of(height=192, width=64)
     middle = tall[:, 72:120]
     positive, _, _ = animate(encoders, start_image=tall)
     cut, _, _ = animate(encoders, start_image=middle)
@@ -104,7 +104,7 @@ def test_interpolation_knows_both_ends_and_nothing_between(encoders):
     known = value(positive, CONCAT_LATENT)
     assert known.shape[0] == 5
     assert not known[1:4].any()
-    for frame, image in ((known[0], picture()), (known[-1], picture(1))):
+    for frame, image in ((known[0], image_of()), (known[-1], image_of(1))):
         assert torch.equal(frame, value(animate(encoders, start_image=image)[0], CONCAT_LATENT)[0])
     assert torch.equal(known, value(negative, CONCAT_LATENT))
     assert torch.equal(value(positive, HIDDEN_STATE), value(animate(encoders)[0], HIDDEN_STATE))
@@ -142,7 +142,7 @@ def test_bad_input_is_refused(encoders, changes, message):
 
 
 def test_pictures_with_transparency_are_taken_without_it(encoders):
-    clear = torch.cat([picture(), torch.rand(1, 96, 70, 1)], dim=-1)
+    clear = torch.cat([image_of(), torch.rand(1, 96, 70, 1)], dim=-1)
     torch.testing.assert_close(
         value(animate(encoders, start_image=clear)[0], CONCAT_LATENT),
         value(animate(encoders)[0], CONCAT_LATENT),
@@ -167,7 +167,7 @@ def test_a_video_of_an_image_through_core_s_sampler(encoders, make):
     samples = SamplerCustom.execute(**given).args[0]["samples"]
     assert samples.shape == latent["samples"].shape
     assert torch.isfinite(samples).all()
-    other = make(encoders, start_image=picture(7))
+    other = make(encoders, start_image=image_of(7))
     changed = SamplerCustom.execute(**given | {"positive": other[0], "negative": other[1]}).args[0]["samples"]
     assert (changed - samples).abs().max() > 0.01
 
