@@ -1,9 +1,7 @@
 """Stand-ins for the files of the video systems' example workflows:
 published names and layouts, small networks, seeded values.
 
-Text and image encoders have one published size, which ComfyUI builds whatever the file holds. In torch's own
-kind of file they take a few hundred kilobytes all the same: every weight is a view of one row of numbers,
-shifted by one from line to line, and layers share it.
+The networks are those of tests/networks with the published widths of text and image tokens.
 """
 
 from __future__ import annotations
@@ -15,145 +13,15 @@ import torch
 from safetensors.torch import save_file
 
 from ...demo.workflow_api import every_node
-from ...host.files.demo_family import pad_to_taesd
-from ...video_unets.videocrafter.image_projector import ImageProjector
-from ...video_unets.videocrafter.network import TOKENS_PER_FRAME, VideoCrafterUNet
-from ...video_unets.videocrafter.system import PREFIX
-from ..gold_weights import gold_input, gold_state_dict, gold_tensor
+from ..networks.encoders import clip_l_text, openclip_text, openclip_vision, small_vae
+from ..networks.lavie import LAVIE, tiny_lavie
+from ..networks.modelscope import tiny_modelscope
+from ..networks.show1 import SHOW1, tiny_show1
+from ..networks.svd import tiny_svd
+from ..networks.videocrafter import whole_file
 from . import standins
-from .cascade_standins import LAVIE, SHOW1, tiny_lavie, tiny_show1
-from .svd_standins import tiny_svd
-from .video_standins import TINY_MODELSCOPE, gentle, tiny_modelscope
 
 WIDTH, HEIGHT, FRAMES = standins.WIDTH, standins.HEIGHT, 5
-
-
-def shifted(key: str, *shape: int) -> torch.Tensor:
-    """A weight or bias of this shape as a view of about as many numbers as its sides are long; torch's own
-    files keep it that small.
-    """
-    row = gold_input(key, (sum(shape),))
-    if len(shape) == 1:
-        row = 0.02 * row + float(key.endswith("weight"))  # of a norm
-    else:
-        row = row / shape[-1] ** 0.5
-    return row.as_strided(shape, [1] * len(shape))
-
-
-def _openclip_layer(width: int) -> dict[str, torch.Tensor]:
-    shapes = {
-        "ln_1.weight": (width,), "ln_1.bias": (width,), "ln_2.weight": (width,), "ln_2.bias": (width,),
-        "attn.in_proj_weight": (3 * width, width), "attn.in_proj_bias": (3 * width,),
-        "attn.out_proj.weight": (width, width), "attn.out_proj.bias": (width,),
-        "mlp.c_fc.weight": (4 * width, width), "mlp.c_fc.bias": (4 * width,),
-        "mlp.c_proj.weight": (width, 4 * width), "mlp.c_proj.bias": (width,),
-    }  # fmt: skip
-    return {name: shifted(name, *shape) for name, shape in shapes.items()}
-
-
-def openclip_text(prefix: str = "") -> dict[str, torch.Tensor]:
-    """The text half of OpenCLIP ViT-H-14 as open_clip_pytorch_model.bin holds it."""
-    layer = _openclip_layer(1024)
-    tensors = {f"transformer.resblocks.{i}.{name}": value for i in range(24) for name, value in layer.items()}
-    tensors |= {
-        "positional_embedding": shifted("positional_embedding", 77, 1024),
-        "token_embedding.weight": shifted("token_embedding.weight", 49408, 1024),
-        "text_projection": shifted("text_projection", 1024, 1024),
-        "ln_final.weight": shifted("ln_final.weight", 1024),
-        "ln_final.bias": shifted("ln_final.bias", 1024),
-        "logit_scale": torch.tensor(4.6),
-    }
-    return {prefix + key: value for key, value in tensors.items()}
-
-
-def small_vae() -> dict[str, torch.Tensor]:
-    """An autoencoder of eight pixels a latent under the
-    names of TAESD: that of the tiny stand-in checkpoint.
-    """
-    prefix = "first_stage_model."
-    narrow = {
-        key[len(prefix) :]: value for key, value in standins.checkpoint().items() if key.startswith(prefix)
-    }
-    return pad_to_taesd(narrow)
-
-
-def openclip_vision(prefix: str) -> dict[str, torch.Tensor]:
-    """The image half of OpenCLIP ViT-H-14, as VideoCrafter's files hold it."""
-    layer = _openclip_layer(1280)
-    tensors = {f"transformer.resblocks.{i}.{name}": value for i in range(32) for name, value in layer.items()}
-    shapes = {
-        "class_embedding": (1280,),
-        "positional_embedding": (257, 1280),
-        "proj": (1280, 1024),
-        "ln_pre.weight": (1280,),
-        "ln_pre.bias": (1280,),
-        "ln_post.weight": (1280,),
-        "ln_post.bias": (1280,),
-    }
-    tensors |= {name: shifted(name, *shape) for name, shape in shapes.items()}
-    tensors["conv1.weight"] = gold_tensor("conv1.weight", (1280, 3, 14, 14))
-    return {prefix + key: value for key, value in tensors.items()}
-
-
-def clip_l_text() -> dict[str, torch.Tensor]:
-    """clip_l.safetensors in its published layout and size: that kind of file cannot hold views."""
-    width, prefix = 768, "text_model."
-    shapes = {
-        "layer_norm1.weight": (width,),
-        "layer_norm1.bias": (width,),
-        "layer_norm2.weight": (width,),
-        "layer_norm2.bias": (width,),
-        "mlp.fc1.weight": (4 * width, width),
-        "mlp.fc1.bias": (4 * width,),
-        "mlp.fc2.weight": (width, 4 * width),
-        "mlp.fc2.bias": (width,),
-    }
-    for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
-        shapes |= {f"self_attn.{name}.weight": (width, width), f"self_attn.{name}.bias": (width,)}
-    layer = {name: shifted(name, *shape) for name, shape in shapes.items()}
-    tensors = {
-        f"{prefix}encoder.layers.{i}.{name}": value.half() for i in range(12) for name, value in layer.items()
-    }
-    tensors[f"{prefix}embeddings.token_embedding.weight"] = shifted(
-        "token_embedding.weight", 49408, width
-    ).half()
-    tensors[f"{prefix}embeddings.position_embedding.weight"] = shifted(
-        "position_embedding.weight", 77, width
-    ).half()
-    tensors[f"{prefix}final_layer_norm.weight"] = torch.ones(width).half()
-    tensors[f"{prefix}final_layer_norm.bias"] = torch.zeros(width).half()
-    return {key: value.contiguous().clone() for key, value in tensors.items()}
-
-
-def tiny_videocrafter(
-    image_tokens: str = "", concat: bool = False, base_scale: float = 0.7
-) -> dict[str, torch.Tensor]:
-    """A whole VideoCrafter2 or DynamiCrafter file: network,
-    text encoder, VAE, and with image_tokens its image encoder.
-    """
-    settings = {key: value for key, value in TINY_MODELSCOPE.items() if key != "first_heads"}
-    settings |= {
-        "in_channels": 8 if concat else 4,
-        "temporal_conv": True,
-        "max_distance": 0,
-        "has_fps": True,
-        "image_tokens": image_tokens,
-    }
-    network = VideoCrafterUNet(**settings, device="meta")
-    weights = gentle({key: tuple(value.shape) for key, value in network.state_dict().items()})
-    tensors = {PREFIX + key: value for key, value in weights.items()}
-    tensors |= openclip_text("cond_stage_model.model.")
-    tensors |= {f"first_stage_model.{key}": value for key, value in small_vae().items()}
-    tensors["scale_arr"] = torch.cat((torch.linspace(1, base_scale, 400), torch.full((1000,), base_scale)))
-    if image_tokens:
-        queries = TOKENS_PER_FRAME * (FRAMES if image_tokens == "frame" else 1)
-        sizes = {"width": 64, "depth": 1, "inner": 64, "clip_width": 1280, "out_width": 1024, "ff_width": 64}
-        projector = ImageProjector(**sizes, num_queries=queries, device="meta").state_dict()
-        tensors |= gold_state_dict(
-            {f"image_proj_model.{key}": value.shape for key, value in projector.items()}, {"latents": 6.0}
-        )
-        tensors |= openclip_vision("embedder.model.visual.")
-    return tensors
 
 
 def put_modelscope(models: Path) -> None:
@@ -172,12 +40,13 @@ def put_modelscope(models: Path) -> None:
 def put_videocrafter(models: Path) -> None:
     """VideoCrafter's and DynamiCrafter's whole files."""
     files = {
-        "videocrafter2_t2v_512.ckpt": tiny_videocrafter(),
-        "videocrafter1_i2v_512.ckpt": tiny_videocrafter("video"),
-        "dynamicrafter_512.ckpt": tiny_videocrafter("frame", concat=True),
-        "dynamicrafter_512_interp.ckpt": tiny_videocrafter("frame", concat=True),
+        "videocrafter2_t2v_512.ckpt": "videocrafter/t2v_512_v2_w64",
+        "videocrafter1_i2v_512.ckpt": "videocrafter/i2v_512_v1_w64",
+        "dynamicrafter_512.ckpt": "dynamicrafter/dc_1024_w64",
+        "dynamicrafter_512_interp.ckpt": "dynamicrafter/dc_1024_w64",
     }
-    for name, tensors in files.items():
+    for name, case in files.items():
+        tensors = whole_file(case, FRAMES, base_scale=0.7)
         torch.save({"state_dict": tensors}, models / "diffusion_models" / name)
 
 

@@ -5,7 +5,7 @@ import re
 import comfy.ops
 import pytest
 import torch
-from zoetrope.tests.comfy.video_unets.golden_case import hollow, manifest
+from zoetrope.tests.networks.golden_cases import hollow, manifest
 from zoetrope.video_unets.file_shapes import FileShapes, agreed_size, published_name
 from zoetrope.video_unets.formats import (
     VIDEO_UNETS,

@@ -1,7 +1,7 @@
 """The image projector of VideoCrafter and DynamiCrafter: the reference's numbers and the published keys."""
 
 import pytest
-from zoetrope.tests.comfy.video_unets.golden_case import build, load_case, manifest
+from zoetrope.tests.networks.golden_cases import build, load_case, manifest
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.file_shapes import FileShapes
 from zoetrope.video_unets.videocrafter.image_projector import ImageProjector, projector_settings

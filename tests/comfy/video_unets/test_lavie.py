@@ -4,8 +4,8 @@ import pytest
 import torch
 from zoetrope.motion_modules.call import in_forward, running_forward
 from zoetrope.shapes import fold_frames
-from zoetrope.tests.comfy.video_unets.golden_case import build, forward, hollow, load_case, manifest
 from zoetrope.tests.gold_weights import fill, gold_input
+from zoetrope.tests.networks.golden_cases import build, forward, hollow, load_case, manifest
 from zoetrope.tests.rounding import OTHER_BATCH, assert_same
 from zoetrope.video_unets.lavie.layers import (
     SparseCausalAttention,

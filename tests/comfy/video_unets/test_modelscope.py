@@ -7,8 +7,8 @@ import json
 
 import pytest
 import torch
-from zoetrope.tests.comfy.video_unets.golden_case import build, forward, load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.golden_cases import build, forward, load_case, manifest
 from zoetrope.tests.places import MANIFESTS
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.diffusers_names import DiffusersNames

@@ -4,8 +4,8 @@ of every key, and what their frames know of each other.
 
 import pytest
 import torch
-from zoetrope.tests.comfy.video_unets.golden_case import build, forward, hollow, load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.golden_cases import build, forward, hollow, load_case, manifest
 from zoetrope.tests.rounding import DEEP_NETWORK, OTHER_BATCH, assert_same
 from zoetrope.video_unets.show1 import blocks as show1_blocks
 from zoetrope.video_unets.show1.system import SYSTEMS

@@ -12,8 +12,8 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
 from zoetrope.shapes import fold_frames, unfold_frames
-from zoetrope.tests.comfy.video_unets.golden_case import build, forward, load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.golden_cases import build, forward, load_case, manifest
 from zoetrope.tests.places import MANIFESTS
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.file_shapes import FileShapes

@@ -4,9 +4,9 @@ published names, and what each optional part does.
 
 import pytest
 import torch
-from zoetrope.tests.comfy.video_unets.golden_case import manifest
-from zoetrope.tests.comfy.video_unets.videocrafter_case import CASES, conditions, golden_network, run
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.golden_cases import forward, manifest
+from zoetrope.tests.networks.videocrafter import CASES, golden_conditions, golden_network
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.file_shapes import FileShapes
 from zoetrope.video_unets.temporal_layers import TemporalTransformer
@@ -17,9 +17,9 @@ every_case = pytest.mark.parametrize("case", CASES)
 
 
 def golden_output(network, io, **other):
-    context, extra = conditions(network, io)
-    given = {"x": io["x"], "t": io["t"], "context": context, **extra} | other
-    return run(network, given.pop("x"), given.pop("t"), given.pop("context"), **given)
+    context, extra = golden_conditions(network, io)
+    given = {"x": io["x"], "t": io["t"].float(), "context": context, **extra} | other
+    return forward(network, given.pop("x"), given.pop("t"), given.pop("context"), **given)
 
 
 @every_case
@@ -46,7 +46,7 @@ def test_keys_stay_those_of_the_file(case):
 )
 def test_frame_rate_acts_and_is_the_videos_own(case):
     network, io, _ = golden_network(case)
-    _, extra = conditions(network, io)
+    _, extra = golden_conditions(network, io)
     other = golden_output(network, io, fps=torch.stack([extra["fps"][0], extra["fps"][1] + 7]))
     assert_same(other[0], io["out"][0])
     assert (other[1] - io["out"][1]).abs().max() > 0.01
@@ -72,7 +72,7 @@ def test_long_prompts_do_not_touch_the_image(case):
     is the same text, and the image tokens stay apart from it.
     """
     network, io, _ = golden_network(case)
-    context, _ = conditions(network, io)
+    context, _ = golden_conditions(network, io)
     assert_same(golden_output(network, io, context=context.repeat(1, 2, 1)), io["out"])
 
 
@@ -82,7 +82,7 @@ def test_each_frame_of_dynamicrafter_has_image_tokens_of_its_own():
         lambda layer: [] if isinstance(layer, TemporalTransformer) else [spatial_only(layer)]
     )
     del network.init_attn[0]
-    _, extra = conditions(network, io)
+    _, extra = golden_conditions(network, io)
     tokens = extra["image_tokens"].clone()
     tokens[1, 32:48] = gold_input("other tokens", (16, 48))
     difference = (

@@ -15,18 +15,19 @@ from zoetrope.host.sampling.scaled_sampling import (
     with_guidance_rescale,
 )
 from zoetrope.host.video_models.videocrafter import CONCAT_LATENT, FPS, HIDDEN_STATE
-from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import (
+from zoetrope.shapes import fold_frames
+from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.golden_cases import load_case
+from zoetrope.tests.networks.videocrafter import (
     LATENT_SCALE,
+    LOOPS,
+    TEXT_TOKENS,
     TokensAsGiven,
-    folded,
     load,
     sample,
     tensors_of_file,
     text,
 )
-from zoetrope.tests.comfy.video_unets.golden_case import load_case
-from zoetrope.tests.comfy.video_unets.videocrafter_case import LOOPS, TEXT_TOKENS
-from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import NETWORK, SCHEDULE, assert_same
 from zoetrope.video_unets.systems import Sampling
 
@@ -40,7 +41,7 @@ def golden_model(case):
         conds = [(io["context"][i : i + 1], {FPS: 28}) for i in (0, 1)]
         return model, conds, io, meta
     model.model.image_proj_model = TokensAsGiven()
-    extras = {FPS: 24, CONCAT_LATENT: folded(io["ddim_concat"]) / LATENT_SCALE}
+    extras = {FPS: 24, CONCAT_LATENT: fold_frames(io["ddim_concat"]) / LATENT_SCALE}
     conds = [
         (
             io["context"][i : i + 1, :TEXT_TOKENS],
@@ -56,7 +57,7 @@ def golden_sample(case, eta=0.0, **kwargs):
     is_v = isinstance(model.model.model_sampling, ScaledV)
     model = with_guidance_rescale(model, 0.7) if is_v else model
     sigmas = ddim_sigmas(model, "uniform_trailing" if is_v else "uniform", 5)
-    out = sample(model, reference_ddim(eta, **kwargs), sigmas, *conds, folded(io["ddim_noise"]))
+    out = sample(model, reference_ddim(eta, **kwargs), sigmas, *conds, fold_frames(io["ddim_noise"]))
     return out * LATENT_SCALE, io, meta
 
 
@@ -65,7 +66,7 @@ def test_sampling_loop_gives_the_numbers_of_the_reference(case):
     out, io, meta = golden_sample(case)
     # Where DynamiCrafter's reference has no signal at all, 5e-8 of
     # it stands for that here: sigma must be finite. That costs 6e-4.
-    assert_same(out, folded(io["out_ddim"]), 2e-3 if case.startswith("dynamicrafter") else NETWORK)
+    assert_same(out, fold_frames(io["out_ddim"]), 2e-3 if case.startswith("dynamicrafter") else NETWORK)
 
 
 @pytest.mark.parametrize("case", LOOPS)
@@ -106,9 +107,11 @@ def test_core_ddim_visits_the_same_steps():
     torch.testing.assert_close(sigmas, ddim_sigmas(model, "uniform", 5))
     latent = torch.full((4, 4, 8, 8), 0.3)  # not empty: both start from sigma times noise
     ours = sample(
-        model, reference_ddim(0.0, reference_end=False), sigmas, *conds, folded(io["ddim_noise"]), latent
+        model, reference_ddim(0.0, reference_end=False), sigmas, *conds, fold_frames(io["ddim_noise"]), latent
     )
-    core = sample(model, comfy.samplers.ksampler("euler"), sigmas, *conds, folded(io["ddim_noise"]), latent)
+    core = sample(
+        model, comfy.samplers.ksampler("euler"), sigmas, *conds, fold_frames(io["ddim_noise"]), latent
+    )
     assert_same(ours, core)
 
 
@@ -145,11 +148,11 @@ def test_what_the_reference_keeps_at_the_end():
         sampler,
         sigmas,
         *conds,
-        folded(io["ddim_noise"]),
+        fold_frames(io["ddim_noise"]),
         callback=lambda step, x0, x, total: seen.append(x0.clone()),
     )
     torch.testing.assert_close(out * LATENT_SCALE, seen[-1])
-    kept = sample(model, reference_ddim(0.0), sigmas, *conds, folded(io["ddim_noise"])) * LATENT_SCALE
+    kept = sample(model, reference_ddim(0.0), sigmas, *conds, fold_frames(io["ddim_noise"])) * LATENT_SCALE
     last_scale = io["scale_arr"][io["ddim_timesteps"][0]]
     assert last_scale < 0.7
     # What is left besides the scaled result is a trace of noise, at most the last timestep's 0.03 of it.
@@ -182,7 +185,7 @@ def test_guidance_rescale_differs_from_core_s_on_scaled_models():
     model, conds, io, _ = golden_model("dynamicrafter/dc_1024_w64")
     sigmas = ddim_sigmas(model, "uniform_trailing", 5)
     ours, core = (
-        sample(m, reference_ddim(0.0), sigmas, *conds, folded(io["ddim_noise"])) for m in (
+        sample(m, reference_ddim(0.0), sigmas, *conds, fold_frames(io["ddim_noise"])) for m in (
             with_guidance_rescale(model, 0.7), RescaleCFG().patch(model, 0.7)[0])
     )  # fmt: skip
     assert (ours - core).abs().max() > 0.05

@@ -1,7 +1,5 @@
 """Video networks among core's own features: batched and split prompts, windows, ControlNet, LoRA, previews,
 little memory, half precision.
-
-VideoCrafter and DynamiCrafter have test_videocrafter_in_use.py.
 """
 
 import comfy.cldm.cldm
@@ -14,11 +12,11 @@ import pytest
 import torch
 from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.tests.comfy.host.context_rig import CPU, evaluate, seed_weights, seeded, windowed, with_control
-from zoetrope.tests.comfy.host.video_models.systems_in_use import SYSTEMS, F
+from zoetrope.tests.networks.video_networks import VIDEO_NETWORKS
 from zoetrope.tests.rounding import HALF, OTHER_BATCH, assert_same
 
-FRAME_WISE = [name for name, system in SYSTEMS.items() if system.frame_wise]
-WITH_CONTROLNETS = [name for name, system in SYSTEMS.items() if system.controlnets]
+FRAME_WISE = [name for name, network in VIDEO_NETWORKS.items() if network.frame_wise]
+WITH_CONTROLNETS = [name for name, network in VIDEO_NETWORKS.items() if network.controlnets]
 WITHOUT_CONTROLNETS = ["show1_base", "show1_interpolation", "show1_sr1"]
 
 
@@ -31,7 +29,7 @@ def files(tmp_path_factory):
     def file_of(name):
         if name not in written:
             written[name] = folder / f"{name}.pth"
-            torch.save(SYSTEMS[name].tensors(), written[name])
+            VIDEO_NETWORKS[name].write(written[name])
         return str(written[name])
 
     return file_of
@@ -41,26 +39,22 @@ class Loaded:
     """A freshly loaded system with prompts and noise for it."""
 
     def __init__(self, name, path):
-        self.system = SYSTEMS[name]
+        self.tiny = VIDEO_NETWORKS[name]
+        self.frames = self.tiny.num_frames
         self.control = None
         self.model = video_model_from_file(path).model
-        network = self.model.model.diffusion_model
-        self.text_width = getattr(network, "text_dim", None) or network.context_dim
 
-    def prompt(self, rows=1, seed=2, frames=F):
-        text = seeded(rows, 7, self.text_width, seed=seed)
-        return [[text, {"pooled_output": None, **self.system.conditions(self.system, frames)}]]
+    def both(self, frames):
+        return self.tiny.prompt("positive", frames), self.tiny.prompt("negative", frames)
 
-    def both(self, frames=F):
-        return self.prompt(frames=frames), self.prompt(seed=3, frames=frames)
+    def noise(self, frames=None, seed=1):
+        return seeded(frames or self.frames, *self.tiny.latent, seed=seed)
 
-    def noise(self, frames=F, seed=1):
-        return seeded(frames, *self.system.latent, seed=seed)
-
-    def run(self, model=None, frames=F, part=slice(None)):
+    def run(self, model=None, frames=None, part=slice(None)):
         """One evaluation by core; part: of the frames, each
         with its own conditioning, as a video of its own.
         """
+        frames = frames or self.frames
         conds = [
             [[text, cut(values, part, frames)] for text, values in prompt] for prompt in self.both(frames)
         ]
@@ -69,7 +63,7 @@ class Loaded:
 
 def cut(values, part, frames):
     return {
-        key: value[part] if isinstance(value, torch.Tensor) and len(value) == frames else value
+        key: value[part] if isinstance(value, torch.Tensor | list) and len(value) == frames else value
         for key, value in values.items()
     }
 
@@ -79,7 +73,7 @@ def loaded(request, files):
     return Loaded(request.param, files(request.param))
 
 
-def every(names=tuple(SYSTEMS)):
+def every(names=tuple(VIDEO_NETWORKS)):
     return pytest.mark.parametrize("loaded", list(names), indirect=True)
 
 
@@ -90,21 +84,21 @@ def test_prompts_computed_together_or_one_by_one_give_the_same(loaded):
         lambda _, args: sizes.append(args[0].shape[0])
     )
     together = loaded.run()
-    assert sizes == [2 * F]
+    assert sizes == [2 * loaded.frames]
     loaded.model.model.memory_usage_factor = 1e9  # now core finds room for one conditioning only
     sizes.clear()
     split = loaded.run()
-    assert sizes == [F, F]
+    assert sizes == [loaded.frames] * 2
     assert_same(split, together, OTHER_BATCH)
 
 
 @every()
 def test_every_frame_can_have_its_own_prompt(loaded):
-    rows, negative = loaded.prompt(rows=F, seed=4), loaded.prompt()
-    values = rows[0][1]
+    _, negative = loaded.both(loaded.frames)
+    ((rows, values),) = loaded.tiny.prompt("rows", loaded.frames, rows=loaded.frames)
     one, same, own = (
         evaluate(loaded.model, loaded.noise(), [[text, dict(values)]], negative)
-        for text in (rows[0][0][:1], rows[0][0][:1].repeat(F, 1, 1), rows[0][0])
+        for text in (rows[:1], rows[:1].repeat(loaded.frames, 1, 1), rows)
     )
     assert_same(same, one, OTHER_BATCH)
     assert (own - one).abs().max() > 1e-3 * one.std()
@@ -112,7 +106,8 @@ def test_every_frame_can_have_its_own_prompt(loaded):
 
 @every()
 def test_one_window_is_no_window(loaded):
-    assert torch.equal(loaded.run(windowed(loaded.model, context_length=F, context_overlap=2)), loaded.run())
+    windows = windowed(loaded.model, context_length=loaded.frames, context_overlap=2)
+    assert torch.equal(loaded.run(windows), loaded.run())
 
 
 @every(FRAME_WISE)
@@ -127,9 +122,9 @@ def test_windows_are_videos_of_their_length(loaded, windows_per_batch):
 
 @every()
 def test_other_numbers_of_frames_run_and_one_frame_is_a_picture(loaded):
-    for frames in loaded.system.lengths:
+    for frames in loaded.tiny.lengths:
         out = loaded.run(frames=frames)
-        assert out.shape == (frames, *loaded.system.latent)
+        assert out.shape == (frames, *loaded.tiny.latent)
         assert out.isfinite().all()
 
 
@@ -162,10 +157,11 @@ def controlnet(model):
 
 
 def hints_for(loaded, frames):
-    return seeded(frames, 3, *(8 * size for size in loaded.system.latent[1:]), seed=9).abs().clamp(max=1)
+    return seeded(frames, 3, *(8 * size for size in loaded.tiny.latent[1:]), seed=9).abs().clamp(max=1)
 
 
-def steered(loaded, images, model=None, part=slice(None), frames=F):
+def steered(loaded, images, model=None, part=slice(None), frames=None):
+    frames = frames or loaded.frames
     loaded.control = loaded.control or controlnet(loaded.model)
     control = loaded.control.copy().set_cond_hint(images[part] if len(images) > 1 else images, 0.7)
     conds = [
@@ -177,14 +173,15 @@ def steered(loaded, images, model=None, part=slice(None), frames=F):
 
 @every(WITH_CONTROLNETS)
 def test_controlnet_gives_every_frame_its_hint(loaded):
-    hints = hints_for(loaded, F)
+    frames = loaded.frames
+    hints = hints_for(loaded, frames)
     plain, result = loaded.run(), steered(loaded, hints)
     assert (result - plain).abs().max() > 1e-2 * plain.std()
     changed = hints.clone()
-    changed[F - 1] = 0
+    changed[frames - 1] = 0
     moved = (steered(loaded, changed) - result).abs().amax(dim=(1, 2, 3))
-    assert moved.argmax() == F - 1
-    assert_same(steered(loaded, hints[:1]), steered(loaded, hints[:1].repeat(F, 1, 1, 1)))
+    assert moved.argmax() == frames - 1
+    assert_same(steered(loaded, hints[:1]), steered(loaded, hints[:1].repeat(frames, 1, 1, 1)))
 
 
 @every([name for name in WITH_CONTROLNETS if name in FRAME_WISE])
@@ -197,29 +194,32 @@ def test_controlnet_in_windows(loaded):
 
 @every(WITHOUT_CONTROLNETS)
 def test_where_no_controlnets_exist_one_is_refused(loaded):
-    network = loaded.model.model.diffusion_model
+    network, ((text, _),) = loaded.model.model.diffusion_model, loaded.tiny.prompt("text", loaded.frames)
     with pytest.raises(
         ValueError, match="no ControlNets for Show-1's pixel networks; remove Apply ControlNet"
     ):
-        network(loaded.noise(), torch.ones(F), context=loaded.prompt()[0][0], control={"output": []})
+        network(loaded.noise(), torch.ones(loaded.frames), context=text, control={"output": []})
 
 
 def lora_names(network):
-    """A layer that looks at text, one that looks over frames
-    and one that convolves, by the network's names.
+    """A layer that looks at text, one that looks over frames, one that convolves
+    and, where there is one, one that looks at an image, by the network's names.
     """
     weights = {
         key.removesuffix(".weight"): value
         for key, value in network.state_dict().items()
         if key.endswith(".weight")
     }
-    temporal = ("attn_temp", "temp_attentions", ".2.transformer_blocks.0.attn1")
+    temporal = ("attn_temp", "temp_attentions", ".2.transformer_blocks.0.attn1", ".time_stack.0.attn1")
     kinds = (
         lambda name: "attn2.to_k" in name or "add_k_proj" in name,
         lambda name: any(part in name for part in temporal) and name.endswith("to_v"),
         lambda name: weights[name].ndim == 4,
+        lambda name: name.endswith("to_k_ip"),
     )
-    return [next(name for name in weights if kind(name)) for kind in kinds]
+    found = [next(filter(kind, weights), None) for kind in kinds]
+    assert None not in found[:3]
+    return [name for name in found if name]
 
 
 @every()
@@ -247,7 +247,7 @@ def test_previews_show_the_first_frame(loaded, monkeypatch):
     monkeypatch.setattr(comfy.cli_args.args, "preview_method", latent_preview.LatentPreviewMethod.Latent2RGB)
     previewer = latent_preview.get_previewer(CPU, loaded.model.model.latent_format)
     kind, image, _ = previewer.decode_latent_to_preview_image("JPEG", loaded.noise())
-    assert (kind, image.size) == ("JPEG", loaded.system.latent[:0:-1])
+    assert (kind, image.size) == ("JPEG", loaded.tiny.latent[:0:-1])
 
 
 @every()
@@ -264,7 +264,6 @@ def test_weights_that_stay_outside_give_the_same(loaded):
 def test_half_precision_weights(loaded, files, monkeypatch):
     expected = loaded.run()
     monkeypatch.setattr(comfy.cli_args.args, "fp16_unet", True)
-    name = next(name for name, system in SYSTEMS.items() if system is loaded.system)
-    half = Loaded(name, files(name))
+    half = Loaded(loaded.tiny.system, files(loaded.tiny.system))
     assert half.model.model.get_dtype() == torch.float16
     assert_same(half.run(), expected, HALF)

@@ -14,8 +14,8 @@ from zoetrope.host.video_models.key_frames import KEY_FRAMES, condition_on_key_f
 from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
 from zoetrope.shapes import fold_frames, unfold_frames
-from zoetrope.tests.comfy.video_unets.golden_case import load_case
 from zoetrope.tests.gold_weights import gold_input, gold_state_dict
+from zoetrope.tests.networks.golden_cases import load_case
 from zoetrope.tests.rounding import OTHER_BATCH, SCHEDULE, assert_same
 from zoetrope.video_unets.lavie import names as lavie_names
 

@@ -20,9 +20,9 @@ from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.video_models.parts import MissingPart
 from zoetrope.host.video_models.vaes import vae_from_tensors
 from zoetrope.shapes import fold_frames, unfold_frames
-from zoetrope.tests.comfy.video_standins import tiny_modelscope
-from zoetrope.tests.comfy.video_unets.golden_case import hollow, load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.golden_cases import hollow, load_case, manifest
+from zoetrope.tests.networks.modelscope import tiny_modelscope
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.modelscope import names as modelscope_names
 

@@ -9,11 +9,11 @@ from safetensors.torch import save_file
 from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.video_models.loras import add_video_lora
 from zoetrope.tests.comfy.golden_unet import golden_model
-from zoetrope.tests.comfy.host.video_models.systems_in_use import SYSTEMS
-from zoetrope.tests.comfy.svd_standins import LAYOUTS, tiny_svd
-from zoetrope.tests.comfy.video_standins import TINY_MODELSCOPE, tiny_modelscope
-from zoetrope.tests.comfy.video_unets.golden_case import manifest
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.golden_cases import manifest
+from zoetrope.tests.networks.modelscope import TINY_MODELSCOPE, tiny_modelscope
+from zoetrope.tests.networks.svd import LAYOUTS, tiny_svd
+from zoetrope.tests.networks.video_networks import VIDEO_NETWORKS
 from zoetrope.tests.rounding import WEIGHT
 from zoetrope.video_unets.diffusers_names import DiffusersNames, unet3d_modules
 from zoetrope.video_unets.loras import LIST_TARGETS
@@ -225,7 +225,7 @@ CASCADES = {
 @pytest.mark.parametrize("prefix", ["", "unet.", "lora_unet_"])
 @pytest.mark.parametrize("name", CASCADES)
 def test_lavie_and_show1_have_the_names_of_their_published_files(tmp_path, name, prefix):
-    torch.save(SYSTEMS[name].tensors(), tmp_path / "model.pth")
+    VIDEO_NETWORKS[name].write(tmp_path / "model.pth")
     cascade = video_model_from_file(str(tmp_path / "model.pth")).model
     content, expected = {}, {}
     for published, ours in CASCADES[name].items():

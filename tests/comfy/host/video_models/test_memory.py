@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from zoetrope.devtools.comfyui import find_comfyui
-from zoetrope.tests.comfy.video_standins import modelscope_shapes
+from zoetrope.tests.networks.modelscope import modelscope_shapes
 from zoetrope.tests.places import ROOT
 
 PART = 16 * 1024**2

@@ -5,8 +5,8 @@ from zoetrope.host.video_models.base import VideoModel
 from zoetrope.host.video_models.latents import LATENTS
 from zoetrope.host.video_models.models import MODELS
 from zoetrope.host.video_models.parts import TEXT_ENCODERS
-from zoetrope.tests.comfy.video_unets.golden_case import hollow, manifest
 from zoetrope.tests.comfy.video_unets.test_formats import NETWORKS
+from zoetrope.tests.networks.golden_cases import hollow, manifest
 from zoetrope.video_unets.formats import VIDEO_UNETS, shapes_of
 
 FILES = {system: file for file, system in NETWORKS.items()}

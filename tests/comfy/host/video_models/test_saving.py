@@ -2,6 +2,8 @@
 network loads again as the same system with the same numbers.
 """
 
+import dataclasses
+
 import comfy.clip_vision
 import comfy.sd
 import pytest
@@ -14,17 +16,11 @@ from zoetrope.host.video_models.loras import add_video_lora
 from zoetrope.host.video_models.parts import MissingPart
 from zoetrope.host.video_models.videocrafter import with_noise_scale
 from zoetrope.tests.comfy.host.context_rig import evaluate, seeded
-from zoetrope.tests.comfy.host.video_models.systems_in_use import SYSTEMS, F
-from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import (
-    IMAGE_MODELS,
-    conds_for,
-    load,
-    tensors_of_file,
-)
-from zoetrope.tests.comfy.video_unets.golden_case import load_case
-from zoetrope.tests.comfy.video_unets.videocrafter_case import CASES
-from zoetrope.tests.comfy.video_workflow_standins import clip_l_text
 from zoetrope.tests.gold_weights import fill, gold_input
+from zoetrope.tests.networks.encoders import clip_l_text
+from zoetrope.tests.networks.golden_cases import load_case
+from zoetrope.tests.networks.video_networks import VIDEO_NETWORKS
+from zoetrope.tests.networks.videocrafter import load, tiny_videocrafter
 from zoetrope.video_unets.modelscope import names as modelscope_names
 
 
@@ -37,24 +33,24 @@ def saved(model, folder, node=ModelSave, **parts):
     return str(path)
 
 
-def numbers(model, system=None, frames=F):
-    """One evaluation on seeded noise; system: its entry in SYSTEMS."""
-    network = model.model.diffusion_model
-    width = getattr(network, "text_dim", None) or network.context_dim
-    values = system.conditions(system, frames) if system else {}
-    positive, negative = (
-        [[seeded(1, 7, width, seed=seed), {"pooled_output": None, **values}]] for seed in (2, 3)
-    )
-    return evaluate(model, seeded(frames, *(system.latent if system else (4, 8, 8))), positive, negative)
+def numbers(model, tiny):
+    """One evaluation on seeded noise of a system's tiny network."""
+    frames = tiny.num_frames
+    positive, negative = tiny.prompt("positive", frames), tiny.prompt("negative", frames)
+    return evaluate(model, seeded(frames, *tiny.latent), positive, negative)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", VIDEO_NETWORKS)
 def test_a_saved_model_loads_again_with_the_same_numbers(tmp_path, name):
-    torch.save(SYSTEMS[name].tensors(), tmp_path / "published.pth")
+    """The network, what else its conditioning runs through, and its schedule."""
+    tiny = VIDEO_NETWORKS[name]
+    tiny.write(tmp_path / "published.pth")
     loaded = video_model_from_file(str(tmp_path / "published.pth"))
     again = video_model_from_file(saved(loaded.model, tmp_path))
-    assert again.system.name == loaded.system.name == name
-    assert torch.equal(numbers(again.model, SYSTEMS[name]), numbers(loaded.model, SYSTEMS[name]))
+    assert (again.system.name, again.system.title) == (loaded.system.name, loaded.system.title)
+    assert torch.equal(numbers(again.model, tiny), numbers(loaded.model, tiny))
+    sigmas = [model.model.get_model_object("model_sampling").sigmas for model in (again, loaded)]
+    assert torch.equal(*sigmas)
 
 
 def test_the_diffusers_layout_is_saved_in_the_original_one(tmp_path, monkeypatch):
@@ -63,28 +59,12 @@ def test_the_diffusers_layout_is_saved_in_the_original_one(tmp_path, monkeypatch
     loaded = video_model_from_file(str(tmp_path / "published.bin"))
     again = video_model_from_file(saved(loaded.model, tmp_path))
     assert (loaded.system.name, again.system.name) == ("modelscope_diffusers", "modelscope")
-    assert torch.equal(numbers(again.model), numbers(loaded.model))
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_saved_videocrafter_keeps_its_image_projector_and_its_schedule(tmp_path, case):
-    tensors = tensors_of_file(case, IMAGE_MODELS.get(case, 0))
-    loaded = load(tensors)
-    again = video_model_from_file(saved(loaded.model, tmp_path))
-    assert again.system.name == loaded.system.name
-    assert (
-        again.description.split("\n")[0].partition(": ")[2]
-        == loaded.description.split("\n")[0].partition(": ")[2]
-    )
-    conds = [[[words, dict(extra)]] for words, extra in conds_for(case, 4, (8, 8))]
-    noise = gold_input("noise", (4, 4, 8, 8))
-    assert torch.equal(evaluate(again.model, noise, *conds), evaluate(loaded.model, noise, *conds))
-    sigmas = [model.model.get_model_object("model_sampling").sigmas for model in (again, loaded)]
-    assert torch.equal(*sigmas)
+    golden = dataclasses.replace(VIDEO_NETWORKS["modelscope"], text_width=48, latent=(4, 8, 8))
+    assert torch.equal(numbers(again.model, golden), numbers(loaded.model, golden))
 
 
 def test_a_noise_scale_that_was_set_is_saved(tmp_path):
-    tensors = tensors_of_file("dynamicrafter/dc_1024_w64", 64)
+    tensors = tiny_videocrafter("dynamicrafter/dc_1024_w64")
     del tensors["scale_arr"]
     loaded = load(tensors)
     again = video_model_from_file(saved(with_noise_scale(loaded.model, 0.3), tmp_path))
@@ -96,7 +76,7 @@ def test_a_lora_is_saved_into_the_weights(tmp_path):
         "input_blocks.1.1.transformer_blocks.0.attn1.to_q",
         "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q",
     )
-    torch.save(SYSTEMS["lavie_base"].tensors(), tmp_path / "published.pth")
+    VIDEO_NETWORKS["lavie_base"].write(tmp_path / "published.pth")
     loaded = video_model_from_file(str(tmp_path / "published.pth")).model
     before = loaded.model.diffusion_model.state_dict()[f"{name}.weight"].clone()
     up, down = seeded(256, 2, seed=4), seeded(2, 256, seed=5)
@@ -115,13 +95,10 @@ def test_a_lora_is_saved_into_the_weights(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["lavie_base", "videocrafter/t2v_512_v2_w64"])
+@pytest.mark.parametrize("name", ["lavie_base", "videocrafter2_t2v_512"])
 def test_a_saved_checkpoint_carries_text_encoder_and_vae(tmp_path, name):
-    if name in SYSTEMS:
-        torch.save(SYSTEMS[name].tensors(), tmp_path / "published.pth")
-        model = video_model_from_file(str(tmp_path / "published.pth")).model
-    else:
-        model = load(tensors_of_file(name)).model
+    VIDEO_NETWORKS[name].write(tmp_path / "published.pth")
+    model = video_model_from_file(str(tmp_path / "published.pth")).model
     clip = comfy.sd.load_text_encoder_state_dicts([clip_l_text()], [])
     vae = comfy.sd.VAE(sd=fill(TAESD(latent_channels=4), skip=("vae_scale", "vae_shift")).state_dict())
     again = video_model_from_file(saved(model, tmp_path, CheckpointSave, clip=clip, vae=vae))
@@ -136,7 +113,7 @@ def test_a_saved_checkpoint_carries_text_encoder_and_vae(tmp_path, name):
 def test_a_saved_image_checkpoint_carries_the_image_encoder(tmp_path, monkeypatch):
     """Core's Image Only Checkpoint Save, with an image encoder of two layers in place of ViT-H's 32."""
     case = "dynamicrafter/dc_1024_w64"
-    model = load(tensors_of_file(case, IMAGE_MODELS[case])).model
+    model = load(tiny_videocrafter(case)).model
     vision = {
         f"vision_model.encoder.layers.{i}.layer_norm1.weight": gold_input(str(i), (3,)) for i in range(2)
     }

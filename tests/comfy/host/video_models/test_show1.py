@@ -18,8 +18,8 @@ from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.video_models.show1 import condition_on_low_resolution
 from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
 from zoetrope.shapes import fold_frames, unfold_frames
-from zoetrope.tests.comfy.video_unets.golden_case import load_case
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.golden_cases import load_case
 from zoetrope.tests.rounding import DEEP_NETWORK, OTHER_BATCH, SCHEDULE, assert_same
 from zoetrope.video_unets.show1 import system as show1_system
 

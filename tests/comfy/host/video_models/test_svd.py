@@ -27,9 +27,10 @@ from zoetrope.host.video_models.svd_conditioning import (
 )
 from zoetrope.host.video_models.vaes import vae_from_tensors
 from zoetrope.shapes import fold_frames
-from zoetrope.tests.comfy.svd_standins import LAYOUTS, tiny_encoders, tiny_svd
-from zoetrope.tests.comfy.video_unets.golden_case import load_case, manifest
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.encoders import tiny_encoders
+from zoetrope.tests.networks.golden_cases import load_case, manifest
+from zoetrope.tests.networks.svd import LAYOUTS, tiny_svd
 from zoetrope.tests.rounding import assert_same
 from zoetrope.video_unets.svd import names as svd_names
 from zoetrope.video_unets.svd.network import TEMPORAL_SETTINGS

@@ -31,8 +31,9 @@ from zoetrope.tests.comfy.host.context_rig import (
     windowed,
     with_control,
 )
-from zoetrope.tests.comfy.svd_standins import tiny_encoders, tiny_svd
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.encoders import tiny_encoders
+from zoetrope.tests.networks.svd import tiny_svd
 from zoetrope.tests.rounding import HALF, OTHER_BATCH, assert_same
 
 F, H, W = 6, 8, 5  # hint_images are of this size

@@ -19,18 +19,18 @@ from zoetrope.host.video_models.videocrafter import (
 from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
 from zoetrope.samplers.context_schedules import create_context_windows
 from zoetrope.tests.comfy.golden_unet import golden_model
-from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import (
-    CLIP_WIDTH,
+from zoetrope.tests.gold_weights import gold_input, gold_state_dict
+from zoetrope.tests.networks.encoders import CLIP_WIDTH, TINY_VISION
+from zoetrope.tests.networks.golden_cases import hollow, manifest
+from zoetrope.tests.networks.videocrafter import (
     IMAGE_MODELS,
     LATENT_SCALE,
-    TINY_VISION,
     conds_for,
     load,
     sample,
     tensors_of_file,
+    tiny_videocrafter,
 )
-from zoetrope.tests.comfy.video_unets.golden_case import hollow, manifest
-from zoetrope.tests.gold_weights import gold_input, gold_state_dict
 from zoetrope.tests.rounding import OTHER_BATCH, assert_same
 
 TEXT_MODELS = ("videocrafter/t2v_512_v1_w64", "videocrafter/t2v_512_v2_w64")
@@ -39,7 +39,7 @@ FRAMES = 4
 
 
 def loaded(case):
-    return load(tensors_of_file(case, IMAGE_MODELS.get(case, 0)))
+    return load(tiny_videocrafter(case))
 
 
 def run(case, model=None, num_frames=FRAMES, conds=None, size=(8, 8), steps=2, **kwargs):

@@ -13,25 +13,16 @@ from zoetrope.nodes.video_models import (
     LoadVideoModel,
     LoadVideoVAE,
 )
-from zoetrope.tests.comfy.cascade_standins import tiny_lavie, tiny_show1
-from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import IMAGE_MODELS, conds_for, tensors_of_file
-from zoetrope.tests.comfy.video_standins import tiny_modelscope
-from zoetrope.tests.comfy.video_workflow_standins import small_vae
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.encoders import small_vae
+from zoetrope.tests.networks.video_networks import VIDEO_NETWORKS
+from zoetrope.tests.networks.videocrafter import conds_for
 
 import nodes as core
 
-DC, I2V = "dynamicrafter/dc_1024_w64", "videocrafter/i2v_512_v1_w64"
+DC = "dynamicrafter/dc_1024_w64"
 FILES = {
-    "modelscope": tiny_modelscope,
-    "lavie_base": lambda: tiny_lavie("base"),
-    "lavie_interpolation": lambda: tiny_lavie("interpolation"),
-    "lavie_vsr": lambda: tiny_lavie("vsr"),
-    "show1_base": lambda: tiny_show1("base"),
-    "show1_interpolation": lambda: tiny_show1("interpolation"),
-    "show1_sr1": lambda: tiny_show1("sr1"),
-    "dynamicrafter": lambda: tensors_of_file(DC, IMAGE_MODELS[DC]),
-    "videocrafter_i2v": lambda: tensors_of_file(I2V, IMAGE_MODELS[I2V]),
+    **{name: network.tensors for name, network in VIDEO_NETWORKS.items()},
     "checkpoint": lambda: {
         "model.diffusion_model.input_blocks.0.0.weight": torch.zeros(320, 4, 3, 3),
         "cond_stage_model.transformer.x": torch.zeros(1),
@@ -45,7 +36,9 @@ FILES = {
         "down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight": torch.zeros(320, 320)
     },
     "text_encoder": lambda: {"text_model.embeddings.token_embedding.weight": torch.zeros(9, 768)},
-    "svd": lambda: {"model.diffusion_model.input_blocks.1.0.time_stack.in_layers.0.weight": torch.zeros(320)},
+    "damaged_svd": lambda: {
+        "model.diffusion_model.input_blocks.1.0.time_stack.in_layers.0.weight": torch.zeros(320)
+    },
 }
 
 
@@ -114,7 +107,7 @@ def animated(graph, frames, sampled_frames=None):
     """DynamiCrafter's golden network makes 4 frames at a time where the published one makes 16."""
     conds = [[[text, extra]] for text, extra in conds_for(DC, sampled_frames or frames)]
     return core.KSampler().sample(
-        graph.model("dynamicrafter"),
+        graph.model("dynamicrafter_512"),
         1,
         1,
         4.0,
@@ -134,7 +127,7 @@ def animate_image(graph, **changes):
         "closed_loop": False,
         "start_image": images(1),
     }
-    _, _, vae, clip_vision, _ = graph.load("dynamicrafter")
+    _, _, vae, clip_vision, _ = graph.load("dynamicrafter_512")
     encoders = {"clip_vision": clip_vision, "vae": vae}
     return AnimateImage.execute(*prompts(48), **encoders | given | changes)
 
@@ -150,7 +143,7 @@ BAD = {
         "not a video network.*a text encoder .use Load CLIP",
     ),
     "a part of Stable Video Diffusion": (
-        lambda g: g.load("svd"),
+        lambda g: g.load("damaged_svd"),
         "lacks the key .*the file is incomplete, download it again",
     ),
     "half a download": (lambda g: g.load("modelscope", keep=0.5), "cannot be read.*download it again"),
@@ -214,11 +207,11 @@ BAD = {
     ),
     # images and videos that a network needs
     "VideoCrafter image to video without an image": (
-        lambda g: g.sample("videocrafter_i2v", 48),
+        lambda g: g.sample("videocrafter1_i2v_512", 48),
         "makes a video of an image.*image-to-video conditioning node",
     ),
     "DynamiCrafter without an image": (
-        lambda g: g.sample("dynamicrafter", 48, frames=4),
+        lambda g: g.sample("dynamicrafter_512", 48, frames=4),
         "image.*image-to-video conditioning node",
     ),
     "several images for one": (

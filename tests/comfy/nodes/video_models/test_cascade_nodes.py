@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load
 from zoetrope.devtools.server import ComfyError
-from zoetrope.tests.comfy.cascade_standins import LAVIE, SHOW1, tiny_lavie, tiny_show1
 from zoetrope.tests.comfy.nodes.animatediff.test_motion_nodes import CHECKPOINT
+from zoetrope.tests.networks.lavie import LAVIE, tiny_lavie
+from zoetrope.tests.networks.show1 import SHOW1, tiny_show1
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import torch
 from zoetrope.host.video_models.start_images import ClipSettings, fitted_image
 from zoetrope.host.video_models.svd import CONCAT_LATENT
 from zoetrope.nodes import video_models as nodes
-from zoetrope.tests.comfy.svd_standins import tiny_encoders
 from zoetrope.tests.gold_weights import gold_input
+from zoetrope.tests.networks.encoders import tiny_encoders
 
 WIDTH, HEIGHT, FRAMES = 56, 40, 5
 CLIP = ClipSettings(WIDTH, HEIGHT, FRAMES)

@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from zoetrope.devtools.server import ComfyError
 from zoetrope.samplers.noise import ReferenceNoise
 from zoetrope.tests.comfy.nodes.animatediff.test_motion_nodes import CHECKPOINT, MODULE, latents_of
-from zoetrope.tests.comfy.video_standins import tiny_modelscope
 from zoetrope.tests.gold_weights import fill, gold_input
+from zoetrope.tests.networks.modelscope import tiny_modelscope
 
 # the server keeps what it loaded, and other files of tests have the published name
 MODEL = "modelscope_of_these_tests.pth"

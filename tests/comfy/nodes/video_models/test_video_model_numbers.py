@@ -10,8 +10,8 @@ from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, Sampler
 from zoetrope.host.sampling.dynamic_thresholding import threshold_prediction
 from zoetrope.nodes.video_models import CreateDDIMSampler, CreateDDIMSigmas, LoadVideoModel, SetFrameRate
 from zoetrope.shapes import fold_frames
-from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import tensors_of_file
-from zoetrope.tests.comfy.video_unets.golden_case import load_case
+from zoetrope.tests.networks.golden_cases import load_case
+from zoetrope.tests.networks.videocrafter import tensors_of_file
 from zoetrope.tests.rounding import DEEP_NETWORK, assert_same
 from zoetrope.video_unets.lavie import names as lavie_names
 from zoetrope.video_unets.modelscope import names as modelscope_names

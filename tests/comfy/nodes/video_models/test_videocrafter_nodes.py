@@ -13,16 +13,11 @@ from comfy_extras.nodes_custom_sampler import CFGGuider, SamplerCustom, SamplerC
 from zoetrope.host.sampling.scaled_sampling import ScaledV
 from zoetrope.host.video_models.videocrafter import CONCAT_LATENT, FPS, HIDDEN_STATE
 from zoetrope.nodes import video_models as nodes
-from zoetrope.tests.comfy.host.video_models.tiny_videocrafter import (
-    LATENT_SCALE,
-    TINY_VISION,
-    folded,
-    load,
-    tensors_of_file,
-    text,
-)
-from zoetrope.tests.comfy.video_unets.golden_case import load_case
+from zoetrope.shapes import fold_frames
 from zoetrope.tests.gold_weights import fill
+from zoetrope.tests.networks.encoders import TINY_VISION
+from zoetrope.tests.networks.golden_cases import load_case
+from zoetrope.tests.networks.videocrafter import LATENT_SCALE, load, tensors_of_file, text
 from zoetrope.tests.rounding import assert_same
 
 WIDTH, HEIGHT = 64, 48
@@ -196,13 +191,13 @@ def test_the_node_path_gives_the_numbers_of_the_reference(case):
     model = load(tensors_of_file(case)).model
     conds = {name: [[io["context"][i : i + 1], {}]] for i, name in enumerate(("positive", "negative"))}
     guider = CFGGuider.execute(model, *nodes.SetFrameRate.execute(fps=28.0, **conds).args, 3.0).args[0]
-    noise = SimpleNamespace(seed=1, generate_noise=lambda latent: folded(io["ddim_noise"]))
+    noise = SimpleNamespace(seed=1, generate_noise=lambda latent: fold_frames(io["ddim_noise"]))
     sampler = nodes.CreateDDIMSampler.execute(0.0, True).args[0]
     sigmas = nodes.CreateDDIMSigmas.execute(model, "uniform", 5, 1.0).args[0]
     out = SamplerCustomAdvanced.execute(
         noise, guider, sampler, sigmas, {"samples": torch.zeros(4, 4, 8, 8)}
     ).args[0]["samples"]
-    assert_same(out * LATENT_SCALE, folded(io["out_ddim"]))
+    assert_same(out * LATENT_SCALE, fold_frames(io["out_ddim"]))
 
 
 def test_nodes_leave_the_model_as_it_was():

@@ -1,17 +1,20 @@
-"""Small LaVie and Show-1 networks under their published key names, for the demo's text encoder (64 wide)."""
+"""LaVie's networks in small, under their published key names, for the demo's text encoder."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
+from ...host.video_models.lavie import LOW_RESOLUTION, NOISE_AUGMENTATION
 from ...video_unets.lavie.names import SHARED_ROTARY, LavieNames
 from ...video_unets.lavie.network import LavieUNet
-from ...video_unets.show1.network import Show1UNet
-from ..gold_weights import gold_tensor
+from ..gold_weights import gold_input
+from .key_frames import FILLS_IN
+from .video_network import VideoNetwork, gentle_weights, shapes_of_network
 
-TEXT = 64
-# Heads are as published: eight in LaVie, whose rotary positions
-# take 32 channels of each; heads of 64 channels in Show-1.
+TEXT_WIDTH = 64
+# Eight heads as published, because rotary positions take 32 channels of each.
 _LAVIE = {
     "out_channels": 4,
     "model_channels": 256,
@@ -20,7 +23,7 @@ _LAVIE = {
     "transformer_depth": [1],
     "transformer_depth_middle": 1,
     "transformer_depth_output": [1, 1],
-    "context_dim": TEXT,
+    "context_dim": TEXT_WIDTH,
     "num_heads": 8,
     "num_head_channels": -1,
     "adm_in_channels": None,
@@ -48,7 +51,6 @@ LAVIE = {
         "temporal_modules": True,
     },
 }
-SHOW1 = {"base": (3, False), "interpolation": (7, False), "sr1": (6, True)}
 
 _RESNET = ("norm1", "conv1", "time_emb_proj", "norm2", "conv2", "conv_shortcut")
 _BLOCK = (
@@ -112,40 +114,32 @@ def _lavie_keys(upscaler: bool) -> list[str]:
     return [f"{part}{end}" for part in parts for end in ("", ".weight", ".bias")]
 
 
-def tiny_lavie(kind: str, context_dim: int = TEXT) -> dict[str, torch.Tensor]:
+def tiny_lavie(kind: str, context_dim: int = TEXT_WIDTH) -> dict[str, torch.Tensor]:
     """What lavie_<kind>.pt holds, in small: the dictionary
     behind `ema`; context_dim is the width of the text.
     """
     network = LavieUNet(**_LAVIE | {"context_dim": context_dim}, **LAVIE[kind], device="meta")
-    shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    keys = _lavie_keys(kind == "vsr")
-    names = LavieNames(keys)
-    weights = {key: _weight(key, shapes[name]) for key in keys if (name := names.network_name(key)) in shapes}
-    assert len(weights) == len(shapes)
-    rotary = next((value for key, value in weights.items() if key.endswith("freqs")), None)
-    return weights | ({SHARED_ROTARY: rotary} if kind == "vsr" else {})
+    shapes = shapes_of_network(network)
+    names = LavieNames(keys := _lavie_keys(kind == "vsr"))
+    published = {key: shapes[name] for key in keys if (name := names.network_name(key)) in shapes}
+    assert len(published) == len(shapes)
+    weights = gentle_weights(published)
+    rotary = {key: 10000.0 ** -torch.linspace(0, 1, 17)[:16] for key in weights if key.endswith("freqs")}
+    shared = {SHARED_ROTARY: next(iter(rotary.values()))} if kind == "vsr" else {}
+    return weights | rotary | shared
 
 
-def tiny_show1(kind: str) -> dict[str, torch.Tensor]:
-    """What the unet of show-1-<kind> holds, in small."""
-    in_channels, noise_levels = SHOW1[kind]
-    network = Show1UNet(
-        in_channels=in_channels,
-        out_channels=6,
-        channels=[64, 64],
-        layers=[1, 1],
-        attention=[False, True],
-        emb_channels=64,
-        text_dim=TEXT,
-        context_dim=64,
-        noise_levels=noise_levels,
-        device="meta",
-    )
-    return {key: _weight(key, tuple(value.shape)) for key, value in network.state_dict().items()}
+def _low_resolution(frames: int, latent: tuple[int, int, int]) -> dict:
+    return {LOW_RESOLUTION: gold_input("low resolution", (frames, 3, *latent[1:])), NOISE_AUGMENTATION: 0.0}
 
 
-def _weight(key: str, shape: tuple[int, ...]) -> torch.Tensor:
-    if key.endswith("rotary_emb.freqs"):
-        return 10000.0 ** -torch.linspace(0, 1, 17)[:16]
-    # The last layer is weak, so that sampling stays in the range of real latents.
-    return gold_tensor(key, shape, 0.3 if key.startswith("conv_out") else 1.0)
+def _network(kind: str, **more) -> VideoNetwork:
+    tensors = partial(tiny_lavie, kind)
+    return VideoNetwork(f"lavie_{kind}", tensors, TEXT_WIDTH, golden=f"lavie/{kind}_w64", **more)
+
+
+NETWORKS = (
+    _network("base", controlnets=True),
+    _network("interpolation", controlnets=True, **FILLS_IN),
+    _network("vsr", conditions=_low_resolution),
+)
