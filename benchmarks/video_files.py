@@ -7,20 +7,15 @@ file keeps a few kilobytes small; `whole` writes every number out.
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from ..host.video_models.key_frames import FRAMES_BETWEEN, KEY_FRAMES
-from ..host.video_models.lavie import LOW_RESOLUTION, NOISE_AUGMENTATION
-from ..host.video_models.show1 import FIRST_FRAME, LOW_RES_VIDEO, NOISE_LEVEL
+from ..tests.networks.golden_cases import manifest
 
-MANIFESTS = Path(__file__).resolve().parents[1] / "tests" / "data" / "manifests"
 SMALLEST = 8  # rows and columns of latents that every network can halve three times
 
 
@@ -92,12 +87,6 @@ modelscope_diffusers.
 """
 
 
-def manifest(name: str) -> dict[str, list[int]]:
-    """{key: shape} of a published file."""
-    content = json.loads(gzip.decompress((MANIFESTS / f"{name}.json.gz").read_bytes()))["tensors"]
-    return {key: shape for key, (shape, _dtype) in content.items()}
-
-
 def write_file(path: Path, size: PublishedSize, whole: bool = False) -> None:
     """The published file in small or, with `whole`, in full, as a pickle of torch."""
     generator = torch.Generator().manual_seed(0)
@@ -111,35 +100,9 @@ def write_file(path: Path, size: PublishedSize, whole: bool = False) -> None:
     torch.save({"state_dict": tensors}, path)
 
 
-def _weight(key: str, shape: list[int], generator: torch.Generator) -> torch.Tensor:
+def _weight(key: str, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     """Biases near 0, norms near 1, matrices so that activations keep their size; float32."""
     row = torch.randn(max(1, sum(shape)), generator=generator)
     if len(shape) < 2:
-        return (0.02 * row + float(key.endswith("weight"))).reshape(shape or ())
+        return (0.02 * row + float(key.endswith("weight"))).reshape(shape)
     return (row / math.sqrt(math.prod(shape[1:]))).as_strided(shape, [1] * len(shape))
-
-
-def _key_frames(frames: int, latent: tuple[int, ...]) -> dict:
-    return {KEY_FRAMES: torch.zeros((frames - 1) // (FRAMES_BETWEEN + 1) + 1, *latent)}
-
-
-def _low_resolution(frames: int, latent: tuple[int, ...]) -> dict:
-    height, width = latent[1:]
-    return {LOW_RESOLUTION: torch.zeros(frames, 3, height, width), NOISE_AUGMENTATION: 50 / 350}
-
-
-def _enlarged(frames: int, latent: tuple[int, ...]) -> dict:
-    return {
-        LOW_RES_VIDEO: torch.zeros(frames, *latent),
-        FIRST_FRAME: torch.zeros(1, *latent),
-        NOISE_LEVEL: 250,
-    }
-
-
-CONDITIONS: dict[str, Callable[[int, tuple[int, ...]], dict]] = {
-    "lavie_interpolation": _key_frames,
-    "lavie_vsr": _low_resolution,
-    "show1_interpolation": _key_frames,
-    "show1_sr1": _enlarged,
-}
-"""System -> what its conditioning nodes add to a prompt, for so many frames and latents (C, H, W)."""

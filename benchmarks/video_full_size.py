@@ -167,7 +167,7 @@ def inputs(loaded: tuple, size, frames: int, height: int, width: int) -> tuple[l
     import torch
 
     from ..host.video_models.videocrafter_conditioning import ImageSettings, image_to_video, with_frame_rate
-    from .video_files import CONDITIONS
+    from ..tests.networks.video_networks import VIDEO_NETWORKS
 
     model, clip, vae, clip_vision = loaded
     image = (
@@ -187,7 +187,7 @@ def inputs(loaded: tuple, size, frames: int, height: int, width: int) -> tuple[l
         settings = ImageSettings(8 * width, 8 * height, frames, system.default_fps)
         positive, negative, latent = image_to_video(*prompts, clip_vision, vae, image, settings)
         return positive, negative, latent["samples"]
-    values = CONDITIONS.get(system.name, lambda frames, latent: {})(frames, (channels, height, width))
+    values = VIDEO_NETWORKS[system.name].conditions(frames, (channels, height, width))
     prompts = [
         [[torch.randn(1, 77, size.text, generator=torch.Generator().manual_seed(seed)), dict(values)]]
         for seed in (0, 1)

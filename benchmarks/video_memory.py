@@ -18,6 +18,7 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..tests.networks.golden_cases import manifest
 from ..video_unets.file_shapes import FileShapes
 from ..video_unets.formats import VIDEO_UNETS
 from ..video_unets.lavie import layers as lavie_layers
@@ -25,7 +26,7 @@ from ..video_unets.show1 import blocks as show1_blocks
 from ..video_unets.systems import VideoSystem
 from ..video_unets.videocrafter import network as videocrafter
 from . import video_files
-from .video_files import PublishedSize, manifest
+from .video_files import PublishedSize
 
 SIZES = {
     name: size for name, size in video_files.SIZES.items() if not size.conditioning

@@ -1,14 +1,17 @@
-"""ModelScopeT2V in small, under its published key names."""
+"""ModelScopeT2V in small, under its published key names in both layouts."""
 
 from __future__ import annotations
 
 import torch
 
 from ...video_unets.modelscope.network import ModelScopeUNet
+from .golden_cases import golden_shapes
 from .video_network import VideoNetwork, gentle_weights, shapes_of_network
 
-# 64 channels are one head of the published width; the text
-# width is the published one, so that real text encoders fit.
+TEXT_WIDTH = 1024
+"""As published, so that real text encoders fit."""
+DIFFUSERS_GOLDEN, GOLDEN_CONTEXT = "diffusers_unet3d/unet3d_w64", 48
+# 64 channels are one head of the published width.
 TINY_MODELSCOPE = {
     "in_channels": 4,
     "out_channels": 4,
@@ -18,7 +21,7 @@ TINY_MODELSCOPE = {
     "transformer_depth": [1, 0],
     "transformer_depth_middle": 1,
     "transformer_depth_output": [1, 1, 0, 0],
-    "context_dim": 1024,
+    "context_dim": TEXT_WIDTH,
     "num_head_channels": 64,
     "first_heads": 1,
 }
@@ -35,12 +38,14 @@ def tiny_modelscope(**changes) -> dict[str, torch.Tensor]:
     return gentle_weights(modelscope_shapes(**changes))
 
 
+def tiny_diffusers() -> dict[str, torch.Tensor]:
+    """What diffusion_pytorch_model.bin of diffusers' layout holds, in small: the golden network's shapes."""
+    return gentle_weights(golden_shapes(DIFFUSERS_GOLDEN, {GOLDEN_CONTEXT: TEXT_WIDTH}))
+
+
 NETWORKS = (
+    VideoNetwork("modelscope", tiny_modelscope, TEXT_WIDTH, controlnets=True, golden="modelscope/unetsd_w64"),
     VideoNetwork(
-        "modelscope",
-        tiny_modelscope,
-        text_width=TINY_MODELSCOPE["context_dim"],
-        controlnets=True,
-        golden="modelscope/unetsd_w64",
+        "modelscope_diffusers", tiny_diffusers, TEXT_WIDTH, controlnets=True, golden=DIFFUSERS_GOLDEN
     ),
 )

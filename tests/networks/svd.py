@@ -36,23 +36,17 @@ def tiny_svd(layout: str = "original", system: str = "svd", in_channels: int = 8
     return gentle_weights(svd_shapes(layout, system, in_channels))
 
 
+def _turn(frames: int, latent: tuple[int, int, int]) -> dict:
+    return {CONCAT_LATENT: gold_input("image latent", (1, *latent)), "augmentation_level": 1e-5}
+
+
 def _image(frames: int, latent: tuple[int, int, int]) -> dict:
-    return {
-        CONCAT_LATENT: gold_input("image latent", (1, *latent)),
-        "motion_bucket_id": 127,
-        "fps": 6,
-        "augmentation_level": 0.02,
-    }
+    return _turn(frames, latent) | {"motion_bucket_id": 127, "fps": 6, "augmentation_level": 0.02}
 
 
 def _orbit(frames: int, latent: tuple[int, int, int]) -> dict:
-    angles = [360.0 * frame / frames for frame in range(frames)]
-    return {
-        CONCAT_LATENT: gold_input("image latent", (1, *latent)),
-        "augmentation_level": 1e-5,
-        "elevation": [10.0] * frames,
-        "azimuth": angles,
-    }
+    azimuth = [360.0 * frame / frames for frame in range(frames)]
+    return _turn(frames, latent) | {"elevation": [10.0] * frames, "azimuth": azimuth}
 
 
 def _network(system: str, conditions, layout: str = "original", **more) -> VideoNetwork:
@@ -65,5 +59,6 @@ def _network(system: str, conditions, layout: str = "original", **more) -> Video
 NETWORKS = (
     _network("svd", _image, golden=GOLDENS["original"]),
     _network("svd_diffusers", _image, "diffusers", golden=GOLDENS["diffusers"]),
+    _network("sv3d_u", _turn),
     _network("sv3d_p", _orbit),
 )

@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 from zoetrope.benchmarks import video_full_size
-from zoetrope.benchmarks.video_files import SIZES, manifest, write_file
+from zoetrope.benchmarks.video_files import SIZES, write_file
+from zoetrope.tests.networks.golden_cases import manifest
 from zoetrope.video_unets.formats import detect, shapes_of, unwrap
 
 
@@ -18,8 +19,8 @@ def test_a_file_has_the_published_shapes_and_takes_little_room(tmp_path, name):
     write_file(path, SIZES[name])
     assert path.stat().st_size < 64e6
     tensors = unwrap(torch.load(path, weights_only=True))
-    published = {key: tuple(shape) for key, shape in manifest(SIZES[name].manifest).items()}
-    assert {key: tuple(value.shape) for key, value in tensors.items()} == published
+    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+    assert shapes == manifest(SIZES[name].manifest)
     system = detect(shapes_of(tensors, name))
     assert (system.refine(tensors) if system.refine else system).name == name
 

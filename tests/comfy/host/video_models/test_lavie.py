@@ -16,10 +16,11 @@ from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.gold_weights import gold_input, gold_state_dict
 from zoetrope.tests.networks.golden_cases import load_case
+from zoetrope.tests.networks.lavie import NETWORKS
 from zoetrope.tests.rounding import OTHER_BATCH, SCHEDULE, assert_same
 from zoetrope.video_unets.lavie import names as lavie_names
 
-CASES = {"base": "lavie/base_w64", "interpolation": "lavie/interpolation_w64", "vsr": "lavie/vsr_w64"}
+CASES = {network.system.removeprefix("lavie_"): network.golden for network in NETWORKS}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from zoetrope.host.video_models.models import MODELS
 from zoetrope.host.video_models.parts import TEXT_ENCODERS
 from zoetrope.tests.comfy.video_unets.test_formats import NETWORKS
 from zoetrope.tests.networks.golden_cases import hollow, manifest
-from zoetrope.video_unets.formats import VIDEO_UNETS, shapes_of
+from zoetrope.tests.networks.video_networks import VIDEO_NETWORKS
+from zoetrope.video_unets.formats import VIDEO_UNETS, detect, shapes_of
 
 FILES = {system: file for file, system in NETWORKS.items()}
 
@@ -37,6 +38,12 @@ def test_what_a_system_names_is_there(name):
     system = VIDEO_UNETS[name]
     assert system.latent in LATENTS
     assert system.text_encoder in {"", *TEXT_ENCODERS}
+
+
+def test_every_system_has_a_tiny_network_and_its_file_is_that_system_s():
+    assert set(VIDEO_NETWORKS) == set(VIDEO_UNETS)
+    for name, network in VIDEO_NETWORKS.items():
+        assert detect(shapes_of(network.tensors(), name)).name == name
 
 
 def test_every_class_is_of_some_system():

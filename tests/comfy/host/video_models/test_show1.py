@@ -20,10 +20,11 @@ from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.networks.golden_cases import load_case
+from zoetrope.tests.networks.show1 import NETWORKS
 from zoetrope.tests.rounding import DEEP_NETWORK, OTHER_BATCH, SCHEDULE, assert_same
 from zoetrope.video_unets.show1 import system as show1_system
 
-CASES = {"base": "show1/base", "interpolation": "show1/interp", "sr1": "show1/sr1"}
+CASES = {network.system.removeprefix("show1_"): network.golden for network in NETWORKS}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from zoetrope.motion_modules.call import in_forward, running_forward
 from zoetrope.shapes import fold_frames
 from zoetrope.tests.gold_weights import fill, gold_input
 from zoetrope.tests.networks.golden_cases import build, forward, hollow, load_case, manifest
+from zoetrope.tests.networks.lavie import NETWORKS
 from zoetrope.tests.rounding import OTHER_BATCH, assert_same
 from zoetrope.video_unets.lavie.layers import (
     SparseCausalAttention,
@@ -16,11 +17,7 @@ from zoetrope.video_unets.lavie.layers import (
 from zoetrope.video_unets.lavie.system import SYSTEMS
 
 LAVIE = {system.name: system for system in SYSTEMS}
-CASES = {
-    "lavie/base_w64": "lavie_base",
-    "lavie/interpolation_w64": "lavie_interpolation",
-    "lavie/vsr_w64": "lavie_vsr",
-}
+CASES = {network.golden: network.system for network in NETWORKS}
 
 
 def golden_network(case):

@@ -6,12 +6,13 @@ import pytest
 import torch
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.networks.golden_cases import build, forward, hollow, load_case, manifest
+from zoetrope.tests.networks.show1 import NETWORKS
 from zoetrope.tests.rounding import DEEP_NETWORK, OTHER_BATCH, assert_same
 from zoetrope.video_unets.show1 import blocks as show1_blocks
 from zoetrope.video_unets.show1.system import SYSTEMS
 
 SHOW1 = {system.name: system for system in SYSTEMS}
-CASES = {"show1/base": "show1_base", "show1/interp": "show1_interpolation", "show1/sr1": "show1_sr1"}
+CASES = {network.golden: network.system for network in NETWORKS}
 MANIFESTS = {
     "show1_base_unet": ("show1_base", 1827),
     "show1_interpolation_unet_assumed": ("show1_interpolation", 1827),
