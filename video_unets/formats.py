@@ -24,12 +24,7 @@ from .videocrafter.system import SYSTEMS as VIDEOCRAFTER
 StateDict = dict[str, torch.Tensor]
 
 _WRAPPINGS = ("state_dict", "ema", "module", "model")
-_OTHER_PARTS = (
-    "first_stage_model.",
-    "cond_stage_model.",
-    "embedder.",
-    "conditioner.",
-)  # VAE, text encoder, image encoder
+_OTHER_PARTS = ("first_stage_model.", "cond_stage_model.", "embedder.", "conditioner.")  # VAE and encoders
 _ADDED_BY_SAVING = ("v_pred", "ztsnr")  # what ComfyUI writes beside the weights of networks that predict v
 _DEEPSPEED = "_forward_module."  # 16 characters before every key of a DeepSpeed checkpoint
 
@@ -118,25 +113,23 @@ def check_weights(
     missing = [key for key in expected if key not in weights]
     if missing:
         raise ValueError(
-            f"'{printable(file_name)}' looks like {system.title} but lacks {len(missing)} of its "
-            f"{len(expected)} keys, the first is "
-            f"'{printable(published_name(missing[0], published))}'; the file is incomplete, download it "
-            "again."
+            f"'{printable(file_name)}' looks like {system.title} but lacks {len(missing)} of its"
+            f" {len(expected)} keys, the first is '{printable(published_name(missing[0], published))}'; the"
+            " file is incomplete, download it again."
         )
     for key, want in expected.items():
         if weights[key].shape != want.shape:
             raise ValueError(
-                f"'{printable(file_name)}': '{printable(published_name(key, published))}' has shape "
-                f"{tuple(weights[key].shape)} where {system.title} has "
-                f"{tuple(want.shape)}; the file is damaged or a variant that this node cannot run."
+                f"'{printable(file_name)}': '{printable(published_name(key, published))}' has shape"
+                f" {tuple(weights[key].shape)} where {system.title} has {tuple(want.shape)}; the file is"
+                " damaged or a variant that this node cannot run."
             )
     unknown = [key for key in weights if key not in expected]
     if unknown:
         raise ValueError(
-            f"'{printable(file_name)}' has {len(unknown)} keys that {system.title} does not have, the first "
-            "is "
-            f"'{printable(published_name(unknown[0], published))}'; it may be a variant that this node "
-            "cannot run."
+            f"'{printable(file_name)}' has {len(unknown)} keys that {system.title} does not have, the first"
+            f" is '{printable(published_name(unknown[0], published))}'; it may be a variant that this node"
+            " cannot run."
         )
 
 

@@ -84,6 +84,6 @@ def blended_key_frames(latents: torch.Tensor) -> torch.Tensor:
     frames = torch.arange(num_frames_of(latents.shape[0]), device=latents.device)
     before = frames // step
     after = (before + 1).clamp(max=latents.shape[0] - 1)
-    weight = (frames % step / step).to(latents).view(-1, 1, 1, 1)
+    weight = (frames % step / step).to(latents)[:, None, None, None]
     blend = torch.lerp(latents[before], latents[after], weight)
     return torch.cat((blend, (weight == 0).to(blend).expand(-1, 1, *blend.shape[2:])), dim=1)
