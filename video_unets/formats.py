@@ -25,7 +25,8 @@ StateDict = dict[str, torch.Tensor]
 
 _WRAPPINGS = ("state_dict", "ema", "module", "model")
 _OTHER_PARTS = ("first_stage_model.", "cond_stage_model.", "embedder.", "conditioner.")  # VAE and encoders
-_ADDED_BY_SAVING = ("v_pred", "ztsnr")  # what ComfyUI writes beside the weights of networks that predict v
+_ADDED_BY_SAVING = ("v_pred", "ztsnr", "edm_vpred.")
+"""What ComfyUI writes beside the weights of networks that predict v, without a prefix."""
 _DEEPSPEED = "_forward_module."  # 16 characters before every key of a DeepSpeed checkpoint
 
 VIDEO_UNETS: dict[str, VideoSystem] = {
