@@ -81,9 +81,15 @@ def write_v2_module(path: Path, seed: int = 1) -> None:
 
 def load_full_size(folder: Path) -> tuple[comfy.model_patcher.ModelPatcher, MotionModule]:
     """Writes both files into folder where they are missing, and loads them as a user's would be."""
-    checkpoint, module = folder / "full_size_sd15.safetensors", folder / "full_size_mm_v2.safetensors"
-    for path, write in ((checkpoint, write_sd15_unet), (module, write_v2_module)):
-        if not path.exists():
-            write(path)
-    model = comfy.sd.load_checkpoint_guess_config(str(checkpoint), output_vae=False, output_clip=False)[0]
-    return model, motion_module_from_file(str(module))
+    module = folder / "full_size_mm_v2.safetensors"
+    if not module.exists():
+        write_v2_module(module)
+    return load_sd15(folder), motion_module_from_file(str(module))
+
+
+def load_sd15(folder: Path) -> comfy.model_patcher.ModelPatcher:
+    """Writes the checkpoint into folder where it is missing, and loads it."""
+    checkpoint = folder / "full_size_sd15.safetensors"
+    if not checkpoint.exists():
+        write_sd15_unet(checkpoint)
+    return comfy.sd.load_checkpoint_guess_config(str(checkpoint), output_vae=False, output_clip=False)[0]

@@ -7,7 +7,6 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 import comfy.model_patcher
-from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
@@ -18,7 +17,7 @@ from ...motion_modules.unet_places import UNetPlaces
 from ..node_notes import current_node, say
 from .apply import KEY, apply_method, attention_with
 from .motion_models import MotionModule
-from .places import places_of
+from .places import places_in
 from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, sigma_range
 from .schedule import AUTO, put_trained_schedule
 from .settings import JOINT, JOINT_EVOLVED, PER_FRAME, MotionSettings
@@ -125,13 +124,7 @@ def places_that_fit(model, motion_module: MotionModule) -> UNetPlaces:
     """Where the layers of a MODEL's UNet lie.
     Raises ValueError saying why the motion module does not fit it.
     """
-    unet = model.get_model_object("diffusion_model")
-    if not isinstance(unet, UNetModel):
-        raise ValueError(
-            f"a motion module needs a Stable Diffusion UNet, this MODEL is a {type(unet).__name__}; load an"
-            " SD1.x checkpoint (or SDXL for an SDXL module) with Load Checkpoint."
-        )
-    places = places_of(unet)
+    places = places_in(model)
     if wrong := motion_module.method.misfit(motion_module.patcher.model, places):
         raise ValueError(
             f"the motion module '{printable(motion_module.name)}' ({motion_module.title}) does not fit this "

@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import comfy.model_management
@@ -28,8 +29,12 @@ from ...motion_modules.file_tensors import plain_tensors
 from ...motion_modules.method import TemporalMethod, claimed_by
 from ...motion_modules.methods import METHODS
 from ...motion_modules.unet_places import UNetPlaces
+from ...video_io.file_names import check_length, numbered
+from ...video_io.part_file import PartFile
 from ..files.model_files import MOTION_LORAS, MOTION_MODULES, find_model_file, read_tensors
+from ..files.output_names import next_name
 from ..node_notes import current_node, say
+from .places import places_in
 
 
 @dataclass(frozen=True)
@@ -106,12 +111,38 @@ def new_motion_module(method: TemporalMethod, places: UNetPlaces) -> MotionModul
     return replace(module, is_untrained=True)
 
 
+def new_for_model(model: comfy.model_patcher.ModelPatcher, method: str) -> MotionModule:
+    """`new_motion_module` for a MODEL, by the method's name. Raises ValueError where it has no such UNet."""
+    return new_motion_module(METHODS[method], places_in(model))
+
+
 def save_motion_module(module: MotionModule, path: str) -> None:
-    """Writes a module to a .safetensors file under the method's published names."""
+    """Writes a module, its MotionLoRAs added, to a .safetensors file under the method's published names."""
+    if module.patcher.patches:
+        comfy.model_management.load_models_gpu([module.patcher], force_patch_weights=True)
     tensors = {k: v.detach().contiguous() for k, v in module.method.to_file(module.patcher.model).items()}
-    save_file(
-        tensors, path, {"method": module.method.name, "trained": "no" if module.is_untrained else "yes"}
-    )
+    trained = "no" if module.is_untrained else "yes"
+    save_file(tensors, path, {"method": module.method.name, "trained": trained})
+
+
+def save_to_output(module: MotionModule, filename_prefix: str) -> Path:
+    """`save_motion_module` under the next free name below output/. Raises ValueError for a prefix that leads
+    out of it or that no file can have; nothing remains of a file that is not finished.
+    """
+    folder, stem, _ = next_name(filename_prefix)
+    for name in numbered(stem):
+        path = folder / f"{name}.safetensors"
+        check_length(folder, path.name)
+        part = None if os.path.lexists(path) else PartFile.reserve(folder, name)
+        if part is None:
+            continue
+        try:
+            save_motion_module(module, str(part.path))
+            if part.publish(path):
+                return path
+        finally:
+            part.discard()
+    raise AssertionError  # numbers have no end
 
 
 def _module_of(network: torch.nn.Module, method: TemporalMethod, config: Any, name: str) -> MotionModule:

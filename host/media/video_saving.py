@@ -4,25 +4,22 @@ output/, with the workflow in it and what the editor shows of it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import comfy.utils
-import folder_paths
 import torch
 from comfy.cli_args import args
 from comfy_api.latest import InputImpl, io, ui
 
-from ...foreign_text import printable
 from ...video_io.encode import EncodeSettings
 from ...video_io.file_metadata import to_text
-from ...video_io.file_names import problem_of
 from ...video_io.formats import AUTO, VideoFormat, available_formats
 from ...video_io.frame_size import Size
 from ...video_io.play_order import in_play_order, played_count
 from ...video_io.video_file import VideoFile
+from ..files.output_names import next_name
 
 USUAL_CRF = -1.0
 """What a node shows for the crf that is usual for the format."""
@@ -102,30 +99,6 @@ def save_video(
     return SavedVideo(
         file.path, InputImpl.VideoFromFile(str(file.path)), _shown(file, subfolder, file.format)
     )
-
-
-def next_name(filename_prefix: str, size: Size) -> tuple[Path, str, str]:
-    """Folder, name without extension, and sub-folder of output/, as ComfyUI's own savers count them.
-
-    Makes the folder. Raises ValueError for a prefix that leads out of output/ or that no file can have, and
-    where its folder cannot be made."""
-    told = f"filename_prefix='{printable(filename_prefix, 60)}'"
-    if problem := problem_of(filename_prefix):
-        raise ValueError(f"{told} {problem}.")
-    prefix = os.path.normpath(filename_prefix)  # ComfyUI's counter starts anew where a slash ends the prefix
-    try:
-        found = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
-    except OSError as error:
-        raise ValueError(
-            f"{told}: its sub-folder cannot be used ({printable(error.strerror)}), because a file has that "
-            f"name, it is too long, or ComfyUI may not write there; choose another sub-folder."
-        ) from error
-    except Exception as error:  # ComfyUI has no narrower one for it
-        raise ValueError(
-            f"{told} leads out of the output folder; give a name, or a sub-folder and a name, as video/clip."
-        ) from error
-    folder, name, counter, subfolder, _ = found
-    return Path(folder), f"{name}_{counter:05}_", subfolder
 
 
 def workflow_texts(hidden) -> dict[str, str]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from zoetrope.devtools.server import ComfyError
+from zoetrope.host.files.output_names import next_name
 from zoetrope.host.media.image_sources import missing_source_message
-from zoetrope.host.media.video_saving import next_name
 from zoetrope.tests.comfy.nodes.test_texts import SCHEMAS, schemas
 from zoetrope.tests.comfy.nodes.video.test_video_nodes import DEFAULTS, NODE
 from zoetrope.tests.places import ROOT

@@ -11,11 +11,11 @@ import folder_paths
 import pytest
 import torch
 from PIL import Image
+from zoetrope.host.files.output_names import next_name
 from zoetrope.host.media import video_saving
 from zoetrope.host.media.video_saving import (
     FORMAT_NAMES,
     SaveRequest,
-    next_name,
     save_images,
     save_video,
     workflow_texts,

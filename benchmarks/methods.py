@@ -1,0 +1,102 @@
+"""Every temporal method on SD1.5 at full size: the time of a step and the memory, against the plain checkpoint.
+
+Layers are new ones: an untrained layer computes what a trained one does. Plain steps and steps with a method
+take turns, so that other work on the machine hits both. Ratios are time with the method / time without.
+Memory is counted by Linux for the whole process while the steps run, loading included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from .step import positive
+from .step_times import FRAMES, ratios, times_of
+
+COLUMNS = {
+    "step_ratio": "time ratio",
+    "step_cpu_ratio": "ratio, cpu",
+    "parameters": "parameters",
+    "weights_mib": "weights, MiB",
+    "peak_mib": "most memory, MiB",
+}
+"""What the table says of each number of a method; peak_mib is missing where the system does not count it."""
+
+
+def main(arguments: list[str]) -> dict:
+    """Prints a table, or with --json one object {method: {key of COLUMNS: number}} as the last line."""
+    from ..motion_modules.methods import METHODS
+
+    parser = argparse.ArgumentParser(prog="bench methods", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--size", type=positive, default=128, help="picture width and height in pixels (128)")
+    parser.add_argument("--repeats", type=positive, default=2, help="measured steps of each kind (2)")
+    parser.add_argument(
+        "--only", nargs="+", choices=METHODS, default=list(METHODS), help="these methods (all)"
+    )
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        result = measure(Path(folder), options.only, options.size, options.repeats)
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print_table(result, options.size)
+    return result
+
+
+def measure(folder: Path, names: list[str], size: int, repeats: int) -> dict[str, dict[str, float]]:
+    """The numbers of each method on one loaded checkpoint."""
+    import comfy.model_management
+
+    from .full_size import load_sd15
+
+    model, found = load_sd15(folder), {}
+    for name in names:
+        comfy.model_management.unload_all_models()
+        reset_peak()
+        found[name] = numbers_of(model, name, size, repeats)
+        if (peak := peak_mib()) is not None:
+            found[name]["peak_mib"] = peak
+    return found
+
+
+def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
+    """Time and weights of one method on a MODEL."""
+    from ..host.injection import USE_EXISTING, MotionSettings, apply_motion_module
+    from ..host.injection.motion_models import new_for_model
+
+    module = new_for_model(model, name)
+    weights = list(module.patcher.model.parameters())
+    moving = apply_motion_module(model, module, MotionSettings(beta_schedule=USE_EXISTING))
+    ratio = ratios(times_of(model, moving, size, repeats))
+    return {
+        "step_ratio": ratio["step_ratio"],
+        "step_cpu_ratio": ratio["step_cpu_ratio"],
+        "parameters": sum(weight.numel() for weight in weights),
+        "weights_mib": round(sum(weight.numel() * weight.element_size() for weight in weights) / 2**20, 1),
+    }
+
+
+def reset_peak() -> None:
+    """Linux counts the most memory of this process anew from here; elsewhere nothing happens."""
+    counter = Path("/proc/self/clear_refs")
+    if counter.exists():
+        counter.write_text("5")
+
+
+def peak_mib() -> float | None:
+    """The most memory of this process since `reset_peak`, in MiB; None where the system does not count it."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return round(int(line.split()[1]) / 1024, 1)
+
+
+def print_table(result: dict, size: int) -> None:
+    print(f"{FRAMES} frames of {size} px, SD1.5 at full size; medians")
+    print(f"  {'':36}" + "".join(f"{title:>18}" for title in COLUMNS.values()))
+    for name, numbers in result.items():
+        print(f"  {name:36}" + "".join(f"{numbers.get(key, '-'):>18}" for key in COLUMNS))

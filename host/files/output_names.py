@@ -1,0 +1,39 @@
+"""The next free name below ComfyUI's output folder, as its own savers count them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import folder_paths
+
+from ...foreign_text import printable
+from ...video_io.file_names import problem_of
+from ...video_io.frame_size import Size
+
+NO_SIZE = Size(0, 0)
+
+
+def next_name(filename_prefix: str, size: Size = NO_SIZE) -> tuple[Path, str, str]:
+    """Folder, name without extension, and sub-folder of output/, as ComfyUI's own savers count them.
+
+    size: what %width% and %height% stand for in the prefix. Makes the folder. Raises ValueError for a prefix
+    that leads out of output/ or that no file can have, and where its folder cannot be made.
+    """
+    told = f"filename_prefix='{printable(filename_prefix, 60)}'"
+    if problem := problem_of(filename_prefix):
+        raise ValueError(f"{told} {problem}.")
+    prefix = os.path.normpath(filename_prefix)  # ComfyUI's counter starts anew where a slash ends the prefix
+    try:
+        found = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
+    except OSError as error:
+        raise ValueError(
+            f"{told}: its sub-folder cannot be used ({printable(error.strerror)}), because a file has that "
+            f"name, it is too long, or ComfyUI may not write there; choose another sub-folder."
+        ) from error
+    except Exception as error:  # ComfyUI has no narrower one for it
+        raise ValueError(
+            f"{told} leads out of the output folder; give a name, or a sub-folder and a name, as video/clip."
+        ) from error
+    folder, name, counter, subfolder, _ = found
+    return Path(folder), f"{name}_{counter:05}_", subfolder

@@ -1,0 +1,7 @@
+"""The nodes of the menu Zoetrope > Temporal layers."""
+
+from .new_temporal_layers import NewTemporalLayers
+from .save_temporal_layers import SaveTemporalLayers
+
+NODES = [NewTemporalLayers, SaveTemporalLayers]
+"""In the order of the menu."""

@@ -1,0 +1,42 @@
+"""Save Temporal Layers: a module to a file that Load Motion Module reads."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+
+from ...host.injection.motion_models import save_to_output
+from ..animatediff.inputs import MotionModule
+from ..base import ZoetropeNode
+
+
+class SaveTemporalLayers(ZoetropeNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZoetropeSaveTemporalLayers",
+            display_name="Save Temporal Layers",
+            category="Zoetrope/Temporal layers",
+            description=(
+                "Writes temporal layers, with their MotionLoRAs added, to a file under the"
+                " method's published key names."
+            ),
+            search_aliases=["save motion module", "merge motion lora", "保存运动模块", "保存时间层"],
+            inputs=[
+                MotionModule.Input("motion_module", tooltip="The layers, from any node that gives some."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="temporal_layers/zoetrope",
+                    tooltip=(
+                        "Where in the output folder: an optional sub-folder and the beginning of the name;"
+                        " %date:yyyy-MM-dd% works as in Save Video."
+                    ),
+                ),
+            ],
+            outputs=[],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, motion_module, filename_prefix) -> io.NodeOutput:
+        path = save_to_output(motion_module, filename_prefix)
+        return io.NodeOutput(ui=ui.PreviewText(f"{path.parent.name}/{path.name}"))

@@ -1,0 +1,183 @@
+"""Temporal layers in a running ComfyUI over its HTTP API: made new, saved, loaded, and sampled with on the
+demo's checkpoint, in windows, with a ControlNet, with several videos.
+"""
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load, load_file, save_file
+from zoetrope.devtools.server import ComfyError
+from zoetrope.host.injection import USE_EXISTING
+from zoetrope.motion_modules.methods import METHODS
+from zoetrope.tests.gold_weights import gold_tensor
+
+CHECKPOINT, MODULE = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
+CONTROL = "zoetrope_tiny_control_blob.safetensors"
+FRAMES = 6
+
+
+def node(kind, **inputs):
+    return {"class_type": kind, "inputs": inputs}
+
+
+def graph(layers=None, windows=None, control=False, frames_per_video=0, beta_schedule="auto"):
+    """Text to video; layers: the node that gives the MOTION_MODULE, None for the plain checkpoint."""
+    found = {
+        "1": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
+        "2": node("CLIPTextEncode", clip=["1", 1], text="a red ball on a blue background"),
+        "3": node("EmptyLatentImage", width=64, height=64, batch_size=FRAMES),
+    }
+    model, positive = ["1", 0], ["2", 0]
+    if layers:
+        found["4"] = layers
+        found["5"] = node(
+            "ZoetropeApplyMotionModule",
+            model=["1", 0],
+            motion_module=["4", 0],
+            strength=1.0,
+            start_percent=0.0,
+            end_percent=1.0,
+            beta_schedule=beta_schedule,
+            group_norm="auto",
+            frames_per_video=frames_per_video,
+        )
+        model = ["5", 0]
+    if windows:
+        found["6"] = node("ZoetropeApplyContextWindows", model=model, **WINDOWS)
+        model = ["6", 0]
+    if control:
+        found["7"] = node("ControlNetLoader", control_net_name=CONTROL)
+        found["8"] = node("EmptyImage", width=64, height=64, batch_size=FRAMES, color=0xFFFFFF)
+        found["9"] = node(
+            "ControlNetApplyAdvanced",
+            positive=positive,
+            negative=positive,
+            control_net=["7", 0],
+            image=["8", 0],
+            strength=1.0,
+            start_percent=0.0,
+            end_percent=1.0,
+        )
+        positive = ["9", 0]
+    found["10"] = node(
+        "KSampler",
+        model=model,
+        seed=3,
+        steps=2,
+        cfg=4.0,
+        sampler_name="euler",
+        scheduler="normal",
+        positive=positive,
+        negative=["2", 0],
+        latent_image=["3", 0],
+        denoise=1.0,
+    )
+    found["11"] = node("SaveLatent", samples=["10", 0], filename_prefix="layers")
+    return found
+
+
+WINDOWS = {
+    "context_length": 4,
+    "context_overlap": 2,
+    "context_stride": 1,
+    "context_schedule": "standard_uniform",
+    "closed_loop": False,
+    "fuse_method": "pyramid",
+    "noise_type": "default",
+    "windows_per_batch": 0,
+    "frame_axis": "auto",
+    "frames_per_video": 0,
+}
+
+
+def new(method):
+    return node("ZoetropeNewTemporalLayers", model=["1", 0], method=method)
+
+
+def load_module(name):
+    return node("ZoetropeLoadMotionModule", motion_module=name)
+
+
+@pytest.fixture(scope="module")
+def sample(comfy_server):
+    """Runs a graph and gives its latents (F, 4, H, W)."""
+
+    def run(*arguments, **options):
+        result = comfy_server.prompt(graph(*arguments, **options))
+        return load(comfy_server.view(result["outputs"]["11"]["latents"][0]))["latent_tensor"]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained_files(comfy_server, comfy_models):
+    """{method: a file in the server's folder}: made by Save Temporal Layers, then filled with seeded weights."""
+    names = {}
+    for number, method in enumerate(METHODS):
+        saved = {
+            "1": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
+            "2": new(method),
+            "3": node("ZoetropeSaveTemporalLayers", motion_module=["2", 0], filename_prefix=f"new{number}"),
+        }
+        saved["2"]["inputs"]["model"] = ["1", 0]
+        result = comfy_server.prompt(saved)
+        (text,) = result["outputs"]["3"]["text"]
+        path = comfy_server.base / "output" / text.rpartition("/")[2]
+        with safe_open(path, "pt") as file:
+            assert file.metadata() == {"method": method, "trained": "no"}
+        tensors = {
+            key: gold_tensor(key, value.shape) * 0.3 if METHODS[method].is_trained(key) else value
+            for key, value in load_file(path).items()
+        }
+        names[method] = f"seeded{number}.safetensors"
+        save_file(tensors, comfy_models / "animatediff_models" / names[method])
+    return names
+
+
+@pytest.fixture(scope="module")
+def plain(sample):
+    return sample()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_new_layers_change_nothing_or_say_that_they_do(method, sample, plain):
+    got = sample(new(method), beta_schedule=USE_EXISTING)
+    if METHODS[method].acts_untrained:
+        assert torch.isfinite(got).all() and not torch.allclose(got, plain, atol=1e-3)
+    else:
+        assert torch.equal(got, plain)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_trained_layers_act_alone_in_windows_with_control_and_with_several_videos(
+    method, sample, plain, trained_files
+):
+    layers = load_module(trained_files[method])
+    alone = sample(layers)
+    ways = [sample(layers, windows=True), sample(layers, control=True), sample(layers, frames_per_video=3)]
+    for got in (alone, *ways):
+        assert torch.isfinite(got).all() and got.shape == plain.shape
+        assert not torch.allclose(got, plain, atol=1e-3)
+    assert all(not torch.allclose(got, alone, atol=1e-3) for got in ways)
+
+
+def test_a_name_outside_of_the_output_folder_is_refused(comfy_server):
+    saved = {
+        "1": load_module(MODULE),
+        "2": node("ZoetropeSaveTemporalLayers", motion_module=["1", 0], filename_prefix="../out"),
+    }
+    with pytest.raises(ComfyError, match="leads out of the output folder"):
+        comfy_server.prompt(saved)
+
+
+def test_a_file_that_is_saved_is_the_module_that_was_loaded(comfy_server, comfy_models):
+    saved = {
+        "1": load_module(MODULE),
+        "2": node("ZoetropeSaveTemporalLayers", motion_module=["1", 0], filename_prefix="kept/again"),
+    }
+    first, second = (comfy_server.prompt(saved)["outputs"]["2"]["text"][0] for _ in range(2))
+    want = load_file(comfy_models / "animatediff_models" / MODULE)
+    got = load_file(comfy_server.base / "output" / first)
+    assert {k for k in want if not k.endswith(".pe")} <= set(got)
+    assert all(torch.equal(got[key], value.to(got[key].dtype)) for key, value in want.items() if key in got)
+    assert second in (first, "kept/again_00002_.safetensors")
