@@ -1,8 +1,8 @@
-"""Every temporal method on SD1.5 at full size: the time of a step and the memory, against the plain checkpoint.
+"""Every temporal method on SD1.5 at full size: time of a step and memory, against the plain checkpoint.
 
 Layers are new ones: an untrained layer computes what a trained one does. Plain steps and steps with a method
 take turns, so that other work on the machine hits both. Ratios are time with the method / time without.
-Memory is counted by Linux for the whole process while the steps run, loading included.
+Memory is what the process holds more than before while layers are made, loaded and run (Linux, or a GPU).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from .peak_memory import Peak
 from .step import positive
 from .step_times import FRAMES, ratios, times_of
 
@@ -20,9 +21,9 @@ COLUMNS = {
     "step_cpu_ratio": "ratio, cpu",
     "parameters": "parameters",
     "weights_mib": "weights, MiB",
-    "peak_mib": "most memory, MiB",
+    "more_mib": "memory, MiB",
 }
-"""What the table says of each number of a method; peak_mib is missing where the system does not count it."""
+"""What the table says of each number of a method."""
 
 
 def main(arguments: list[str]) -> dict:
@@ -55,10 +56,9 @@ def measure(folder: Path, names: list[str], size: int, repeats: int) -> dict[str
     model, found = load_sd15(folder), {}
     for name in names:
         comfy.model_management.unload_all_models()
-        reset_peak()
-        found[name] = numbers_of(model, name, size, repeats)
-        if (peak := peak_mib()) is not None:
-            found[name]["peak_mib"] = peak
+        with Peak(model.load_device) as memory:
+            found[name] = numbers_of(model, name, size, repeats)
+        found[name]["more_mib"] = round(memory.more / 2**20, 1)
     return found
 
 
@@ -79,24 +79,8 @@ def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
     }
 
 
-def reset_peak() -> None:
-    """Linux counts the most memory of this process anew from here; elsewhere nothing happens."""
-    counter = Path("/proc/self/clear_refs")
-    if counter.exists():
-        counter.write_text("5")
-
-
-def peak_mib() -> float | None:
-    """The most memory of this process since `reset_peak`, in MiB; None where the system does not count it."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-    return round(int(line.split()[1]) / 1024, 1)
-
-
 def print_table(result: dict, size: int) -> None:
     print(f"{FRAMES} frames of {size} px, SD1.5 at full size; medians")
     print(f"  {'':36}" + "".join(f"{title:>18}" for title in COLUMNS.values()))
     for name, numbers in result.items():
-        print(f"  {name:36}" + "".join(f"{numbers.get(key, '-'):>18}" for key in COLUMNS))
+        print(f"  {name:36}" + "".join(f"{numbers[key]:>18}" for key in COLUMNS))

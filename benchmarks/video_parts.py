@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from .peak_memory import Peak
 from .video import BEST_OF
-from .video_full_size import Peak
 
 MIB = 2**20
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from zoetrope.benchmarks import video_full_size
+from zoetrope.benchmarks import peak_memory
 from zoetrope.benchmarks.video_files import SIZES, write_file
 from zoetrope.tests.networks.golden_cases import manifest
 from zoetrope.video_unets.formats import detect, shapes_of, unwrap
@@ -50,7 +50,7 @@ print(early, peak.more)
 def test_the_highest_use_of_memory_is_seen():
     """In a process of its own, as the benchmark has it: another one's memory goes up and down by itself."""
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, video_full_size.__file__], check=True, capture_output=True, text=True
+        [sys.executable, "-c", ALONE, peak_memory.__file__], check=True, capture_output=True, text=True
     )
     early, more = map(int, done.stdout.split())
     assert early < 20 * 1024**2 and 250 * 1024**2 < more < 270 * 1024**2

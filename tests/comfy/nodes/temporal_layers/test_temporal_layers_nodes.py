@@ -111,7 +111,7 @@ def sample(comfy_server):
 
 @pytest.fixture(scope="module")
 def trained_files(comfy_server, comfy_models):
-    """{method: a file in the server's folder}: made by Save Temporal Layers, then filled with seeded weights."""
+    """{method: a file in the server's folder}: made by Save Temporal Layers, filled with seeded weights."""
     names = {}
     for number, method in enumerate(METHODS):
         saved = {
