@@ -2,6 +2,8 @@
 demo's checkpoint, in windows, with a ControlNet, with several videos.
 """
 
+import re
+
 import pytest
 import torch
 from safetensors import safe_open
@@ -10,6 +12,7 @@ from zoetrope.devtools.server import ComfyError
 from zoetrope.host.injection import USE_EXISTING
 from zoetrope.motion_modules.methods import METHODS
 from zoetrope.tests.gold_weights import gold_tensor
+from zoetrope.tests.places import ROOT
 
 CHECKPOINT, MODULE = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
 CONTROL = "zoetrope_tiny_control_blob.safetensors"
@@ -181,3 +184,9 @@ def test_a_file_that_is_saved_is_the_module_that_was_loaded(comfy_server, comfy_
     assert {k for k in want if not k.endswith(".pe")} <= set(got)
     assert all(torch.equal(got[key], value.to(got[key].dtype)) for key, value in want.items() if key in got)
     assert second in (first, "kept/again_00002_.safetensors")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_help_page_explains_every_method(language):
+    page = (ROOT / "web" / "docs" / "ZoetropeNewTemporalLayers" / f"{language}.md").read_text("utf8")
+    assert [name for name in METHODS if not re.search(rf"^- \*\*{re.escape(name)}\*\*", page, re.M)] == []
