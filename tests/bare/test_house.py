@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -203,6 +204,19 @@ def test_no_v1_nodes():
         if isinstance(node, ast.Name) and node.id in names
     ]
     assert found == []
+
+
+def lines_of(path):
+    return len(path.read_text(encoding="utf8").splitlines())
+
+
+def test_files_and_functions_stay_short():
+    """What one can read at once: dev.py, files of host/, and half of all functions."""
+    assert lines_of(ROOT / "dev.py") <= 60
+    long = [(path.name, lines_of(path)) for path in HOUSE if "host" in path.parts and lines_of(path) > 300]
+    assert long == []
+    functions = [node for path in HOUSE for node in nodes_of(path) if isinstance(node, ast.FunctionDef)]
+    assert statistics.median(node.end_lineno - node.lineno + 1 for node in functions) <= 8
 
 
 def test_no_leftover_modules():
