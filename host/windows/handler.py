@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 
 import torch
@@ -19,98 +18,18 @@ from comfy.context_windows import ContextHandlerABC, IndexListContextWindow
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.patcher_extension import WrappersMP
 
-from ...foreign_text import printable
-from ...samplers.context_fusion import FUSE_METHODS, FusionPlan, WindowFusion, fuse_weights
+from ...samplers.context_fusion import FusionPlan, WindowFusion, fuse_weights
 from ...samplers.context_plan import check_cells, draw_plan
-from ...samplers.context_schedules import check_context, create_context_windows
-from ...samplers.noise import NOISE_TYPES, arrange_noise
+from ...samplers.context_schedules import create_context_windows
+from ...samplers.noise import arrange_noise
 from .batch import WindowBatch
-from .conds import BATCH_AXIS, TIME_AXIS, window_conds
+from .conds import TIME_AXIS, window_conds
 from .controls import HintStore
 from .patches import refuse_recorders, unknown_parts
+from .settings import ContextSettings
 
 KEY = "zoetrope_context_windows"
 CORE_KEYS = ("ContextWindows_prepare_sampling", "ContextWindows_sampler_sample")
-FRAME_AXES = ("auto", "batch", "time")
-
-
-@dataclass(frozen=True)
-class ContextSettings:
-    """What a person chooses. Lengths are frames of latents;
-    windows_per_batch 0 means as many as memory allows.
-
-    Raises ValueError with rule, value and remedy on settings that make no sense.
-    """
-
-    context_length: int = 16
-    context_overlap: int = 4
-    context_schedule: str = "standard_static"
-    context_stride: int = 1
-    closed_loop: bool = False
-    fuse_method: str = "pyramid"
-    noise_type: str = "default"
-    windows_per_batch: int = 0
-    frame_axis: str = "auto"
-    frames_per_video: int = 0
-
-    def __post_init__(self):
-        check_context(self.context_schedule, self.context_length, self.context_overlap, self.context_stride)
-        for name, choices in (
-            ("fuse_method", FUSE_METHODS),
-            ("noise_type", NOISE_TYPES),
-            ("frame_axis", FRAME_AXES),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{name}='{printable(getattr(self, name))}' must be one of {', '.join(choices)}; choose "
-                    "one of these."
-                )
-        if self.windows_per_batch < 0:
-            raise ValueError(
-                f"windows_per_batch={self.windows_per_batch} must be at least 0; 0 means as many as memory"
-                " allows."
-            )
-        if self.frames_per_video < 0:
-            raise ValueError(
-                f"frames_per_video={self.frames_per_video} must be at least 0; 0 means that all frames are"
-                " one video."
-            )
-
-    def axis(self, shape: torch.Size | list[int]) -> int:
-        """The axis of latents of this shape that holds the frames. Raises ValueError where there is none."""
-        if self.frame_axis == "batch" or (self.frame_axis == "auto" and len(shape) != 5):
-            return BATCH_AXIS
-        if len(shape) != 5:
-            raise ValueError(
-                "frame_axis=time needs video latents of 5 dimensions (B, C, F, H, W); these have shape"
-                f" {tuple(shape)}; choose auto or batch."
-            )
-        return TIME_AXIS
-
-    def videos(self, shape: torch.Size | list[int]) -> tuple[int, int]:
-        """How many videos lie one after another on the frame axis
-        of latents of this shape, and the frames of each.
-
-        Raises ValueError when they are not a whole number, and where there are none.
-        """
-        total = shape[self.axis(shape)]
-        if total == 0:
-            raise ValueError(
-                "the latents hold no frames, a video needs at least one; raise batch_size of the latent."
-            )
-        frames = self.frames_per_video or total
-        if total % frames:
-            raise ValueError(
-                f"{total} frames are not a whole number of videos of frames_per_video={frames}; make the"
-                f" latents a multiple of {frames} frames or set frames_per_video to 0 (all frames are one"
-                " video)."
-            )
-        return total // frames, frames
-
-    def needed(self, shape: torch.Size | list[int]) -> bool:
-        """Whether latents of this shape are more than one window. Raises ValueError as `videos` does."""
-        num_videos, num_frames = self.videos(shape)
-        return num_frames > self.context_length or num_videos > 1
 
 
 class ContextRun:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...host.windows.handler import FRAME_AXES, ContextSettings, apply_context_windows
+from ...host.windows import FRAME_AXES, ContextSettings, apply_context_windows
 from ...samplers.context_fusion import FUSE_METHODS
 from ...samplers.context_schedules import CONTEXT_SCHEDULES
 from ...samplers.noise import NOISE_TYPES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...host.windows.handler import window_plan
+from ...host.windows import window_plan
 from ..base import ZoetropeNode
 
 

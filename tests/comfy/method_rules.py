@@ -31,7 +31,7 @@ from ...host.injection.motion_models import (
     save_motion_module,
 )
 from ...host.injection.places import places_of
-from ...host.windows.handler import ContextSettings, apply_context_windows
+from ...host.windows import ContextSettings, apply_context_windows
 from ...motion_modules.call import Call
 from ...motion_modules.method import TemporalMethod
 from ...motion_modules.points import inject

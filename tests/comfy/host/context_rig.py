@@ -11,7 +11,7 @@ import comfy.ops
 import comfy.samplers
 import comfy.t2i_adapter.adapter
 import torch
-from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
+from zoetrope.host.windows import ContextSettings, apply_context_windows
 from zoetrope.tests.comfy.golden_unet import golden_model
 
 F, H, W = 7, 8, 5

@@ -8,7 +8,7 @@ import torch
 from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 from zoetrope.host import injection
 from zoetrope.host.injection import MotionSettings, apply_motion_module
-from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
+from zoetrope.host.windows import ContextSettings, apply_context_windows
 from zoetrope.tests.comfy.golden_unet import sample
 from zoetrope.tests.gold_weights import gold_input
 

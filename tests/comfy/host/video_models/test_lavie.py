@@ -12,7 +12,7 @@ import torch
 from comfy.taesd.taesd import TAESD
 from zoetrope.host.video_models.key_frames import KEY_FRAMES, condition_on_key_frames, nearest_key_frames
 from zoetrope.host.video_models.loader import video_model_from_file
-from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
+from zoetrope.host.windows import ContextSettings, apply_context_windows
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.gold_weights import gold_input, gold_state_dict
 from zoetrope.tests.networks.golden_cases import load_case

@@ -16,7 +16,7 @@ from zoetrope.host.video_models import show1
 from zoetrope.host.video_models.key_frames import KEY_FRAMES, blended_key_frames, condition_on_key_frames
 from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.host.video_models.show1 import condition_on_low_resolution
-from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
+from zoetrope.host.windows import ContextSettings, apply_context_windows
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.networks.golden_cases import load_case

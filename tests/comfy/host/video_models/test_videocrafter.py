@@ -16,7 +16,7 @@ from zoetrope.host.video_models.videocrafter import (
     CONDPerVideo,
     with_noise_scale,
 )
-from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
+from zoetrope.host.windows import ContextSettings, apply_context_windows
 from zoetrope.samplers.context_schedules import create_context_windows
 from zoetrope.tests.comfy.golden_unet import golden_model
 from zoetrope.tests.gold_weights import gold_input, gold_state_dict

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from zoetrope.devtools.server import ComfyError
+from zoetrope.host.windows import FRAME_AXES, ContextSettings
 from zoetrope.host.windows import handler as context_handler
-from zoetrope.host.windows.handler import FRAME_AXES, ContextSettings
 from zoetrope.samplers.context_fusion import FUSE_METHODS
 from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_context_windows
 from zoetrope.samplers.noise import NOISE_TYPES
