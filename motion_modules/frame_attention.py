@@ -14,6 +14,7 @@ from torch import nn
 
 from .call import Attention, Call
 from .points import Act
+from .zero_layers import start_at_zero
 
 Source = Callable[[torch.Tensor, Call], torch.Tensor]
 """source(features (B, F, T, C), call) -> what each frame reads instead of itself (B, F, T', C)."""
@@ -54,9 +55,7 @@ class TemporalAttention(nn.Module):
         for name in ("to_q", "to_k", "to_v"):
             self.add_module(name, operations.Linear(channels, channels, bias=False, **factory_kwargs))
         self.to_out = nn.Sequential(operations.Linear(channels, channels, **factory_kwargs))
-        if self.to_out[0].weight.device.type != "meta":
-            nn.init.zeros_(self.to_out[0].weight)
-            nn.init.zeros_(self.to_out[0].bias)
+        start_at_zero(self.to_out[0])
 
     def forward(self, tokens: torch.Tensor, heads: int, attention: Attention) -> torch.Tensor:
         """tokens (places, F, C) -> (places, F, C)."""

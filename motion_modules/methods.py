@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import animatediff, directed_attention, simda, tune_a_video
+from . import align_your_latents, animatediff, directed_attention, simda, tune_a_video
 from .method import TemporalMethod
 
 METHODS: dict[str, TemporalMethod] = {
@@ -13,6 +13,7 @@ METHODS: dict[str, TemporalMethod] = {
         simda.METHOD,
         directed_attention.METHOD,
         directed_attention.METHOD_CAUSAL,
+        align_your_latents.METHOD,
     )
 }
 """Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""

@@ -31,6 +31,7 @@ from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
 from .unet_places import UNetPlaces
+from .zero_layers import start_at_zero
 
 _ADAPTER = re.compile(r"^(.+\.transformer_blocks\.\d+)\.adapter_(?:s|ffn)\.")
 _TEMPORAL = re.compile(r"^(\w+_block(?:s\.\d+)?\.temp_adapter\.\d+)\.stadapt_")
@@ -57,7 +58,7 @@ class TemporalAdapter(nn.Module):
             inner, inner, (3, 1, 1), padding=(1, 0, 0), groups=inner, **factory_kwargs
         )
         self.stadapt_up_1 = operations.Conv3d(inner, channels, 1, **factory_kwargs)
-        _start_at_zero(self.stadapt_up_1)
+        start_at_zero(self.stadapt_up_1)
 
     def forward(self, video: torch.Tensor) -> torch.Tensor:
         """(B, C, F, H, W) -> the same."""
@@ -71,16 +72,10 @@ class Adapter(nn.Module):
         super().__init__()
         self.D_fc1 = operations.Linear(channels, channels // 4, device=device, dtype=dtype)
         self.D_fc2 = operations.Linear(channels // 4, channels, device=device, dtype=dtype)
-        _start_at_zero(self.D_fc2)
+        start_at_zero(self.D_fc2)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         return self.D_fc2(nnf.gelu(self.D_fc1(tokens)))
-
-
-def _start_at_zero(layer: nn.Module) -> None:
-    if layer.weight.device.type != "meta":
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)
 
 
 class SimDA(nn.Module):

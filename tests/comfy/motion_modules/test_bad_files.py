@@ -13,7 +13,13 @@ from zoetrope.host.injection.places import places_of
 from zoetrope.motion_modules.methods import METHODS
 from zoetrope.tests.networks.image_unets import IMAGE_UNETS
 
-ATTENTION_METHODS = ["Tune-A-Video", "SimDA", "MagicVideo", "MagicVideo, causal softmax"]
+ATTENTION_METHODS = [
+    "Tune-A-Video",
+    "SimDA",
+    "MagicVideo",
+    "MagicVideo, causal softmax",
+    "Align Your Latents",
+]
 
 
 @pytest.fixture(scope="module")
