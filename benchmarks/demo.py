@@ -30,8 +30,8 @@ FOLLOWED_OVERLAP = 0.7  # intersection over union of what is seen with what the 
 
 
 def main(arguments: list[str]) -> dict:
-    """Prints a table for people, or with --json one object
-    with KEYS and more as the last line; returns that object.
+    """Prints a table for people,
+    or with --json one object with KEYS and more as the last line; returns that object.
     """
     parser = argparse.ArgumentParser(prog="bench demo", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
@@ -58,8 +58,8 @@ def main(arguments: list[str]) -> dict:
 
 
 def run(prompts: int = 200, videos: int = 44, without: int = 11, long: int = 4, extras: int = 6) -> dict:
-    """All measures. Shares are 0..1; seam is a ratio, 1 =
-    none; seconds are for one video of 16 frames with decoding.
+    """All measures. Shares are 0..1; seam is a ratio, 1 = none;
+    seconds are for one video of 16 frames with decoding.
 
     A measure without samples is None.
     """
@@ -109,8 +109,8 @@ def measure_images(family, count: int) -> dict:
 
 
 def measure_videos(family, count: int, without: int) -> dict:
-    """Coherence and named motion of videos with the module, and
-    of the same prompts and seeds without, on the same schedule.
+    """Coherence and named motion of videos with the module,
+    and of the same prompts and seeds without, on the same schedule.
 
     `fell_short` lists each video that was not coherent or
     did not move as named, by its number, counted from 0.
@@ -142,8 +142,8 @@ def measure_videos(family, count: int, without: int) -> dict:
 
 
 def measure_clip(frames, scene) -> dict[str, float]:
-    """What one video shows of its scene: shares of frames,
-    1 or 0 for yes or no, pixels a frame for the path.
+    """What one video shows of its scene:
+    shares of frames, 1 or 0 for yes or no, pixels a frame for the path.
     """
     from ..demo import judge
 
@@ -165,8 +165,8 @@ def measure_clip(frames, scene) -> dict[str, float]:
 
 
 def measure_long(family, count: int) -> dict:
-    """Videos of LONG frames in overlapping windows: whether
-    the thing stays itself, and the change where windows meet.
+    """Videos of LONG frames in overlapping windows:
+    whether the thing stays itself, and the change where windows meet.
     """
     from ..demo import judge, play, world
 
@@ -197,8 +197,8 @@ def seam(frames) -> float:
 
 
 def measure_cameras(family, count: int) -> dict:
-    """Shares of videos of things that stand still in which
-    the MotionLoRA makes the camera do what it says.
+    """Shares of videos of things that stand still in
+    which the MotionLoRA makes the camera do what it says.
     """
     from ..demo import judge, play
 
@@ -243,8 +243,8 @@ def still_scene(rng: random.Random):
 
 
 def measure_control(family, count: int) -> dict:
-    """Shares of pictures (ten times count) and of a video's
-    frames whose thing lies where and as the ControlNet was told.
+    """Shares of pictures (ten times count) and
+    of a video's frames whose thing lies where and as the ControlNet was told.
     """
     from ..demo import judge, play, world
 
@@ -286,8 +286,8 @@ def overlap(frame, hint) -> float:
 
 
 def measure_second_base(family, count: int) -> dict:
-    """Coherent videos on the second base with the module
-    that never saw it, and whether they look like that base.
+    """Coherent videos on the second base with the module that never saw it,
+    and whether they look like that base.
     """
     from ..demo import judge, play, world
     from ..demo.dusk import by_day

@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 class Peak:
-    """The most memory that this process (on a GPU: torch's allocator)
-    held while it was entered, and how much `more` than before.
+    """The most memory that this process (on a GPU: torch's allocator) held while it was entered,
+    and how much `more` than before.
     """
 
     def __init__(self, device=None):

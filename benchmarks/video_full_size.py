@@ -100,8 +100,8 @@ def _row(name: str, found: dict) -> str:
 
 
 def run_one(name: str, path: str, published: bool, half: bool) -> dict:
-    """Loads and runs one system's file; bytes are what this process
-    takes more than before (on a GPU: what its memory holds more).
+    """Loads and runs one system's file;
+    bytes are what this process takes more than before (on a GPU: what its memory holds more).
     """
     import comfy.cli_args
     import comfy.model_management

@@ -1,5 +1,5 @@
-"""Activation memory of the video networks of this pack at
-two sizes: the memory_usage_factor that each should have.
+"""Activation memory of the video networks of this pack at two sizes:
+the memory_usage_factor that each should have.
 
 Every network runs in half precision on torch's meta device, which computes shapes only, with positive and
 negative prompt in one batch. What lives at the same time is counted tensor by tensor; attention counts as its
@@ -34,8 +34,8 @@ SIZES = {
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of tensors made under it that are
-    alive at the same time; views of `others` are not new.
+    """Counts the bytes of tensors made under it that are alive at the same time;
+    views of `others` are not new.
     """
 
     def __init__(self, others):

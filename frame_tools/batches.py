@@ -53,8 +53,8 @@ def frame_size(frames: Frames) -> tuple[int, int]:
 
 
 def check_frames(frames: torch.Tensor, what: str) -> None:
-    """Raises ValueError for frames (F, H, W, C) or (F, H,
-    W) of which there are none, or that have no pixels.
+    """Raises ValueError for frames (F, H, W, C) or (F, H, W)
+    of which there are none, or that have no pixels.
     """
     if len(frames) == 0:
         raise ValueError(f"{what} has no frames; wire one that has at least one.")
@@ -84,8 +84,8 @@ def take_frames(frames: Frames, numbers: list[int], same_noise: bool = True) -> 
 
 
 def join_frames(first: Frames, second: Frames, crossfade: int = 0) -> Frames:
-    """One clip after the other; the last `crossfade` frames
-    of the first turn into the first ones of the second.
+    """One clip after the other;
+    the last `crossfade` frames of the first turn into the first ones of the second.
 
     F = first + second - crossfade. ValueError when the two are
     of different kinds or sizes, or shorter than the cross-fade.
@@ -114,8 +114,8 @@ def join_frames(first: Frames, second: Frames, crossfade: int = 0) -> Frames:
 
 
 def interleave_frames(first: Frames, second: Frames) -> Frames:
-    """One frame of the first, one of the second in turn; what is
-    left of the longer one follows. ValueError as join_frames.
+    """One frame of the first, one of the second in turn;
+    what is left of the longer one follows. ValueError as join_frames.
     """
     _check_pair(first, second)
     if kind_of(first) == "LATENT":
@@ -128,8 +128,8 @@ def interleave_frames(first: Frames, second: Frames) -> Frames:
 
 
 def repeat_frames(frames: Frames, times: int, each_frame: bool) -> Frames:
-    """The clip `times` times over, or every frame `times`
-    times in a row; copies of latents get noise of their own.
+    """The clip `times` times over, or every frame `times` times in a row;
+    copies of latents get noise of their own.
     """
     return take_frames(frames, repeated(count_frames(frames), times, each_frame), same_noise=False)
 
@@ -200,8 +200,8 @@ def _frame_mask(mask: torch.Tensor, axis: int, count: int) -> torch.Tensor:
 
 
 def _full_mask(latent: dict) -> torch.Tensor:
-    """A noise mask with one entry for each frame; 1 =
-    sampled, which is what a latent without a mask means.
+    """A noise mask with one entry for each frame;
+    1 = sampled, which is what a latent without a mask means.
     """
     samples, count = latent["samples"], count_frames(latent)
     axis = _axis(samples)

@@ -63,8 +63,8 @@ class FlickerSettings:
 def even_colours(
     frames: torch.Tensor, settings: FlickerSettings, progress: Callable[[], None] = lambda: None
 ) -> torch.Tensor:
-    """Frames (F, H, W, C), values 0..1, with the colours of the
-    frames around (a Gaussian of `radius` frames) or of one frame.
+    """Frames (F, H, W, C), values 0..1,
+    with the colours of the frames around (a Gaussian of `radius` frames) or of one frame.
 
     A fourth channel (opacity) stays as it is. Raises ValueError for a reference frame that is not there.
     """
@@ -100,8 +100,8 @@ def colour_statistics(frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _gaussian_rows(num_frames: int, radius: float) -> torch.Tensor:
-    """(F, F): how much each frame counts for each; rows sum to
-    1, so that at the ends the frames that exist count more.
+    """(F, F): how much each frame counts for each;
+    rows sum to 1, so that at the ends the frames that exist count more.
     """
     places = torch.arange(num_frames, dtype=torch.float32)
     weights = torch.exp(-(((places[:, None] - places) / radius) ** 2) / 2)

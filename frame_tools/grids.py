@@ -62,8 +62,8 @@ def compare_clips(
     settings: GridSettings | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> torch.Tensor:
-    """Clips in a grid with a bar of text above each: (F, H,
-    W, 3), sides even so that every video codec takes them.
+    """Clips in a grid with a bar of text above each:
+    (F, H, W, 3), sides even so that every video codec takes them.
 
     Cells have the first clip's size; others are fitted into it with their ratio kept.
     Raises ValueError for no clips, more labels than clips and an image that is too large.
@@ -125,8 +125,8 @@ def rgb(frames: torch.Tensor) -> torch.Tensor:
 
 
 def fitted(frame: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """A frame (h, w, 3) scaled into (height, width, 3) with
-    its ratio kept; black borders where it does not fill that.
+    """A frame (h, w, 3) scaled into (height, width, 3) with its ratio kept;
+    black borders where it does not fill that.
     """
     h, w = frame.shape[:2]
     frame = frame.float().cpu()
@@ -141,8 +141,8 @@ def fitted(frame: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def with_caption(frame: torch.Tensor, text: str) -> torch.Tensor:
-    """The frame (H, W, 3) with a line of outlined text in
-    its lower left corner; what does not fit is left out.
+    """The frame (H, W, 3) with a line of outlined text in its lower left corner;
+    what does not fit is left out.
     """
     height, width = frame.shape[:2]
     size = max(8, min(18, height // 6))
@@ -155,8 +155,8 @@ def with_caption(frame: torch.Tensor, text: str) -> torch.Tensor:
 
 
 def _squarest(count: int, ratio: float) -> int:
-    """Columns of a sheet of `count` cells whose width is
-    `ratio` times their height, so that the sheet is about 4:3.
+    """Columns of a sheet of `count` cells whose width is `ratio` times their height,
+    so that the sheet is about 4:3.
     """
     return max(1, min(count, round(math.sqrt(count * 4 / 3 / ratio))))
 

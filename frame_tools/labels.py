@@ -1,5 +1,5 @@
-"""Text on pictures in any script: Pillow's bundled font, and
-where it has no sign for a character, a font of the system.
+"""Text on pictures in any script:
+Pillow's bundled font, and where it has no sign for a character, a font of the system.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ SYSTEM_FONTS = (
     "Arial.ttf",
     "DejaVuSans.ttf",
 )
-"""Names under which Linux, Windows and macOS have fonts with
-Chinese, Japanese, Korean and many other signs; the first ones first.
+"""Names under which Linux, Windows and macOS have fonts with Chinese,
+Japanese, Korean and many other signs; the first ones first.
 """
 WHITE, GREY, BLACK = (255, 255, 255), (150, 150, 150), (0, 0, 0)
 
 
 @functools.cache
 def _font(name: str | None, size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont | None:
-    """A font of the system by its file's name, or Pillow's
-    own for None; None where the system has no such font.
+    """A font of the system by its file's name, or Pillow's own for None;
+    None where the system has no such font.
     """
     try:
         return ImageFont.load_default(size) if name is None else ImageFont.truetype(name, size)
@@ -71,8 +71,8 @@ def font_of(character: str, size: int):
 
 @functools.lru_cache(maxsize=256)
 def _runs(text: str, size: int) -> list[tuple[str, object]]:
-    """Pieces of a text with the font that each is written
-    in; a character that no font has is written plainly.
+    """Pieces of a text with the font that each is written in;
+    a character that no font has is written plainly.
     """
     pieces: list[tuple[str, object]] = []
     missing = ""
@@ -94,8 +94,8 @@ def _runs(text: str, size: int) -> list[tuple[str, object]]:
 
 
 def _plainly(character: str) -> str:
-    """What stands for a character that no font has: o for ö,
-    nothing for what only changes the one before, else [U+4E2D].
+    """What stands for a character that no font has:
+    o for ö, nothing for what only changes the one before, else [U+4E2D].
     """
     if unicodedata.category(character) in ("Mn", "Cf"):
         return ""
@@ -116,8 +116,8 @@ def write(
     colour=WHITE,
     outline: int = 0,
 ) -> None:
-    """Writes a line of text, `size` pixels large, whose baseline
-    begins at `place`; an outline is black and so many pixels thick.
+    """Writes a line of text, `size` pixels large, whose baseline begins at `place`;
+    an outline is black and so many pixels thick.
     """
     x, y = place
     for piece, font in _runs(text, size):
@@ -126,8 +126,8 @@ def write(
 
 
 def shortened(text: str, size: int, width: int) -> str:
-    """The text, or as much of its beginning as fits into `width`
-    pixels, with an ellipsis. What cannot be seen is an escape.
+    """The text, or as much of its beginning as fits into `width` pixels, with an ellipsis.
+    What cannot be seen is an escape.
     """
     whole, text = text, visible(text[: max(0, width) + 1])  # a sign is a pixel wide at least
     if len(text) >= len(whole) and text_width(text, size) <= width:
@@ -143,8 +143,8 @@ def shortened(text: str, size: int, width: int) -> str:
 
 
 def label_bar(text: str, width: int, height: int) -> torch.Tensor:
-    """A black bar (height, width, 3), values 0..1, with a
-    line of text in its middle; empty text leaves it black.
+    """A black bar (height, width, 3), values 0..1, with a line of text in its middle;
+    empty text leaves it black.
     """
     bar = Image.new("RGB", (width, height), BLACK)
     size = max(6, round(height * 0.7))

@@ -23,8 +23,8 @@ COARSEST = 12  # pixels of the shorter side at the top of the pyramid
 STEPS = 5  # of warping and solving at each level
 WINDOW = 2.5  # standard deviation of the Gaussian window, pixels
 RIDGE = 1e-4  # of the structure tensor; brightness is 0..1
-# of the pyramid; on coarser ones a place without texture is
-# taken to stand still, on these it follows what is around
+# of the pyramid; on coarser ones a place without texture is taken to stand still,
+# on these it follows what is around
 FINE_LEVELS = 1
 CLEARLY = 1e-6  # squared brightness by which one flow must be better than another
 BRIGHTNESS = (0.299, 0.587, 0.114)
@@ -36,8 +36,8 @@ WHEEL = (
     (13, 2, 0, False),
     (6, 0, 2, True),
 )
-"""Baker et al.'s transitions red, yellow, green, cyan, blue,
-magenta, red: (colours, full channel, changing channel, falling).
+"""Baker et al.'s transitions red, yellow, green, cyan, blue, magenta, red:
+(colours, full channel, changing channel, falling).
 """
 
 
@@ -61,8 +61,8 @@ def flow_frames(
     find: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = flow_between,
     progress: Callable[[], None] = lambda: None,
 ) -> torch.Tensor:
-    """The flow of every frame (F, H, W, C) to the one after
-    it: (F-1, 2, H, W). ValueError for fewer than two frames.
+    """The flow of every frame (F, H, W, C) to the one after it:
+    (F-1, 2, H, W). ValueError for fewer than two frames.
     """
     if len(frames) < 2:
         raise ValueError(f"movement needs at least 2 frames, got {len(frames)}; wire a longer clip.")
@@ -79,8 +79,8 @@ def flow_frames(
 
 
 def draw_flow(flows: torch.Tensor, full_colour: float) -> torch.Tensor:
-    """Flows (F, 2, H, W) as pictures (F, H, W, 3), values 0..1; white
-    = still, full colour = `full_colour` pixels, darker = beyond.
+    """Flows (F, 2, H, W) as pictures (F, H, W, 3), values 0..1;
+    white = still, full colour = `full_colour` pixels, darker = beyond.
     """
     wheel = colour_wheel().to(flows.device)
     images = torch.empty(len(flows), *flows.shape[2:], 3, device=flows.device)
@@ -106,8 +106,8 @@ def colour_wheel() -> torch.Tensor:
 
 
 def far_movement(flows: torch.Tensor) -> float:
-    """The length that 99 of 100 pixels' flows (F, 2, H, W) stay
-    below, at least 1 pixel: what full colour is drawn at by itself.
+    """The length that 99 of 100 pixels' flows (F, 2, H, W) stay below, at least 1 pixel:
+    what full colour is drawn at by itself.
     """
     lengths = torch.hypot(flows[:, 0], flows[:, 1]).flatten()
     lengths = lengths[:: max(1, len(lengths) // 1_000_000)]
@@ -144,8 +144,8 @@ def _enlarge(flow: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def _best(image: torch.Tensor, later: torch.Tensor, found: list[torch.Tensor]) -> torch.Tensor:
-    """At every pixel the flow that explains its window best; one
-    that comes later must be clearly better than those before.
+    """At every pixel the flow that explains its window best;
+    one that comes later must be clearly better than those before.
     """
     best = found[0]
     least = _blur((_warp(later, best) - image) ** 2, WINDOW)

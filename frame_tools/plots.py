@@ -21,8 +21,8 @@ COLOURS = (
     (0, 114, 178),
     (200, 200, 200),
 )
-"""Okabe and Ito's colours, which people with colour
-blindness tell apart, brightest first for the dark ground.
+"""Okabe and Ito's colours, which people with colour blindness tell apart,
+brightest first for the dark ground.
 """
 GROUND, LINES = (24, 24, 24), (70, 70, 70)
 TEXT = 14
@@ -59,8 +59,8 @@ def plot_differences(
     height: int = 384,
     title: str = DIFFERENCES,
 ) -> torch.Tensor:
-    """Curves over frame numbers, one for each clip, as a picture
-    (1, height, width, 3), values 0..1. No series may be empty.
+    """Curves over frame numbers, one for each clip,
+    as a picture (1, height, width, 3), values 0..1. No series may be empty.
     """
     image = Image.new("RGB", (width, height), GROUND)
     draw = ImageDraw.Draw(image)

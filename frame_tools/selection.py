@@ -16,8 +16,8 @@ HOW_TO = (
 
 
 def select_frames(expression: str, num_frames: int) -> list[int]:
-    """The frame numbers that an expression such as "0:16:2,-1"
-    names, in its order; negative numbers count from the end.
+    """The frame numbers that an expression such as "0:16:2,-1" names, in its order;
+    negative numbers count from the end.
 
     Ranges are Python's slices: they end before their end and at the last frame. Raises ValueError on what is
     no such expression, on a frame that is not there, and when nothing is left.
@@ -81,8 +81,8 @@ def ping_pong(num_frames: int, repeat_ends: bool) -> list[int]:
 
 
 def interleaved(num_first: int, num_second: int) -> list[int]:
-    """One of the first, one of the second in turn (the second's
-    are numbered on from num_first); the longer one's rest follows.
+    """One of the first, one of the second in turn (the second's are numbered on from num_first);
+    the longer one's rest follows.
     """
     both = min(num_first, num_second)
     in_turn = [number for i in range(both) for number in (i, num_first + i)]
@@ -90,8 +90,8 @@ def interleaved(num_first: int, num_second: int) -> list[int]:
 
 
 def repeated(num_frames: int, times: int, each_frame: bool) -> list[int]:
-    """The clip `times` times over, or every frame `times` times in
-    a row. ValueError for fewer than 1 time and for too many frames.
+    """The clip `times` times over, or every frame `times` times in a row.
+    ValueError for fewer than 1 time and for too many frames.
     """
     if times < 1:
         raise ValueError(f"times={times} must be at least 1; 1 leaves the clip as it is.")
@@ -102,8 +102,8 @@ def repeated(num_frames: int, times: int, each_frame: bool) -> list[int]:
 
 
 def evenly_spread(num_frames: int, count: int) -> list[int]:
-    """At most `count` frame numbers, the first and the last
-    among them, at equal distances; 0 = all of them.
+    """At most `count` frame numbers, the first and the last among them,
+    at equal distances; 0 = all of them.
     """
     if count == 0 or count >= num_frames:
         return list(range(num_frames))

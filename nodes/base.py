@@ -22,8 +22,8 @@ _METHODS = ("execute", "validate_inputs", "fingerprint_inputs", "check_lazy_stat
 
 
 class ZoetropeNode(io.ComfyNode):
-    """Write a node as for io.ComfyNode. `execute` gets inputs
-    that keep to the schema: of their type, in range, not empty.
+    """Write a node as for io.ComfyNode. `execute` gets inputs that keep to the schema:
+    of their type, in range, not empty.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -37,8 +37,8 @@ class ZoetropeNode(io.ComfyNode):
 
 
 def _guarded(function: Callable, prepare: Callable) -> Callable:
-    """The function of a classmethod whose arguments are
-    prepared and whose errors can be printed; async stays async.
+    """The function of a classmethod whose arguments are prepared
+    and whose errors can be printed; async stays async.
     """
     signature = inspect.signature(function)
     names = list(signature.parameters)[1:]
@@ -70,8 +70,8 @@ def _as_given(cls: type, given: dict) -> dict:
 
 
 def _checked(cls: type, given: dict) -> dict:
-    """The inputs of a node, checked; what its validate_inputs
-    names is a file of a list that changes, and is checked there.
+    """The inputs of a node, checked;
+    what its validate_inputs names is a file of a list that changes, and is checked there.
     """
     checked_by_node = inspect.signature(cls.validate_inputs).parameters
     return check_inputs(cls.SCHEMA or cls.FINALIZE_SCHEMA(), given, unlisted=set(checked_by_node))

@@ -23,8 +23,8 @@ WITH_ARTICLE = {"IMAGE": "an IMAGE", "MASK": "a MASK", "LATENT": "a LATENT"}
 def check_inputs(
     schema: io.Schema, given: Mapping[str, Any], unlisted: set[str] = frozenset()
 ) -> dict[str, Any]:
-    """The inputs, numbers in the schema's types. Raises
-    ValueError with the input's name, rule, value and remedy.
+    """The inputs, numbers in the schema's types.
+    Raises ValueError with the input's name, rule, value and remedy.
 
     unlisted: choices that the node checks itself, because its
     list (of files) has changed since the schema was made.

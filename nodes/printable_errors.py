@@ -1,5 +1,5 @@
-"""Errors that ComfyUI can print: it prints the whole chain with
-a strict encoding, and one bad name in it ends its prompt thread.
+"""Errors that ComfyUI can print:
+it prints the whole chain with a strict encoding, and one bad name in it ends its prompt thread.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ KEEP, CLEAR, RESTORE = range(3)
 
 @dataclass(frozen=True)
 class Part:
-    """A frame of a file: its RGBA (h, w, 4) of 8 bits, where it
-    lies, how it is put there, and what becomes of it afterwards.
+    """A frame of a file: its RGBA (h, w, 4) of 8 bits, where it lies,
+    how it is put there, and what becomes of it afterwards.
     """
 
     pixels: np.ndarray
@@ -112,8 +112,8 @@ def gif(parts, width, height, plays=0):
         return b"".join(bytes([len(piece)]) + piece for piece in pieces) + b"\0"
 
     def packed(indices):
-        """LZW without any compression: every index is a code
-        of 4 bits, and the table is cleared before it grows.
+        """LZW without any compression:
+        every index is a code of 4 bits, and the table is cleared before it grows.
         """
         codes = [8]
         for start in range(0, len(indices), 6):

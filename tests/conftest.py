@@ -1,5 +1,5 @@
-"""What all tests share: the package name `zoetrope` for
-this repository, reproducible torch, and where ComfyUI is.
+"""What all tests share: the package name `zoetrope` for this repository,
+reproducible torch, and where ComfyUI is.
 
 The tiers tests/comfy and tests/browser need a ComfyUI: the one that COMFYUI_PATH
 names, the one this folder is installed in, or the copy that `python dev.py test`
@@ -45,8 +45,8 @@ def pytest_configure(config):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Files of tests to processes as xdist does it, but all browser
-    tests to one: two browsers on two cores draw pages for minutes.
+    """Files of tests to processes as xdist does it, but all browser tests to one:
+    two browsers on two cores draw pages for minutes.
     """
     from xdist.scheduler import LoadFileScheduling
 
@@ -59,8 +59,8 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Ends the worker of a test that pytest-timeout could not end,
-    say in a deadlock of compiled code: a new one takes the rest.
+    """Ends the worker of a test that pytest-timeout could not end, say in a deadlock of compiled code:
+    a new one takes the rest.
     """
     limit = item.config.getoption("timeout", None)
     if limit and hasattr(item.config, "workerinput"):
@@ -106,8 +106,8 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Another number of threads is another order of sums; and
-    on a busy machine threads that wait for each other are slow.
+    """Another number of threads is another order of sums;
+    and on a busy machine threads that wait for each other are slow.
     """
     import torch  # here, as the process that gives tests to others needs no torch
 
@@ -116,8 +116,8 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Starts every test from the same random numbers, and
-    sees that none leaves a real-time thread to the others.
+    """Starts every test from the same random numbers,
+    and sees that none leaves a real-time thread to the others.
     """
     import torch
 

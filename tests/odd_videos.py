@@ -1,5 +1,5 @@
-"""Odd and broken video files, made on the spot with PyAV, and what
-reading each of them has to give: known pictures, or an error.
+"""Odd and broken video files, made on the spot with PyAV, and what reading each of them has to give:
+known pictures, or an error.
 
 Every frame is a grid of 4 x 6 cells of one colour each: known
 colours, the frame's number in binary, greys, more colours.
@@ -84,8 +84,8 @@ class OddVideo:
 
 
 def check_frames(odd, frames, alpha):
-    """Fails unless frames (F, H, W, 3) show what was drawn
-    into the file, and alpha (F, H, W) how opaque it was.
+    """Fails unless frames (F, H, W, 3) show what was drawn into the file,
+    and alpha (F, H, W) how opaque it was.
     """
     assert (len(frames), *frames.shape[1:3]) == (len(odd.numbers), odd.size[1], odd.size[0])
     for frame, number in zip(frames, odd.numbers, strict=True):
@@ -192,8 +192,8 @@ def changed(change, codec="libx264", suffix="mp4", frames=20, options=CLEAR, **s
 
 
 def repacked(change, suffix, codec="libx264", options=CLEAR, frames=range(20), then=None, **open_options):
-    """Makes a sound file and muxes its packets again: what
-    `change(index, packet)` makes of them, None for leaving them out.
+    """Makes a sound file and muxes its packets again:
+    what `change(index, packet)` makes of them, None for leaving them out.
     """
 
     def make(path):
@@ -301,8 +301,8 @@ def gif_of_size(side, frames):
 
 
 EMPTY_VOP = b"\x00\x00\x01\xb6\x53\x9f"
-"""MPEG-4 without a picture, as encoders write for a frame that
-is like the one before: P, marker, time, marker, vop_coded = 0.
+"""MPEG-4 without a picture, as encoders write for a frame that is like the one before:
+P, marker, time, marker, vop_coded = 0.
 """
 
 

@@ -1,5 +1,5 @@
-"""Small videos with sound, made on the spot with PyAV,
-whose sound is known: a beep of 0.1 s at every whole second.
+"""Small videos with sound, made on the spot with PyAV, whose sound is known:
+a beep of 0.1 s at every whole second.
 
 C channels, N samples; times are in seconds.
 """

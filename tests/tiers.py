@@ -1,5 +1,5 @@
-"""What a run of several tiers reports: the time of each, and
-nothing slow once the fast tests have failed. Which are numeric.
+"""What a run of several tiers reports:
+the time of each, and nothing slow once the fast tests have failed. Which are numeric.
 
 The process that reports reads this, and so does not wait for torch.
 """
@@ -51,8 +51,8 @@ class TierReport:
         if tier == FIRST:
             self.first_tier_failed |= report.failed
         elif self.first_tier_failed:
-            # Not session.shouldstop: xdist's workers would go
-            # on to the end of the files they have been given.
+            # Not session.shouldstop: xdist's workers would go on
+            # to the end of the files they have been given.
             raise pytest.Session.Interrupted(f"tests/{FIRST} failed, so the slower tests were left out")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -31,8 +31,8 @@ CheckMemory = Callable[[Size, int], None]
 
 @dataclass(frozen=True)
 class Animation:
-    """What an animated picture holds; `frames()` begins anew and
-    gives pixels (H, W, C) of 8 or 16 bits, C 3, 4 or 1 for grey.
+    """What an animated picture holds;
+    `frames()` begins anew and gives pixels (H, W, C) of 8 or 16 bits, C 3, 4 or 1 for grey.
     """
 
     size: Size

@@ -1,5 +1,5 @@
-"""Reads a window of a video straight into one tensor: besides the
-result only the few frames that the decoder holds are in memory.
+"""Reads a window of a video straight into one tensor:
+besides the result only the few frames that the decoder holds are in memory.
 
 Times come from a first pass over the packets, which decodes nothing, so that the number of frames and the
 memory they need are known before the first frame is decoded.
@@ -34,8 +34,8 @@ def decode_selection(source: Source, options: ReadOptions | None = None) -> Deco
 def decode_in_chunks(
     source: Source, options: ReadOptions, chunk: int, work: Callable[[torch.Tensor], object]
 ) -> tuple[list, DecodedVideo]:
-    """What `work` makes of the wanted frames, `chunk` of them at
-    a time (F, H, W, 3), and what was decoded, without the frames.
+    """What `work` makes of the wanted frames, `chunk` of them at a time (F, H, W, 3),
+    and what was decoded, without the frames.
 
     Nothing but one chunk is ever in memory. Raises ValueError as decode_selection does.
     """

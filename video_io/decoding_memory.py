@@ -25,8 +25,8 @@ def check_decoding(what: str, size: Size, needed: int, free_memory: Callable[[],
 
 
 def check_decoding_video(probe: VideoProbe, free_memory: Callable[[], int] | None) -> None:
-    """Raises ValueError when a video's own frames, before
-    they are made smaller, need more memory than is free.
+    """Raises ValueError when a video's own frames,
+    before they are made smaller, need more memory than is free.
     """
     samples = VIDEO_FRAMES * (4 if probe.has_alpha else 3) * (2 if probe.bit_depth > 8 else 1)
     check_decoding("the video", probe.size, probe.size.pixels * samples, free_memory)

@@ -1,5 +1,5 @@
-"""How a picture has to be turned and mirrored to be seen
-as it was taken: the display matrix that phones write.
+"""How a picture has to be turned and mirrored to be seen as it was taken:
+the display matrix that phones write.
 
 Source: ISO/IEC 14496-12, 6.2.2 (matrix in 'tkhd' and 'mvhd'):
 a stored point (x, y) is shown at (a x + c y, b x + d y).
@@ -22,8 +22,8 @@ class Turn:
     flip_y: bool = False
 
     def apply(self, frame: np.ndarray) -> np.ndarray:
-        """A stored picture (H, W, C) as it is shown, (W, H,
-        C) where it is transposed; a view of the same memory.
+        """A stored picture (H, W, C) as it is shown, (W, H, C) where it is transposed;
+        a view of the same memory.
         """
         frame = frame.swapaxes(0, 1) if self.transposed else frame
         return frame[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]

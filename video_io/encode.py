@@ -1,5 +1,5 @@
-"""Writes frames as they come, with the colours a browser
-shows: converted with the BT.709 matrix and tagged with it.
+"""Writes frames as they come, with the colours a browser shows:
+converted with the BT.709 matrix and tagged with it.
 
 ComfyUI's own writer converts with the BT.601 matrix and leaves the file untagged, so players guess: from 720
 lines up browsers take BT.709, and greens and reds shift.
@@ -36,8 +36,8 @@ LARGEST_DELAY = 64
 
 @dataclass(frozen=True)
 class EncodeSettings:
-    """How frames are written. Raises ValueError for an unknown
-    format, and for settings that the format does not take.
+    """How frames are written. Raises ValueError for an unknown format,
+    and for settings that the format does not take.
     """
 
     format: str  # of VIDEO_FORMATS
@@ -66,8 +66,8 @@ class EncodeSettings:
 
 
 class VideoEncoder:
-    """Writes a video frame by frame to a path or buffer; what
-    it holds in memory does not grow with the number of frames.
+    """Writes a video frame by frame to a path or buffer;
+    what it holds in memory does not grow with the number of frames.
 
     Sides that a pixel format cannot have (odd ones with halved colour planes) are made
     even by repeating the last row or column. audio: ComfyUI's AUDIO, {"waveform": (B,
@@ -112,8 +112,8 @@ class VideoEncoder:
         return av.open(file, "w", format=self.format.container, options=options, **again)
 
     def write(self, frame: torch.Tensor, alpha: torch.Tensor | None = None) -> None:
-        """Adds a frame (H, W, 3), values 0..1, with its opacity (H,
-        W), 1 = opaque. Raises ValueError when its size differs.
+        """Adds a frame (H, W, 3), values 0..1, with its opacity (H, W), 1 = opaque.
+        Raises ValueError when its size differs.
         """
         if self._video is None:
             self._begin(frame)
@@ -121,8 +121,8 @@ class VideoEncoder:
             self._encode(image)
 
     def finish(self) -> int:
-        """Writes what is still held back and closes the file; returns
-        how many frames were written. Raises ValueError for none.
+        """Writes what is still held back and closes the file;
+        returns how many frames were written. Raises ValueError for none.
         """
         if self._video is None:
             raise ValueError("a video needs at least one frame; 0 were given.")
@@ -210,8 +210,8 @@ def encode_h264(
     audio: dict | None = None,
     progress: Callable[[], None] | None = None,
 ) -> int:
-    """Writes frames (H, W, 3), values 0..1, to an MP4 file or
-    buffer as every browser plays it; returns how many were written.
+    """Writes frames (H, W, 3), values 0..1, to an MP4 file or buffer as every browser plays it;
+    returns how many were written.
 
     fps: frames per second, above 0. crf: 1 (best, large) to 51 (worst); 18 looks like the original. progress
     is called after each frame. Raises ValueError for no frames, or values out of range.

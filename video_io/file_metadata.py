@@ -1,5 +1,5 @@
-"""Texts (a workflow, a prompt) inside files, in the form in which
-ComfyUI's front end finds them when the file is dropped on it.
+"""Texts (a workflow, a prompt) inside files,
+in the form in which ComfyUI's front end finds them when the file is dropped on it.
 
 Source: RFC 9649 (WebP's EXIF chunk and VP8X flags), W3C PNG
 third edition (chunks); ComfyUI writes the same fields itself.
@@ -25,8 +25,8 @@ VP8X_HAS_EXIF, VP8X_HAS_ALPHA = 0x08, 0x10
 
 
 def to_text(value: object) -> str:
-    """JSON without braces inside its strings: the front end
-    counts braces to find where a text in a WebM file ends.
+    """JSON without braces inside its strings:
+    the front end counts braces to find where a text in a WebM file ends.
     """
     text = json.dumps(value, default=str)
     return re.sub(r'"(?:[^"\\]|\\.)*"', lambda m: m[0].replace("{", "\\u007b").replace("}", "\\u007d"), text)
@@ -56,8 +56,8 @@ def _escape(character: str) -> str:
 
 
 def add_texts(path: Path, extension: str, texts: dict[str, str]) -> None:
-    """Adds texts to a finished file whose container took none
-    while it was written (png, webp); for others it does nothing.
+    """Adds texts to a finished file whose container took none while it was written (png, webp);
+    for others it does nothing.
     """
     if texts and extension == "png":
         _add_to_png(path, storable(texts))

@@ -200,8 +200,8 @@ def has_alpha(pix_fmt: str) -> bool:
 
 
 def choose_pix_fmt(name: str, entry: VideoFormat, request: str, with_alpha: bool) -> str:
-    """The pixel format to write. Raises ValueError when the
-    format, or the pixel format that is wanted, keeps no opacity.
+    """The pixel format to write.
+    Raises ValueError when the format, or the pixel format that is wanted, keeps no opacity.
     """
     if with_alpha and entry.alpha_pix_fmt is None:
         with_it = [other for other, it in available_formats().items() if it.alpha_pix_fmt]

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 ONE_THREAD = 1
-"""FFmpeg's scaler writes past the end of a row; one thread
-repairs that with the next row, several write into each other's.
+"""FFmpeg's scaler writes past the end of a row;
+one thread repairs that with the next row, several write into each other's.
 """
 
 
@@ -28,8 +28,8 @@ class PixelPacker:
         self.has_matrix = not layout.is_rgb
         self._with_alpha = any(c.is_alpha for c in layout.components)
         self._deep = max(c.bits for c in layout.components) > 8
-        # On its way to YUV the scaler takes 16 bits for 8 that were
-        # shifted: white of 65535 would become 943 instead of 940.
+        # On its way to YUV the scaler takes 16 bits for 8 that were shifted:
+        # white of 65535 would become 943 instead of 940.
         self._opaque = 65535 if self._deep else 255
         self._white = 255 << 8 if self._deep and self.has_matrix else self._opaque
         # Colour planes of half the size need even sides.
@@ -48,8 +48,8 @@ class PixelPacker:
         self._palette = _PaletteGraph(self.width, self.height, rate) if palette else None
 
     def pack(self, frame: torch.Tensor, alpha: torch.Tensor | None = None) -> Iterator[av.VideoFrame]:
-        """The frames that can be encoded now. Raises ValueError
-        when the size is not that of the first frame.
+        """The frames that can be encoded now.
+        Raises ValueError when the size is not that of the first frame.
         """
         height, width = self._size
         if tuple(frame.shape[:2]) != self._size or (alpha is not None and tuple(alpha.shape) != self._size):
@@ -104,8 +104,8 @@ class PixelPacker:
 
 
 class _PaletteGraph:
-    """256 colours of its own for every frame, dithered: a
-    palette for all of them would need all of them in memory.
+    """256 colours of its own for every frame, dithered:
+    a palette for all of them would need all of them in memory.
     """
 
     def __init__(self, width: int, height: int, rate: Fraction) -> None:

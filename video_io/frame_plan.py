@@ -1,5 +1,5 @@
-"""Which frames of a video are wanted: a list of frame numbers,
-made before anything is decoded. Times are in seconds.
+"""Which frames of a video are wanted:
+a list of frame numbers, made before anything is decoded. Times are in seconds.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What models want of the frames they are given: how
-many, how fast, and sides that are a multiple of what.
+"""What models want of the frames they are given:
+how many, how fast, and sides that are a multiple of what.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from .frame_plan import FrameRequest
 
 LENGTH_RULES = {"any": (1, 0), "4n+1": (4, 1), "8n+1": (8, 1), "8n": (8, 0), "16n": (16, 0)}
-"""What a node offers -> multiple and offset: Wan and
-HunyuanVideo take 4n+1 frames, LTX-Video 8n+1, AnimateDiff 16.
+"""What a node offers -> multiple and offset:
+Wan and HunyuanVideo take 4n+1 frames, LTX-Video 8n+1, AnimateDiff 16.
 """
 
 
 @dataclass(frozen=True)
 class FramePreset:
-    """The rate, cap and length rule that fill in for what was
-    left open, and the multiple of both sides that is added.
+    """The rate, cap and length rule that fill in for what was left open,
+    and the multiple of both sides that is added.
     """
 
     rate: float = 0.0  # frames per second, 0 = the source's

@@ -61,8 +61,8 @@ class DecodedVideo:
 
 
 class FrameSelection:
-    """The wanted frames of a source, in memory that is
-    taken when the first one has come and its size is known.
+    """The wanted frames of a source,
+    in memory that is taken when the first one has come and its size is known.
 
     A context in which frames are `put`, on threads of its own; at its end they are
     written. Raises ValueError for requests that leave nothing, and when the frames
@@ -172,8 +172,8 @@ class FrameSelection:
 
 
 class FrameChunks(FrameSelection):
-    """The wanted frames a few at a time: `work` gets each chunk (F,
-    H, W, 3), F at most `chunk`, in memory that the next one takes.
+    """The wanted frames a few at a time:
+    `work` gets each chunk (F, H, W, 3), F at most `chunk`, in memory that the next one takes.
 
     The results lie in `results`. Raises ValueError as FrameSelection does, for damage as soon as it is met.
     """

@@ -1,5 +1,5 @@
-"""The size at which frames leave a decoder: scaled to square
-pixels, fitted, cropped or padded to what a model takes.
+"""The size at which frames leave a decoder:
+scaled to square pixels, fitted, cropped or padded to what a model takes.
 """
 
 from __future__ import annotations

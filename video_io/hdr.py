@@ -42,8 +42,8 @@ def is_wider(primaries: int, transfer: int) -> bool:
 
 
 def to_display(signal: torch.Tensor, transfer: int) -> torch.Tensor:
-    """A BT.2020 picture as BT.709 signal: HDR's highlights above
-    diffuse white are compressed, colours outside BT.709 clipped.
+    """A BT.2020 picture as BT.709 signal:
+    HDR's highlights above diffuse white are compressed, colours outside BT.709 clipped.
     """
     to_light = {PQ: pq_to_light, HLG: hlg_to_light}.get(transfer)
     light = sdr_to_light(signal) if to_light is None else to_light(signal) / DIFFUSE_WHITE

@@ -40,8 +40,8 @@ def natural_order(name: str) -> list[tuple[int, int | str]]:
 
 
 def images_in(folder: str | os.PathLike) -> list[Path]:
-    """The picture files directly in a folder, in natural order. Raises
-    ValueError when there are none, or when it cannot be read.
+    """The picture files directly in a folder, in natural order.
+    Raises ValueError when there are none, or when it cannot be read.
     """
     folder = Path(folder)
     try:
@@ -60,8 +60,8 @@ def images_in(folder: str | os.PathLike) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a path is a picture file by its name, and a
-    file that is there: no broken link, no pipe, no device.
+    """Whether a path is a picture file by its name, and a file that is there:
+    no broken link, no pipe, no device.
     """
     return path.suffix.lower() in IMAGES and not path.name.startswith(".") and is_regular(path)
 
@@ -125,8 +125,8 @@ def _probe_of_animation(found: Animation) -> VideoProbe:
 
 
 def _probe_of_folder(files: list[Path], rate: float, options: ReadOptions) -> tuple[VideoProbe, int]:
-    """What the images of a folder are as a video, and the most
-    bytes that decoding one of them takes, by their headers alone.
+    """What the images of a folder are as a video,
+    and the most bytes that decoding one of them takes, by their headers alone.
     """
     opaque, first, codec, most = True, None, "", 0
     for path in files:

@@ -108,8 +108,8 @@ def open_video(source: Source, **options: str) -> av.container.InputContainer:
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """The pictures that a player shows: the default stream, else the
-    first; never a cover. Raises ValueError where there are none.
+    """The pictures that a player shows: the default stream, else the first;
+    never a cover. Raises ValueError where there are none.
     """
     streams = [s for s in container.streams.video if not s.disposition & COVERS]
     if not streams:
@@ -157,8 +157,8 @@ def probe_video(source: Source, stop: Callable[[], None] = int) -> VideoProbe:
 
 
 def probe_by_decoding(source: Source, stop: Callable[[], None] = int) -> VideoProbe:
-    """What a video file holds, its frames counted by decoding
-    them all: for files whose packets do not tell.
+    """What a video file holds, its frames counted by decoding them all:
+    for files whose packets do not tell.
     """
     with open_video(source) as container:
         stream = video_stream(container)
@@ -181,8 +181,8 @@ class _Packet:
 
 
 def _packets(container, stream, stop) -> tuple[list[_Packet], bool, int]:
-    """The packets that are shown; whether some were left out at the
-    start as what they build on is not there; how many are cut off.
+    """The packets that are shown;
+    whether some were left out at the start as what they build on is not there; how many are cut off.
     """
     found, hidden = [], 0
     try:

@@ -1,5 +1,5 @@
-"""Only regular files are opened: opening a pipe waits for
-someone who writes into it, and a device may never end.
+"""Only regular files are opened:
+opening a pipe waits for someone who writes into it, and a device may never end.
 """
 
 from __future__ import annotations

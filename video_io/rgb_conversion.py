@@ -29,8 +29,8 @@ PLANAR = "gbrp16le"  # RGB of 16 bits: the fastest of them, and of one scale for
 
 @dataclass(frozen=True)
 class Values:
-    """Numbers of which `white` stands for 1 (a little more may
-    come) in arrays (H, W, c), which together have all channels.
+    """Numbers of which `white` stands for 1 (a little more may come) in arrays (H, W, c),
+    which together have all channels.
     """
 
     parts: tuple[np.ndarray, ...]
@@ -44,8 +44,8 @@ def is_deep(frame: av.VideoFrame) -> bool:
 
 
 class RgbConverter:
-    """Converts pictures, one at a time; keeps its tables from
-    picture to picture and is no thing for two threads.
+    """Converts pictures, one at a time;
+    keeps its tables from picture to picture and is no thing for two threads.
     """
 
     def __init__(self) -> None:
@@ -139,8 +139,8 @@ def _packed(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _white(frame: av.VideoFrame) -> int:
-    """What the scaler makes of white in 16 bits: full range
-    is only shifted, so 1023 of 10 bits becomes 65472.
+    """What the scaler makes of white in 16 bits:
+    full range is only shifted, so 1023 of 10 bits becomes 65472.
     """
     if _is_rgb(frame):
         return 65535

@@ -28,8 +28,8 @@ UNDER_WAY = (
 
 
 class RgbWriter:
-    """Writes frames in the order in which it is told to and says
-    so, in that order; a context, at whose end all are written.
+    """Writes frames in the order in which it is told to and says so, in that order;
+    a context, at whose end all are written.
 
     An error of a frame is raised by a later `write` or at the end.
     """
@@ -62,8 +62,8 @@ class RgbWriter:
         targets: list[tuple],
         written: Callable[[], None],
     ) -> None:
-        """Write a frame into places (H, W, 3), each with one (H, W)
-        for its opacity or None; `written` is called by this thread.
+        """Write a frame into places (H, W, 3), each with one (H, W) for its opacity or None;
+        `written` is called by this thread.
         """
         if is_wider(
             frame.color_primaries, frame.color_trc
@@ -115,8 +115,8 @@ class RgbWriter:
 
 
 def _put_values(values: Values, turn: Turn, fit: FrameFit, place: torch.Tensor) -> tuple[slice, slice]:
-    """Writes values (h, w, C) into their place of (H, W, C), turned,
-    cut, and as 0..1; returns which rows and columns that is.
+    """Writes values (h, w, C) into their place of (H, W, C), turned, cut, and as 0..1;
+    returns which rows and columns that is.
     """
     (x, y), (width, height) = fit.offset, fit.out
     cut = (slice(max(0, -y), max(0, -y) + height), slice(max(0, -x), max(0, -x) + width))

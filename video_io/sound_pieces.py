@@ -36,8 +36,8 @@ LESSER = (
     | av.stream.Disposition.visual_impaired
     | av.stream.Disposition.hearing_impaired
 )
-"""Tracks that a player takes only when asked: a commentary, a
-description for the blind, a mix for the hard of hearing.
+"""Tracks that a player takes only when asked:
+a commentary, a description for the blind, a mix for the hard of hearing.
 """
 
 Failure = tuple[float | None, av.error.FFmpegError]

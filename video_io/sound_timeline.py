@@ -132,15 +132,15 @@ def runs(places: Sequence[Placed]) -> Iterator[list[Placed]]:
 
 
 def packed(samples: np.ndarray) -> np.ndarray:
-    """Sound (C, N) as (1, N * C), the channels of a moment
-    beside each other: PyAV takes any number of them so.
+    """Sound (C, N) as (1, N * C), the channels of a moment beside each other:
+    PyAV takes any number of them so.
     """
     return np.ascontiguousarray(samples.T).reshape(1, -1)
 
 
 def convert(samples: np.ndarray, rate: int, layout: str, to_rate: int, to_layout: str) -> np.ndarray:
-    """Sound (C, N) in another rate and layout, mixed as FFmpeg
-    does, but so that nothing becomes louder than it may be.
+    """Sound (C, N) in another rate and layout, mixed as FFmpeg does,
+    but so that nothing becomes louder than it may be.
     """
     resampler = av.AudioResampler(
         format="flt", layout=to_layout, rate=to_rate, options={"rematrix_maxval": "1"}

@@ -33,8 +33,8 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombErr
 
 
 def open_image(path: Path) -> Image.Image:
-    """A picture file, its header read and nothing more. Raises
-    ValueError for what cannot be read, or not faithfully.
+    """A picture file, its header read and nothing more.
+    Raises ValueError for what cannot be read, or not faithfully.
     """
     check_regular(path)
     try:
@@ -59,8 +59,8 @@ def has_alpha(image: Image.Image) -> bool:
 
 
 def draft(image: Image.Image, scaled: Size) -> None:
-    """Has a large JPEG decoded at a half, a quarter or an eighth, where
-    that is at least twice the size it is wanted at.
+    """Has a large JPEG decoded at a half, a quarter or an eighth,
+    where that is at least twice the size it is wanted at.
     """
     if math.prod(image.size) > LARGE:
         image.draft(image.mode, tuple(scaled.doubled))
@@ -78,8 +78,8 @@ def decoding_bytes(image: Image.Image, size: Size, scaled: Size) -> int:
 def pixels_of(
     image: Image.Image, path: Path, scaled: Size, file: BinaryIO | None = None
 ) -> tuple[np.ndarray, bool]:
-    """An opened picture as (H, W, C) of 8 or 16 bits, smaller where
-    it is large and wanted small, and whether it was laid on its side.
+    """An opened picture as (H, W, C) of 8 or 16 bits,
+    smaller where it is large and wanted small, and whether it was laid on its side.
 
     It is turned as its EXIF says. scaled: the size it is wanted at. file: where it was read from,
     if not `path`.
@@ -164,8 +164,8 @@ def _is_grey(image: Image.Image) -> bool:
 
 
 def _deep_pixels(image: Image.Image, path: Path, file: BinaryIO | Path) -> np.ndarray | None:
-    """The 16 bits of a picture that Pillow would cut to 8, by
-    FFmpeg; None where FFmpeg does not know the kind either.
+    """The 16 bits of a picture that Pillow would cut to 8, by FFmpeg;
+    None where FFmpeg does not know the kind either.
     """
     try:
         with open_video(file) as container:
@@ -185,8 +185,8 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _grey(image: Image.Image, path: Path) -> np.ndarray:
-    """Floats or integers of one channel as 16 bits (H, W,
-    1). Raises ValueError for floats that are not in 0..1.
+    """Floats or integers of one channel as 16 bits (H, W, 1).
+    Raises ValueError for floats that are not in 0..1.
     """
     values = np.asarray(image)
     if image.mode == "F":

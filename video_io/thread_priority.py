@@ -16,8 +16,8 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def kept_priority() -> Iterator[None]:
-    """What becomes a real-time thread of this process inside gets its
-    former priority back at the end, a new thread the ordinary one.
+    """What becomes a real-time thread of this process inside gets its former priority back at the end,
+    a new thread the ordinary one.
     """
     before = _policies()
     try:
@@ -31,8 +31,8 @@ def kept_priority() -> Iterator[None]:
 
 
 def _policies() -> dict[int, tuple[int, int]]:
-    """Policy and priority of every thread of this process
-    by its number; nothing where the system does not tell.
+    """Policy and priority of every thread of this process by its number;
+    nothing where the system does not tell.
     """
     found: dict[int, tuple[int, int]] = {}
     if not hasattr(os, "sched_getscheduler") or not os.path.isdir("/proc/self/task"):

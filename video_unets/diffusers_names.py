@@ -54,8 +54,8 @@ class DiffusersNames:
                 self._mid_parts.add(found[1])
 
     def core_name(self, key: str) -> str | None:
-        """The name of a key (or of a module, without `.weight`) in
-        core's UNetModel; None for a key that has no place in it.
+        """The name of a key (or of a module, without `.weight`) in core's UNetModel;
+        None for a key that has no place in it.
 
         With two resnets a level, and transformers on both levels:
         'down_blocks.0.resnets.1.conv1.weight' -> 'input_blocks.2.0.in_layers.2.weight'
@@ -76,8 +76,8 @@ class DiffusersNames:
     def _in_block(self, side: str, level: int, part: str, index: int, tail: str) -> str:
         before = sum(count for (other, at), count in self._resnets.items() if other == side and at < level)
         if side == "down_blocks":
-            # One block of core's for every resnet and one for
-            # every downsampler, behind the first convolution's.
+            # One block of core's for every resnet and one for every downsampler,
+            # behind the first convolution's.
             first = 1 + before + sum(1 for at in range(level) if (side, at, "downsamplers") in self._parts)
             block = "input_blocks"
         else:
@@ -99,8 +99,8 @@ class DiffusersNames:
 
 
 def _layer(part: str, has_spatial: bool, tail: str) -> tuple[int, str]:
-    """Which layer of a core block a part of a diffusers
-    block is, and the rest of the name inside that layer.
+    """Which layer of a core block a part of a diffusers block is,
+    and the rest of the name inside that layer.
 
     ('resnets', _, 'norm2.bias') -> (0, 'out_layers.0.bias'); behind a spatial transformer
     ('temp_attentions', True, 'proj_in.bias') -> (2, 'proj_in.bias')
@@ -124,8 +124,8 @@ _TRANSFORMER_LAYERS = (
 
 
 def unet3d_modules(num_res_blocks: list[int], has_attention: list[bool]) -> list[str]:
-    """Names of the linear and convolution layers of diffusers'
-    UNet3DConditionModel, in the order in which it registers them.
+    """Names of the linear and convolution layers of diffusers' UNet3DConditionModel,
+    in the order in which it registers them.
 
     Both lists have one entry a level, full resolution first. `conv_shortcut` is named for every resnet,
     whether it has one or not.

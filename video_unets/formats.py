@@ -105,8 +105,8 @@ def check_weights(
     file_name: str,
     published: Mapping[str, str],
 ) -> None:
-    """Compares a network's weights, under the network's names,
-    with the tensors it has: exactly these keys and shapes.
+    """Compares a network's weights, under the network's names, with the tensors it has:
+    exactly these keys and shapes.
 
     published: {network's key: file's key}. Raises ValueError naming
     the first key that is missing, of another shape or unknown.

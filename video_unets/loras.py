@@ -16,8 +16,8 @@ import torch
 
 from ..foreign_text import printable
 
-# Which layers cloneofsimo's trainer changed, as parts of
-# diffusers' names; a file does not say, its length and shapes do.
+# Which layers cloneofsimo's trainer changed, as parts of diffusers' names;
+# a file does not say, its length and shapes do.
 LIST_TARGETS: dict[str, tuple[str, ...]] = {
     "the whole network": ("",),
     "attention and gated feed-forward": (".attn1.", ".attn2.", ".ff.net.0.proj"),
@@ -31,8 +31,8 @@ LIST_TARGETS: dict[str, tuple[str, ...]] = {
 
 
 class LoraNames:
-    """The layers of one network that a LoRA can change: {our module
-    name: its weight's shape}, and all names of them in files.
+    """The layers of one network that a LoRA can change: {our module name:
+    its weight's shape}, and all names of them in files.
 
     modules: how diffusers names the layers of such a network (VideoSystem.lora_modules); layers that it does
     not have there have their own names, and those of the published file where it has others: published is
@@ -73,8 +73,8 @@ class LoraNames:
         return core if core in self.weights else None
 
     def peft_names(self) -> dict[str, str]:
-        """{name in a LoRA file: our module} of diffusers', kohya's
-        and the published file's naming, temporal layers included.
+        """{name in a LoRA file: our module} of diffusers',
+        kohya's and the published file's naming, temporal layers included.
 
         For 'input_blocks.1.1.transformer_blocks.0.attn1.to_q' among others:
         'unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q',
@@ -100,8 +100,8 @@ def is_stable_lora(keys: Iterable[str]) -> bool:
 def from_stable_lora(
     tensors: Mapping[str, torch.Tensor], names: LoraNames, file_name: str
 ) -> dict[str, torch.Tensor]:
-    """A stable_lora file (its webui or its full-weights
-    form) as matrices by our module names; the scale is 1.
+    """A stable_lora file (its webui or its full-weights form)
+    as matrices by our module names; the scale is 1.
 
     Convolutions over frames have no pair of matrices of their shape: their change is the mean of what the two
     make. Text encoder layers are left out. Raises ValueError for half a pair and for shapes that do not fit.

@@ -1,5 +1,5 @@
-"""What turns ComfyUI's image UNet into a video network: temporal
-convolutions and temporal transformers in its own blocks.
+"""What turns ComfyUI's image UNet into a video network:
+temporal convolutions and temporal transformers in its own blocks.
 
 Source: ModelScopeT2V (Wang et al. 2023, arXiv 2308.06571, section 3.2) and its published implementation
 (github.com/modelscope/modelscope, video_synthesis/unet_sd.py) fix the layers and their key names, the
@@ -29,8 +29,8 @@ OPERATIONS = comfy.ops.disable_weight_init
 
 
 class TemporalConv(nn.Module):
-    """Four times norm, SiLU and a convolution over three frames,
-    added to the input; the norms see all frames of a video.
+    """Four times norm, SiLU and a convolution over three frames, added to the input;
+    the norms see all frames of a video.
     """
 
     def __init__(self, channels: int, dtype=None, device=None, operations=OPERATIONS):
@@ -137,8 +137,8 @@ class RelativePositionAttention(CrossAttention):
 
 
 class TemporalTransformer(nn.Module):
-    """Self-attention over the frames of every pixel: GroupNorm
-    over all frames of a video, projection, one transformer block.
+    """Self-attention over the frames of every pixel:
+    GroupNorm over all frames of a video, projection, one transformer block.
 
     No SpatialTransformer, because patches count those. Both attentions of the block look at frames, none at
     the text. linear: Linear projections as in VideoCrafter instead of the Conv1d of ModelScope. max_distance:
@@ -199,8 +199,8 @@ class TemporalTransformer(nn.Module):
         else:
             tokens = self.proj_in(rearrange(video, "b c f h w -> (b h w) c f")).transpose(1, 2)
         for block in self.transformer_blocks:
-            # Empty options: patches made for spatial tokens (IPAdapter,
-            # attention couple) must not meet temporal ones.
+            # Empty options: patches made
+            # for spatial tokens (IPAdapter, attention couple) must not meet temporal ones.
             tokens = block(tokens, transformer_options={})
         if self.use_linear:
             return x + rearrange(self.proj_out(tokens), "(b h w) f c -> (b f) c h w", h=h, w=w)
@@ -208,8 +208,8 @@ class TemporalTransformer(nn.Module):
 
 
 class VideoUNet(UNetModel):
-    """Core's UNet for batches that are videos: opens the forward
-    in which its layers read their frames, checks the text's width.
+    """Core's UNet for batches that are videos:
+    opens the forward in which its layers read their frames, checks the text's width.
 
     Subclasses add their layers after `super().__init__` with
     `replace_layers`, and make them with `**self.factory_kwargs`.
@@ -227,8 +227,8 @@ class VideoUNet(UNetModel):
         self.factory_kwargs = {"dtype": dtype, "device": device, "operations": operations}
 
     def replace_layers(self, layers_for: Callable[[nn.Module], Iterable[nn.Module]]) -> None:
-        """Puts layers_for(layer) into the place of every layer of every
-        block; blocks keep their numbers, which ControlNets count.
+        """Puts layers_for(layer) into the place of every layer of every block;
+        blocks keep their numbers, which ControlNets count.
         """
         for blocks in (self.input_blocks, self.output_blocks):
             for index, block in enumerate(blocks):
@@ -242,8 +242,8 @@ class VideoUNet(UNetModel):
     def _forward(
         self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs
     ):
-        """x (N, C, H, W), timesteps (N,), context (N, T, D) -> (N,
-        C', H, W). Raises ValueError for a text of another width.
+        """x (N, C, H, W), timesteps (N,), context (N, T, D) -> (N, C', H, W).
+        Raises ValueError for a text of another width.
         """
         transformer_options = {} if transformer_options is None else transformer_options
         if context is not None and context.shape[-1] != self.context_dim:

@@ -1,5 +1,5 @@
-"""Previews of all frames while sampling, through ComfyUI's ordinary
-preview channel: an animated WebP, or a sheet of small frames.
+"""Previews of all frames while sampling, through ComfyUI's ordinary preview channel:
+an animated WebP, or a sheet of small frames.
 
 ComfyUI shows the first frame only. The node hangs an OUTER_SAMPLE wrapper on a clone of
 the MODEL; it gives every sampler's callback a second one behind it, so that the sampler,
@@ -61,8 +61,8 @@ class PreviewSettings:
 
 
 class EncodedImage:
-    """A picture that is encoded already, for code that asks
-    pictures to save themselves, as ComfyUI's server does.
+    """A picture that is encoded already,
+    for code that asks pictures to save themselves, as ComfyUI's server does.
     """
 
     def __init__(self, content: bytes, size: tuple[int, int]):
@@ -180,8 +180,8 @@ def find_previewer(method: str, latent_format, device):
 
 
 def preview_clip(model, settings: PreviewSettings):
-    """A clone of the MODEL whose samplers show the whole
-    clip while they run; a setting made before is replaced.
+    """A clone of the MODEL whose samplers show the whole clip while they run;
+    a setting made before is replaced.
     """
 
     def outer_sample(

@@ -1,5 +1,5 @@
-"""The frame tools that take a while, with ComfyUI's progress bar
-(which also ends them on cancel), and RAFT through core's loader.
+"""The frame tools that take a while,
+with ComfyUI's progress bar (which also ends them on cancel), and RAFT through core's loader.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def contact_sheet(frames: torch.Tensor, settings: grids.SheetSettings) -> torch.
 def optical_flow_image(
     images: torch.Tensor, full_colour: float, optical_flow=None
 ) -> tuple[torch.Tensor, str]:
-    """The movement of each frame (F, H, W, C) to the next
-    as colours (F-1, H, W, 3), and how far it goes in words.
+    """The movement of each frame (F, H, W, C) to the next as colours (F-1, H, W, 3),
+    and how far it goes in words.
 
     full_colour: pixels that are drawn in full colour, 0 = what 99 of 100 pixels stay below. optical_flow: a
     ModelPatcher around RAFT from core's loader; without it the flow is found without a network.
@@ -87,8 +87,8 @@ def _raft(patcher):
 def difference_plot(
     clips: dict[str, torch.Tensor], labels: str, width: int, height: int
 ) -> tuple[torch.Tensor, str]:
-    """The changes from frame to frame of each clip as curves
-    (1, height, width, 3), and a line of text for each.
+    """The changes from frame to frame of each clip as curves (1, height, width, 3),
+    and a line of text for each.
     """
     images = list(clips.values())
     names = label_lines(labels)

@@ -17,8 +17,8 @@ from .video import FrameOptions, VideoFrames, packed
 
 
 def list_image_sources() -> list[str]:
-    """What the combo box offers: animated pictures in the input
-    folder, and every folder below it that holds pictures.
+    """What the combo box offers:
+    animated pictures in the input folder, and every folder below it that holds pictures.
 
     What cannot be looked at (a broken link, a file that has
     just gone, one that may not be read) is left out.
@@ -52,8 +52,8 @@ def _is_animated(path: str, changed: int) -> bool:
 
 
 def missing_source_message(source: str | None) -> str:
-    """What to tell a person whose folder or file is not there or not
-    allowed; empty when it is (or when the name comes over a link).
+    """What to tell a person whose folder or file is not there or not allowed;
+    empty when it is (or when the name comes over a link).
     """
     if source is None or folder_paths.exists_annotated_filepath(source):
         return ""
@@ -64,8 +64,8 @@ def missing_source_message(source: str | None) -> str:
 
 
 def find_source(source: str) -> tuple[Path, list[Path]]:
-    """The path of a source, and the picture files of a folder. Raises
-    ValueError for what is not there or leads out of its folder.
+    """The path of a source, and the picture files of a folder.
+    Raises ValueError for what is not there or leads out of its folder.
     """
     if message := missing_source_message(source):
         raise ValueError(message)

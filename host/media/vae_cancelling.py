@@ -12,8 +12,8 @@ import comfy.model_management
 
 @contextlib.contextmanager
 def cancelled_between_layers(vae) -> Iterator[None]:
-    """Encoding and decoding inside raise ComfyUI's
-    InterruptProcessingException before the next layer once a run is cancelled.
+    """Encoding and decoding inside raise ComfyUI's InterruptProcessingException
+    before the next layer once a run is cancelled.
     """
     hooks = [module.register_forward_pre_hook(_look) for module in vae.first_stage_model.modules()]
     try:

@@ -1,5 +1,5 @@
-"""VIDEO objects to frames, a window at a time, and frames
-to VIDEO objects whose colours are right in a browser.
+"""VIDEO objects to frames, a window at a time,
+and frames to VIDEO objects whose colours are right in a browser.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ...video_io.sound import cut_sound, read_sound
 
 
 def create_video(images: torch.Tensor, fps: float, crf: float, audio: dict | None = None):
-    """IMAGE (F, H, W, 3), values 0..1, to a VIDEO that holds
-    an MP4 tagged with BT.709. Raises ValueError for no frames.
+    """IMAGE (F, H, W, 3), values 0..1, to a VIDEO that holds an MP4 tagged with BT.709.
+    Raises ValueError for no frames.
     """
     progress = comfy.utils.ProgressBar(len(images))
     buffer = io.BytesIO()
@@ -37,8 +37,8 @@ def create_video(images: torch.Tensor, fps: float, crf: float, audio: dict | Non
 
 @dataclass(frozen=True)
 class VideoFrames:
-    """What Video to Frames and Load Frames put out: IMAGE, MASK,
-    AUDIO, the frames' speed, and what they were taken from.
+    """What Video to Frames and Load Frames put out:
+    IMAGE, MASK, AUDIO, the frames' speed, and what they were taken from.
     """
 
     images: torch.Tensor
@@ -102,8 +102,8 @@ class FrameOptions:
 
 
 def video_frames(video, options: FrameOptions) -> VideoFrames:
-    """A VIDEO's wanted frames as IMAGE (F, H, W, 3), what
-    is transparent as MASK, and the sound of the same span.
+    """A VIDEO's wanted frames as IMAGE (F, H, W, 3),
+    what is transparent as MASK, and the sound of the same span.
 
     Raises ValueError as video_io.decode does.
     """
@@ -137,8 +137,8 @@ def packed(found: DecodedVideo, audio: dict | None = None) -> VideoFrames:
 
 
 def describe_taken(kind: str, taken: torch.Tensor, found: DecodedVideo) -> str:
-    """What was taken from which file, for the nodes' info
-    outputs: "frames" (F, H, W, 3) or "latents" (F, C, h, w).
+    """What was taken from which file, for the nodes' info outputs:
+    "frames" (F, H, W, 3) or "latents" (F, C, h, w).
     """
     probe = found.probe
     text = _describe(kind, taken, found.fps, probe.num_frames, probe.fps, probe.size, probe.codec)
@@ -149,8 +149,8 @@ def describe_taken(kind: str, taken: torch.Tensor, found: DecodedVideo) -> str:
 
 
 def free_memory() -> int:
-    """Bytes of memory that frames may take: what ComfyUI
-    says, and no more than a container's limit leaves.
+    """Bytes of memory that frames may take:
+    what ComfyUI says, and no more than a container's limit leaves.
     """
     return min(comfy.model_management.get_free_memory(torch.device("cpu")), memory.free_memory())
 
@@ -161,8 +161,8 @@ def stop() -> None:
 
 
 def within_trim(request: FrameRequest, trim_start: float, trim_duration: float) -> FrameRequest:
-    """A request that counts from the beginning of a VIDEO's
-    own trim (0 = none), as one that counts from the file's.
+    """A request that counts from the beginning of a VIDEO's own trim (0 = none),
+    as one that counts from the file's.
     """
     duration = request.duration_seconds
     if trim_duration:

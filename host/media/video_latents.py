@@ -18,8 +18,8 @@ from .video import FrameOptions, describe_taken, free_memory, stop, video_frames
 
 @dataclass(frozen=True)
 class VideoLatents:
-    """What Video to Latents puts out: LATENT samples (F,
-    C, h, w), AUDIO of the same span, and what was taken.
+    """What Video to Latents puts out:
+    LATENT samples (F, C, h, w), AUDIO of the same span, and what was taken.
     """
 
     samples: torch.Tensor
@@ -61,8 +61,8 @@ def video_latents(video, vae, options: FrameOptions, chunk: int, tile_size: int 
 
 
 class _Encoder:
-    """Encodes chunks of frames; with the first one it asks
-    whether the latents of all frames fit into memory.
+    """Encodes chunks of frames;
+    with the first one it asks whether the latents of all frames fit into memory.
     """
 
     def __init__(self, vae, tile_size: int) -> None:

@@ -1,5 +1,5 @@
-"""Frames that come one after the other to a video file in
-output/, with the workflow in it and what the editor shows of it.
+"""Frames that come one after the other to a video file in output/,
+with the workflow in it and what the editor shows of it.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def save_video(
     with_alpha: bool = False,
     progress: Callable[[], None] | None = None,
 ) -> SavedVideo:
-    """Writes `count` frames of `size` as they
-    come, in the wanted order, under the next free name in output/.
+    """Writes `count` frames of `size` as they come,
+    in the wanted order, under the next free name in output/.
 
     progress is called after every frame, by default the node's progress bar, which raises when the run is
     cancelled. Raises ValueError for settings that the format does not take and names outside output/; nothing
@@ -102,8 +102,8 @@ def save_video(
 
 
 def workflow_texts(hidden) -> dict[str, str]:
-    """Prompt and workflow of the node that runs, as files keep
-    them; nothing where ComfyUI was started with --disable-metadata.
+    """Prompt and workflow of the node that runs, as files keep them;
+    nothing where ComfyUI was started with --disable-metadata.
     """
     if args.disable_metadata or hidden is None:
         return {}
@@ -113,8 +113,8 @@ def workflow_texts(hidden) -> dict[str, str]:
 
 
 def _shown(file: VideoFile, subfolder: str, entry: VideoFormat):
-    """A browser plays mp4 and webm as video, shows pictures,
-    and cannot play the rest: there it sees the first frame.
+    """A browser plays mp4 and webm as video, shows pictures, and cannot play the rest:
+    there it sees the first frame.
     """
     saved = ui.SavedResult(file.path.name, subfolder, io.FolderType.output)
     if entry.played_as == "video":

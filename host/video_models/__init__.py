@@ -1,3 +1,3 @@
-"""Published video networks as ComfyUI MODELs: the loader, what
-all of them share, and what single systems need besides text.
+"""Published video networks as ComfyUI MODELs:
+the loader, what all of them share, and what single systems need besides text.
 """

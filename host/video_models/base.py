@@ -1,5 +1,5 @@
-"""The BaseModel of every video network: its own network class,
-prediction and noise schedule, as data of the system say.
+"""The BaseModel of every video network:
+its own network class, prediction and noise schedule, as data of the system say.
 """
 
 from __future__ import annotations

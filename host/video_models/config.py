@@ -37,8 +37,8 @@ class VideoModelConfig(comfy.supported_models_base.BASE):
         super().__init__(settings)
 
     def process_unet_state_dict_for_saving(self, state_dict):
-        """Under the published file's names, so that what core's Save
-        Model and Save Checkpoint write is a file of the same system.
+        """Under the published file's names,
+        so that what core's Save Model and Save Checkpoint write is a file of the same system.
         """
         return {
             self.published_prefix + self.saved_names.get(key, key): value for key, value in state_dict.items()

@@ -1,5 +1,5 @@
-"""Key frames as conditioning of the networks that fill in
-the frames between them (LaVie's and Show-1's interpolation).
+"""Key frames as conditioning of the networks that fill
+in the frames between them (LaVie's and Show-1's interpolation).
 
 The prompts carry the key frames as they are encoded; the MODEL makes of them what its network was trained
 with. Letters: K key frames, F frames, C channels, H height, W width.
@@ -29,8 +29,8 @@ def num_frames_of(num_key_frames: int) -> int:
 def condition_on_key_frames(
     positive: list, negative: list, vae, images: torch.Tensor
 ) -> tuple[list, list, dict]:
-    """Both prompts with the key frames (K, H, W, 3) in 0..1
-    added, and the empty latent (F, C, H', W') to sample.
+    """Both prompts with the key frames (K, H, W, 3) in 0..1 added,
+    and the empty latent (F, C, H', W') to sample.
 
     Raises ValueError for fewer than two key frames.
     """
@@ -43,8 +43,8 @@ def condition_on_key_frames(
 
 
 def checked_key_frames(latents: torch.Tensor | None, noise: torch.Tensor, title: str) -> torch.Tensor:
-    """The key frames of a prompt where they fit the latents
-    that are sampled; ValueError saying what to wire where not.
+    """The key frames of a prompt where they fit the latents that are sampled;
+    ValueError saying what to wire where not.
     """
     if latents is None:
         raise ValueError(
@@ -69,8 +69,8 @@ def checked_key_frames(latents: torch.Tensor | None, noise: torch.Tensor, title:
 
 
 def nearest_key_frames(latents: torch.Tensor) -> torch.Tensor:
-    """(K, C, H, W) -> (F, C, H, W): every frame gets the
-    key frame nearest to it, 0 0 0 1 1 1 1 2 2 ... (LaVie).
+    """(K, C, H, W) -> (F, C, H, W):
+    every frame gets the key frame nearest to it, 0 0 0 1 1 1 1 2 2 ... (LaVie).
     """
     frames = torch.arange(num_frames_of(latents.shape[0]), device=latents.device)
     return latents[(frames + 1) // (FRAMES_BETWEEN + 1)]

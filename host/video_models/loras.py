@@ -1,5 +1,5 @@
-"""LoRAs on the MODEL of a video network: what core's own
-Load LoRA cannot read, and everything that it can.
+"""LoRAs on the MODEL of a video network:
+what core's own Load LoRA cannot read, and everything that it can.
 """
 
 from __future__ import annotations

@@ -38,14 +38,14 @@ as VideoCrafter publishes it, then as core saves checkpoints.
 
 
 class MissingPartError(AttributeError, ValueError):
-    """A ValueError for who uses a part that is not there, an
-    AttributeError for who only asks (`hasattr`) what it can do.
+    """A ValueError for who uses a part that is not there,
+    an AttributeError for who only asks (`hasattr`) what it can do.
     """
 
 
 class MissingPart:
-    """Stands for a CLIP, VAE or CLIP_VISION that a file
-    does not carry; using it says what to wire instead.
+    """Stands for a CLIP, VAE or CLIP_VISION that a file does not carry;
+    using it says what to wire instead.
     """
 
     def __init__(self, message: str):

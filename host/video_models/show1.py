@@ -83,8 +83,8 @@ def condition_on_low_resolution(
     first_frame: torch.Tensor | None,
     noise_level: int,
 ) -> tuple[list, list, dict]:
-    """Both prompts with a video (F, H, W, 3) in 0..1 to be enlarged
-    fourfold, and the empty latent (F, 3, 4*H, 4*W) to sample.
+    """Both prompts with a video (F, H, W, 3) in 0..1 to be enlarged fourfold,
+    and the empty latent (F, 3, 4*H, 4*W) to sample.
 
     first_frame: (1, 4*H, 4*W, 3), its first frame in high resolution; None enlarges it without a network.
     """

@@ -1,5 +1,5 @@
-"""What image-to-video conditioning shares: checked sizes,
-images cut to them, and the empty latents of a video.
+"""What image-to-video conditioning shares:
+checked sizes, images cut to them, and the empty latents of a video.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class ClipSettings:
 
 
 def fitted_image(image: torch.Tensor, name: str, clip: ClipSettings) -> torch.Tensor:
-    """An IMAGE (1, H, W, C), values 0..1, cut to the middle of
-    the proportions of the clip and resized: (1, height, width, 3).
+    """An IMAGE (1, H, W, C), values 0..1,
+    cut to the middle of the proportions of the clip and resized: (1, height, width, 3).
 
     Raises ValueError, naming the input, for several images.
     """

@@ -21,8 +21,8 @@ _LATENT_CHANNELS = 4
 
 
 class _SystemNetwork(comfy.model_base.BaseModel):
-    """Comes behind core's classes in the order of inheritance and
-    gives BaseModel the system's network instead of its default.
+    """Comes behind core's classes in the order of inheritance
+    and gives BaseModel the system's network instead of its default.
     """
 
     def __init__(self, model_config, model_type, device=None):
@@ -83,8 +83,8 @@ class _ImageToVideo(comfy.model_base.BaseModel):
 
 
 def _mask_of(known: torch.Tensor | None, image: torch.Tensor) -> torch.Tensor:
-    """(F, 1, h, w), 1 where a frame is known; without `known`
-    (F,) every frame's image is given, as in image to video.
+    """(F, 1, h, w), 1 where a frame is known;
+    without `known` (F,) every frame's image is given, as in image to video.
     """
     frames, _, height, width = image.shape
     known = torch.ones(frames) if known is None else known
@@ -103,8 +103,8 @@ class SV3DpModel(_ImageToVideo, comfy.model_base.SV3D_p, _SystemNetwork):
     """Core's SV3D_p with the network of a file; every frame has a camera."""
 
     def encode_adm(self, **kwargs) -> torch.Tensor:
-        """(F, 1280). Raises ValueError when the orbit has
-        another number of views than the latent has frames.
+        """(F, 1280). Raises ValueError when the orbit has another number
+        of views than the latent has frames.
         """
         frames = kwargs["noise"].shape[0]
         for name in ("elevation", "azimuth"):

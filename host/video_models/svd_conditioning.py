@@ -1,5 +1,5 @@
-"""Conditioning for Stable Video Diffusion and SV3D: a start
-image, two images, a prompt, or an orbit around a thing.
+"""Conditioning for Stable Video Diffusion and SV3D:
+a start image, two images, a prompt, or an orbit around a thing.
 
 Source: github.com/Stability-AI/generative-models (scripts/sampling/simple_video_sample.py): CLIP sees the
 image without noise, squashed to a square; the VAE's latent of the image with noise stands behind the noisy
@@ -89,8 +89,8 @@ class OrbitSettings(ClipSettings):
 
 
 def image_to_video(clip_vision, vae, image, settings: ImageSettings) -> tuple[list, list, dict]:
-    """(positive, negative, empty latent) for a video that
-    begins with an image: IMAGE (1, H, W, C), values 0..1.
+    """(positive, negative, empty latent) for a video that begins with an image:
+    IMAGE (1, H, W, C), values 0..1.
 
     Any number of frames: the image's latent is one row that ComfyUI repeats.
     Raises ValueError for several images.
@@ -102,8 +102,8 @@ def image_to_video(clip_vision, vae, image, settings: ImageSettings) -> tuple[li
 
 
 def interpolation(clip_vision, vae, first, last, settings: InterpolationSettings) -> tuple[list, list, dict]:
-    """`image_to_video` between two images: their latents at
-    the first and the last frame, zeros at those between.
+    """`image_to_video` between two images:
+    their latents at the first and the last frame, zeros at those between.
 
     Networks of nine input channels are also told which frames are known. CLIP sees the first image.
     """
@@ -121,8 +121,8 @@ def interpolation(clip_vision, vae, first, last, settings: InterpolationSettings
 
 
 def text_to_video(positive, negative, settings: TextSettings) -> tuple[list, list, dict]:
-    """(positive, negative, empty latent) for weights that were trained
-    with prompts: no image, so zeros where its latent would be.
+    """(positive, negative, empty latent) for weights that were trained with prompts:
+    no image, so zeros where its latent would be.
     """
     nothing = torch.zeros(1, 4, settings.height // LATENT_PIXELS, settings.width // LATENT_PIXELS)
     values = {**settings.vector(0.0), CONCAT_LATENT: nothing, KNOWN_FRAMES: torch.zeros(1)}
@@ -131,8 +131,8 @@ def text_to_video(positive, negative, settings: TextSettings) -> tuple[list, lis
 
 
 def orbit(clip_vision, vae, image, settings: OrbitSettings) -> tuple[list, list, dict]:
-    """(positive, negative, empty latent) for views around the
-    thing in an image: IMAGE (1, H, W, C), values 0..1.
+    """(positive, negative, empty latent) for views around the thing in an image:
+    IMAGE (1, H, W, C), values 0..1.
     """
     path = settings.elevation, settings.elevation_swing, settings.seed
     elevations, azimuths = create_orbit(settings.orbit, settings.num_frames, *path)
@@ -148,8 +148,8 @@ def _seen(clip_vision, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def _noisy_latents(vae, images: list[torch.Tensor], augmentation: float, seed: int) -> list[torch.Tensor]:
-    """Latents (1, 4, h, w) of images (1, H, W, 3) in 0..1, to which
-    noise was added; half the level, as that range is half as wide.
+    """Latents (1, 4, h, w) of images (1, H, W, 3) in 0..1, to which noise was added;
+    half the level, as that range is half as wide.
     """
     generator = torch.Generator().manual_seed(seed)
     latents = []

@@ -1,5 +1,5 @@
-"""The VAE whose decoder looks at several frames (Stable
-Video Diffusion's), from the original's or diffusers' layout.
+"""The VAE whose decoder looks at several frames (Stable Video Diffusion's),
+from the original's or diffusers' layout.
 
 Core knows the original's names; its loader ignores what it does
 not know and leaves out what is missing, so both are checked here.
@@ -18,8 +18,8 @@ from ...video_unets.svd.vae_names import is_diffusers_temporal_vae, vae_to_core
 
 
 def is_temporal_vae(tensors: Mapping[str, torch.Tensor]) -> bool:
-    """Whether a VAE's tensors, without a prefix, have layers
-    over frames in the decoder, under either layout's names.
+    """Whether a VAE's tensors, without a prefix,
+    have layers over frames in the decoder, under either layout's names.
     """
     return is_diffusers_temporal_vae(tensors) or any(
         key.startswith("decoder.") and ".time_stack." in key for key in tensors
@@ -38,8 +38,8 @@ def temporal_vae(tensors: Mapping[str, torch.Tensor], file_name: str) -> comfy.s
     wrong = [key for key in expected if key not in tensors or tensors[key].shape != expected[key].shape]
     wrong += [key for key in tensors if key not in expected]
     if wrong:
-        # The nearest name is that of a neighbour; a mix factor's
-        # neighbours stand elsewhere in diffusers' layout.
+        # The nearest name is that of a neighbour;
+        # a mix factor's neighbours stand elsewhere in diffusers' layout.
         name = published_name(wrong[0], names).replace(
             ".spatial_res_block.mix_factor", ".time_mixer.mix_factor"
         )

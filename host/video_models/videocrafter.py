@@ -29,8 +29,8 @@ PROJECTOR = "image_proj_model."
 
 
 class CONDPerVideo(comfy.conds.CONDRegular):
-    """A tensor (1, ...) that belongs to the whole video: one
-    row for each conditioning chunk, however many frames it has.
+    """A tensor (1, ...) that belongs to the whole video:
+    one row for each conditioning chunk, however many frames it has.
     """
 
     def process_cond(self, batch_size, **kwargs):
@@ -109,8 +109,8 @@ class VideoCrafterModel(VideoModel):
         return self.process_latent_in(latents).to(device).expand(noise.shape[0], -1, -1, -1)
 
     def state_dict_for_saving(self, *args, **kwargs) -> dict:
-        """As BaseModel, with what else of the published file the MODEL
-        needs: the image projector and the scale of its schedule.
+        """As BaseModel, with what else of the published file the MODEL needs:
+        the image projector and the scale of its schedule.
         """
         out = super().state_dict_for_saving(*args, **kwargs)
         if self.image_proj_model is not None:
@@ -145,8 +145,8 @@ def _check_projector(weights: Mapping, expected: Mapping, file: NetworkFile) -> 
 
 
 def with_noise_scale(model, base_scale: float):
-    """A clone of the MODEL whose noise schedule ends at this
-    scale, 1 = none; for files without the published `scale_arr`.
+    """A clone of the MODEL whose noise schedule ends at this scale, 1 = none;
+    for files without the published `scale_arr`.
 
     Raises ValueError for other MODELs and for scales outside of (0, 1].
     """

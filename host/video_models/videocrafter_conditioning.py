@@ -1,5 +1,5 @@
-"""Conditioning for VideoCrafter and DynamiCrafter: frame
-rate, a start image, two images to interpolate between, loops.
+"""Conditioning for VideoCrafter and DynamiCrafter:
+frame rate, a start image, two images to interpolate between, loops.
 
 Source: github.com/Doubiiu/DynamiCrafter and github.com/AILab-CVC/VideoCrafter (scripts/evaluation): CLIP sees
 the first image, squashed to a square, without CLIP the negative prompt sees grey; DynamiCrafter also gets one

@@ -368,8 +368,8 @@ def test_note_says_what_to_change(workflow):
     "path", [path for path in FILES if not is_of_video_system(read(path))], ids=lambda path: path.stem
 )
 def test_values_are_as_published(workflow):
-    """What an SD1.x motion module was trained with (frames of a window,
-    frame rate), and a size that VAE and UNet can divide.
+    """What an SD1.x motion module was trained with (frames of a window, frame rate),
+    and a size that VAE and UNet can divide.
     """
     for node in every_node(workflow):
         values = node["widgets_values"]

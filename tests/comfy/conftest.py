@@ -14,7 +14,7 @@ BASE = comfyui_in_this_process()
 
 @pytest.fixture(scope="session")
 def comfy_base() -> Path:
-    """The base folder of the ComfyUI in this process: models/,
-    input/, output/ (a server started by a test has its own).
+    """The base folder of the ComfyUI in this process:
+    models/, input/, output/ (a server started by a test has its own).
     """
     return BASE

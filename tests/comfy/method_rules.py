@@ -1,5 +1,5 @@
-"""Rules that every temporal method keeps, in real ComfyUI: run
-for each entry of METHODS, and for a method that a test adds.
+"""Rules that every temporal method keeps, in real ComfyUI:
+run for each entry of METHODS, and for a method that a test adds.
 
 A rule takes a Case: one method on one kind of checkpoint. It asserts; its name says what.
 """

@@ -23,8 +23,8 @@ from zoetrope.devtools.server import ComfyServer
 
 @functools.cache
 def comfyui_in_this_process() -> Path:
-    """Makes `import comfy` work here, on the CPU, and returns
-    the base folder it uses, which goes when the process ends.
+    """Makes `import comfy` work here, on the CPU,
+    and returns the base folder it uses, which goes when the process ends.
     """
     base = tempfile.mkdtemp(prefix="zoetrope-comfy-")
     atexit.register(shutil.rmtree, base, ignore_errors=True)
@@ -43,8 +43,8 @@ class Server(ComfyServer):
     running: list[Server] = []
 
     def start(self, patience=300):
-        """As dev.py's; servers of tests that came before give
-        back their models, so that memory does not add up.
+        """As dev.py's; servers of tests that came before give back their models,
+        so that memory does not add up.
         """
         for other in self.running:
             other.free()
@@ -57,8 +57,8 @@ class Server(ComfyServer):
             self.running.remove(self)
 
     def prompt(self, *arguments, **options):
-        """As dev.py's; when the test is ended in the middle, say by
-        its time limit, the server starts anew for the next ones.
+        """As dev.py's; when the test is ended in the middle,
+        say by its time limit, the server starts anew for the next ones.
         """
         try:
             return super().prompt(*arguments, **options)
@@ -70,8 +70,8 @@ class Server(ComfyServer):
             raise
 
     def upload_image(self, path, name=None):
-        """Puts an image or video file into the server's input
-        folder and returns the name that LoadImage knows it by.
+        """Puts an image or video file into the server's input folder
+        and returns the name that LoadImage knows it by.
         """
         edge = uuid.uuid4().hex
         head = (
@@ -96,12 +96,12 @@ class Server(ComfyServer):
             return answer.read()
 
     def free(self):
-        """Makes the server forget cached outputs and loaded
-        models, so that the next prompt runs every node.
+        """Makes the server forget cached outputs and loaded models,
+        so that the next prompt runs every node.
         """
         self.request("/free", {"unload_models": True, "free_memory": True})
-        # The server does so between two prompts; the next one may
-        # be quicker than that, and would still see what was loaded.
+        # The server does so between two prompts;
+        # the next one may be quicker than that, and would still see what was loaded.
         image = {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}}
         self.prompt({"1": image, "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}})
 
@@ -129,8 +129,8 @@ def comfy_models(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def comfy_server(comfy_models):
-    """A running ComfyUI with this pack; a ComfyUI that
-    does not start fails the tests with the end of its log.
+    """A running ComfyUI with this pack;
+    a ComfyUI that does not start fails the tests with the end of its log.
     """
     base = comfy_models.parent
     server = Server(sys.executable, find_comfyui(), base, log=base.parent / "server.log")

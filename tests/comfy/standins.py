@@ -1,5 +1,5 @@
-"""Stand-in weights: files with the names and key layouts of
-published ones, small enough for a CPU, with seeded values.
+"""Stand-in weights: files with the names and key layouts of published ones,
+small enough for a CPU, with seeded values.
 
 They are 64 channels wide, so that ComfyUI detects them as the pack's tiny family; what they make is noise,
 but it goes the way of the full-size files: the ordinary loaders, sampler, ControlNet and VAE nodes.
@@ -37,8 +37,8 @@ WIDTH, HEIGHT = 64, 128
 
 
 def put_standins(models: Path) -> None:
-    """Writes every model file that the example workflows
-    name, but for the demo's own, to the folder models.
+    """Writes every model file that the example workflows name,
+    but for the demo's own, to the folder models.
     """
     save_file(checkpoint(), models / "checkpoints" / CHECKPOINT)
     save_file(controlnet(), models / "controlnet" / CONTROLNET)
@@ -51,8 +51,8 @@ def put_standins(models: Path) -> None:
 
 
 def checkpoint() -> dict[str, torch.Tensor]:
-    """A checkpoint in the layout of Stable Diffusion 1 with
-    a text encoder of two tokens and a narrow autoencoder.
+    """A checkpoint in the layout of Stable Diffusion 1
+    with a text encoder of two tokens and a narrow autoencoder.
     """
     tokens = [networks.START_TOKEN, networks.END_TOKEN]
     unet = fill(networks.make_unet(), gains={"out.2.": 0.3})
@@ -80,8 +80,8 @@ def motion_module(with_mid: bool) -> dict[str, torch.Tensor]:
 
 
 def controlnet() -> dict[str, torch.Tensor]:
-    """A ControlNet in the layout of the published SD1.x
-    files; its zero convolutions are small instead of zero.
+    """A ControlNet in the layout of the published SD1.x files;
+    its zero convolutions are small instead of zero.
     """
     width, mult, text = networks.UNET_WIDTH, networks.UNET_MULT, networks.TEXT_WIDTH
     model = comfy.cldm.cldm.ControlNet(
@@ -145,8 +145,8 @@ SMALL_FRAMES = {("EmptyLatentImage", 64): 23, ("EmptyLatentImage", 16): 5, ("Rep
 
 
 def shrink(workflow: dict) -> dict:
-    """A copy of a UI-format workflow with few steps and
-    small pictures, that still goes through every node.
+    """A copy of a UI-format workflow with few steps and small pictures,
+    that still goes through every node.
     """
     workflow = json.loads(json.dumps(workflow))
     for node in every_node(workflow):

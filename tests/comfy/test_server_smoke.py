@@ -1,5 +1,5 @@
-"""The pack in a real ComfyUI server: it loads, documents
-its nodes, lists its workflows, and survives bad prompts.
+"""The pack in a real ComfyUI server:
+it loads, documents its nodes, lists its workflows, and survives bad prompts.
 """
 
 import pytest

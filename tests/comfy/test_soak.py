@@ -5,8 +5,8 @@ import sys
 import pytest
 from zoetrope.benchmarks import soak
 
-# In so short a run the pools of torch and of the system still
-# grow, in jumps: by up to 50 MiB. What leaks grows at every step.
+# In so short a run the pools of torch and of the system still grow, in jumps:
+# by up to 50 MiB. What leaks grows at every step.
 STEEPEST, STEEPEST_STEP = 3.0, 0.5  # MiB a prompt
 
 

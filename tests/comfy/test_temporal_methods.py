@@ -1,5 +1,5 @@
-"""Every temporal method keeps the rules, on every kind of
-checkpoint; and a method added by AGENTS.md's recipe does too.
+"""Every temporal method keeps the rules, on every kind of checkpoint;
+and a method added by AGENTS.md's recipe does too.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def test_a_method_of_one_file_and_one_line_keeps_the_rules(toy, tmp_path, rule):
 
 
 def test_a_method_of_one_file_and_one_line_trains(toy, tmp_path):
-    """One step of training brings what the UNet makes of noise
-    nearer to a target, and the file keeps what was learned.
+    """One step of training brings what the UNet makes of noise nearer to a target,
+    and the file keeps what was learned.
     """
     case = Case(toy, "SD1.x", tmp_path)
     module, unet = case.new(), case.plain.model.diffusion_model

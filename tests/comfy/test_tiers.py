@@ -1,5 +1,5 @@
-"""The report of several tiers, in a small project of three: times
-and numbers of tests, and the end after a failed first tier.
+"""The report of several tiers, in a small project of three:
+times and numbers of tests, and the end after a failed first tier.
 """
 
 import re

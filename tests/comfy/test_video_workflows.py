@@ -1,5 +1,5 @@
-"""The example workflows of the video systems in a real
-ComfyUI server, on small files with the published names.
+"""The example workflows of the video systems in a real ComfyUI server,
+on small files with the published names.
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ EXPECTED = {
     "13 Image to video (DynamiCrafter)": {"DynamiCrafter_image_to_video": Expected()},
     "17 Text to large video (LaVie)": {
         "LaVie_base": Expected(frames=video_standins.CASCADE_FRAMES),
-        # A latent of the upscaler is a pixel of the small video; the
-        # stand-in of its VAE makes eight pixels of one, not four.
+        # A latent of the upscaler is a pixel of the small video;
+        # the stand-in of its VAE makes eight pixels of one, not four.
         "LaVie_large": Expected(frames=9, fps=24, width=2 * WIDTH, height=2 * HEIGHT),
     },
     "18 Text to video (Show-1)": {"Show-1": Expected(frames=9)},

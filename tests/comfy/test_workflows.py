@@ -1,5 +1,5 @@
-"""Every example workflow in a real ComfyUI server: its widgets
-match the nodes, it runs, and its video is as the workflow says.
+"""Every example workflow in a real ComfyUI server:
+its widgets match the nodes, it runs, and its video is as the workflow says.
 """
 
 import json
@@ -34,8 +34,8 @@ class Video:
     fps: float
 
 
-# Frames and frames per second of the shrunk workflows; the
-# ControlNet workflow takes both from one second of its input video.
+# Frames and frames per second of the shrunk workflows;
+# the ControlNet workflow takes both from one second of its input video.
 EXPECTED = {
     "03 Text to video (AnimateDiff)": (5, 8),
     "06 Long video (AnimateDiff)": (23, 8),
@@ -184,8 +184,8 @@ def test_freenoise_of_the_long_video_acts(run):
 
 
 def test_demo_shows_its_prompt(run):
-    """As a person runs it: the thing and its background are
-    those of the prompt, and it moves instead of jumping about.
+    """As a person runs it: the thing and its background are those of the prompt,
+    and it moves instead of jumping about.
 
     Without the motion module the mean second difference of its path is about 50 pixels.
     """

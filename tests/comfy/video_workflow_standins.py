@@ -51,8 +51,8 @@ def put_videocrafter(models: Path) -> None:
 
 
 def put_cascades(models: Path) -> None:
-    """LaVie's networks, and Show-1's, which are for the
-    demo's text encoder: T5-XXL is too large for a test.
+    """LaVie's networks, and Show-1's, which are for the demo's text encoder:
+    T5-XXL is too large for a test.
     """
     for kind in LAVIE:
         weights = tiny_lavie(kind, context_dim=1024 if kind == "vsr" else 768)
@@ -114,8 +114,8 @@ DEMO_CHECKPOINT = "zoetrope_tiny_sd.safetensors"
 
 
 def shrink(workflow: dict) -> dict:
-    """A copy of a UI-format workflow with few steps, few frames
-    and small pictures, that still goes through every node.
+    """A copy of a UI-format workflow with few steps,
+    few frames and small pictures, that still goes through every node.
     """
     workflow = json.loads(json.dumps(workflow))
     named = {

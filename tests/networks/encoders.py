@@ -72,8 +72,8 @@ def openclip_text(prefix: str = "") -> dict[str, torch.Tensor]:
 
 
 def small_vae() -> dict[str, torch.Tensor]:
-    """An autoencoder of eight pixels a latent under the
-    names of TAESD: that of the tiny stand-in checkpoint.
+    """An autoencoder of eight pixels a latent under the names of TAESD:
+    that of the tiny stand-in checkpoint.
     """
     prefix = "first_stage_model."
     narrow = {

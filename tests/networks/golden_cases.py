@@ -1,5 +1,5 @@
-"""Published files' keys and shapes, and the reference
-implementations' outputs, for the tests of the video networks.
+"""Published files' keys and shapes, and the reference implementations' outputs,
+for the tests of the video networks.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Tiny UNets of the image checkpoints that temporal methods go
-on: SD1.x, SD2.x and SDXL as ComfyUI MODELs with seeded weights.
+"""Tiny UNets of the image checkpoints that temporal methods go on:
+SD1.x, SD2.x and SDXL as ComfyUI MODELs with seeded weights.
 
 Their blocks stand where those of the published checkpoints stand; only widths, heads and depths are smaller.
 """
@@ -46,8 +46,8 @@ _THREE_LEVELS = {
 
 @dataclass(frozen=True)
 class ImageUNet:
-    """One kind of checkpoint. text_width: D of its conditioning
-    (1, T, D). extra: what its conditioning holds besides.
+    """One kind of checkpoint. text_width: D of its conditioning (1, T, D).
+    extra: what its conditioning holds besides.
     """
 
     name: str

@@ -115,8 +115,8 @@ def _lavie_keys(upscaler: bool) -> list[str]:
 
 
 def tiny_lavie(kind: str, context_dim: int = TEXT_WIDTH) -> dict[str, torch.Tensor]:
-    """What lavie_<kind>.pt holds, in small: the dictionary
-    behind `ema`; context_dim is the width of the text.
+    """What lavie_<kind>.pt holds, in small: the dictionary behind `ema`;
+    context_dim is the width of the text.
     """
     network = LavieUNet(**_LAVIE | {"context_dim": context_dim}, **LAVIE[kind], device="meta")
     shapes = shapes_of_network(network)

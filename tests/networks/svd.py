@@ -21,8 +21,8 @@ LAYOUTS = tuple(GOLDENS)
 def svd_shapes(
     layout: str = "original", system: str = "svd", in_channels: int = 8
 ) -> dict[str, tuple[int, ...]]:
-    """Keys and shapes: those of the golden network of 64
-    channels with the published widths of image token and vector.
+    """Keys and shapes: those of the golden network of 64 channels
+    with the published widths of image token and vector.
     """
     widths = {GOLDEN_VECTOR: VECTOR_WIDTHS[system], GOLDEN_CONTEXT: CONTEXT_DIM}
     shapes = golden_shapes(GOLDENS[layout], widths)

@@ -68,8 +68,8 @@ def golden_conditions(
 
 
 class TokensAsGiven(torch.nn.Module):
-    """Stands for the image projector where a golden file has
-    the tokens, not the view of CLIP that they were made of.
+    """Stands for the image projector where a golden file has the tokens,
+    not the view of CLIP that they were made of.
     """
 
     def __init__(self):
@@ -93,8 +93,8 @@ def _projector(num_queries: int, clip_width: int, out_width: int) -> dict[str, t
 
 @functools.cache
 def _case(case: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Inputs and outputs of a golden case and its network's
-    weights; making the weights takes longer than using them.
+    """Inputs and outputs of a golden case and its network's weights;
+    making the weights takes longer than using them.
     """
     _, io, network = load_case(case)
     return io, network
@@ -164,8 +164,8 @@ def conds_for(case, num_frames=4, size=(8, 8)):
 def sample(
     model, sampler, sigmas, positive, negative, noise, latent=None, cfg=3.0, seed=1, callback=None
 ) -> torch.Tensor:
-    """Core's custom sampling on the CPU: noise (F, 4, H, W) ->
-    samples of that shape; positive and negative are (text, extras).
+    """Core's custom sampling on the CPU: noise (F, 4, H, W) -> samples of that shape;
+    positive and negative are (text, extras).
     """
     conds = [[[given[0], dict(given[1])]] for given in (positive, negative)]
     latent = torch.zeros_like(noise) if latent is None else latent

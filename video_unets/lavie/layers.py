@@ -1,5 +1,5 @@
-"""LaVie's way of adding time to an image UNet: norms over all
-frames, attention over frames inside the transformer blocks.
+"""LaVie's way of adding time to an image UNet:
+norms over all frames, attention over frames inside the transformer blocks.
 
 Source: LaVie (Wang et al. 2023, arXiv 2309.15103, section 3) and its published
 implementation (github.com/Vchitect/LaVie, base/models, interpolation/models,
@@ -33,8 +33,8 @@ BUCKETS, FARTHEST = 32, 32
 
 @functools.cache
 def joint_norm_class(group_norm: type) -> type:
-    """The given GroupNorm class, taking its statistics over
-    all frames of a video instead of frame by frame.
+    """The given GroupNorm class,
+    taking its statistics over all frames of a video instead of frame by frame.
     """
 
     class JointGroupNorm(group_norm):
@@ -61,8 +61,8 @@ def relative_buckets(num_frames: int) -> torch.Tensor:
 
 
 def rotate(x: torch.Tensor, freqs: torch.Tensor) -> torch.Tensor:
-    """Turns neighbouring pairs of the first 32 channels by place times
-    frequency: x (..., F, D), freqs (16,) -> the same shape as x.
+    """Turns neighbouring pairs of the first 32 channels by place times frequency:
+    x (..., F, D), freqs (16,) -> the same shape as x.
     """
     angle = torch.arange(x.shape[-2], device=x.device, dtype=torch.float32)[:, None] * freqs.to(
         x.device, torch.float32
@@ -121,8 +121,8 @@ class FrameAttention(CrossAttention):
 
 
 class SparseCausalAttention(CrossAttention):
-    """Self-attention of an image whose keys and values are
-    those of the video's first frame and of the frame before.
+    """Self-attention of an image whose keys and values are those
+    of the video's first frame and of the frame before.
     """
 
     def forward(self, x, context=None, value=None, mask=None, transformer_options=None):
@@ -227,8 +227,8 @@ class VideoResidual(nn.Module):
 
 
 class TemporalModule(TimestepBlock):
-    """What the upscaler has between its levels: a residual block
-    over five and three frames, one in space, a 1x1 convolution.
+    """What the upscaler has between its levels:
+    a residual block over five and three frames, one in space, a 1x1 convolution.
     """
 
     def __init__(self, channels: int, emb_channels: int, dtype=None, device=None, operations=OPERATIONS):

@@ -1,5 +1,5 @@
-"""From the names of LaVie's published files (those of diffusers)
-to the network's, which are core's, and its sizes from shapes.
+"""From the names of LaVie's published files (those of diffusers) to the network's,
+which are core's, and its sizes from shapes.
 
 Source: github.com/Vchitect/LaVie, base/models/unet.py, interpolation/models/unet.py and vsr/models/unet.py.
 """

@@ -80,8 +80,8 @@ class LavieUNet(VideoUNet):
         return [VideoResidual(layer.in_channels, ((3, 1, 1), (3, 1, 1)), **self.factory_kwargs), layer]
 
     def _add_temporal_modules(self) -> None:
-        """Behind every level: on the way down in front of the next block
-        (what skips over is saved before), else at the level's end.
+        """Behind every level: on the way down in front of the next block (what skips over is saved before),
+        else at the level's end.
         """
         per_level = self.num_res_blocks[0] + 1
         widths = [int(self.model_channels * mult) for mult in self.channel_mult]

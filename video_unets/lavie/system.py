@@ -45,8 +45,8 @@ def _system(name: str, title: str, claims, in_channels: int, prediction: str = "
     )
 
 
-# Memory: what benchmarks/video_memory.py counts and the
-# quarter more that core expects for Stable Diffusion 1.5.
+# Memory: what benchmarks/video_memory.py counts
+# and the quarter more that core expects for Stable Diffusion 1.5.
 SYSTEMS = (
     _system(
         "lavie_base",

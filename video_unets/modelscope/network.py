@@ -1,5 +1,5 @@
-"""ModelScopeT2V and its finetunes (ZeroScope v2, Potat1, Animov),
-and Show-1's last stage: text to video in SD2.1's latent space.
+"""ModelScopeT2V and its finetunes (ZeroScope v2, Potat1, Animov), and Show-1's last stage:
+text to video in SD2.1's latent space.
 
 Source: Wang et al. 2023, arXiv 2308.06571; github.com/modelscope/modelscope (video_synthesis/unet_sd.py)
 fixes the original key names, diffusers' UNet3DConditionModel the others. Every ResBlock has a temporal
@@ -17,8 +17,8 @@ from ..temporal_layers import TemporalConvResBlock, TemporalTransformer, VideoUN
 
 
 class ModelScopeUNet(VideoUNet):
-    """UNetSD: first_heads are those of the temporal transformer
-    behind the first convolution, all heads have head_dim channels.
+    """UNetSD: first_heads are those of the temporal transformer behind the first convolution,
+    all heads have head_dim channels.
     """
 
     def __init__(self, *, num_head_channels: int, first_heads: int = 8, **settings):

@@ -23,8 +23,8 @@ from ...shapes import fold_frames, unfold_frames
 from ..temporal_layers import OPERATIONS, TemporalConv, TemporalTransformer
 
 HEAD_CHANNELS = 64
-"""Of the spatial attentions. The temporal ones have this
-many heads instead: the reference swaps the two arguments.
+"""Of the spatial attentions. The temporal ones have this many heads instead:
+the reference swaps the two arguments.
 """
 POOLING_HEADS = 64
 

@@ -1,5 +1,5 @@
-"""Show-1's pixel networks (key frames, interpolation, first
-upscaling): text to video on RGB frames, a class of their own.
+"""Show-1's pixel networks (key frames, interpolation, first upscaling):
+text to video on RGB frames, a class of their own.
 
 Source: Show-1 (Zhang et al. 2023, arXiv 2309.15818) and github.com/showlab/Show-1,
 showone/models/unet_3d_condition.py. Keys are the published ones. The cascade's last stage works on latents
@@ -104,8 +104,8 @@ class Show1UNet(UNetModel):
     def _forward(
         self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs
     ) -> torch.Tensor:
-        """x (N, C, H, W), timesteps (N,), context (N, T, D), y (N,)
-        noise levels of the first upscaling -> eps (N, 3, H, W).
+        """x (N, C, H, W), timesteps (N,), context (N, T, D),
+        y (N,) noise levels of the first upscaling -> eps (N, 3, H, W).
 
         Raises ValueError for a text of another width, sizes
         that cannot be halved often enough, and ControlNets.

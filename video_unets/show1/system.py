@@ -99,8 +99,8 @@ def _system(name: str, title: str, claims, in_channels: int, threshold: float = 
     )
 
 
-# Memory: what benchmarks/video_memory.py counts and the
-# quarter more that core expects for Stable Diffusion 1.5.
+# Memory: what benchmarks/video_memory.py counts
+# and the quarter more that core expects for Stable Diffusion 1.5.
 SYSTEMS = (
     _system(
         "show1_base", "Show-1 base (text to key frames)", _is_base, RGB, memory_usage_factor=0.7, num_frames=8

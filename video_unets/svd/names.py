@@ -33,8 +33,8 @@ class SVDNames:
         self._names = DiffusersNames(keys)
 
     def core_name(self, key: str) -> str | None:
-        """The name of a key (or of a module, without `.weight`) in
-        core's UNetModel; None for a key that has no place in it.
+        """The name of a key (or of a module, without `.weight`) in core's UNetModel;
+        None for a key that has no place in it.
 
         'mid_block.resnets.0.temporal_res_block.conv1.bias' -> 'middle_block.0.time_stack.in_layers.2.bias'
         'mid_block.attentions.0.time_pos_embed.linear_2.bias' -> 'middle_block.1.time_pos_embed.2.bias'

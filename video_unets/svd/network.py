@@ -1,5 +1,5 @@
-"""Stable Video Diffusion and SV3D: image to video with core's
-own temporal blocks, in the original and in diffusers' layout.
+"""Stable Video Diffusion and SV3D:
+image to video with core's own temporal blocks, in the original and in diffusers' layout.
 
 Source: Blattmann et al. 2023, arXiv 2311.15127; Voleti et al. 2024 (SV3D), arXiv 2403.12008;
 github.com/Stability-AI/generative-models (sgm VideoUNet) fixes the original key names, diffusers'
@@ -29,8 +29,8 @@ TEMPORAL_SETTINGS = {
 
 
 class SVDUNet(VideoUNet):
-    """Core's UNetModel with the blocks that it has for Stable
-    Video Diffusion; the frame count comes from the batch.
+    """Core's UNetModel with the blocks that it has for Stable Video Diffusion;
+    the frame count comes from the batch.
 
     small_norm_eps: of the norms in the resnets of every up level and of the down
     levels with attention; None for core's. diffusers has 1e-6 in CrossAttnDownBlock,

@@ -20,8 +20,8 @@ VECTOR_WIDTHS = {"svd": 768, "sv3d_u": 256, "sv3d_p": 1280}
 
 
 def _is_original(width: int):
-    """Temporal ResBlocks behind the prefix, and a vector of this
-    width: two things, so that a damaged file is told what it lacks.
+    """Temporal ResBlocks behind the prefix, and a vector of this width:
+    two things, so that a damaged file is told what it lacks.
     """
     pattern = re.compile(r"model\.diffusion_model\.input_blocks\.\d+\.0\.time_stack\.")
 

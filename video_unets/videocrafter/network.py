@@ -32,8 +32,8 @@ INIT_HEADS = 8
 
 
 class ImageCrossAttention(CrossAttention):
-    """Attention to the text plus attention of the same queries
-    to image tokens, which have keys and values of their own.
+    """Attention to the text plus attention of the same queries to image tokens,
+    which have keys and values of their own.
 
     learned_scale: DynamiCrafter 256 weighs the image by tanh(alpha) + 1, the others by 1.
     """

@@ -21,8 +21,8 @@ _MARKS = {
 
 
 def _parts(shapes: Shapes) -> frozenset[str]:
-    """Which optional parts a file's network has; empty for other
-    files, which lack the transformer behind the first convolution.
+    """Which optional parts a file's network has;
+    empty for other files, which lack the transformer behind the first convolution.
     """
     keys = [key[len(PREFIX) :] for key in shapes if key.startswith(PREFIX)]
     if not any(key.startswith("init_attn.") for key in keys):
@@ -46,8 +46,8 @@ def _claims(*parts: str):
 
 
 def _sampling(default_scale: float | None = None, **fixed):
-    """How a system is sampled; the scale is read from the
-    file's `scale_arr`, which files reduced by others may lack.
+    """How a system is sampled;
+    the scale is read from the file's `scale_arr`, which files reduced by others may lack.
     """
     return lambda tensors: Sampling(base_scale=_base_scale(tensors, default_scale), **fixed)
 

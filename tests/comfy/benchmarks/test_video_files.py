@@ -1,5 +1,5 @@
-"""The files that the full-size benchmark makes are those
-of the published systems, and it measures what it says.
+"""The files that the full-size benchmark makes are those of the published systems,
+and it measures what it says.
 """
 
 import subprocess

@@ -1,5 +1,5 @@
-"""What training draws: the same batch from the same step, in
-this process or in another; captions, poses and levels that fit.
+"""What training draws: the same batch from the same step, in this process or in another;
+captions, poses and levels that fit.
 """
 
 import pytest
@@ -75,8 +75,8 @@ def test_half_of_the_clips_show_a_favoured_motion_at_every_noise_level(drawer):
 
 
 def test_the_loss_counts_errors_of_velocity_alike_at_every_level(drawer):
-    """A network that says "no noise" is wrong by the noise, so
-    by 1 / kept on average; one that knows it is never wrong.
+    """A network that says "no noise" is wrong by the noise, so by 1 / kept on average;
+    one that knows it is never wrong.
     """
     batch = drawer.images(29, 2, "unet")
     latents = networks.encode(batch.frames())
@@ -140,8 +140,8 @@ def test_options_that_a_stage_cannot_follow_are_refused(arguments, message, tmp_
 
 
 def test_a_stage_goes_on_where_it_was_interrupted(tmp_path, drawer):
-    """Three and then two steps more lead to the weights of five
-    in a row; the second half draws the second half's batches.
+    """Three and then two steps more lead to the weights of five in a row;
+    the second half draws the second half's batches.
     """
     wanted = torch.tensor([1.0, 2.0])
 

@@ -1,5 +1,5 @@
-"""What the shipped weights show, a safe step below what
-was measured (demo/README.md): fixed seeds, few samples.
+"""What the shipped weights show, a safe step below what was measured (demo/README.md):
+fixed seeds, few samples.
 """
 
 import random
@@ -67,8 +67,8 @@ def test_a_named_motion_is_followed(family, text, name):
 
 
 def test_motion_loras_move_the_camera(family):
-    """Things that stand still: the panning camera shifts them to
-    the left, the zooming one makes them larger; without, neither.
+    """Things that stand still:
+    the panning camera shifts them to the left, the zooming one makes them larger; without, neither.
     """
     shift, growth = {}, {}
     for move in ("pan", "zoom", None):

@@ -1,5 +1,5 @@
-"""What the tests of context windows share: a tiny MODEL,
-ControlNets with seeded weights, and one evaluation of a MODEL.
+"""What the tests of context windows share:
+a tiny MODEL, ControlNets with seeded weights, and one evaluation of a MODEL.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Names, prompts, labels and tags that are no proper text, in
-a running ComfyUI whose console takes UTF-8 or ASCII alone.
+"""Names, prompts, labels and tags that are no proper text,
+in a running ComfyUI whose console takes UTF-8 or ASCII alone.
 
 ComfyUI prints every error with its chain. A character that its console cannot encode would end the thread
 that runs prompts:
@@ -240,8 +240,8 @@ def test_numbers_over_links_and_in_json(server):
 
 
 def test_a_sampler_says_it_too(server):
-    """Errors that are raised while core samples do not pass our
-    nodes: a module of a hostile name that knows 24 frames gets 40.
+    """Errors that are raised while core samples do not pass our nodes:
+    a module of a hostile name that knows 24 frames gets 40.
     """
     folder = server.base / "models" / "animatediff_models"
     name = "模块\U0001f3ac\udcff.ckpt"  # safetensors' own reader opens no such names

@@ -1,5 +1,5 @@
-"""Numbers, choices, texts and shapes that come over a link are
-checked as those that are typed in: one rule for every node.
+"""Numbers, choices, texts and shapes that come over a link are checked as those that are typed in:
+one rule for every node.
 """
 
 import asyncio

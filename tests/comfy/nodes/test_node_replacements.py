@@ -58,8 +58,8 @@ def test_the_front_end_is_told(replacement, comfy_server):
 
 @every_replacement
 def test_every_output_is_moved_to_one_of_the_same_type(replacement, comfy_server, object_info):
-    """The front end moves links of named outputs only. Types
-    of the other packs' outputs: their node definitions.
+    """The front end moves links of named outputs only.
+    Types of the other packs' outputs: their node definitions.
     """
     (told,) = comfy_server.request("/node_replacements")[replacement.old]
     moved = {entry["old_idx"]: entry["new_idx"] for entry in told["output_mapping"]}
@@ -74,8 +74,8 @@ def test_every_output_is_moved_to_one_of_the_same_type(replacement, comfy_server
 
 
 def test_an_old_animatediff_graph_makes_the_same_pictures(comfy_server):
-    """Loader, motion module, empty latents, joined prompts and
-    decoding of the other packs; the rest is core's and ours.
+    """Loader, motion module, empty latents, joined prompts and decoding of the other packs;
+    the rest is core's and ours.
     """
 
     def graph(old):

@@ -124,8 +124,8 @@ def test_a_picture_source_may_be_annotated(comfy_base):
 
 
 NAMES_ON_LINUX = ("..\\", "C:\\", "\\\\", "file:", "http:", "concat:", "linked", "canary")
-"""Beginnings that are letters of a name below the output
-folder there, or that a test of their own looks at.
+"""Beginnings that are letters of a name below the output folder there,
+or that a test of their own looks at.
 """
 
 

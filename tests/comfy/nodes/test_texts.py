@@ -1,5 +1,5 @@
-"""The texts of the nodes: schemas, help pages and translations
-say the same things about the same inputs, in English and Chinese.
+"""The texts of the nodes: schemas,
+help pages and translations say the same things about the same inputs, in English and Chinese.
 """
 
 import asyncio

@@ -13,8 +13,8 @@ from zoetrope.video_unets.temporal_layers import (
 
 
 def test_temporal_transformer_is_not_counted_as_a_spatial_one():
-    """Patches count spatial transformers by core's
-    transformer_index, and must not meet the tokens of frames.
+    """Patches count spatial transformers by core's transformer_index,
+    and must not meet the tokens of frames.
     """
     layer = fill(TemporalTransformer(32, 2, 16))
     options = {"transformer_index": 3, "patches": {"attn1_patch": [lambda *args: 1 / 0]}}

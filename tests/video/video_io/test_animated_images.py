@@ -1,5 +1,5 @@
-"""Animated pictures show what their formats' rules say: frames
-laid over others, in part, taken away again, for their time.
+"""Animated pictures show what their formats' rules say:
+frames laid over others, in part, taken away again, for their time.
 
 The oracle is tests/animations.py, which puts the frames together with numpy.
 """
@@ -192,8 +192,8 @@ def test_avif_as_a_video_has_all_its_frames(tmp_path):
 
 
 def test_the_frames_that_are_written_here_are_read_elsewhere():
-    """The files of tests/animations.py are files: FFmpeg reads
-    simple ones of each kind as the numpy oracle says.
+    """The files of tests/animations.py are files:
+    FFmpeg reads simple ones of each kind as the numpy oracle says.
     """
     parts = [Part(painted(np.random.default_rng(2), HEIGHT, WIDTH, 255)) for _ in range(3)]
     for content in (apng(parts, WIDTH, HEIGHT), gif(parts, WIDTH, HEIGHT)):

@@ -1,5 +1,5 @@
-"""Decoding a window of a video: the right frames, at the
-right size, in the right colours, or a clear error.
+"""Decoding a window of a video:
+the right frames, at the right size, in the right colours, or a clear error.
 """
 
 import gc
@@ -30,8 +30,8 @@ def grey(level):
 def write(
     path, levels, codec="ffv1", pix_fmt="yuv444p", rate=10, times=None, options=None, images=None, tune=None
 ):
-    """A video of grey frames (or `pictures`, in the layout that
-    comes with them), each shown from its time in milliseconds.
+    """A video of grey frames (or `pictures`, in the layout that comes with them),
+    each shown from its time in milliseconds.
     """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
@@ -95,8 +95,8 @@ def test_a_window_is_the_same_frames_as_of_the_whole(ramp, wanted):
 
 
 def test_seeking_finds_frames_behind_key_frames(tmp_path):
-    """H.264 with B-frames and one key frame: what is decoded
-    from the middle is what is decoded from the start.
+    """H.264 with B-frames and one key frame:
+    what is decoded from the middle is what is decoded from the start.
     """
     path = write(tmp_path / "b.mp4", RAMP, "libx264", "yuv420p", options={"bf": "3", "g": "250"})
     whole, part = (
@@ -222,8 +222,8 @@ def hdr(transfer):
 
 @pytest.mark.parametrize(("transfer", "white"), [(16, 0.5807), (18, 0.75)])
 def test_hdr_is_shown_as_sdr(tmp_path, transfer, white):
-    """BT.2408: diffuse white is 58 % of PQ's signal and 75 % of
-    HLG's; both are a light grey in SDR, and black stays black.
+    """BT.2408: diffuse white is 58 % of PQ's signal and 75 % of HLG's;
+    both are a light grey in SDR, and black stays black.
     """
     image = np.full((HEIGHT, WIDTH, 3), round(white * 65535), np.uint16)
     image[: HEIGHT // 2] = 0
@@ -382,8 +382,8 @@ class Cancelled(BaseException):
 
 
 def test_reading_can_be_stopped_at_every_packet(tmp_path):
-    """On the first pass, while frames are decoded that nobody
-    wants, while they are counted by decoding, and in the sound.
+    """On the first pass, while frames are decoded that nobody wants,
+    while they are counted by decoding, and in the sound.
     """
     mkv, raw = (write(tmp_path / name, RAMP, "libx264", "yuv420p") for name in ("a.mkv", "a.h264"))
     for path, stops in ((mkv, range(2 * FRAMES)), (raw, range(3 * FRAMES))):

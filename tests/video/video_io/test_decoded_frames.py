@@ -1,5 +1,5 @@
-"""The opacity of VP8 and VP9 lies beside the pictures, where
-a tag says so; programs write that tag in several ways.
+"""The opacity of VP8 and VP9 lies beside the pictures, where a tag says so;
+programs write that tag in several ways.
 
 What is right is what was drawn into the frames, and what ffmpeg's usual recipe says it writes.
 """

@@ -89,8 +89,8 @@ def test_white_and_opaque_black_and_transparent_are_the_ends(layout, top):
 
 @pytest.mark.parametrize("layout", [name for name in PIX_FMTS if name.startswith("yuv")])
 def test_a_large_frame_has_no_wrong_pixels(layout):
-    """Threads of FFmpeg's scaler wrote into each other's
-    rows by chance; in 60 frames it was seen every time.
+    """Threads of FFmpeg's scaler wrote into each other's rows by chance;
+    in 60 frames it was seen every time.
     """
     (luma, _, _, _), room = wanted_planes(layout)
     packer = PixelPacker(1366, 258, layout, Fraction(8))

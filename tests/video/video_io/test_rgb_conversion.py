@@ -1,5 +1,5 @@
-"""Every pixel format comes out as the numbers say: all
-levels, white and black, at every width, with its opacity.
+"""Every pixel format comes out as the numbers say:
+all levels, white and black, at every width, with its opacity.
 
 The oracle is ITU-R BT.709 and BT.601 computed here with float64.
 """

@@ -1,5 +1,5 @@
-"""Pictures of every kind of pixels give their values, or
-are refused with a sentence; none is black in silence.
+"""Pictures of every kind of pixels give their values, or are refused with a sentence;
+none is black in silence.
 
 TIFF files are written here byte by byte, so that what is right is what was written.
 """
@@ -25,8 +25,8 @@ WHITE_IS_ZERO, GREY, RGB, CMYK, YCBCR, LAB = 0, 1, 2, 5, 6, 8
 
 
 def tiff(pixels, bits, photometric, kind=1, extra=None, pages=1):
-    """A TIFF of one strip a page; pixels (H, W) or (H, W, C) of the
-    type that is written, or rows of bytes of `WIDTH` pixels.
+    """A TIFF of one strip a page;
+    pixels (H, W) or (H, W, C) of the type that is written, or rows of bytes of `WIDTH` pixels.
     """
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     content, place = struct.pack("<2sHI", b"II", 42, 8), 4

@@ -1,5 +1,5 @@
-"""Encoders that want to be more important than everything
-else are not; threads that were real-time before stay so.
+"""Encoders that want to be more important than everything else are not;
+threads that were real-time before stay so.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""A written file is whole or not there, has the workflow
-in it, and a name may be anything that a file system takes.
+"""A written file is whole or not there, has the workflow in it,
+and a name may be anything that a file system takes.
 """
 
 import gc

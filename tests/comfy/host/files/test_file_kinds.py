@@ -1,5 +1,5 @@
-"""A file under a model's name that is something else is called
-what it is; files are made by the programs that make them.
+"""A file under a model's name that is something else is called what it is;
+files are made by the programs that make them.
 """
 
 import bz2

@@ -275,8 +275,8 @@ def test_clones_of_one_checkpoint_with_different_modules_take_turns(plain, modul
 
 
 def test_the_layers_train_the_same_with_core_s_gradient_checkpointing(plain, gold):
-    """Core's trainer runs whole blocks again in the backward
-    pass, where no wrapper stands around the forward.
+    """Core's trainer runs whole blocks again in the backward pass,
+    where no wrapper stands around the forward.
     """
     module = motion_module("v1", 24)
     trained = module.patcher.model.requires_grad_(True)

@@ -121,8 +121,8 @@ def test_another_schedule_behind_is_left_and_said_when_sampling_starts(plain, mo
 
 
 def test_percent_ranges_are_those_of_the_schedule_that_is_sampled(plain, module):
-    """Half of a continuous schedule from 120 to 0.002 lies at
-    their geometric mean, 0.49; of the trained one at 2.06.
+    """Half of a continuous schedule from 120 to 0.002 lies at their geometric mean, 0.49;
+    of the trained one at 2.06.
     """
     model = OTHERS["continuous"](apply_motion_module(plain, module, MotionSettings(end_percent=0.5)))
     whole = OTHERS["continuous"](apply_motion_module(plain, module, MotionSettings()))

@@ -1,5 +1,5 @@
-"""Small VAEs of three kinds as core's VAE objects: images
-one by one, SVD's decoder over a batch, Wan's over time.
+"""Small VAEs of three kinds as core's VAE objects:
+images one by one, SVD's decoder over a batch, Wan's over time.
 """
 
 import functools

@@ -1,5 +1,5 @@
-"""The previews of a whole clip: what goes through ComfyUI's progress
-hook is a picture of all frames, and sampling is as without.
+"""The previews of a whole clip:
+what goes through ComfyUI's progress hook is a picture of all frames, and sampling is as without.
 """
 
 import io

@@ -1,5 +1,5 @@
-"""What Load Frames lists: only what can be opened. Links that lead
-nowhere, pipes and files that go are left out, never waited for.
+"""What Load Frames lists: only what can be opened.
+Links that lead nowhere, pipes and files that go are left out, never waited for.
 """
 
 import os
@@ -25,8 +25,8 @@ OPTIONS = FrameOptions(FrameRequest(), SizeRequest())
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """The input folder, with one folder of pictures and one
-    moving picture; what waits for a pipe is ended by an alarm.
+    """The input folder, with one folder of pictures and one moving picture;
+    what waits for a pipe is ended by an alarm.
     """
     monkeypatch.setattr(folder_paths, "get_input_directory", lambda: str(tmp_path))
     (tmp_path / "row").mkdir()

@@ -1,5 +1,5 @@
-"""A cancelled run ends inside a chunk: what the VAE would still
-compute is left out, and the VAE works as ever afterwards.
+"""A cancelled run ends inside a chunk:
+what the VAE would still compute is left out, and the VAE works as ever afterwards.
 """
 
 import comfy.model_management

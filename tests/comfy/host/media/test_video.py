@@ -1,5 +1,5 @@
-"""Video to Frames on ComfyUI's own VIDEO objects: files,
-trims, videos in memory; frames, sound, fps and mask.
+"""Video to Frames on ComfyUI's own VIDEO objects:
+files, trims, videos in memory; frames, sound, fps and mask.
 """
 
 import math

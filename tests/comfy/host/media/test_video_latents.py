@@ -1,5 +1,5 @@
-"""Video to Latents as a function: the latents of one go,
-whatever the chunk; VAEs it cannot serve are refused.
+"""Video to Latents as a function: the latents of one go, whatever the chunk;
+VAEs it cannot serve are refused.
 """
 
 from fractions import Fraction

@@ -1,5 +1,5 @@
-"""Frames to a file in output/: name, order, transparency, what
-the editor shows, metadata switched off, a run that is cancelled.
+"""Frames to a file in output/:
+name, order, transparency, what the editor shows, metadata switched off, a run that is cancelled.
 """
 
 from types import SimpleNamespace

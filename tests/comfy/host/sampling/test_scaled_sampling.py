@@ -64,8 +64,8 @@ def golden_sample(case, eta=0.0, **kwargs):
 @pytest.mark.parametrize("case", LOOPS)
 def test_sampling_loop_gives_the_numbers_of_the_reference(case):
     out, io, meta = golden_sample(case)
-    # Where DynamiCrafter's reference has no signal at all, 5e-8 of
-    # it stands for that here: sigma must be finite. That costs 6e-4.
+    # Where DynamiCrafter's reference has no signal at all, 5e-8 of it stands for that here:
+    # sigma must be finite. That costs 6e-4.
     assert_same(out, fold_frames(io["out_ddim"]), 2e-3 if case.startswith("dynamicrafter") else NETWORK)
 
 

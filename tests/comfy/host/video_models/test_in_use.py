@@ -51,8 +51,8 @@ class Loaded:
         return seeded(frames or self.frames, *self.tiny.latent, seed=seed)
 
     def run(self, model=None, frames=None, part=slice(None)):
-        """One evaluation by core; part: of the frames, each
-        with its own conditioning, as a video of its own.
+        """One evaluation by core; part:
+        of the frames, each with its own conditioning, as a video of its own.
         """
         frames = frames or self.frames
         conds = [
@@ -129,8 +129,8 @@ def test_other_numbers_of_frames_run_and_one_frame_is_a_picture(loaded):
 
 
 def controlnet(model):
-    """A ControlNet of the kind made for SD1.x or SD2.x, as
-    narrow as the stand-in; it sees the noisy latents alone.
+    """A ControlNet of the kind made for SD1.x or SD2.x, as narrow as the stand-in;
+    it sees the noisy latents alone.
     """
     known = (
         "model_channels",
@@ -202,8 +202,8 @@ def test_where_no_controlnets_exist_one_is_refused(loaded):
 
 
 def lora_names(network):
-    """A layer that looks at text, one that looks over frames, one that convolves
-    and, where there is one, one that looks at an image, by the network's names.
+    """A layer that looks at text, one that looks over frames, one that convolves and,
+    where there is one, one that looks at an image, by the network's names.
     """
     weights = {
         key.removesuffix(".weight"): value

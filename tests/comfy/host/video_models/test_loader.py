@@ -1,5 +1,5 @@
-"""A video network's file as a MODEL: what is detected, loaded
-and refused, and the reference's numbers through core's sampler.
+"""A video network's file as a MODEL:
+what is detected, loaded and refused, and the reference's numbers through core's sampler.
 """
 
 import dataclasses
@@ -156,8 +156,8 @@ def test_forward_of_a_loaded_file_gives_the_numbers_of_the_reference(golden, cas
 
 
 def test_sampling_gives_the_numbers_of_the_reference(golden):
-    """The reference's DDIM loop of four steps with guidance
-    9, by core's CFG guider and the exact DDIM sampler.
+    """The reference's DDIM loop of four steps with guidance 9,
+    by core's CFG guider and the exact DDIM sampler.
     """
     model, io, meta = golden("modelscope/unetsd_w64")
     noise = fold_frames(io["ddim_noise"])
@@ -223,8 +223,8 @@ def test_what_core_saves_loads_again(tiny, tmp_path):
 
 
 def test_core_reads_the_text_encoder_that_modelscope_is_published_with():
-    """open_clip_pytorch_model.bin has the names that VideoCrafter's
-    files have behind a prefix; core takes it for SD2.x's.
+    """open_clip_pytorch_model.bin has the names that VideoCrafter's files have behind a prefix;
+    core takes it for SD2.x's.
     """
     prefix = "cond_stage_model.model."
     keys = {

@@ -1,5 +1,5 @@
-"""LoRAs on a video network: every way they are published
-changes exactly the weights that it names, by the right amount.
+"""LoRAs on a video network:
+every way they are published changes exactly the weights that it names, by the right amount.
 """
 
 import comfy.sd
@@ -153,8 +153,8 @@ def test_lists_of_matrices_find_their_layers(model, tmp_path, target, linear_onl
 
 
 def test_core_load_lora_reads_our_names(model):
-    """What core's own LoRA loader can map, the spatial and
-    the original temporal names, needs no node of ours.
+    """What core's own LoRA loader can map,
+    the spatial and the original temporal names, needs no node of ours.
     """
     up, down = pair("x")
     flat = OURS[TEMPORAL].replace(".", "_")

@@ -1,5 +1,5 @@
-"""How much memory loading a video network takes: measured in
-a process of its own, because a peak cannot be taken back.
+"""How much memory loading a video network takes:
+measured in a process of its own, because a peak cannot be taken back.
 """
 
 import subprocess

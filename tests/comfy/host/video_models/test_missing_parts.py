@@ -1,5 +1,5 @@
-"""A VAE, CLIP or CLIP_VISION that a video model's file does not
-carry: whatever is done with it, it says what to load instead.
+"""A VAE, CLIP or CLIP_VISION that a video model's file does not carry:
+whatever is done with it, it says what to load instead.
 """
 
 import copy

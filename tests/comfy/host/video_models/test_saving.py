@@ -1,5 +1,5 @@
-"""What core's Save Model and Save Checkpoint write of a video
-network loads again as the same system with the same numbers.
+"""What core's Save Model and Save Checkpoint write
+of a video network loads again as the same system with the same numbers.
 """
 
 import comfy.clip_vision

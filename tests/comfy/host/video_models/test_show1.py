@@ -1,5 +1,5 @@
-"""Show-1's files as MODEL: the reference's numbers through
-core, key frames, the chain of windows, and what is refused.
+"""Show-1's files as MODEL:
+the reference's numbers through core, key frames, the chain of windows, and what is refused.
 """
 
 import comfy.model_management
@@ -29,8 +29,8 @@ CASES = {network.system.removeprefix("show1_"): network.golden for network in NE
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
-    """A golden case as a file, read by the loader; the golden
-    networks have other numbers of heads than the published ones.
+    """A golden case as a file, read by the loader;
+    the golden networks have other numbers of heads than the published ones.
     """
     loaded = {}
 
@@ -127,8 +127,8 @@ def test_sampling_is_thresholded(load, monkeypatch, name, largest):
 
 
 def test_key_frames_are_blended_over_time():
-    """As trilinear interpolation with aligned corners between
-    the first and the last of five frames; key frames are marked.
+    """As trilinear interpolation with aligned corners between the first
+    and the last of five frames; key frames are marked.
     """
     frames = gold_input("key frames", (3, 3, 2, 7))
     out = blended_key_frames(frames)
@@ -231,8 +231,8 @@ def test_windows_in_turn():
 
 
 def test_windows_continue_from_the_last_frame_of_the_one_before(load):
-    """Five frames in windows of three, against each window
-    sampled by itself with the frame before as its first frame.
+    """Five frames in windows of three,
+    against each window sampled by itself with the frame before as its first frame.
     """
     loaded, _ = load("sr1")
     positive, negative, latent = upscale_inputs(5)
@@ -250,8 +250,8 @@ def test_windows_continue_from_the_last_frame_of_the_one_before(load):
             loaded.model, noise[rows], 4.0, sampler, sigmas, *conds, latent[rows], disable_pbar=True, seed=7
         )  # fmt: skip
 
-    # The low-resolution noise is drawn for the whole video, so
-    # the windows alone need noise level 0 to be comparable.
+    # The low-resolution noise is drawn for the whole video,
+    # so the windows alone need noise level 0 to be comparable.
     for given in (positive, negative):
         given[0][1]["zoetrope_noise_level"] = 0
     monkey = pytest.MonkeyPatch()

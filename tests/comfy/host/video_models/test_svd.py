@@ -1,5 +1,5 @@
-"""Stable Video Diffusion and SV3D as MODEL: the reference's
-numbers through the loader, and what a graph has to bring.
+"""Stable Video Diffusion and SV3D as MODEL:
+the reference's numbers through the loader, and what a graph has to bring.
 """
 
 import comfy.model_detection

@@ -347,8 +347,8 @@ def test_the_published_image_encoder_has_exactly_core_s_keys():
 
 
 def open_clip_view(weights, pixels):
-    """OpenCLIP's image transformer without its last norm, which
-    is what the networks were trained on; pixels are normalised.
+    """OpenCLIP's image transformer without its last norm,
+    which is what the networks were trained on; pixels are normalised.
     """
 
     def w(name):

@@ -1,5 +1,5 @@
-"""ControlNets in context windows: every frame gets its
-own hint, and the user's control objects stay as they are.
+"""ControlNets in context windows:
+every frame gets its own hint, and the user's control objects stay as they are.
 
 The frames of the plain tiny model do not see each other, so the same graph without windows is the oracle.
 """
@@ -141,8 +141,8 @@ def test_hints_are_prepared_once_for_each_frame(model):
     evaluate(
         windowed(model, windows_per_batch=1, context_overlap=0), noise, *both(control), sampler=two_steps
     )
-    # two rows each for the positive and the negative cond of
-    # windows of 3, 3 and 3 frames: the first evaluation only
+    # two rows each for the positive and the negative cond of windows of 3, 3 and 3 frames:
+    # the first evaluation only
     assert prepared == [6, 6, 6]
 
 
@@ -193,8 +193,8 @@ def fail_in_forward(*_):
 
 
 class FrameControl(comfy.controlnet.ControlNet):
-    """A control class of another pack with the protocol of
-    Advanced-ControlNet: told the frames, it picks its hints itself.
+    """A control class of another pack with the protocol of Advanced-ControlNet:
+    told the frames, it picks its hints itself.
     """
 
     def __init__(self, control, told):

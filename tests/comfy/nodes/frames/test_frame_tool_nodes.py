@@ -14,8 +14,8 @@ WIDTH, HEIGHT = 40, 24
 
 @pytest.fixture(scope="module")
 def frames(comfy_server):
-    """The links to the frames of a clip of 5, each of one
-    grey: 0, 50, 100, 150, 200, in a graph of its own.
+    """The links to the frames of a clip of 5, each of one grey:
+    0, 50, 100, 150, 200, in a graph of its own.
     """
     graph = {}
     for i in range(5):
@@ -185,8 +185,8 @@ def test_what_cannot_be_done_is_said_in_the_node(comfy_server, frames, change, t
 
 
 def test_a_network_for_optical_flow_comes_from_core_s_loader(comfy_base):
-    """RAFT with seeded weights, saved and loaded by ComfyUI's own
-    node: the flow has the frames' size and is the network's own.
+    """RAFT with seeded weights, saved and loaded by ComfyUI's own node:
+    the flow has the frames' size and is the network's own.
     """
     import folder_paths
     from comfy_extras.nodes_void import OpticalFlowLoader

@@ -26,8 +26,8 @@ def seconds_worked(server):
 
 
 def test_a_run_is_cancelled_in_the_node(comfy_server):
-    """200 000 frames, of which the last is wanted: they are
-    counted by decoding, so it would be long before the next node.
+    """200 000 frames, of which the last is wanted:
+    they are counted by decoding, so it would be long before the next node.
     """
     path = comfy_server.base / "input" / "long.ts"
     encode(path, "libx264")

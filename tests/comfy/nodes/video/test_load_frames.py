@@ -1,5 +1,5 @@
-"""Load Frames in a running ComfyUI: what it lists, what it
-reads, and that nothing outside of ComfyUI's folders is read.
+"""Load Frames in a running ComfyUI:
+what it lists, what it reads, and that nothing outside of ComfyUI's folders is read.
 """
 
 import numpy as np

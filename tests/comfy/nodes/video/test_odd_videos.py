@@ -1,5 +1,5 @@
-"""The table of odd and broken files through Load Video and
-Video to Frames of a running ComfyUI, over its HTTP API.
+"""The table of odd and broken files through Load Video
+and Video to Frames of a running ComfyUI, over its HTTP API.
 """
 
 import numpy as np

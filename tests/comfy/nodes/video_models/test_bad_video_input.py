@@ -1,5 +1,5 @@
-"""What a person wires wrongly around Load Video Model is
-answered with what to wire instead: one table, through the nodes.
+"""What a person wires wrongly around Load Video Model is answered with what to wire instead:
+one table, through the nodes.
 """
 
 import comfy.sd

@@ -34,8 +34,8 @@ NODES = {node.define_schema().node_id: node for node in (
 
 @pytest.mark.parametrize("node_id", NODES)
 def test_the_frames_are_counted_first(node_id, monkeypatch):
-    """4096 frames of 4096x4096: 4096 * 4 * 512 * 512 numbers three
-    times, and two images of 4096 * 4096 * 3, of 4 bytes each.
+    """4096 frames of 4096x4096:
+    4096 * 4 * 512 * 512 numbers three times, and two images of 4096 * 4096 * 3, of 4 bytes each.
     """
     needed = 3 * 4096 * 4 * 512 * 512 * 4 + 2 * 4096 * 4096 * 3 * 4
     given = {"width": 4096, "height": 4096, "num_frames": 4096}

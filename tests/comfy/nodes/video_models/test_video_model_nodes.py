@@ -19,8 +19,8 @@ FRAMES = 5
 
 @pytest.fixture(scope="module")
 def files(comfy_models):
-    """Video networks for the demo's text encoder (64 wide) and
-    with the published text width, and files that are none.
+    """Video networks for the demo's text encoder (64 wide) and with the published text width,
+    and files that are none.
     """
     for name in ("diffusion_models", "checkpoints", "vae", "loras"):
         (comfy_models / name).mkdir(exist_ok=True)

@@ -1,5 +1,5 @@
-"""Load Video Model and core's sampling nodes give the
-reference's numbers: one golden case of every family of networks.
+"""Load Video Model and core's sampling nodes give the reference's numbers:
+one golden case of every family of networks.
 """
 
 from types import SimpleNamespace
@@ -55,8 +55,8 @@ def sample(model, noise, sampler, sigmas, positive, negative, cfg):
 
 @pytest.mark.parametrize("case", HEADS)
 def test_one_step_is_the_references_forward(load, case):
-    """From sigma to 0 in one step the sampler returns x -
-    sigma * eps of the first video of the golden case.
+    """From sigma to 0 in one step the sampler returns x - sigma * eps
+    of the first video of the golden case.
     """
     _, io, tensors = load_case(case)
     model = load(case, tensors)

@@ -1,5 +1,5 @@
-"""The nodes for VideoCrafter and DynamiCrafter, with core's own
-nodes around them, on tiny models with the published key names.
+"""The nodes for VideoCrafter and DynamiCrafter,
+with core's own nodes around them, on tiny models with the published key names.
 """
 
 from types import SimpleNamespace

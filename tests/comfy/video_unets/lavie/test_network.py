@@ -148,8 +148,8 @@ def test_sparse_causal_attention_looks_at_the_first_and_the_previous_frame():
 
 
 def test_distance_buckets():
-    """Exact up to seven frames, then logarithmic up to 32
-    and beyond; frames ahead have buckets of their own.
+    """Exact up to seven frames, then logarithmic up to 32 and beyond;
+    frames ahead have buckets of their own.
     """
     buckets = relative_buckets(61)
     behind = buckets[:, 0].tolist()

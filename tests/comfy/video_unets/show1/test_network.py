@@ -1,5 +1,5 @@
-"""Show-1's pixel networks: the reference's numbers, names
-of every key, and what their frames know of each other.
+"""Show-1's pixel networks:
+the reference's numbers, names of every key, and what their frames know of each other.
 """
 
 import pytest

@@ -68,8 +68,8 @@ def test_forward_gives_the_numbers_of_diffusers(diffusers):
 
 
 def test_levels_without_attention_have_the_norms_of_diffusers():
-    """As in the published files, the down level with the smallest
-    picture and the up level behind it have no attention.
+    """As in the published files,
+    the down level with the smallest picture and the up level behind it have no attention.
     """
     name = "svd/diffusers_unet_without_attention_w64"
     network, case = diffusers_case(name)

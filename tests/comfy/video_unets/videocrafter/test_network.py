@@ -1,5 +1,5 @@
-"""VideoCrafter and DynamiCrafter: the reference's numbers,
-published names, and what each optional part does.
+"""VideoCrafter and DynamiCrafter:
+the reference's numbers, published names, and what each optional part does.
 """
 
 import pytest
@@ -68,8 +68,8 @@ def test_frame_rate_leaves_the_patches_of_others_in_place():
 
 @pytest.mark.parametrize("case", ["videocrafter/i2v_512_v1_w64", "dynamicrafter/dc_1024_w64"])
 def test_long_prompts_do_not_touch_the_image(case):
-    """154 tokens are two prompts of 77; the same text twice
-    is the same text, and the image tokens stay apart from it.
+    """154 tokens are two prompts of 77;
+    the same text twice is the same text, and the image tokens stay apart from it.
     """
     network, io, _ = golden_network(case)
     context, _ = golden_conditions(network, io)
