@@ -19,6 +19,26 @@ def resblock_misfit(channels: Mapping[str, int], places: UNetPlaces) -> str:
     return _misfit(channels, have, "ResBlock")
 
 
+def transformer_misfit(channels: Mapping[str, int], places: UNetPlaces) -> str:
+    """As attention_misfit, for spatial transformers."""
+    have = {name: own for name, (_, own) in places.transformers().items()}
+    return _misfit(channels, have, "spatial transformer")
+
+
+def convolution_misfit(
+    channels: Mapping[str, int], places: UNetPlaces, in_channels: Mapping[str, int] | None = None
+) -> str:
+    """As attention_misfit, for the convolutions of ResBlocks; in_channels: those that they read, where it
+    matters.
+    """
+    have = places.convolutions()
+    wrong = _misfit(channels, {name: place.channels for name, place in have.items()}, "convolution")
+    for name, need in (in_channels or {}).items() if not wrong else ():
+        if have[name].in_channels != need:
+            return f"at {name} it reads {need} channels, this checkpoint has {have[name].in_channels}"
+    return wrong
+
+
 def _misfit(channels: Mapping[str, int], have: Mapping[str, int], kind: str) -> str:
     for name, need in channels.items():
         if name not in have:

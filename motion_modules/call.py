@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor]
-"""attention(q, k, v, heads) -> out, all (batch, F, C)."""
+Attention = Callable[..., torch.Tensor]
+"""attention(q, k, v, heads, mask=None) -> out, all (batch, F, C). mask: added to the scores, float
+(1 or batch, heads, F, F).
+"""
 
 
 def frames_in_call(batch_size: int, transformer_options: Mapping) -> int:
@@ -124,7 +126,8 @@ class Call:
     """One forward as one method sees it.
 
     num_frames: F of one video. strength: a number, or one for each image (N, 1, 1, 1). attention: of this
-    forward. join_norms: whether the method's own norms see all frames of a video.
+    forward. join_norms: whether the method's own norms see all frames of a video. image_frames: (B, F) bool,
+    where training on videos and images at once has put an image of its own in place of a frame.
     """
 
     forward: Forward
@@ -132,6 +135,7 @@ class Call:
     strength: float | torch.Tensor = 1.0
     attention: Attention | None = None
     join_norms: bool = False
+    image_frames: torch.Tensor | None = None
     memory: dict = field(default_factory=dict, compare=False)
     """What an act leaves for a later one of the same method in this forward."""
 

@@ -72,3 +72,18 @@ def attention_over_frames(norm: nn.Module, layer: TemporalAttention, heads: int)
         return call.add(x, rearrange(change, "(b t) f c -> (b f) t c", t=x.shape[1]))
 
     return act
+
+
+def behind_layer(layer: Callable[[torch.Tensor, Call], torch.Tensor]) -> Act:
+    """An act around a layer of images (N, C, H, W): what `layer` makes of the frames of every place, added.
+
+    layer(tokens (B*H*W, F, C), call) -> the same shape.
+    """
+
+    def act(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
+        x = inner(x, *args, **kwargs)
+        change = layer(rearrange(x, "(b f) c h w -> (b h w) f c", f=call.num_frames), call)
+        h, w = x.shape[-2:]
+        return call.add(x, rearrange(change, "(b h w) f c -> (b f) c h w", h=h, w=w))
+
+    return act

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from . import align_your_latents, animatediff, directed_attention, simda, tune_a_video
+from . import (
+    align_your_latents,
+    animatediff,
+    directed_attention,
+    inflated_convolutions,
+    make_a_video,
+    simda,
+    tune_a_video,
+    video_diffusion,
+)
 from .method import TemporalMethod
 
 METHODS: dict[str, TemporalMethod] = {
@@ -14,6 +23,10 @@ METHODS: dict[str, TemporalMethod] = {
         directed_attention.METHOD,
         directed_attention.METHOD_CAUSAL,
         align_your_latents.METHOD,
+        inflated_convolutions.FACTORISED,
+        inflated_convolutions.CENTRED,
+        make_a_video.METHOD,
+        video_diffusion.METHOD,
     )
 }
 """Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""

@@ -27,18 +27,32 @@ class AttentionPlace:
 
 
 @dataclass(frozen=True)
+class ConvolutionPlace:
+    """One 3x3 convolution of a ResBlock, (N, in_channels, H, W) -> (N, channels, H, W).
+
+    path: `input_blocks.1.0.in_layers.2`.
+    """
+
+    path: str
+    in_channels: int
+    channels: int
+
+
+@dataclass(frozen=True)
 class BlockPlaces:
     """One block: the paths of its layers in the order in which they run, and its output channels C.
 
     transformers: spatial transformers, none at the innermost
     level of SD1.x. channels: None for blocks without a ResBlock.
     attentions: the transformer blocks of all of them.
+    in_channels: those that each ResBlock reads.
     """
 
     resblocks: tuple[str, ...]
     transformers: tuple[str, ...]
     channels: int | None
     attentions: tuple[AttentionPlace, ...] = ()
+    in_channels: tuple[int, ...] = ()
 
     @property
     def last(self) -> str:
@@ -50,9 +64,10 @@ class BlockPlaces:
 
 @dataclass(frozen=True)
 class ResBlockPlace:
-    """One ResBlock: its path and the channels C that it puts out."""
+    """One ResBlock: its path, the channels that it reads and the channels C that it puts out."""
 
     path: str
+    in_channels: int
     channels: int
 
     @property
@@ -109,8 +124,30 @@ class UNetPlaces:
         found = {}
         for block, places in self.blocks.items():
             name, number = self.published_name(block)
-            for index, path in enumerate(places.resblocks):
-                found[f"{name}.resnets.{number + index}"] = ResBlockPlace(path, places.channels)
+            for index, (path, reads) in enumerate(zip(places.resblocks, places.in_channels, strict=True)):
+                found[f"{name}.resnets.{number + index}"] = ResBlockPlace(path, reads, places.channels)
+        return found
+
+    def convolutions(self) -> dict[str, ConvolutionPlace]:
+        """Every 3x3 convolution of the ResBlocks by the name that diffusers gives it, 44 in SD1.x:
+        `down_blocks.0.resnets.0.conv1`.
+        """
+        found = {}
+        for name, place in self.resblocks().items():
+            first, second = place.convolutions
+            found[f"{name}.conv1"] = ConvolutionPlace(first, place.in_channels, place.channels)
+            found[f"{name}.conv2"] = ConvolutionPlace(second, place.channels, place.channels)
+        return found
+
+    def transformers(self) -> dict[str, tuple[str, int]]:
+        """Path and channels C of every spatial transformer by the name that diffusers gives it, 16 in SD1.x:
+        `down_blocks.0.attentions.0`.
+        """
+        found = {}
+        for block, places in self.blocks.items():
+            name, number = self.published_name(block)
+            for path in places.transformers:
+                found[f"{name}.attentions.{number}"] = path, places.channels
         return found
 
     def channels_at(self, block: Block) -> int | None:

@@ -54,8 +54,8 @@ def attention_with(transformer_options: dict) -> Attention:
     open to the overrides that other packs put into the options.
     """
 
-    def attention(q, k, v, heads):
+    def attention(q, k, v, heads, mask=None):
         function = comfy.ldm.modules.attention.optimized_attention_for_device(q.device, small_input=True)
-        return function(q, k, v, heads, transformer_options=transformer_options)
+        return function(q, k, v, heads, mask=mask, transformer_options=transformer_options)
 
     return attention

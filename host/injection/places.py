@@ -43,7 +43,8 @@ def _block_places(path: str, layers) -> BlockPlaces:
     )
     channels = resblocks[0][1].out_channels if resblocks else None
     attentions = tuple(place for path in transformers for place in _attentions(path, layers))
-    return BlockPlaces(tuple(name for name, _ in resblocks), transformers, channels, attentions)
+    names, reads = tuple(name for name, _ in resblocks), tuple(layer.channels for _, layer in resblocks)
+    return BlockPlaces(names, transformers, channels, attentions, reads)
 
 
 def _attentions(path: str, layers) -> Iterator[AttentionPlace]:

@@ -28,10 +28,16 @@ from ..points import Act, Acts
 from ..unet_places import UNetPlaces
 
 
-def sdpa_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> torch.Tensor:
-    """Softmax attention over the frame axis: q, k, v (batch, F, C) -> (batch, F, C)."""
+def sdpa_attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Softmax attention over the frame axis: q, k, v (batch, F, C) -> (batch, F, C).
+
+    mask: added to the scores, float (1 or batch, heads, F, F).
+    """
     q, k, v = (rearrange(t, "batch f (heads c) -> batch heads f c", heads=heads) for t in (q, k, v))
-    return rearrange(F.scaled_dot_product_attention(q, k, v), "batch heads f c -> batch f (heads c)")
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return rearrange(out, "batch heads f c -> batch f (heads c)")
 
 
 def sinusoidal_table(length: int, channels: int) -> torch.Tensor:
