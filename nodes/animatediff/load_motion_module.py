@@ -19,8 +19,8 @@ class LoadMotionModule(ZoetropeNode):
             display_name="Load Motion Module",
             category="Zoetrope/AnimateDiff",
             description=(
-                "Loads an AnimateDiff motion module: the part that lets an image checkpoint make moving"
-                " pictures."
+                "Loads temporal layers, such as an AnimateDiff motion module: what lets an image checkpoint"
+                " make moving pictures."
             ),
             search_aliases=[
                 "animatediff",
@@ -32,6 +32,8 @@ class LoadMotionModule(ZoetropeNode):
                 "gen1",
                 "gen2",
                 "animatediff loader",
+                "tune-a-video",
+                "temporal layers",
                 "动画",
                 "动画模型",
                 "运动模型",
@@ -43,7 +45,8 @@ class LoadMotionModule(ZoetropeNode):
                     extra_dict=links(MOTION_FILES),
                     tooltip=(
                         "A file from models/animatediff_models: AnimateDiff v1, v2, v3 or SDXL, original or"
-                        " diffusers key names, .safetensors, .ckpt or .pth."
+                        " diffusers key names, Tune-A-Video, or another method's; what it is is read from its"
+                        " keys."
                     ),
                 )
             ],
