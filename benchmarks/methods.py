@@ -10,7 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from .peak_memory import Peak
 from .step import positive
@@ -68,6 +71,8 @@ def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
     from ..host.injection.motion_models import new_for_model
 
     module = new_for_model(model, name)
+    if module.method.needs:
+        module = replace(module, inputs=BlackImage())
     weights = list(module.patcher.model.parameters())
     moving = apply_motion_module(model, module, MotionSettings(beta_schedule=USE_EXISTING))
     ratio = ratios(times_of(model, moving, size, repeats))
@@ -77,6 +82,16 @@ def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
         "parameters": sum(weight.numel() for weight in weights),
         "weights_mib": round(sum(weight.numel() * weight.element_size() for weight in weights) / 2**20, 1),
     }
+
+
+@dataclass(frozen=True)
+class BlackImage:
+    """What methods that animate an image need, without a VAE."""
+
+    def for_run(self, model, shape: torch.Size, num_frames: int):
+        from ..motion_modules.pia import PIAImage
+
+        return PIAImage(torch.zeros(1, *shape[1:]), torch.ones(num_frames))
 
 
 def print_table(result: dict, size: int) -> None:

@@ -16,6 +16,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -128,6 +129,7 @@ class Call:
     num_frames: F of one video. strength: a number, or one for each image (N, 1, 1, 1). attention: of this
     forward. join_norms: whether the method's own norms see all frames of a video. image_frames: (B, F) bool,
     where training on videos and images at once has put an image of its own in place of a frame.
+    inputs: what the method `needs` besides its weights, made ready for this sampling run.
     """
 
     forward: Forward
@@ -136,6 +138,7 @@ class Call:
     attention: Attention | None = None
     join_norms: bool = False
     image_frames: torch.Tensor | None = None
+    inputs: Any = None
     memory: dict = field(default_factory=dict, compare=False)
     """What an act leaves for a later one of the same method in this forward."""
 

@@ -62,6 +62,10 @@ class TemporalMethod:
     """Whether the UNet's norms saw all frames of a video when it was trained."""
     acts_untrained: bool = False
     """Whether frames see each other before anything is trained. One frame alone is the plain UNet's."""
+    needs: str = ""
+    """What a person has to wire into the module besides, and how. Its acts read it as `call.inputs`. Empty:
+    nothing.
+    """
     sets_keys: bool = False
     """Whether it decides what the UNet's self-attentions read; one MODEL can have one such method."""
 

@@ -8,6 +8,7 @@ from . import (
     directed_attention,
     inflated_convolutions,
     make_a_video,
+    pia,
     simda,
     tune_a_video,
     video_diffusion,
@@ -18,6 +19,7 @@ METHODS: dict[str, TemporalMethod] = {
     method.name: method
     for method in (
         animatediff.METHOD,
+        pia.METHOD,
         tune_a_video.METHOD,
         simda.METHOD,
         directed_attention.METHOD,

@@ -77,16 +77,27 @@ class ResBlockPlace:
 
 
 @dataclass(frozen=True)
+class ConvPlace:
+    """A convolution: (N, in_channels, H, W) -> (N, out_channels, H, W)."""
+
+    path: str
+    in_channels: int
+    out_channels: int
+
+
+@dataclass(frozen=True)
 class UNetPlaces:
     """num_levels: resolution levels, 4 in SD1.x and SD2.x, 3 in SDXL.
     output_norm: the GroupNorm before the last convolution.
     emb_channels: E of the embedded noise level (N, E) that every ResBlock gets.
+    conv_in: the first convolution.
     """
 
     blocks: Mapping[Block, BlockPlaces]
     num_levels: int
     output_norm: str
     emb_channels: int
+    conv_in: ConvPlace
 
     @property
     def resblocks_per_level(self) -> int:

@@ -4,9 +4,11 @@ with its settings, its noise schedule and its checks.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 
 import comfy.model_patcher
+import torch
 from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
@@ -22,6 +24,8 @@ from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, sigma_range
 from .schedule import AUTO, put_trained_schedule
 from .settings import JOINT, JOINT_EVOLVED, PER_FRAME, MotionSettings
 
+RUNS = "zoetrope_motion_runs"
+
 
 def apply_motion_module(
     model: comfy.model_patcher.ModelPatcher, motion_module: MotionModule, settings: MotionSettings
@@ -32,6 +36,7 @@ def apply_motion_module(
     Raises ValueError when the module does not fit the MODEL.
     """
     places = places_that_fit(model, motion_module)
+    _refuse_without_inputs(motion_module)
     _refuse_second_keys(model, motion_module)
     if motion_module.is_untrained:
         say(_untrained_text(motion_module), current_node())
@@ -48,23 +53,32 @@ def apply_motion_module(
     return patched
 
 
+@dataclass(frozen=True)
+class Run:
+    """What is found once for a sampling run: the range of sigma in which the module acts, and its inputs.
+
+    It travels in transformer_options, which core hands to the threads of other GPUs too.
+    """
+
+    sigma_range: tuple[float, float]
+    inputs: Any = None
+
+
 class MotionCalls:
     """What a motion module makes of each forward:
     the frames of a video, and whether it acts at this noise level.
 
-    Holds settings only; what belongs to a sampling run lives in a ContextVar.
+    Holds settings only; what belongs to a sampling run is a `Run`.
     """
 
     def __init__(self, module: MotionModule, settings: MotionSettings, range_: tuple[float, float]):
-        self.module, self.settings, self.sigma_range = module, settings, range_
+        self.module, self.settings = module, settings
         self.node_id = current_node()
-        self._run_range: ContextVar[tuple[float, float] | None] = ContextVar(
-            "zoetrope_motion_run", default=None
-        )
+        self._outside_of_runs = Run(range_)
 
     def wrap_outer_sample(self, executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
         """OUTER_SAMPLE wrapper: refuses latents that are no frames,
-        says what is odd, finds the percent range.
+        says what is odd, finds the percent range and makes inputs ready.
 
         The range is on the noise schedule of this run, which another node may have changed behind ours.
         """
@@ -74,19 +88,36 @@ class MotionCalls:
         handler = model.model_options.get("context_handler")
         for text in odd_in_run(self.settings, range_, noise.shape, sigmas, handler):
             say(text, self.node_id)
-        token = self._run_range.set(range_)
+        run = Run(range_, self._inputs(model, noise.shape, handler))
+        options = executor.class_obj.model_options.setdefault("transformer_options", {})
+        before = options.get(RUNS, {})
+        options[RUNS] = {**before, self: run}
         try:
             return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
         finally:
-            self._run_range.reset(token)
+            options[RUNS] = before
+
+    def _inputs(self, model, shape: torch.Size, handler) -> Any:
+        if self.module.inputs is None:
+            return None
+        windows = getattr(handler, "settings", None)
+        several = self.settings.frames_per_video or getattr(windows, "frames_per_video", 0)
+        return self.module.inputs.for_run(model, shape, several or shape[0])
 
     def __call__(self, forward: Forward) -> Call | None:
         frames = self._frames_of_video(forward)
-        high, low = self._run_range.get() or self.sigma_range
+        run = forward.options.get(RUNS, {}).get(self, self._outside_of_runs)
+        if self.module.method.needs and run.inputs is None:
+            raise RuntimeError(
+                f"'{printable(self.module.name)}' ran outside of a sampler, where its inputs are made ready; "
+                "use it with a KSampler or SamplerCustom."
+            )
+        high, low = run.sigma_range
         if (high, low) != EVERY_SIGMA and not low <= forward.sigma <= high:
             return None
         join = self.settings.group_norm == JOINT_EVOLVED
-        return Call(forward, frames, self.settings.strength, attention_with(forward.options), join)
+        attention = attention_with(forward.options)
+        return Call(forward, frames, self.settings.strength, attention, join, inputs=run.inputs)
 
     def _frames_of_video(self, forward: Forward) -> int:
         frames = self.settings.frames_per_video or forward.num_frames
@@ -146,6 +177,13 @@ def _refuse_second_keys(model, motion_module: MotionModule) -> None:
                 f"the self-attentions of this MODEL read, and '{printable(motion_module.name)}' "
                 f"({motion_module.method.name}) does too; apply one of them."
             )
+
+
+def _refuse_without_inputs(motion_module: MotionModule) -> None:
+    """Raises ValueError where a module lacks what its method needs besides its weights."""
+    if (needs := motion_module.method.needs) and motion_module.inputs is None:
+        method = motion_module.method.name
+        raise ValueError(f"'{printable(motion_module.name)}' is a module of {method}, which needs {needs}.")
 
 
 def _untrained_text(motion_module: MotionModule) -> str:

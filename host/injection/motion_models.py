@@ -35,17 +35,21 @@ from ..files.model_files import MOTION_LORAS, MOTION_MODULES, find_model_file, r
 from ..files.output_names import next_name
 from ..node_notes import current_node, say
 from .places import places_in
+from .run_inputs import RunInputs
 
 
 @dataclass(frozen=True)
 class MotionModule:
-    """What travels on a MOTION_MODULE link: a patcher that owns the weights, and where they came from."""
+    """What travels on a MOTION_MODULE link: a patcher that owns the weights, where they came from, and what
+    was wired in besides.
+    """
 
     patcher: comfy.model_patcher.ModelPatcher
     method: TemporalMethod
     config: Any
     name: str
     is_untrained: bool = False
+    inputs: RunInputs | None = None
 
     @property
     def title(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
 
-from ...motion_modules.unet_places import AttentionPlace, Block, BlockPlaces, UNetPlaces
+from ...motion_modules.unet_places import AttentionPlace, Block, BlockPlaces, ConvPlace, UNetPlaces
 
 
 def places_in(model) -> UNetPlaces:
@@ -24,7 +24,9 @@ def places_in(model) -> UNetPlaces:
 def places_of(unet: UNetModel) -> UNetPlaces:
     """Where the layers of a UNet lie."""
     blocks = {block: _block_places(path, layers) for block, path, layers in _blocks(unet)}
-    return UNetPlaces(blocks, len(unet.channel_mult), "out.0", 4 * unet.model_channels)
+    first = unet.input_blocks[0][0]
+    conv_in = ConvPlace("input_blocks.0.0", first.in_channels, first.out_channels)
+    return UNetPlaces(blocks, len(unet.channel_mult), "out.0", 4 * unet.model_channels, conv_in)
 
 
 def _blocks(unet: UNetModel) -> Iterator[tuple[Block, str, object]]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from ..beta_schedules import schedule_of_version
 from ..method import TemporalMethod
-from .files import is_motion_module, read_motion_module, to_original_names
+from .files import is_motion_module, is_pia_module, read_motion_module, to_original_names
 from .layers import MotionModel, config_for, misfit, motion_acts
 
 METHOD = TemporalMethod(
     name="AnimateDiff",
-    claims=is_motion_module,
+    claims=lambda keys: is_motion_module(keys) and not is_pia_module(keys),
     read=read_motion_module,
     build=MotionModel,
     acts=motion_acts,

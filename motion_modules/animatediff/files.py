@@ -84,6 +84,12 @@ def is_motion_module(keys: frozenset[str]) -> bool:
     return any(motion_format.matches(keys) for motion_format in MOTION_FORMATS.values())
 
 
+def is_pia_module(keys: frozenset[str]) -> bool:
+    """Whether a file with these keys holds motion modules and a first convolution, and no more of a UNet."""
+    more = ("conv_out.", "controlnet_cond_embedding.", "img_encoder.")
+    return is_motion_module(keys) and "conv_in.weight" in keys and not any(k.startswith(more) for k in keys)
+
+
 def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[MotionConfig, StateDict]:
     """What a motion module file holds: its config and a state dict with the names of `MotionModel`.
 
@@ -125,7 +131,7 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
     conv_in = tensors.get("conv_in.weight")
     if any(_SITE.match(k) for k in tensors):
         if conv_in is not None and conv_in.ndim == 4 and conv_in.shape[1] == 9:
-            found = "PIA (it replaces the UNet's first convolution)"
+            found = "PIA (in a whole UNet; of that only motion_modules and conv_in are needed)"
         elif any(k.startswith("img_encoder.") for k in tensors):
             found = "AnimateLCM-I2V (it brings an image encoder)"
         elif any(k.startswith("controlnet_cond_embedding.") for k in tensors):

@@ -34,8 +34,13 @@ def animatediff_shapes() -> dict:
 @cache
 def base_state_dict() -> dict[str, torch.Tensor]:
     """The spatial weights under ComfyUI's (LDM) names."""
+    return in_ldm_names({k: gold_tensor(k, s) for k, s in animatediff_shapes()["2d"].items()})
+
+
+def in_ldm_names(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Spatial weights with diffusers' names under ComfyUI's (LDM) names."""
     names = json.loads((GOLDENS / "animatediff" / "diffusers_to_ldm_keys.json").read_text())
-    return {names[k]: gold_tensor(k, s) for k, s in animatediff_shapes()["2d"].items()}
+    return {names[key]: value for key, value in state_dict.items()}
 
 
 def motion_state_dict(version: str) -> dict[str, torch.Tensor]:
@@ -53,6 +58,11 @@ def golden_model(dtype: torch.dtype = torch.float32, out_gain: float = 1.0):
     """
     state_dict = {key: value.to(dtype) for key, value in base_state_dict().items()}
     state_dict["out.2.weight"] = state_dict["out.2.weight"] * out_gain
+    return sd1_model(state_dict, dtype)
+
+
+def sd1_model(state_dict: dict[str, torch.Tensor], dtype: torch.dtype = torch.float32):
+    """A fresh MODEL of SD1.x kind on the CPU with these weights under LDM names."""
     config = comfy.supported_models.SD15(comfy.model_detection.detect_unet_config(state_dict, ""))
     config.set_inference_dtype(dtype, None)
     model = config.get_model(state_dict, "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 from dataclasses import dataclass, field, replace
 
 import comfy.cldm.cldm
@@ -23,6 +24,7 @@ import pytest
 import torch
 
 from ...host.injection import USE_EXISTING, MotionSettings, apply_motion_module
+from ...host.injection.animated_image import AnimatedImage
 from ...host.injection.apply import attention_with
 from ...host.injection.motion_models import (
     MotionModule,
@@ -37,6 +39,7 @@ from ...motion_modules.method import TemporalMethod
 from ...motion_modules.points import inject
 from ..gold_weights import gold_tensor
 from ..networks.image_unets import IMAGE_UNETS, ImageUNet
+from .host.media.small_vaes import image_vae
 
 F, H, W = 5, 8, 16
 EPS32 = 2.0**-23
@@ -44,6 +47,17 @@ STEPS_OF_ROUNDING = 2**10
 """How many roundings of float32 may add up in one sampling
 of these networks where sums are taken in another order.
 """
+
+
+INPUTS = {
+    "PIA": lambda: AnimatedImage(image_vae(), gold_tensor("image", (1, 40, 56, 3)).sigmoid(), motion="large")
+}
+"""Method -> what it needs besides its weights, for the rules."""
+
+
+def with_inputs(module: MotionModule) -> MotionModule:
+    """The module with what its method needs besides the weights, or as it is."""
+    return replace(module, inputs=INPUTS[module.method.name]()) if module.method.needs else module
 
 
 @functools.cache
@@ -88,9 +102,16 @@ class Case:
             self.modules["trained"] = replace(module, is_untrained=False)
         return self.modules["trained"]
 
+    def call(self, forward) -> Call:
+        """A forward of F frames as the method's acts see it, outside of a sampler."""
+        inputs = with_inputs(self.trained()).inputs
+        ready = inputs and inputs.for_run(self.plain, torch.Size((F, 4, H, W)), F)
+        return Call(forward, F, attention=attention_with(forward.options), inputs=ready)
+
     def moving(self, module: MotionModule | None = None, model=None, **settings):
         settings = MotionSettings(**{"beta_schedule": USE_EXISTING, **settings})
-        return apply_motion_module(model or self.plain, module or self.trained(), settings)
+        module = with_inputs(module or self.trained())
+        return apply_motion_module(model or self.plain, module, settings)
 
     def sample(self, model, frames=F, steps=2, positive=None, callback=None, **kwargs) -> torch.Tensor:
         """Core's sampling with both kinds of conditioning: (F, 4, H, W)."""
@@ -206,7 +227,7 @@ def _forward(case: Case, unet, network, dtype: torch.dtype) -> torch.Tensor:
         else None
     )
     x, context = gold_tensor("x", (F, 4, H, W)) * 4, gold_tensor("context", (F, 7, case.unet.text_width))
-    with torch.no_grad(), inject(unet, acts_, lambda f: Call(f, F, attention=attention_with(f.options))):
+    with torch.no_grad(), inject(unet, acts_, case.call):
         return unet(x.to(dtype), torch.full((F,), 500.0), context=context.to(dtype), y=y)
 
 
@@ -214,9 +235,6 @@ def gradients_reach_exactly_what_is_trained(case: Case) -> None:
     network, unet = case.trained().patcher.model, case.fresh_unet()
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(case.method.is_trained(name))
-
-    def resolve(forward):
-        return Call(forward, F, attention=attention_with(forward.options))
 
     x, t, context, y = (
         torch.randn(F, 4, H, W),
@@ -227,7 +245,7 @@ def gradients_reach_exactly_what_is_trained(case: Case) -> None:
     if unet.num_classes is not None:
         y = torch.randn(F, case.plain.model.adm_channels)
     try:
-        with torch.enable_grad(), inject(unet, case.method.acts(network, places_of(unet)), resolve):
+        with torch.enable_grad(), inject(unet, case.method.acts(network, places_of(unet)), case.call):
             unet(x, t, context=context, y=y).square().mean().backward()
         reached = {
             name for name, p in network.named_parameters() if p.grad is not None and bool((p.grad != 0).any())
@@ -325,6 +343,13 @@ def masked_conditionings_work_beside_it(case: Case) -> None:
     assert torch.isfinite(got).all() and not torch.allclose(got, case.sample(case.moving()), atol=1e-3)
 
 
+def what_it_needs_is_asked_for(case: Case) -> None:
+    """Where it needs something besides its weights, a module without it is refused."""
+    if case.method.needs:
+        with pytest.raises(ValueError, match=f"which needs {re.escape(case.method.needs)}"):
+            apply_motion_module(case.plain, case.new(), MotionSettings())
+
+
 def little_memory_gives_the_same(case: Case) -> None:
     moving = case.moving()
     want = case.sample(moving)
@@ -401,6 +426,7 @@ RULES = [
     a_lora_of_the_checkpoint_works_under_it,
     hooks_work_beside_it,
     masked_conditionings_work_beside_it,
+    what_it_needs_is_asked_for,
     little_memory_gives_the_same,
     conditionings_one_by_one_give_the_same,
     two_of_it_work_on_one_model,

@@ -15,7 +15,7 @@ from zoetrope.motion_modules.directed_attention import (
     MagicVideo,
     looking_back,
 )
-from zoetrope.motion_modules.unet_places import AttentionPlace, BlockPlaces, UNetPlaces
+from zoetrope.motion_modules.unet_places import AttentionPlace, BlockPlaces, ConvPlace, UNetPlaces
 from zoetrope.tests.gold_weights import gold_input
 from zoetrope.tests.rounding import assert_same
 
@@ -89,7 +89,8 @@ def test_attention_over_frames_reads_what_the_block_reads():
     place = AttentionPlace(path, channels, HEADS)
     places = UNetPlaces({("input", 1): BlockPlaces((), (path,), channels, (place,)),
                          ("output", 0): BlockPlaces((), (), None),
-                         ("output", 1): BlockPlaces((), (), None)}, 1, "", 0)  # fmt: skip
+                         ("output", 1): BlockPlaces((), (), None)},
+                        1, "", 0, ConvPlace("", 4, channels))  # fmt: skip
     network = MagicVideo(DirectedConfig({name: channels}, {}))
     nn.init.eye_(network.get_submodule(name).directed_attn.to_out[0].weight)
     act = METHOD.acts(network, places)[path]

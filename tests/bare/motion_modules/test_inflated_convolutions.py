@@ -18,7 +18,7 @@ from zoetrope.motion_modules.inflated_convolutions import (
     with_neighbours,
 )
 from zoetrope.motion_modules.points import inject
-from zoetrope.motion_modules.unet_places import BlockPlaces, UNetPlaces
+from zoetrope.motion_modules.unet_places import BlockPlaces, ConvPlace, UNetPlaces
 from zoetrope.tests.rounding import assert_same
 
 IN, OUT, FRAMES, VIDEOS = 3, 64, 5, 2
@@ -106,7 +106,7 @@ def test_layers_of_another_unet_do_not_fit(channels, reads, message):
     block = BlockPlaces(("input_blocks.1.0",), (), OUT, in_channels=(IN,))
     blocks = {("input", 1): block, ("output", 0): BlockPlaces((), (), None)}
     network = FactorisedConvolutions(ConvolutionsConfig(channels, reads), device="meta")
-    assert CENTRED.misfit(network, UNetPlaces(blocks, 1, "out", 4)) == message
+    assert CENTRED.misfit(network, UNetPlaces(blocks, 1, "out", 4, ConvPlace("", 4, 64))) == message
 
 
 def test_channels_that_a_norm_cannot_group_are_refused():

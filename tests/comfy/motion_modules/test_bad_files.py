@@ -13,6 +13,7 @@ from zoetrope.host.injection.motion_models import (
 )
 from zoetrope.host.injection.places import places_of
 from zoetrope.motion_modules.methods import METHODS
+from zoetrope.tests.comfy.method_rules import with_inputs
 from zoetrope.tests.networks.image_unets import IMAGE_UNETS
 
 OTHER_METHODS = [name for name in METHODS if name != "AnimateDiff"]
@@ -107,5 +108,5 @@ def test_other_methods_stack(checkpoints):
 def test_an_untrained_module_says_so_also_from_a_file(checkpoints, method, tmp_path, caplog):
     checkpoint, path = checkpoints["SD1.x"], str(tmp_path / "new.safetensors")
     save_motion_module(module_for(checkpoint, method), path)
-    apply_motion_module(checkpoint, motion_module_from_file(path), MotionSettings())
+    apply_motion_module(checkpoint, with_inputs(motion_module_from_file(path)), MotionSettings())
     assert f"These layers ({method}) are not trained yet" in caplog.text

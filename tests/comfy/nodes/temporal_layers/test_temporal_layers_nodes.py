@@ -23,8 +23,10 @@ def node(kind, **inputs):
     return {"class_type": kind, "inputs": inputs}
 
 
-def graph(layers=None, windows=None, control=False, frames_per_video=0, beta_schedule="auto"):
-    """Text to video; layers: the node that gives the MOTION_MODULE, None for the plain checkpoint."""
+def graph(layers=None, windows=None, control=False, frames_per_video=0, beta_schedule="auto", image=False):
+    """Text to video; layers: the node that gives the MOTION_MODULE, None for the plain checkpoint.
+    image: whether they need one.
+    """
     found = {
         "1": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
         "2": node("CLIPTextEncode", clip=["1", 1], text="a red ball on a blue background"),
@@ -32,11 +34,17 @@ def graph(layers=None, windows=None, control=False, frames_per_video=0, beta_sch
     }
     model, positive = ["1", 0], ["2", 0]
     if layers:
-        found["4"] = layers
+        found["4"], module = layers, ["4", 0]
+        if image:
+            found["12"] = node("EmptyImage", width=80, height=96, batch_size=1, color=0xFF8000)
+            found["13"] = node(
+                "ZoetropeAnimateImagePIA", motion_module=module, vae=["1", 2], image=["12", 0], **PIA
+            )
+            module = ["13", 0]
         found["5"] = node(
             "ZoetropeApplyMotionModule",
             model=["1", 0],
-            motion_module=["4", 0],
+            motion_module=module,
             strength=1.0,
             start_percent=0.0,
             end_percent=1.0,
@@ -79,6 +87,7 @@ def graph(layers=None, windows=None, control=False, frames_per_video=0, beta_sch
     return found
 
 
+PIA = {"motion": "large", "cond_frame": 0, "conv_in": "of the checkpoint (personalised)"}
 WINDOWS = {
     "context_length": 4,
     "context_overlap": 2,
@@ -144,7 +153,7 @@ def plain(sample):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_new_layers_change_nothing_or_say_that_they_do(method, sample, plain):
-    got = sample(new(method), beta_schedule=USE_EXISTING)
+    got = sample(new(method), beta_schedule=USE_EXISTING, image=bool(METHODS[method].needs))
     if METHODS[method].acts_untrained:
         assert torch.isfinite(got).all() and not torch.allclose(got, plain, atol=1e-3)
     else:
@@ -156,8 +165,8 @@ def test_trained_layers_act_alone_in_windows_with_control_and_with_several_video
     method, sample, plain, trained_files
 ):
     layers = load_module(trained_files[method])
-    alone = sample(layers)
-    ways = [sample(layers, windows=True), sample(layers, control=True), sample(layers, frames_per_video=3)]
+    ways = {"windows": True}, {"control": True}, {"frames_per_video": 3}
+    alone, *ways = (sample(layers, image=bool(METHODS[method].needs), **way) for way in ({}, *ways))
     for got in (alone, *ways):
         assert torch.isfinite(got).all() and got.shape == plain.shape
         assert not torch.allclose(got, plain, atol=1e-3)
