@@ -2,9 +2,9 @@
 when a video is longer than the network was trained for.
 
 A window is a list of frame numbers of 0..F-1, in the order in which the network sees them. A schedule returns
-the windows of one sampling step. For every schedule, at every step: each frame is in at least one window, no
-window names a frame twice, no two windows are equal, no window is longer than context_length, and a video
-that fits into one window gets exactly one.
+the windows of one sampling step of a video that is longer than a window. For every schedule, at every step:
+each frame is in at least one window, no window names a frame twice, no two windows are equal, and no window
+is longer than context_length. A video that fits into one window gets exactly one.
 
 Source: AnimateDiff's uniform schedule (magic-animate / animatediff-cli `context.py`) for looping, stride and
 the ordered halving of the step; the spreading of the starts and the strided windows of the standard schedules
@@ -14,6 +14,7 @@ are our own. Names follow ComfyUI core.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..foreign_text import printable
 from ..memory import check_memory
@@ -21,7 +22,33 @@ from ..memory import check_memory
 FEW_NUMBERS = 1_000_000  # frame numbers for which there is always memory
 BYTES_OF_A_NUMBER = 84  # a frame number and its weight as Python's objects, and both in the fusion's tables
 
-ContextSchedule = Callable[[int, int, int, int, bool, int], list[list[int]]]
+
+@dataclass(frozen=True)
+class WindowRequest:
+    """What a schedule is asked for: the windows of one sampling step of a video of num_frames frames.
+
+    context_stride: 2 adds windows of every second frame, 3 of every fourth, ... step is counted from 0.
+    """
+
+    num_frames: int
+    context_length: int
+    context_overlap: int = 0
+    context_stride: int = 1
+    closed_loop: bool = False
+    step: int = 0
+
+    def gap(self, stride: int = 1) -> int:
+        """From the start of a window of every stride-th frame to that of the next one."""
+        return self.context_length * stride - self.context_overlap
+
+    def strides(self) -> list[int]:
+        """The frame distances 1, 2, 4, ... (at most context_stride of them)
+        at which a window still fits into the video.
+        """
+        return window_strides(self.num_frames, self.context_length, self.context_stride)
+
+
+ContextSchedule = Callable[[WindowRequest], list[list[int]]]
 
 
 def ordered_halving(step: int) -> float:
@@ -63,63 +90,42 @@ def window_strides(num_frames: int, context_length: int, context_stride: int) ->
     return strides
 
 
-def standard_static(
-    num_frames: int,
-    context_length: int,
-    context_overlap: int,
-    context_stride: int,
-    closed_loop: bool,
-    step: int,
-) -> list[list[int]]:
+def standard_static(request: WindowRequest) -> list[list[int]]:
     """The same windows at every step, starts spread evenly;
     neighbours share at least context_overlap frames.
+
+    >>> standard_static(WindowRequest(num_frames=7, context_length=4, context_overlap=2))
+    [[0, 1, 2, 3], [1, 2, 3, 4], [3, 4, 5, 6]]
     """
-    starts = spread_starts(0, max(num_frames - context_length, 0), context_length - context_overlap)
-    return [list(range(start, min(start + context_length, num_frames))) for start in starts]
+    length, last = request.context_length, request.num_frames - request.context_length
+    return [list(range(start, start + length)) for start in spread_starts(0, last, request.gap())]
 
 
-def standard_uniform(
-    num_frames: int,
-    context_length: int,
-    context_overlap: int,
-    context_stride: int,
-    closed_loop: bool,
-    step: int,
-) -> list[list[int]]:
+def standard_uniform(request: WindowRequest) -> list[list[int]]:
     """Windows whose seams move from step to step, without wrapping;
     context_stride > 1 adds windows of every 2nd, 4th, ... frame.
 
     Step 0 has the windows of standard_static. Neighbours of the dense windows share context_overlap or more.
     10 frames, windows of 4, overlap 2, stride 2, at step 1 (half a gap further):
 
-    >>> standard_uniform(10, 4, 2, 2, False, 1)  # doctest: +NORMALIZE_WHITESPACE
+    >>> standard_uniform(WindowRequest(10, 4, 2, 2, step=1))  # doctest: +NORMALIZE_WHITESPACE
     [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8, 9],
      [2, 4, 6, 8]]
     """
-    if num_frames <= context_length:
-        return [list(range(num_frames))]
-    shift = ordered_halving(step)
-    gap = context_length - context_overlap
-    last = num_frames - context_length
-    second = min(int(shift * gap), last)
-    starts = ([0] if second else []) + spread_starts(second, last, gap)
-    windows = [list(range(start, start + context_length)) for start in starts]
-    for stride in window_strides(num_frames, context_length, context_stride)[1:]:
-        last = num_frames - 1 - (context_length - 1) * stride
-        gap = context_length * stride - context_overlap
+    length, shift = request.context_length, ordered_halving(request.step)
+    last = request.num_frames - length
+    second = min(int(shift * request.gap()), last)
+    starts = ([0] if second else []) + spread_starts(second, last, request.gap())
+    windows = [list(range(start, start + length)) for start in starts]
+    for stride in request.strides()[1:]:
+        last = request.num_frames - 1 - (length - 1) * stride
+        gap = request.gap(stride)
         first = int(shift * min(gap, last + 1))
-        windows += [list(range(s, s + context_length * stride, stride)) for s in range(first, last + 1, gap)]
+        windows += [list(range(s, s + length * stride, stride)) for s in range(first, last + 1, gap)]
     return windows
 
 
-def looped_uniform(
-    num_frames: int,
-    context_length: int,
-    context_overlap: int,
-    context_stride: int,
-    closed_loop: bool,
-    step: int,
-) -> list[list[int]]:
+def looped_uniform(request: WindowRequest) -> list[list[int]]:
     """AnimateDiff's uniform schedule:
     windows that wrap from the last frame to the first and start elsewhere at every step.
 
@@ -127,34 +133,27 @@ def looped_uniform(
     a window would meet itself are left out, so windows of a stride may be fewer than in AnimateDiff.
     At step 1 the first window starts in the middle of the video:
 
-    >>> looped_uniform(10, 4, 2, 1, False, 1)
+    >>> looped_uniform(WindowRequest(10, 4, 2, step=1))
     [[5, 6, 7, 8], [7, 8, 9, 0], [9, 0, 1, 2], [1, 2, 3, 4]]
     """
-    if num_frames <= context_length:
-        return [list(range(num_frames))]
-    shift = ordered_halving(step)
-    offset = round(num_frames * shift)
-    end = num_frames + offset - (0 if closed_loop else context_overlap)
+    total, shift = request.num_frames, ordered_halving(request.step)
+    offset = round(total * shift)
+    end = total + offset - (0 if request.closed_loop else request.context_overlap)
     windows: dict[tuple[int, ...], None] = {}  # a set in order
-    for stride in window_strides(num_frames, context_length, context_stride):
-        for start in range(int(shift * stride) + offset, end, context_length * stride - context_overlap):
-            windows[tuple((start + k * stride) % num_frames for k in range(context_length))] = None
+    for stride in request.strides():
+        for start in range(int(shift * stride) + offset, end, request.gap(stride)):
+            windows[tuple((start + k * stride) % total for k in range(request.context_length))] = None
     return list(map(list, windows))
 
 
-def batched(
-    num_frames: int,
-    context_length: int,
-    context_overlap: int,
-    context_stride: int,
-    closed_loop: bool,
-    step: int,
-) -> list[list[int]]:
-    """The video cut into pieces of nearly equal length
-    without overlap (17 frames by 16 are 8 and 9, never 16 and 1).
+def batched(request: WindowRequest) -> list[list[int]]:
+    """The video cut into pieces of nearly equal length without overlap.
+
+    >>> [len(window) for window in batched(WindowRequest(num_frames=17, context_length=16))]
+    [8, 9]
     """
-    pieces = -(-num_frames // context_length)
-    cuts = [num_frames * k // pieces for k in range(pieces + 1)]
+    pieces = -(-request.num_frames // request.context_length)
+    cuts = [request.num_frames * k // pieces for k in range(pieces + 1)]
     return [list(range(start, end)) for start, end in zip(cuts[:-1], cuts[1:], strict=True)]
 
 
@@ -214,8 +213,10 @@ def create_context_windows(
     if step < 0:
         raise ValueError(f"step={step} must be at least 0; sampling steps are counted from 0.")
     _check_memory(num_frames, context_length, context_overlap, context_stride)
+    if num_frames <= context_length:
+        return [list(range(num_frames))]
     return CONTEXT_SCHEDULES[context_schedule](
-        num_frames, context_length, context_overlap, context_stride, closed_loop, step
+        WindowRequest(num_frames, context_length, context_overlap, context_stride, closed_loop, step)
     )
 
 

@@ -8,7 +8,6 @@ from zoetrope.samplers.context_schedules import (
     create_context_windows,
     ordered_halving,
     spread_starts,
-    standard_static,
     window_strides,
 )
 
@@ -66,7 +65,7 @@ def test_static_uses_the_fewest_windows():
     for num_frames, length, overlap in settings():
         if num_frames > length:
             fewest = -(-(num_frames - overlap) // (length - overlap))
-            assert len(standard_static(num_frames, length, overlap, 1, False, 0)) == fewest
+            assert len(create_context_windows("standard_static", num_frames, length, overlap)) == fewest
 
 
 @pytest.mark.parametrize("name", ["standard_static", "batched"])
