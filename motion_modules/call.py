@@ -128,7 +128,8 @@ class Call:
 
     num_frames: F of one video. strength: a number, or one for each image (N, 1, 1, 1). attention: of this
     forward. join_norms: whether the method's own norms see all frames of a video. image_frames: (B, F) bool,
-    where training on videos and images at once has put an image of its own in place of a frame.
+    where training on videos and images at once has put an image of its own in place of a frame; VDM's
+    attention reads it, no other method does.
     inputs: what the method `needs` besides its weights, made ready for this sampling run.
     """
 
