@@ -44,6 +44,8 @@ from .zero_layers import start_at_zero
 
 _RESBLOCK = re.compile(r"^(.+\.resnets\.\d+)\.temporal_res_block\.")
 _ATTENTION = re.compile(r"^(.+\.attentions\.\d+\.temporal_transformer_blocks\.\d+)\.")
+GROUPS = 32
+"""Of every norm over frames."""
 _IMAGE_PART = ".spatial_res_block."
 """Only whole networks have it: Stable Video Diffusion's file is no file of temporal layers."""
 
@@ -77,7 +79,7 @@ class TemporalResBlock(nn.Module):
         factory_kwargs = {"device": device, "dtype": dtype}
         for number in (1, 2):
             conv = operations.Conv3d(channels, channels, (3, 1, 1), padding=(1, 0, 0), **factory_kwargs)
-            self.add_module(f"norm{number}", operations.GroupNorm(32, channels, **factory_kwargs))
+            self.add_module(f"norm{number}", operations.GroupNorm(GROUPS, channels, **factory_kwargs))
             self.add_module(f"conv{number}", conv)
         self.time_emb_proj = operations.Linear(emb_channels, channels, **factory_kwargs)
         start_at_zero(self.conv2)
@@ -203,12 +205,12 @@ def read(tensors: StateDict, file_name: str) -> tuple[AlignConfig, StateDict]:
 
     Raises ValueError for a file that is incomplete or damaged.
     """
-    resblocks = widths_in(tensors, _RESBLOCK, "temporal_res_block.conv2.weight", file_name)
+    resblocks = widths_in(tensors, _RESBLOCK, "temporal_res_block.conv2.weight", file_name, GROUPS)
     temporal = widths_in(tensors, _ATTENTION, "norm_in.weight", file_name)
     attentions = {name.replace(".temporal_transformer_blocks.", ".transformer_blocks."): channels
                   for name, channels in temporal.items()}  # fmt: skip
     widths = [tensors.get(f"{name}.temporal_res_block.time_emb_proj.weight") for name in resblocks]
-    emb_channels = next((width.shape[-1] for width in widths if width is not None), 0)
+    emb_channels = next((width.shape[1] for width in widths if width is not None and width.ndim == 2), 0)
     config = AlignConfig(resblocks, attentions, emb_channels)
     return config, weights_for(AlignYourLatents(config, device="meta"), tensors, file_name)
 

@@ -45,19 +45,31 @@ def refuse_broken_numbers(tensors: Mapping[str, torch.Tensor], file_name: str) -
             )
 
 
-def widths_in(tensors: StateDict, part: re.Pattern, width_of: str, file_name: str) -> dict[str, int]:
+def widths_in(
+    tensors: StateDict, part: re.Pattern, width_of: str, file_name: str, multiple_of: int = 1
+) -> dict[str, int]:
     """Output channels of every place that a file has layers for: {name: C}.
 
     part: matches keys of such layers, its group 1 is the place's name. width_of: the weight below it whose
-    first axis is C. Raises ValueError naming the place where it is missing.
+    first axis is C, a multiple of multiple_of. Raises ValueError naming the weight where it is missing or has
+    another width.
 
     "a.0.up.weight" (32, 16), "a.0.up.bias" (32,) with r"(a\\.\\d)\\.up\\." and "up.weight" -> {"a.0": 32}
     """
     names = dict.fromkeys(m[1] for key in tensors if (m := part.match(key)))
-    for name in names:
-        if (key := f"{name}.{width_of}") not in tensors:
-            raise _lacks(key, file_name)
-    return {name: len(tensors[f"{name}.{width_of}"]) for name in names}
+    return {name: _width(tensors, f"{name}.{width_of}", file_name, multiple_of) for name in names}
+
+
+def _width(tensors: StateDict, key: str, file_name: str, multiple_of: int) -> int:
+    if key not in tensors:
+        raise _lacks(key, file_name)
+    shape = tensors[key].shape
+    if not shape or shape[0] == 0 or shape[0] % multiple_of:
+        raise ValueError(
+            f"'{printable(file_name)}': '{printable(key)}' has shape {tuple(shape)} where a multiple of "
+            f"{multiple_of} channels is needed; the file is damaged or of an unknown kind."
+        )
+    return shape[0]
 
 
 def _lacks(key: str, file_name: str) -> ValueError:

@@ -198,7 +198,7 @@ def read(tensors: StateDict, file_name: str) -> tuple[SimDAConfig, StateDict]:
     Raises ValueError for a file that is incomplete or damaged.
     """
     attentions = widths_in(tensors, _ADAPTER, "adapter_s.D_fc2.weight", file_name)
-    temporal = widths_in(tensors, _TEMPORAL, "stadapt_up_1.weight", file_name)
+    temporal = widths_in(tensors, _TEMPORAL, "stadapt_up_1.weight", file_name, multiple_of=2)
     config = SimDAConfig(attentions, temporal)
     return config, weights_for(SimDA(config, device="meta"), tensors, file_name)
 

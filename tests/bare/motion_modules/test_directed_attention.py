@@ -108,7 +108,7 @@ def test_a_file_of_both_kinds_is_claimed_once_and_lacks_keys():
     names = [f"down_blocks.0.attentions.{i}.transformer_blocks.0" for i in (0, 1)]
     tensors = {}
     for mask, name in zip((DIRECTED, CAUSAL), names, strict=True):
-        tensors |= MagicVideo(DirectedConfig({name: 7}, {}, mask)).state_dict()
+        tensors |= MagicVideo(DirectedConfig({name: 32}, {}, mask)).state_dict()
     assert METHOD.claims(frozenset(tensors))
     with pytest.raises(ValueError, match=r"lacks the key '.*attentions\.1.*directed_attn\.to_q\.weight'"):
         METHOD.read(tensors, "mixed.safetensors")

@@ -73,6 +73,25 @@ def test_damage_is_named(checkpoints, file, method, change, message):
         apply_motion_module(checkpoints["SD1.x"], module, MotionSettings())
 
 
+DAMAGE = {
+    "a number": lambda tensor: torch.tensor(1.0),
+    "one row less": lambda tensor: tensor[:-1],
+    "no rows": lambda tensor: tensor[:0],
+    "one axis more": lambda tensor: tensor[None],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("method", [name for name in OTHER_METHODS if name != "PIA"])  # as AnimateDiff's
+def test_damage_of_any_tensor_is_named(checkpoints, method, damage):
+    module = module_for(checkpoints["SD1.x"], method)
+    tensors = module.method.to_file(module.patcher.model)
+    one_of_each_kind = {re.sub(r"\d+", "#", key): key for key in tensors}
+    for key in one_of_each_kind.values():
+        with pytest.raises(ValueError, match="'module.safetensors'"):
+            module.method.read(tensors | {key: DAMAGE[damage](tensors[key])}, "module.safetensors")
+
+
 @pytest.mark.parametrize("method", OTHER_METHODS)
 def test_a_head_that_contradicts_the_keys_is_refused(file, method):
     other = next(name for name in METHODS if name != method)
