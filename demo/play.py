@@ -16,7 +16,8 @@ import torch
 
 from ..host.files import demo_family
 from ..host.injection import MotionSettings, apply_motion_module
-from ..host.injection.motion_models import MotionModule, add_motion_lora_from_file, motion_module_from_file
+from ..host.injection.motion_loras import add_motion_lora_from_file
+from ..host.injection.motion_models import MotionModule, motion_module_from_file
 from ..host.windows import ContextSettings, apply_context_windows
 from . import world
 from .files import path_of

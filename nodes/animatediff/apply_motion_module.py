@@ -109,9 +109,9 @@ def _network_inputs() -> list[io.Input]:
             advanced=True,
             tooltip=(
                 "Where the UNet takes its normalisation statistics. auto = as the module was trained"
-                " (over all frames for v1, per frame else); the AnimateDiff-Evolved choice also takes"
-                " the transformers' and the module's norms over all frames, as that pack does for v1,"
-                " SDXL and AnimateLCM modules."
+                " (over all frames for AnimateDiff v1, PIA, Tune-A-Video and SimDA, per frame else); the"
+                " AnimateDiff-Evolved choice also takes the transformers' and the module's norms over all"
+                " frames, as that pack does for v1, SDXL and AnimateLCM modules."
             ),
         ),
         io.Int.Input(

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...host.files.model_files import MOTION_LORAS, missing_file_message, model_file_names
 from ...host.files.published_files import MOTION_LORA_FILES, links
-from ...host.injection import motion_models
+from ...host.injection.motion_loras import add_motion_lora
 from ..base import ZoetropeNode
 from .inputs import MotionModule
 
@@ -69,4 +69,4 @@ class LoadMotionLora(ZoetropeNode):
 
     @classmethod
     def execute(cls, motion_module, lora_name: str, strength: float) -> io.NodeOutput:
-        return io.NodeOutput(motion_models.add_motion_lora(motion_module, lora_name, strength))
+        return io.NodeOutput(add_motion_lora(motion_module, lora_name, strength))

@@ -12,7 +12,7 @@ from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras import nodes_train
 from safetensors.torch import load_file, save_file
 from zoetrope.host import injection
-from zoetrope.host.injection import MotionSettings, apply_motion_module, motion_models
+from zoetrope.host.injection import MotionSettings, apply_motion_module, motion_loras, motion_models
 from zoetrope.host.injection.apply import attention_with
 from zoetrope.host.injection.places import places_of
 from zoetrope.motion_modules.animatediff.files import to_original_names
@@ -62,7 +62,7 @@ def test_motion_lora_gives_the_numbers_of_the_reference(plain, modules, gold, tm
     }
     save_file(lora, tmp_path / "lora.safetensors")
     monkeypatch.setattr(motion_models, "find_model_file", lambda key, name: str(tmp_path / name))
-    with_lora = motion_models.add_motion_lora(modules["v2"], "lora.safetensors", 0.8)
+    with_lora = motion_loras.add_motion_lora(modules["v2"], "lora.safetensors", 0.8)
     y = forward(apply_motion_module(plain, with_lora, MotionSettings()), gold["x"], gold["t"], gold["ctx"])
     assert_same(y, gold["y_v2_motionlora_0.8"])
     # And the module it was added to is as before.
@@ -71,7 +71,7 @@ def test_motion_lora_gives_the_numbers_of_the_reference(plain, modules, gold, tm
     )
     assert_same(y, gold["y_v2"])
     # A LoRA for v2 goes onto v3 without its middle block.
-    assert motion_models.add_motion_lora(modules["v3"], "lora.safetensors", 1.0).patcher.patches
+    assert motion_loras.add_motion_lora(modules["v3"], "lora.safetensors", 1.0).patcher.patches
 
 
 def test_domain_adapter_through_core_s_lora_code_gives_the_numbers_of_the_reference(plain, modules, gold):

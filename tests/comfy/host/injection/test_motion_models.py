@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 from zoetrope.benchmarks.full_size import random_state_dict
 from zoetrope.devtools.paths import ROOT
-from zoetrope.host.injection.motion_models import add_motion_lora_from_file, motion_module_from_file
+from zoetrope.host.injection.motion_loras import add_motion_lora_from_file
+from zoetrope.host.injection.motion_models import motion_module_from_file
 from zoetrope.motion_modules.animatediff.files import to_original_names
 from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel, animatediff_sites
 from zoetrope.tests.comfy.golden_unet import animatediff_shapes, motion_module, motion_state_dict
@@ -216,7 +217,7 @@ import runpy, sys
 dev = runpy.run_path(sys.argv[1])
 dev["import_pack_as"]()
 dev["enter_comfyui"](dev["find_comfyui"](), sys.argv[2])
-from zoetrope.benchmarks.video_full_size import Peak
+from zoetrope.benchmarks.peak_memory import Peak
 from zoetrope.host.injection.motion_models import motion_module_from_file
 
 with Peak() as peak:

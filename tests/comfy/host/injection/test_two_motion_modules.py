@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from zoetrope.host import injection
 from zoetrope.host.injection import MotionSettings, apply_motion_module
-from zoetrope.host.injection.motion_models import add_motion_lora_from_file
+from zoetrope.host.injection.motion_loras import add_motion_lora_from_file
 from zoetrope.tests.comfy.golden_unet import animatediff_shapes, motion_module, sample
 from zoetrope.tests.comfy.host.context_rig import evaluate, prompt, seeded
 from zoetrope.tests.gold_weights import gold_tensor
