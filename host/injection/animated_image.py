@@ -56,7 +56,8 @@ class AnimatedImage:
         """
         mask = mask_values(self.motion, num_frames, self.cond_frame)
         height, width = (size * self.vae.spacial_compression_encode() for size in shape[2:])
-        latent = self.vae.encode(fitted_image(self.image, "image", ClipSettings(width, height, 1)))
+        with torch.no_grad():  # a VAE that was loaded while a graph ran has no gradients
+            latent = self.vae.encode(fitted_image(self.image, "image", ClipSettings(width, height, 1)))
         if latent.shape[1:] != shape[1:]:
             raise ValueError(
                 f"the VAE of Animate Image (PIA) makes latents of shape {tuple(latent.shape[1:])}, those "

@@ -61,7 +61,7 @@ def test_motion_lora_gives_the_numbers_of_the_reference(plain, modules, gold, tm
         k: gold_tensor("motionlora." + k, s, 0.7) for k, s in animatediff_shapes()["motionlora_rank4"].items()
     }
     save_file(lora, tmp_path / "lora.safetensors")
-    monkeypatch.setattr(motion_models, "find_model_file", lambda key, name: str(tmp_path / name))
+    monkeypatch.setattr(motion_loras, "find_model_file", lambda key, name: str(tmp_path / name))
     with_lora = motion_loras.add_motion_lora(modules["v2"], "lora.safetensors", 0.8)
     y = forward(apply_motion_module(plain, with_lora, MotionSettings()), gold["x"], gold["t"], gold["ctx"])
     assert_same(y, gold["y_v2_motionlora_0.8"])
