@@ -31,6 +31,7 @@ def attend_to_frames(source: Source) -> Act:
             return inner(x, context=context, value=value, **kwargs)
         keys = _of_frames(source, x if context is None else context, call)
         values = keys if value is None or value is context else _of_frames(source, value, call)
+        keys, values = _for_each_tile(keys, x), _for_each_tile(values, x)
         changed = inner(x, context=keys, value=values, **kwargs)
         return call.replace(lambda: inner(x, context=context, value=value, **kwargs), changed)
 
@@ -41,6 +42,13 @@ def _of_frames(source: Source, features: torch.Tensor, call: Call) -> torch.Tens
     tiles = features.shape[0] // call.forward.num_images
     video = rearrange(features, "(b f s) t c -> (b s) f t c", f=call.num_frames, s=tiles)
     return rearrange(source(video, call), "(b s) f t c -> (b f s) t c", s=tiles)
+
+
+def _for_each_tile(features: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Keys or values of whole images for queries x that are tiles of them, as ComfyUI's HyperTile hands them:
+    every tile reads all of its image's.
+    """
+    return features.repeat_interleave(x.shape[0] // features.shape[0], 0)
 
 
 class TemporalAttention(nn.Module):

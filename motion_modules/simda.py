@@ -140,7 +140,7 @@ def previous_and_own_shifted(features: torch.Tensor, call: Call, transformer: st
     if features.shape[2] != height * width:
         raise ValueError(
             f"SimDA reads whole frames of {width}x{height} places and got tiles of {features.shape[2]}; "
-            "remove the node that cuts self-attention into tiles (HyperTile)."
+            "remove the node that cuts the keys of self-attention into tiles."
         )
     index = shifted_frames(features.shape[1], height, width, features.device)
     shifted = features.gather(1, index[None, :, :, None].expand(features.shape))
