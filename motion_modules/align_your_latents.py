@@ -35,7 +35,7 @@ from .animatediff.layers import FeedForward
 from .attention_misfit import attention_misfit, resblock_misfit
 from .call import Attention, Call
 from .file_tensors import StateDict, weights_for, widths_in
-from .frame_attention import TemporalAttention
+from .frame_attention import TemporalAttention, over_video
 from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
@@ -180,9 +180,8 @@ def _behind_resblock(layer: TemporalResBlock, blend: Blend) -> Act:
         x = inner(x, emb, *args, **kwargs)
         if call.num_frames == 1:
             return x
-        video = rearrange(x, "(b f) c h w -> b c f h w", f=call.num_frames)
-        change = blend(layer(video, rearrange(emb, "(b f) e -> b f e", f=call.num_frames)))
-        return call.add(x, rearrange(change, "b c f h w -> (b f) c h w"))
+        emb = rearrange(emb, "(b f) e -> b f e", f=call.num_frames)
+        return call.add(x, over_video(lambda video: blend(layer(video, emb)), x, call.num_frames))
 
     return act
 

@@ -1,7 +1,8 @@
-"""Attention between frames at the attentions that a UNet has, and attention over frames behind its blocks.
+"""Attention between frames at the attentions that a UNet has; attention over frames, and layers of whole
+videos, behind its blocks.
 
-Letters: N images, B videos, F frames, N = B*F, T tokens of an image, C channels. Packs that work on tiles put
-S tiles of an image in the batch, one after another.
+Letters: N images, B videos, F frames, N = B*F, T tokens of an image, C channels, H height, W width. Packs
+that work on tiles put S tiles of an image in the batch, one after another.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from ..shapes import fold_frames, unfold_frames
 from .call import Attention, Call
 from .points import Act
 from .zero_layers import start_at_zero
@@ -95,3 +97,10 @@ def behind_layer(layer: Callable[[torch.Tensor, Call], torch.Tensor]) -> Act:
         return call.add(x, rearrange(change, "(b h w) f c -> (b f) c h w", h=h, w=w))
 
     return act
+
+
+def over_video(
+    layer: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, num_frames: int
+) -> torch.Tensor:
+    """What a layer of videos (B, C, F, H, W) makes of images x (N, C, H, W), as images."""
+    return fold_frames(layer(unfold_frames(x, num_frames)))

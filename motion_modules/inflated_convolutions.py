@@ -25,17 +25,18 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as nnf
-from einops import rearrange
 from torch import nn
 
 from ..foreign_text import printable
 from .attention_misfit import convolution_misfit
 from .call import Call
 from .file_tensors import StateDict, weights_for, widths_in
+from .frame_attention import over_video
 from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
 from .unet_places import UNetPlaces
+from .zero_layers import start_at_zero
 
 _FACTORISED = re.compile(r"^(.+\.resnets\.\d+\.conv[12])\.factorised\.")
 _NEIGHBOURS = re.compile(r"^(.+\.resnets\.\d+\.conv[12])\.neighbour_frames\.")
@@ -60,13 +61,11 @@ class FactorisedConvolution(nn.Module):
         self.temporal_conv = operations.Conv3d(
             channels, channels, (3, 1, 1), padding=(1, 0, 0), bias=False, **factory_kwargs
         )
-        if self.temporal_conv.weight.device.type != "meta":
-            nn.init.zeros_(self.temporal_conv.weight)
+        start_at_zero(self.temporal_conv)
 
     def forward(self, x: torch.Tensor, num_frames: int) -> torch.Tensor:
         """What is added to x (N, C, H, W)."""
-        video = rearrange(nnf.silu(self.norm(x)), "(b f) c h w -> b c f h w", f=num_frames)
-        return rearrange(self.temporal_conv(video), "b c f h w -> (b f) c h w")
+        return over_video(self.temporal_conv, nnf.silu(self.norm(x)), num_frames)
 
 
 class FactorisedConvolutions(nn.Module):
@@ -90,8 +89,7 @@ class NeighbourFrames(nn.Module):
             layer = operations.Conv2d(
                 config.in_channels[name], 2 * channels, 3, padding=1, bias=False, device=device, dtype=dtype
             )
-            if layer.weight.device.type != "meta":
-                nn.init.zeros_(layer.weight)
+            start_at_zero(layer)
             add_at_path(self, f"{name}.neighbour_frames", layer)
 
 

@@ -22,18 +22,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from einops import rearrange
 from torch import nn
 
 from ..foreign_text import printable
 from .attention_misfit import convolution_misfit, transformer_misfit
 from .call import Attention, Call
 from .file_tensors import StateDict, weights_for, widths_in
-from .frame_attention import behind_layer
+from .frame_attention import behind_layer, over_video
 from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
 from .unet_places import UNetPlaces
+from .zero_layers import start_at_zero
 
 _CONVOLUTION = re.compile(r"^(.+\.resnets\.\d+\.conv[12])\.temporal_conv\.")
 _ATTENTION = re.compile(r"^(.+\.attentions\.\d+)\.temporal_(?:attn|rel_pos_bias)\.")
@@ -85,8 +85,7 @@ class PseudoAttention(nn.Module):
         self.to_q = operations.Linear(channels, inner, bias=False, **factory_kwargs)
         self.to_kv = operations.Linear(channels, 2 * inner, bias=False, **factory_kwargs)
         self.to_out = operations.Linear(inner, channels, bias=False, **factory_kwargs)
-        if self.to_out.weight.device.type != "meta":
-            nn.init.zeros_(self.to_out.weight)
+        start_at_zero(self.to_out)
 
     def forward(self, tokens: torch.Tensor, bias: torch.Tensor, attention: Attention) -> torch.Tensor:
         """tokens (places, F, C), bias (heads, F, F) -> (places, F, C)."""
@@ -114,9 +113,7 @@ class MakeAVideo(nn.Module):
 def temporal_convolution(channels: int, operations=nn, device=None, dtype=None) -> nn.Module:
     """What a convolution over three frames changes, (B, C, F, H, W) -> the same; zero in a new one."""
     layer = operations.Conv3d(channels, channels, (3, 1, 1), padding=(1, 0, 0), device=device, dtype=dtype)
-    if layer.weight.device.type != "meta":
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    start_at_zero(layer)
     return layer
 
 
@@ -138,8 +135,7 @@ def behind_convolution(layer: nn.Module) -> Act:
         x = inner(x)
         if call.num_frames == 1:
             return x
-        change = layer(rearrange(x, "(b f) c h w -> b c f h w", f=call.num_frames))
-        return call.add(x, rearrange(change, "b c f h w -> (b f) c h w"))
+        return call.add(x, over_video(layer, x, call.num_frames))
 
     return act
 

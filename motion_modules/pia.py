@@ -15,22 +15,22 @@ A new module has no `noisy`; its file has zeros there, and the reference replace
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import nn
 
 from ..foreign_text import printable
+from . import animatediff
 from .animatediff.files import is_pia_module, read_motion_module, to_original_names
 from .animatediff.layers import MotionConfig, MotionModel, config_for, motion_acts
 from .animatediff.layers import misfit as motion_misfit
-from .beta_schedules import schedule_of_version
 from .call import Call
 from .file_tensors import StateDict, refuse_broken_numbers
-from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
 from .unet_places import UNetPlaces
+from .zero_layers import start_at_zero
 
 NOISY, CONDITION = 4, 5
 """Channels of the noisy latent, and of mask and image latent."""
@@ -111,8 +111,7 @@ class PIA(MotionModel):
         super().__init__(config, operations, device, dtype)
         settings = {"padding": 1, "device": device, "dtype": dtype}
         condition = operations.Conv2d(CONDITION, config.conv_in, 3, bias=False, **settings)
-        if condition.weight.device.type != "meta":
-            nn.init.zeros_(condition.weight)
+        start_at_zero(condition)
         add_at_path(self, "conv_in.condition", condition)
         if config.has_noisy:
             noisy = operations.Conv2d(NOISY, config.conv_in, 3, bias=config.has_bias, **settings)
@@ -160,7 +159,7 @@ def read(tensors: StateDict, file_name: str) -> tuple[PIAConfig, StateDict]:
     own = {key: value for key, value in tensors.items() if key.startswith("conv_in.")}
     motion, weights = read_motion_module({k: v for k, v in tensors.items() if k not in own}, file_name)
     weight, bias = own["conv_in.weight"], own.get("conv_in.bias")
-    channels = weight.shape[0] if weight.ndim else 0
+    channels = min(motion.site_channels.values())  # the UNet's first width
     for name, value, shape in (
         ("conv_in.weight", weight, (channels, NOISY + CONDITION, 3, 3)),
         ("conv_in.bias", bias, (channels,)),
@@ -196,7 +195,8 @@ def to_file(network: PIA) -> StateDict:
     return weights
 
 
-METHOD = TemporalMethod(
+METHOD = replace(
+    animatediff.METHOD,
     name="PIA",
     claims=is_pia_module,
     read=read,
@@ -205,11 +205,7 @@ METHOD = TemporalMethod(
     new=lambda places: _with_conv_in(config_for(places), places.conv_in.out_channels),
     to_file=to_file,
     misfit=misfit,
-    is_trained=lambda name: not name.endswith("pos_encoder.pe"),
-    keeps_float32=lambda name: name.endswith("pos_encoder.pe"),
     title=lambda config: "PIA",
-    longest=lambda config: config.position_length,
-    beta_schedule=lambda config: schedule_of_version(config.version),
     joint_norms=lambda config: True,
     acts_untrained=True,  # through the joint norms
     needs="an image; put the node 'Animate Image (PIA)' between Load Motion Module and Apply Motion Module",

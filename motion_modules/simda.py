@@ -20,13 +20,12 @@ from functools import partial
 
 import torch
 import torch.nn.functional as nnf
-from einops import rearrange
 from torch import nn
 
 from .attention_misfit import attention_misfit
 from .call import Call
 from .file_tensors import StateDict, weights_for, widths_in
-from .frame_attention import attend_to_frames
+from .frame_attention import attend_to_frames, over_video
 from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
@@ -186,8 +185,7 @@ def _beside_feed_forward(adapter: Adapter, path: str) -> tuple[Act, Act]:
 def _behind_resblock(adapter: TemporalAdapter) -> Act:
     def act(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
         x = inner(x, *args, **kwargs)
-        change = adapter(rearrange(x, "(b f) c h w -> b c f h w", f=call.num_frames))
-        return call.add(x, rearrange(change, "b c f h w -> (b f) c h w"))
+        return call.add(x, over_video(adapter, x, call.num_frames))
 
     return act
 

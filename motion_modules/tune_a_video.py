@@ -32,6 +32,7 @@ from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
 from .unet_places import UNetPlaces
+from .zero_layers import start_at_zero
 
 _BLOCK = re.compile(r"^(.+\.transformer_blocks\.\d+)\.(?:attn|norm)_temp\.")
 _QUERIES = ("attn1.to_q", "attn2.to_q")
@@ -63,8 +64,8 @@ class TuneAVideo(nn.Module):
             for query in queries:
                 linear = operations.Linear(channels, channels, bias=False, **factory_kwargs)
                 add_at_path(self, f"{name}.{query}", linear)
-                if linear.weight.device.type != "meta" and config.queries == CHANGE:
-                    nn.init.zeros_(linear.weight)
+                if config.queries == CHANGE:
+                    start_at_zero(linear)
 
 
 def acts(network: TuneAVideo, places: UNetPlaces) -> Acts:

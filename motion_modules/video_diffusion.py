@@ -34,6 +34,7 @@ from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
 from .unet_places import UNetPlaces
+from .zero_layers import start_at_zero
 
 _ATTENTION = re.compile(r"^(.+\.attentions\.\d+)\.factorised_attn\.")
 _TABLE = "time_rel_pos_bias.relative_attention_bias.weight"
@@ -117,8 +118,7 @@ class FactorisedAttention(nn.Module):
         self.norm = operations.LayerNorm(channels, bias=False, **factory_kwargs)
         self.to_qkv = operations.Linear(channels, 3 * inner, bias=False, **factory_kwargs)
         self.to_out = operations.Linear(inner, channels, bias=False, **factory_kwargs)
-        if self.to_out.weight.device.type != "meta":
-            nn.init.zeros_(self.to_out.weight)
+        start_at_zero(self.to_out)
 
     def forward(self, tokens: torch.Tensor, bias: torch.Tensor, attention: Attention) -> torch.Tensor:
         """tokens (places, F, C), bias (1 or places, heads, F, F) -> (places, F, C)."""

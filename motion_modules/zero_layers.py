@@ -6,7 +6,9 @@ from torch import nn
 
 
 def start_at_zero(layer: nn.Module) -> None:
-    """Sets weight and bias of a layer to zero, unless it is on the meta device and gets its numbers later."""
-    if layer.weight.device.type != "meta":
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    """Sets a layer's weight, and its bias if it has one, to zero.
+
+    Not on the meta device, where the layer gets its numbers later."""
+    for parameter in (layer.weight, layer.bias):
+        if parameter is not None and parameter.device.type != "meta":
+            nn.init.zeros_(parameter)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import torch
 
 from ...foreign_text import printable
-from ..file_tensors import StateDict, describe_keys, plain_tensors, refuse_broken_numbers
-from .layers import MotionConfig, MotionModel, sinusoidal_table
+from ..file_tensors import StateDict, describe_keys, plain_tensors, refuse_broken_numbers, widths_in
+from .layers import NORM_GROUPS, MotionConfig, MotionModel, sinusoidal_table
 
 _SITE = re.compile(r"^((?:down_blocks|up_blocks)\.\d+\.motion_modules\.\d+|mid_block\.motion_modules\.\d+)\.")
 _QKV = ("to_q", "to_k", "to_v")
@@ -145,10 +145,8 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
 
 
 def _config_from_shapes(sd: StateDict, file_name: str) -> MotionConfig:
-    sites = {}
-    for key, value in sd.items():
-        if key.endswith(".temporal_transformer.proj_in.weight") and value.ndim >= 2:
-            sites[_SITE.match(key)[1]] = value.shape[0]
+    part = re.compile(_SITE.pattern + "temporal_transformer")
+    sites = widths_in(sd, part, "temporal_transformer.proj_in.weight", file_name, NORM_GROUPS)
     if not any(s.startswith("down_blocks.") for s in sites) or not any(
         s.startswith("up_blocks.") for s in sites
     ):

@@ -26,6 +26,7 @@ from ..call import Attention, Call
 from ..named_layers import add_at_path
 from ..points import Act, Acts
 from ..unet_places import UNetPlaces
+from ..zero_layers import start_at_zero
 
 
 def sdpa_attention(
@@ -50,6 +51,10 @@ def sinusoidal_table(length: int, channels: int) -> torch.Tensor:
     table[0, :, 0::2] = torch.sin(position * rate)
     table[0, :, 1::2] = torch.cos(position * rate)
     return table
+
+
+NORM_GROUPS = 32
+"""Of the norm in front of every motion module, so C is a multiple of it."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ class TemporalTransformer(nn.Module):
     def __init__(self, channels: int, config: MotionConfig, operations=nn, device=None, dtype=None):
         super().__init__()
         factory_kwargs = {"device": device, "dtype": dtype}
-        self.norm = operations.GroupNorm(32, channels, eps=1e-6, affine=True, **factory_kwargs)
+        self.norm = operations.GroupNorm(NORM_GROUPS, channels, eps=1e-6, affine=True, **factory_kwargs)
         self.proj_in = operations.Linear(channels, channels, **factory_kwargs)
         self.transformer_blocks = nn.ModuleList(
             [
@@ -186,6 +191,7 @@ class TemporalTransformer(nn.Module):
             ]
         )
         self.proj_out = operations.Linear(channels, channels, **factory_kwargs)
+        start_at_zero(self.proj_out)
 
     def forward(
         self, x: torch.Tensor, num_frames: int, attention: Attention, joint_norm: bool = False
@@ -207,11 +213,6 @@ class TemporalTransformer(nn.Module):
             tokens = block(tokens, attention)
         return rearrange(self.proj_out(tokens), "(b h w) f c -> (b f) c h w", h=h, w=w)
 
-    def reset_to_identity(self) -> None:
-        """Makes the module add nothing, as an untrained one must."""
-        nn.init.zeros_(self.proj_out.weight)
-        nn.init.zeros_(self.proj_out.bias)
-
 
 class MotionModel(nn.Module):
     """All motion modules of one file, addressed by the UNet block they follow.
@@ -227,8 +228,6 @@ class MotionModel(nn.Module):
         for site, channels in config.site_channels.items():
             module = nn.Module()
             module.temporal_transformer = TemporalTransformer(channels, config, operations, device, dtype)
-            if device != "meta" and torch.device(device or "cpu").type != "meta":
-                module.temporal_transformer.reset_to_identity()
             add_at_path(self, site, module)
             self.sites[unet_block_of_site(site, config.modules_per_down_level)] = site
 

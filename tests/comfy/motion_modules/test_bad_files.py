@@ -82,7 +82,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("method", [name for name in OTHER_METHODS if name != "PIA"])  # as AnimateDiff's
+@pytest.mark.parametrize("method", METHODS)
 def test_damage_of_any_tensor_is_named(checkpoints, method, damage):
     module = module_for(checkpoints["SD1.x"], method)
     tensors = module.method.to_file(module.patcher.model)
