@@ -105,7 +105,6 @@ _LOOKS_LIKE: tuple[tuple[str, str], ...] = (
     ),
     (r"lora_up|lora_down|lora_A|lora_B|\.lora\.|hada_w1|lokr_w1", "a LoRA (use Load LoRA)"),
     (r"^model\.diffusion_model\.", "a whole checkpoint (use Load Checkpoint)"),
-    (r"temporal_attentions\.", "a HotshotXL module (not supported)"),
     (
         r"^control_model\.|controlnet_cond_embedding|controlnet_down_blocks",
         "a ControlNet (use Load ControlNet Model)",

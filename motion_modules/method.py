@@ -60,6 +60,10 @@ class TemporalMethod:
     """The entry of BETA_SCHEDULES that it was trained with; None = the checkpoint's own."""
     joint_norms: Callable[[Any], bool] = lambda config: False
     """Whether the UNet's norms saw all frames of a video when it was trained."""
+    joint_module_norms: Callable[[Any], bool] = lambda config: False
+    """Whether its own norms saw all frames of a video when it was trained."""
+    advice: Callable[[Any], str] = lambda config: ""
+    """What a person should set in the sampler; empty where the usual is right."""
     acts_untrained: bool = False
     """Whether frames see each other before anything is trained. One frame alone is the plain UNet's."""
     needs: str = ""

@@ -22,7 +22,7 @@ from .motion_models import MotionModule
 from .places import places_in
 from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, sigma_range
 from .schedule import AUTO, put_trained_schedule
-from .settings import JOINT, JOINT_EVOLVED, PER_FRAME, MotionSettings
+from .settings import JOINT, JOINT_EVOLVED, JOINT_MODULE, PER_FRAME, MotionSettings
 
 RUNS = "zoetrope_motion_runs"
 
@@ -46,6 +46,8 @@ def apply_motion_module(
         return scheduled
     method, patcher = motion_module.method, motion_module.patcher.clone()
     put_trained_schedule(scheduled, method.beta_schedule(motion_module.config), settings.beta_schedule)
+    if advice := method.advice(motion_module.config):
+        say(advice, current_node())
     calls = MotionCalls(motion_module, settings, sigma_range(scheduled, settings))
     acts = {**_joint_norms(motion_module, places, settings.group_norm), **method.acts(patcher.model, places)}
     patched = apply_method(scheduled, acts, calls, [patcher])
@@ -115,7 +117,7 @@ class MotionCalls:
         high, low = run.sigma_range
         if (high, low) != EVERY_SIGMA and not low <= forward.sigma <= high:
             return None
-        join = self.settings.group_norm == JOINT_EVOLVED
+        join = _joins_module_norms(self.module, self.settings.group_norm)
         attention = attention_with(forward.options)
         return Call(forward, frames, self.settings.strength, attention, join, inputs=run.inputs)
 
@@ -201,4 +203,13 @@ def _joint_norms(motion_module: MotionModule, places: UNetPlaces, choice: str) -
     """
     if choice == AUTO:
         choice = JOINT if motion_module.method.joint_norms(motion_module.config) else PER_FRAME
-    return {} if choice == PER_FRAME else joint_norm_acts(places, with_transformers=choice == JOINT_EVOLVED)
+    if choice not in (JOINT, JOINT_EVOLVED):
+        return {}
+    return joint_norm_acts(places, with_transformers=choice == JOINT_EVOLVED)
+
+
+def _joins_module_norms(motion_module: MotionModule, choice: str) -> bool:
+    """Whether the module's own norms see all frames of a video, by the same choice."""
+    if choice == AUTO:
+        return motion_module.method.joint_module_norms(motion_module.config)
+    return choice in (JOINT_EVOLVED, JOINT_MODULE)

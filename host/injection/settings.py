@@ -11,7 +11,8 @@ from .schedule import AUTO, BETA_SCHEDULE_CHOICES
 PER_FRAME = "per frame"
 JOINT = "over all frames (AnimateDiff v1)"
 JOINT_EVOLVED = "over all frames (AnimateDiff-Evolved)"
-GROUP_NORM_CHOICES = [AUTO, PER_FRAME, JOINT, JOINT_EVOLVED]
+JOINT_MODULE = "over all frames in the module (SDXL, diffusers)"
+GROUP_NORM_CHOICES = [AUTO, PER_FRAME, JOINT, JOINT_EVOLVED, JOINT_MODULE]
 
 
 @dataclass(frozen=True)

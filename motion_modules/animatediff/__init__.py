@@ -1,12 +1,12 @@
-"""AnimateDiff v1, v2, v3 and SDXL, AnimateLCM: temporal transformers behind the blocks of a UNet.
+"""AnimateDiff v1, v2, v3 and SDXL, AnimateLCM, HotshotXL: temporal transformers behind the blocks of a UNet.
 
 Source: Guo et al. 2023, arXiv 2307.04725; layers.py and files.py name what fixes the details.
 """
 
 from __future__ import annotations
 
-from ..beta_schedules import schedule_of_version
 from ..method import TemporalMethod
+from .families import FAMILIES
 from .files import is_motion_module, is_pia_module, read_motion_module, to_original_names
 from .layers import MotionModel, config_for, misfit, motion_acts
 
@@ -22,8 +22,10 @@ METHOD = TemporalMethod(
     # The position table is a formula, not a weight.
     is_trained=lambda name: not name.endswith("pos_encoder.pe"),
     keeps_float32=lambda name: name.endswith("pos_encoder.pe"),
-    title=lambda config: f"AnimateDiff {config.version}",
+    title=lambda config: FAMILIES[config.version].title,
     longest=lambda config: config.position_length,
-    beta_schedule=lambda config: schedule_of_version(config.version),
-    joint_norms=lambda config: config.version == "v1",
+    beta_schedule=lambda config: FAMILIES[config.version].beta_schedule,
+    joint_norms=lambda config: FAMILIES[config.version].joint_norms,
+    joint_module_norms=lambda config: FAMILIES[config.version].joint_module_norms,
+    advice=lambda config: FAMILIES[config.version].advice,
 )

@@ -25,11 +25,15 @@ _ANIMATELCM_LENGTH = 64  # AnimateLCM's files carry no position table; it was tr
 
 @dataclass(frozen=True)
 class MotionFormat:
-    """One way motion modules are published. matches(keys) guards everything that to_original reads."""
+    """One way motion modules are published. matches(keys) guards everything that to_original reads.
+
+    version: the family that alone is published so; empty where shapes tell it.
+    """
 
     name: str
     matches: Callable[[frozenset[str]], bool]
     to_original: Callable[[StateDict], StateDict]
+    version: str = ""
 
 
 def _is_diffusers(keys: frozenset[str]) -> bool:
@@ -70,11 +74,31 @@ def _diffusers_to_original(state_dict: StateDict) -> StateDict:
     return out
 
 
+_HOTSHOT = re.compile(r"^((?:down_blocks|up_blocks)\.\d+)\.temporal_attentions\.(\d+)\.")
+_HOTSHOT_TABLE, _TABLE = "pos_encoder.positional_encoding", "pos_encoder.pe"
+
+
+def _is_hotshot(keys: frozenset[str]) -> bool:
+    return any(_HOTSHOT.match(key) and key.endswith(_HOTSHOT_TABLE) for key in keys)
+
+
+def _hotshot_to_original(state_dict: StateDict) -> StateDict:
+    site = r"\1.motion_modules.\2.temporal_transformer."
+    own = {key: value for key, value in state_dict.items() if _HOTSHOT.match(key)}
+    return {_HOTSHOT.sub(site, k).replace(_HOTSHOT_TABLE, _TABLE): v for k, v in own.items()}
+
+
+def _original_to_hotshot(key: str) -> str:
+    key = key.replace(".motion_modules.", ".temporal_attentions.").replace(".temporal_transformer.", ".")
+    return key.replace(_TABLE, _HOTSHOT_TABLE)
+
+
 MOTION_FORMATS: dict[str, MotionFormat] = {
     f.name: f
     for f in (
         MotionFormat("diffusers MotionAdapter", _is_diffusers, _diffusers_to_original),
         MotionFormat("AnimateDiff", _is_original, dict),
+        MotionFormat("HotshotXL", _is_hotshot, _hotshot_to_original, "hotshotxl"),
     )
 }
 
@@ -103,7 +127,7 @@ def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[Moti
     for motion_format in MOTION_FORMATS.values():
         if motion_format.matches(keys):
             original = {k: v for k, v in motion_format.to_original(tensors).items() if _SITE.match(k)}
-            config = _config_from_shapes(original, file_name)
+            config = _config_from_shapes(original, file_name, motion_format.version)
             refuse_broken_numbers(original, file_name)
             return config, _to_model_names(original, config, file_name)
     raise ValueError(
@@ -115,7 +139,7 @@ def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[Moti
 
 
 def to_original_names(model: MotionModel) -> StateDict:
-    """The state dict of a `MotionModel` under the published AnimateDiff names: what one saves to share it."""
+    """The state dict of a `MotionModel` under its family's published names: what one saves to share it."""
     out: StateDict = {}
     for key, value in model.state_dict().items():
         if key.endswith("to_qkv.weight"):
@@ -123,6 +147,8 @@ def to_original_names(model: MotionModel) -> StateDict:
                 out[key.replace("to_qkv", name)] = part.contiguous()
         else:
             out[key] = value
+    if model.config.version == "hotshotxl":
+        return {_original_to_hotshot(key): value for key, value in out.items()}
     return out
 
 
@@ -144,7 +170,7 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
         )
 
 
-def _config_from_shapes(sd: StateDict, file_name: str) -> MotionConfig:
+def _config_from_shapes(sd: StateDict, file_name: str, version: str) -> MotionConfig:
     part = re.compile(_SITE.pattern + "temporal_transformer")
     sites = widths_in(sd, part, "temporal_transformer.proj_in.weight", file_name, NORM_GROUPS)
     if not any(s.startswith("down_blocks.") for s in sites) or not any(
@@ -162,7 +188,7 @@ def _config_from_shapes(sd: StateDict, file_name: str) -> MotionConfig:
     has_mid = any(s.startswith("mid_block.") for s in sites)
     length = table.shape[1] if table is not None and table.ndim == 3 else _ANIMATELCM_LENGTH
     return MotionConfig(
-        version=_version(max(levels) + 1, has_mid, None if table is None else length),
+        version=version or _version(max(levels) + 1, has_mid, None if table is None else length),
         site_channels=sites,
         position_length=length,
         num_attention_blocks=max(attention, default=0) + 1,

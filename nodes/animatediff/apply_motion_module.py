@@ -108,10 +108,10 @@ def _network_inputs() -> list[io.Input]:
             default=injection.AUTO,
             advanced=True,
             tooltip=(
-                "Where the UNet takes its normalisation statistics. auto = as the module was trained"
-                " (over all frames for AnimateDiff v1, PIA, Tune-A-Video and SimDA, per frame else); the"
-                " AnimateDiff-Evolved choice also takes the transformers' and the module's norms over all"
-                " frames, as that pack does for v1, SDXL and AnimateLCM modules."
+                "Where the UNet takes its normalisation statistics. auto = as the module was trained:"
+                " over all frames for AnimateDiff v1, HotshotXL, PIA, Tune-A-Video and SimDA, in the"
+                " module alone for SDXL, per frame else. The AnimateDiff-Evolved choice is what that"
+                " pack does for v1, SDXL and HotshotXL; per frame what it does for PIA."
             ),
         ),
         io.Int.Input(

@@ -71,15 +71,15 @@ def sd1_model(state_dict: dict[str, torch.Tensor], dtype: torch.dtype = torch.fl
     return comfy.model_patcher.CoreModelPatcher(model, load_device=device, offload_device=device)
 
 
-def motion_module(version: str, position_length: int = 32) -> MotionModule:
+def motion_module(version: str, position_length: int | None = 32) -> MotionModule:
     """The golden motion module of a variant as a MOTION_MODULE;
-    its file would hold tables of position_length rows.
+    its file holds tables of position_length rows, or none, as AnimateLCM's.
     """
     state_dict = motion_state_dict(version)
     state_dict |= {
         k.replace("to_q.weight", "pos_encoder.pe"): sinusoidal_table(position_length, v.shape[0])
         for k, v in state_dict.items()
-        if k.endswith("to_q.weight")
+        if k.endswith("to_q.weight") and position_length
     }
     path = Path(tempfile.mkdtemp(prefix="zoetrope-golden-")) / f"{version}.safetensors"
     save_file(state_dict, path)
@@ -90,10 +90,10 @@ def motion_module(version: str, position_length: int = 32) -> MotionModule:
 
 
 def forward(
-    model, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, sigma: float = 1.0
+    model, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, sigma: float = 1.0, **per_video
 ) -> torch.Tensor:
     """One UNet call as the sampler makes it: x (B, C, F, H, W), t (B,), context (B, tokens, D) -> (B, C, F,
-    H, W); every video is one conditioning chunk.
+    H, W); every video is one conditioning chunk. per_video: more inputs of the UNet (B, ...).
     """
     videos, frames = x.shape[0], x.shape[2]
     options = comfy.model_patcher.create_model_options_clone(model.model_options)["transformer_options"]
@@ -108,6 +108,7 @@ def forward(
             t.float().expand(videos).repeat_interleave(frames),
             context=context.repeat_interleave(frames, 0),
             transformer_options=options,
+            **{name: value.repeat_interleave(frames, 0) for name, value in per_video.items()},
         )
     return unfold_frames(y, frames)
 

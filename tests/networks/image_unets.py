@@ -60,12 +60,15 @@ class ImageUNet:
         return [[gold_input(name, (1, tokens, self.text_width)), dict(self.extra or {})]]
 
 
-def _model(base: type, **settings) -> comfy.model_patcher.ModelPatcher:
+def image_unet(base: type, weights: Mapping | None = None, **settings) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL on the CPU of one of core's kinds of checkpoint. weights: under LDM names; seeded where None.
+    settings: of the UNet, those of a tiny SD1.x where they are not given.
+    """
     config = base({**_FOUR_LEVELS, **settings})
     config.set_inference_dtype(torch.float32, None)
     model = config.get_model({}, "")
     shapes = {key: value.shape for key, value in model.diffusion_model.state_dict().items()}
-    model.diffusion_model.load_state_dict(gold_state_dict(shapes))
+    model.diffusion_model.load_state_dict(gold_state_dict(shapes) if weights is None else weights)
     cpu = torch.device("cpu")
     return comfy.model_patcher.CoreModelPatcher(
         model.eval().requires_grad_(False), load_device=cpu, offload_device=cpu
@@ -87,10 +90,10 @@ class _SDXL(comfy.supported_models.SDXL):
 IMAGE_UNETS: dict[str, ImageUNet] = {
     unet.name: unet
     for unet in (
-        ImageUNet("SD1.x", partial(_model, _SD1, use_linear_in_transformer=False)),
-        ImageUNet("SD2.x", partial(_model, _SD2, use_linear_in_transformer=True)),
+        ImageUNet("SD1.x", partial(image_unet, _SD1, use_linear_in_transformer=False)),
+        ImageUNet("SD2.x", partial(image_unet, _SD2, use_linear_in_transformer=True)),
         ImageUNet(
-            "SDXL", partial(_model, _SDXL, use_linear_in_transformer=True, **_THREE_LEVELS),
+            "SDXL", partial(image_unet, _SDXL, use_linear_in_transformer=True, **_THREE_LEVELS),
             extra={"pooled_output": gold_input("pooled", (1, 1280))},
         ),
     )

@@ -126,7 +126,6 @@ WRONG_FILES = {
     "a whole checkpoint": {"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(2, 4, 3, 3)},
     "a ControlNet": {"control_model.input_blocks.0.0.weight": torch.zeros(2)},
     "a text encoder": {"text_model.embeddings.token_embedding.weight": torch.zeros(2, 3)},
-    "a HotshotXL": {"down_blocks.0.temporal_attentions.0.norm.weight": torch.zeros(2)},
     "a MotionLoRA": {
         f"down_blocks.0.{BLOCK}.attention_blocks.0.processor.to_q_lora.down.weight": torch.zeros(4, 32)
     },

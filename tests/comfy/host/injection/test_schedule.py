@@ -1,17 +1,20 @@
 """The trained noise schedule in front of and behind nodes that replace it; core is the oracle."""
 
+import json
 import logging
 from types import SimpleNamespace
 
 import comfy.model_sampling
+import comfy.samplers
 import pytest
 import torch
 from comfy.model_sampling import ModelSamplingDiscrete as CoreSampling
 from comfy_extras.nodes_model_advanced import ModelSamplingContinuousEDM, ModelSamplingDiscrete, RescaleCFG
 from zoetrope.host import injection
-from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.host.injection import MotionSettings, apply_motion_module, motion
 from zoetrope.motion_modules.beta_schedules import LINEAR_SDXL
-from zoetrope.tests.comfy.golden_unet import sample
+from zoetrope.tests.comfy.golden_unet import motion_module, sample
+from zoetrope.tests.places import GOLDENS
 
 KINDS = ("eps", "v_prediction", "lcm", "x0")
 TRAINED, OWN = (
@@ -132,3 +135,51 @@ def test_percent_ranges_are_those_of_the_schedule_that_is_sampled(plain, module)
         results = [sample(m, **steps, sigmas=torch.tensor([sigma, 0.0])) for m in (model, same)]
         assert torch.equal(*results)
     assert not torch.equal(*(sample(m, **steps, sigmas=torch.tensor([1.0, 0.0])) for m in (model, without)))
+
+
+PEERS = json.loads((GOLDENS / "ade" / "beta_schedules.json").read_text())
+OUR_NAMES = {"linear (HotshotXL/default)": "linear (Stable Diffusion)"}
+"""AnimateDiff-Evolved's names that are others here."""
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_schedules_of_animatediff_evolved_have_its_numbers(plain, module, name):
+    settings = MotionSettings(beta_schedule=OUR_NAMES.get(name, name))
+    sampling, peer = sampling_of(apply_motion_module(plain, module, settings)), PEERS[name]
+    every_tenth = sampling.sigmas if peer["count"] <= 100 else sampling.sigmas[::10]
+    assert len(sampling.sigmas) == peer["count"]
+    assert every_tenth.tolist() == pytest.approx(peer["every_tenth"], rel=1e-5)
+    for scheduler, sigmas in peer["timesteps_steps"].items():
+        kind, steps = scheduler.split()
+        found = comfy.samplers.calculate_sigmas(sampling, kind, int(steps)).tolist()
+        assert found == pytest.approx(sigmas, rel=1e-5)
+    for sigma, timestep in peer.get("timestep_of_sigma", []):
+        assert sampling.timestep(torch.tensor([sigma])).item() == timestep
+
+
+def test_an_lcm_schedule_predicts_as_core_s_lcm(plain, module):
+    """The betas are the checkpoint's own here, so core's node makes the same object."""
+    chosen = apply_motion_module(plain, module, MotionSettings(beta_schedule="lcm"))
+    use_existing = MotionSettings(beta_schedule=injection.USE_EXISTING)
+    by_core = apply_motion_module(discrete(plain, "lcm"), module, use_existing)
+    small = {"size": (8, 8), "frames": 2, "steps": 2, "sampler": "lcm"}
+    assert torch.equal(sample(chosen, **small), sample(by_core, **small))
+    behind = apply_motion_module(plain, module, MotionSettings(beta_schedule="lcm[100_ots]"))
+    assert len(sampling_of(discrete(behind, "lcm")).sigmas) == 100
+    assert len(sampling_of(discrete(behind, "eps")).sigmas) == 1000
+
+
+def test_an_lcm_schedule_is_refused_where_the_model_predicts_no_noise(plain, module):
+    with pytest.raises(ValueError, match="'lcm' is for checkpoints that predict noise .* choose another"):
+        apply_motion_module(discrete(plain, "v_prediction"), module, MotionSettings(beta_schedule="lcm"))
+
+
+def test_animatelcm_gets_its_schedule_and_says_how_to_sample(plain, monkeypatch):
+    said = []
+    monkeypatch.setattr(motion, "say", lambda text, node_id: said.append(text))
+    model = apply_motion_module(plain, motion_module("v2", position_length=None), MotionSettings())
+    sampling = sampling_of(model)
+    assert len(sampling.sigmas) == 100 and sampling.sigma_max == pytest.approx(TRAINED, abs=0.01)
+    assert said == [
+        "AnimateLCM wants the sampler lcm with 4 to 8 steps, cfg 1 to 2, and its LoRA on the checkpoint."
+    ]
