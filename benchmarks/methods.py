@@ -99,7 +99,7 @@ def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class BlackImage:
-    """What methods that animate an image need, without a VAE."""
+    """What methods that see images need, without a VAE."""
 
     def for_run(self, model, shape: torch.Size, num_frames: int):
         from ..motion_modules.pia import PIAImage

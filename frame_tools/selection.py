@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ..foreign_text import printable
 
@@ -23,11 +24,12 @@ def select_frames(expression: str, num_frames: int) -> list[int]:
     no such expression, on a frame that is not there, and when nothing is left.
     """
     numbers: list[int] = []
-    parts = [part.strip() for part in expression.replace("，", ",").replace("：", ":").split(",")]
-    for part in parts:
-        if part:
-            numbers += _frames_of_part(re.sub(r"\s*:\s*", ":", part), expression, num_frames)
-            _check_number(len(numbers))
+    for part in _parts_of(expression):
+        if isinstance(part, slice):
+            numbers += range(num_frames)[part]
+        else:
+            numbers.append(_frame_there(part, expression, num_frames))
+        _check_number(len(numbers))
     if not numbers:
         raise ValueError(
             f'frames="{printable(expression)}" names none of the {num_frames} frames (numbers 0 to '
@@ -36,7 +38,19 @@ def select_frames(expression: str, num_frames: int) -> list[int]:
     return numbers
 
 
-def _frames_of_part(part: str, expression: str, num_frames: int) -> list[int]:
+def check_expression(expression: str) -> None:
+    """Raises ValueError on what names no frames of any video, before their number is known."""
+    if not list(_parts_of(expression)):
+        raise ValueError(f'frames="{printable(expression)}" names no frames; {HOW_TO}.')
+
+
+def _parts_of(expression: str) -> Iterator[int | slice]:
+    """The numbers and ranges of an expression: "0:16:2,-1" -> slice(0, 16, 2), -1."""
+    parts = [part.strip() for part in expression.replace("，", ",").replace("：", ":").split(",")]
+    return (_number_or_range(re.sub(r"\s*:\s*", ":", part), expression) for part in parts if part)
+
+
+def _number_or_range(part: str, expression: str) -> int | slice:
     found = PART.fullmatch(part) if len(part) < LONGEST_PART else None
     if not found:
         raise ValueError(
@@ -44,20 +58,22 @@ def _frames_of_part(part: str, expression: str, num_frames: int) -> list[int]:
             f"{HOW_TO}."
         )
     single, *ends = (None if text is None else int(text) for text in found.groups())
-    if single is None:
-        if ends[2] == 0:
-            raise ValueError(
-                f'frames="{printable(expression)}": the step of "{printable(part)}" must not be 0; 1 takes '
-                "every frame, -1 goes backwards."
-            )
-        return list(range(num_frames)[slice(*ends)])
-    if not -num_frames <= single < num_frames:
+    if ends[2] == 0:
         raise ValueError(
-            f'frames="{printable(expression)}": there is no frame {single}; these are {num_frames} frames, '
+            f'frames="{printable(expression)}": the step of "{printable(part)}" must not be 0; 1 takes '
+            "every frame, -1 goes backwards."
+        )
+    return slice(*ends) if single is None else single
+
+
+def _frame_there(number: int, expression: str, num_frames: int) -> int:
+    if not -num_frames <= number < num_frames:
+        raise ValueError(
+            f'frames="{printable(expression)}": there is no frame {number}; these are {num_frames} frames, '
             f"numbers 0 to {num_frames - 1} "
             f"or -{num_frames} to -1 from the end."
         )
-    return [single % num_frames]
+    return number % num_frames
 
 
 def split_place(position: int, num_frames: int) -> int:

@@ -7,7 +7,7 @@ github.com/Stability-AI/generative-models, by the same group, fixes the layers (
 SpatialVideoTransformer of ComfyUI, without the attention to text over frames): kernel 3x1x1, norms over all
 frames of a video, alpha = sigmoid(mix_factor). Ours: what a temporal layer adds starts at zero and alpha at
 1/2, because at alpha = 1 no temporal layer would get a gradient. The conditions of the paper's prediction and
-interpolation models are left out.
+interpolation models are a method of their own, masked_frames.py.
 
 Letters: N images, B videos, F frames, N = B*F, T tokens of an image, C channels, E of the noise level.
 Names are those that diffusers gives the same layers of Stable Video Diffusion:

@@ -39,6 +39,18 @@ def convolution_misfit(
     return wrong
 
 
+def levels_misfit(num_levels: int, places: UNetPlaces) -> str:
+    """For layers that every checkpoint has alike: num_levels of the UNet that they are for. Empty where it is
+    this one's.
+    """
+    if num_levels == places.num_levels:
+        return ""
+    return (
+        f"it is for a UNet of {num_levels} resolution levels, this checkpoint has {places.num_levels} (SD1.x "
+        "and SD2.x have 4, SDXL has 3)"
+    )
+
+
 def _misfit(channels: Mapping[str, int], have: Mapping[str, int], kind: str) -> str:
     for name, need in channels.items():
         if name not in have:

@@ -66,6 +66,8 @@ class TemporalMethod:
     """What a person should set in the sampler; empty where the usual is right."""
     acts_untrained: bool = False
     """Whether frames see each other before anything is trained. One frame alone is the plain UNet's."""
+    per_frame: bool = False
+    """Whether it computes each frame by itself, so that context windows change nothing."""
     needs: str = ""
     """What a person has to wire into the module besides, and how. Its acts read it as `call.inputs`. Empty:
     nothing.

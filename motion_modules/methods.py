@@ -8,6 +8,7 @@ from . import (
     directed_attention,
     inflated_convolutions,
     make_a_video,
+    masked_frames,
     pia,
     simda,
     tune_a_video,
@@ -29,6 +30,7 @@ METHODS: dict[str, TemporalMethod] = {
         inflated_convolutions.CENTRED,
         make_a_video.METHOD,
         video_diffusion.METHOD,
+        masked_frames.METHOD,
     )
 }
 """Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""

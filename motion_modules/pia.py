@@ -27,13 +27,17 @@ from .animatediff.layers import MotionConfig, MotionModel, config_for, motion_ac
 from .animatediff.layers import misfit as motion_misfit
 from .call import Call
 from .file_tensors import StateDict, refuse_broken_numbers
+from .image_condition import (
+    CONDITION,
+    NOISY,
+    ImageCondition,
+    condition_convolution,
+    condition_misfit,
+    see_images,
+)
 from .named_layers import add_at_path
 from .points import Act, Acts
 from .unet_places import UNetPlaces
-from .zero_layers import start_at_zero
-
-NOISY, CONDITION = 4, 5
-"""Channels of the noisy latent, and of mask and image latent."""
 
 MOTION_RANGES: dict[str, tuple[float, ...]] = {
     "small": (1, 0.9, 0.85, 0.85, 0.85, 0.8),
@@ -65,32 +69,14 @@ def mask_values(motion: str, num_frames: int, cond_frame: int) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class PIAImage:
-    """What a PIA module needs besides its weights.
+class PIAImage(ImageCondition):
+    """What a PIA module needs besides its weights: the latent of one image, and a mask.
 
-    latent: of the image (1, 4, H, W), in the scale of the network's latents. mask: how much each frame of a
-    video is like the image (F,). keeps_conv_in: whether noisy latents go through the checkpoint's own first
-    convolution, not through that of the file.
+    keeps_conv_in: whether noisy latents go through the checkpoint's own first convolution, not through that
+    of the file.
     """
 
-    latent: torch.Tensor
-    mask: torch.Tensor
     keeps_conv_in: bool = True
-
-    def channels(self, call: Call, x: torch.Tensor) -> torch.Tensor:
-        """Mask and image latent beside noisy latents x (N, 4, H, W): (N, 5, H, W).
-
-        In context windows the mask has the values of the window's frames. Raises ValueError for another size.
-        """
-        size = x.shape[2:]
-        if self.latent.shape[2:] != size:
-            raise ValueError(
-                f"the image of PIA has latents of {tuple(self.latent.shape[2:])}, the network got a part of "
-                f"{tuple(size)}; limit a prompt by a mask (Conditioning Set Mask), not by an area."
-            )
-        frames = torch.tensor(call.forward.frame_numbers()) % len(self.mask)
-        mask = self.mask[frames].to(x)[:, None, None, None].expand(-1, -1, *size)
-        return torch.cat((mask, self.latent.to(x).expand(len(mask), -1, -1, -1)), 1)
 
 
 @dataclass(frozen=True)
@@ -109,12 +95,12 @@ class PIA(MotionModel):
 
     def __init__(self, config: PIAConfig, operations=nn, device=None, dtype=None):
         super().__init__(config, operations, device, dtype)
-        settings = {"padding": 1, "device": device, "dtype": dtype}
-        condition = operations.Conv2d(CONDITION, config.conv_in, 3, bias=False, **settings)
-        start_at_zero(condition)
+        condition = condition_convolution(config.conv_in, False, operations, device, dtype)
         add_at_path(self, "conv_in.condition", condition)
         if config.has_noisy:
-            noisy = operations.Conv2d(NOISY, config.conv_in, 3, bias=config.has_bias, **settings)
+            noisy = operations.Conv2d(
+                NOISY, config.conv_in, 3, padding=1, bias=config.has_bias, device=device, dtype=dtype
+            )
             add_at_path(self, "conv_in.noisy", noisy)
 
 
@@ -130,28 +116,18 @@ def _conv_in(network: PIA) -> Act:
         features = layers.noisy(x)
         return features if config.has_bias else features + inner(torch.zeros_like(x))
 
-    def act(call: Call, inner: Act, x: torch.Tensor) -> torch.Tensor:
-        image: PIAImage = call.inputs
-        if image.keeps_conv_in:
-            features = inner(x)
-        else:
-            features = call.replace(lambda: inner(x), noisy(inner, x))
-        return call.add(features, layers.condition(image.channels(call, x)))
+    def first(call: Call, inner: Act, x: torch.Tensor) -> torch.Tensor:
+        if call.inputs.keeps_conv_in:
+            return inner(x)
+        return call.replace(lambda: inner(x), noisy(inner, x))
 
-    return act
+    see = see_images(layers.condition)
+    return lambda call, inner, x: see(call, lambda x: first(call, inner, x), x)
 
 
 def misfit(network: PIA, places: UNetPlaces) -> str:
     """Why a module does not fit a UNet; empty when it does."""
-    have, need = places.conv_in, network.config.conv_in
-    if have.in_channels != NOISY:
-        return (
-            f"it puts the image beside latents of {NOISY} channels, the first convolution of this checkpoint "
-            f"takes {have.in_channels} (9 in inpainting checkpoints)"
-        )
-    if have.out_channels != need:
-        return f"its first convolution makes {need} channels, that of this checkpoint {have.out_channels}"
-    return motion_misfit(network, places)
+    return condition_misfit(network.config.conv_in, places) or motion_misfit(network, places)
 
 
 def read(tensors: StateDict, file_name: str) -> tuple[PIAConfig, StateDict]:

@@ -2,7 +2,7 @@
 
 Source: Zhang et al. 2023, arXiv 2312.13964; github.com/open-mmlab/PIA (pipelines/i2v_pipeline.py).
 The reference draws the latent from the encoder's distribution, ComfyUI's VAE takes its mean.
-Letters: F frames, H height, W width.
+Letters: N images of the batch, H height, W width.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 from ...foreign_text import printable
 from ...motion_modules.pia import METHOD, MOTION_RANGES, PIAImage, mask_values
-from ..video_models.start_images import ClipSettings, fitted_image
+from .condition_images import encoded
 from .motion_models import MotionModule
 
 OF_CHECKPOINT = "of the checkpoint (personalised)"
@@ -55,15 +55,8 @@ class AnimatedImage:
         for a cond_frame past the end, and for a VAE of another kind of checkpoint.
         """
         mask = mask_values(self.motion, num_frames, self.cond_frame)
-        height, width = (size * self.vae.spacial_compression_encode() for size in shape[2:])
-        with torch.no_grad():  # a VAE that was loaded while a graph ran has no gradients
-            latent = self.vae.encode(fitted_image(self.image, "image", ClipSettings(width, height, 1)))
-        if latent.shape[1:] != shape[1:]:
-            raise ValueError(
-                f"the VAE of Animate Image (PIA) makes latents of shape {tuple(latent.shape[1:])}, those "
-                f"that are sampled have {tuple(shape[1:])}; wire the VAE of this checkpoint."
-            )
-        return PIAImage(model.model.process_latent_in(latent), mask, self.conv_in == OF_CHECKPOINT)
+        latent = encoded(self.image, self.vae, model, shape, "Animate Image (PIA)")
+        return PIAImage(latent, mask, self.conv_in == OF_CHECKPOINT)
 
 
 def animate_image(motion_module: MotionModule, image: AnimatedImage) -> MotionModule:

@@ -58,14 +58,17 @@ class ClipSettings:
 
 
 def fitted_image(image: torch.Tensor, name: str, clip: ClipSettings) -> torch.Tensor:
-    """An IMAGE (1, H, W, C), values 0..1,
-    cut to the middle of the proportions of the clip and resized: (1, height, width, 3).
-
-    Raises ValueError, naming the input, for several images.
-    """
+    """`fitted_images` of one IMAGE (1, H, W, C). Raises ValueError, naming the input, for several images."""
     if image.shape[0] != 1:
         raise ValueError(f"{name} holds {image.shape[0]} images and needs one; pick it with ImageFromBatch.")
-    pixels, width, height = image[..., :3].movedim(-1, 1), clip.width, clip.height
+    return fitted_images(image, clip.width, clip.height)
+
+
+def fitted_images(images: torch.Tensor, width: int, height: int) -> torch.Tensor:
+    """IMAGEs (K, H, W, C), values 0..1, cut to the middle of the proportions of width and height in pixels
+    and resized: (K, height, width, 3).
+    """
+    pixels = images[..., :3].movedim(-1, 1)
     scale = max(width / pixels.shape[3], height / pixels.shape[2])
     cut_width, cut_height = (
         min(round(size / scale), have) for size, have in ((width, pixels.shape[3]), (height, pixels.shape[2]))

@@ -26,6 +26,7 @@ import torch
 from ...host.injection import USE_EXISTING, MotionSettings, apply_motion_module
 from ...host.injection.animated_image import AnimatedImage
 from ...host.injection.apply import attention_with
+from ...host.injection.known_frames import KnownFrames
 from ...host.injection.motion_models import (
     MotionModule,
     motion_module_from_file,
@@ -50,9 +51,14 @@ of these networks where sums are taken in another order.
 
 
 INPUTS = {
-    "PIA": lambda: AnimatedImage(image_vae(), gold_tensor("image", (1, 40, 56, 3)).sigmoid(), motion="large")
+    "PIA": lambda: AnimatedImage(image_vae(), _image(), motion="large"),
+    "Masked frames": lambda: KnownFrames(image_vae(), _image(), "0"),
 }
 """Method -> what it needs besides its weights, for the rules."""
+
+
+def _image() -> torch.Tensor:
+    return gold_tensor("image", (1, 40, 56, 3)).sigmoid()
 
 
 def with_inputs(module: MotionModule) -> MotionModule:
@@ -195,6 +201,8 @@ def windows_may_be_shorter_than_it_was_trained_for(case: Case) -> None:
     )
     same(together, one_by_one)
     assert torch.isfinite(together).all()
+    if case.method.per_frame:
+        same(together, case.sample(case.moving()))
 
 
 def one_window_is_no_window(case: Case) -> None:

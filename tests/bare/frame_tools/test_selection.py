@@ -48,6 +48,19 @@ def test_what_names_no_frame_is_refused_with_the_part_that_is_wrong(expression, 
         selection.select_frames(expression, 7)
 
 
+@pytest.mark.parametrize("expression", ["0", "::4", "9999,-3", "4:2"])
+def test_an_expression_is_checked_before_there_are_frames(expression):
+    selection.check_expression(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"), [("", "names no frames; write"), ("a", "is neither"), ("::0", "must not be 0")]
+)
+def test_an_expression_that_is_none_is_refused_before_there_are_frames(expression, told):
+    with pytest.raises(ValueError, match=told):
+        selection.check_expression(expression)
+
+
 @pytest.mark.parametrize(("position", "place"), [(1, 1), (6, 6), (-1, 6), (-6, 1)])
 def test_splits_count_from_either_end(position, place):
     assert selection.split_place(position, 7) == place

@@ -23,9 +23,9 @@ def node(kind, **inputs):
     return {"class_type": kind, "inputs": inputs}
 
 
-def graph(layers=None, windows=None, control=False, frames_per_video=0, beta_schedule="auto", image=False):
+def graph(layers=None, windows=None, control=False, frames_per_video=0, beta_schedule="auto", method=None):
     """Text to video; layers: the node that gives the MOTION_MODULE, None for the plain checkpoint.
-    image: whether they need one.
+    method: theirs, where it needs something besides.
     """
     found = {
         "1": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
@@ -35,11 +35,9 @@ def graph(layers=None, windows=None, control=False, frames_per_video=0, beta_sch
     model, positive = ["1", 0], ["2", 0]
     if layers:
         found["4"], module = layers, ["4", 0]
-        if image:
+        if method in NEEDS:
             found["12"] = node("EmptyImage", width=80, height=96, batch_size=1, color=0xFF8000)
-            found["13"] = node(
-                "ZoetropeAnimateImagePIA", motion_module=module, vae=["1", 2], image=["12", 0], **PIA
-            )
+            found["13"] = node(motion_module=module, **NEEDS[method])
             module = ["13", 0]
         found["5"] = node(
             "ZoetropeApplyMotionModule",
@@ -87,7 +85,18 @@ def graph(layers=None, windows=None, control=False, frames_per_video=0, beta_sch
     return found
 
 
-PIA = {"motion": "large", "cond_frame": 0, "conv_in": "of the checkpoint (personalised)"}
+NEEDS = {
+    "PIA": {
+        "kind": "ZoetropeAnimateImagePIA",
+        "vae": ["1", 2],
+        "image": ["12", 0],
+        "motion": "large",
+        "cond_frame": 0,
+        "conv_in": "of the checkpoint (personalised)",
+    },
+    "Masked frames": {"kind": "ZoetropeSetKnownFrames", "vae": ["1", 2], "images": ["12", 0], "frames": "1"},
+}
+"""Method -> the node that gives it what it needs besides its weights."""
 WINDOWS = {
     "context_length": 4,
     "context_overlap": 2,
@@ -153,7 +162,7 @@ def plain(sample):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_new_layers_change_nothing_or_say_that_they_do(method, sample, plain):
-    got = sample(new(method), beta_schedule=USE_EXISTING, image=bool(METHODS[method].needs))
+    got = sample(new(method), beta_schedule=USE_EXISTING, method=method)
     if METHODS[method].acts_untrained:
         assert torch.isfinite(got).all() and not torch.allclose(got, plain, atol=1e-3)
     else:
@@ -166,10 +175,12 @@ def test_trained_layers_act_alone_in_windows_with_control_and_with_several_video
 ):
     layers = load_module(trained_files[method])
     ways = {"windows": True}, {"control": True}, {"frames_per_video": 3}
-    alone, *ways = (sample(layers, image=bool(METHODS[method].needs), **way) for way in ({}, *ways))
+    alone, *ways = (sample(layers, method=method, **way) for way in ({}, *ways))
     for got in (alone, *ways):
         assert torch.isfinite(got).all() and got.shape == plain.shape
         assert not torch.allclose(got, plain, atol=1e-3)
+    windowed, *ways = ways
+    assert torch.allclose(windowed, alone, atol=1e-3) == METHODS[method].per_frame
     assert all(not torch.allclose(got, alone, atol=1e-3) for got in ways)
 
 
