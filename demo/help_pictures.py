@@ -17,11 +17,14 @@ import torch.nn.functional as F
 from ..frame_tools.grids import SheetSettings, compare_clips, contact_sheet
 from ..frame_tools.labels import label_bar, to_image
 from ..frame_tools.optical_flow import draw_flow, far_movement, flow_frames
-from ..frame_tools.plots import frame_differences, plot_differences
+from ..frame_tools.plots import frame_differences, plot_differences, plot_values
 from ..samplers.context_fusion import fuse_weights
 from ..samplers.context_plan import draw_plan
 from ..samplers.context_schedules import create_context_windows
 from ..samplers.frame_guidance import GuidanceSettings, guidance_of_frames
+from ..samplers.over_frames.curves import CURVES
+from ..samplers.over_frames.prompts import PromptSettings, prompt_plan
+from ..samplers.over_frames.values import ValueSettings, schedule_values
 from . import world
 
 FOLDER = pathlib.Path(__file__).parents[1] / "web" / "docs"
@@ -68,6 +71,20 @@ def guidance() -> torch.Tensor:
     return plot_differences(curves, list(shapes), WIDTH, 300, "cfg of a frame: min 1, max 3")[0]
 
 
+def prompt_curves() -> torch.Tensor:
+    """The weight of a prompt at frame 4 that goes over into one at frame 12, by curve."""
+    plans = [prompt_plan(PromptSettings('"4": "a", "12": "b"', curve=curve)) for curve in CURVES]
+    curves = [weights for ((_, _, weights), _) in (plan.weights for plan in plans)]
+    title = "Weight of the first of two prompts, at the frames 4 and 12"
+    return plot_values(curves, [name.split(" ")[0] for name in CURVES], WIDTH, 300, title)[0]
+
+
+def values() -> torch.Tensor:
+    """The numbers of the text on the page."""
+    numbers = schedule_values(ValueSettings("0: (0), 8: (1.5), max_f-1: (0.25)"))
+    return plot_values([numbers], ["value"], WIDTH, 300, "Value of each frame")[0]
+
+
 def clip(seed: int, motion: str, num_frames: int = 16, **things: str) -> torch.Tensor:
     """A clip of the world (F, H, W, 3)."""
     return world.render_clip(
@@ -111,6 +128,8 @@ PICTURES = {
         "standard_uniform", range(4), WIDTH // PLANNED["num_frames"]
     ),
     "ZoetropeSetFrameGuidance/curves.png": guidance,
+    "ZoetropeSchedulePrompts/curves.png": prompt_curves,
+    "ZoetropeScheduleValues/curve.png": values,
     "ZoetropeCompareClips/compared.png": compared,
     "ZoetropeMakeContactSheet/sheet.png": sheet,
     "ZoetropeDrawOpticalFlow/flow.png": flow,

@@ -59,18 +59,34 @@ def plot_differences(
     height: int = 384,
     title: str = DIFFERENCES,
 ) -> torch.Tensor:
-    """Curves over frame numbers, one for each clip,
+    """Curves over frame numbers from 1 on, one for each clip, over 0,
     as a picture (1, height, width, 3), values 0..1. No series may be empty.
     """
-    image = Image.new("RGB", (width, height), GROUND)
+    return _plot(series, labels, (width, height), title, first=1)
+
+
+def plot_values(
+    series: list[list[float]], labels: list[str], width: int = 768, height: int = 384, title: str = ""
+) -> torch.Tensor:
+    """Curves of numbers, also below 0, over frame numbers from 0 on, as a picture (1, height, width, 3)."""
+    return _plot(series, labels, (width, height), title, first=0)
+
+
+def _plot(
+    series: list[list[float]], labels: list[str], size: tuple[int, int], title: str, first: int
+) -> torch.Tensor:
+    width, height = size
+    image = Image.new("RGB", size, GROUND)
     draw = ImageDraw.Draw(image)
-    top = nice_steps(max(max(values) for values in series) or 1.0)
-    last = max(len(values) for values in series)
-    left = 12 + max(text_width(_number(value), TEXT) for value in top)
+    marks = value_steps(min(map(min, series)), max(map(max, series)))
+    last = max(len(values) for values in series) - 1 + first
+    left = 12 + max(text_width(_number(value), TEXT) for value in marks)
     area = (left, 2 * TEXT + 22, width - 14, height - 2 * TEXT - 14)
-    _axes(draw, area, top, last)
+    _axes(draw, area, marks, first, last)
     for i, values in enumerate(series):
-        points = [(_across(area, n, last), _up(area, value, top[-1])) for n, value in enumerate(values, 1)]
+        points = [
+            (_across(area, n, first, last), _up(area, value, marks)) for n, value in enumerate(values, first)
+        ]
         colour = COLOURS[i % len(COLOURS)]
         if len(points) > 1:
             draw.line(points, fill=colour, width=2, joint="curve")
@@ -81,6 +97,17 @@ def plot_differences(
     return to_tensor(image)[None]
 
 
+def value_steps(least: float, most: float) -> list[float]:
+    """Even steps of 1, 2 or 5 times a power of ten from at most
+    `least` (0 or below) to at least `most` (0 or above).
+    """
+    if most <= 0 <= least:
+        most = 1.0
+    step = nice_steps(max(most, -least))[1]
+    below, above = (math.ceil(max(value, 0) / step - 1e-9) for value in (-least, most))
+    return [i * step for i in range(-below, above + 1)]
+
+
 def nice_steps(largest: float) -> list[float]:
     """0, and 3 to 6 even steps of 1, 2 or 5 times a power of ten up to at least `largest`."""
     rough = largest / 5
@@ -89,20 +116,20 @@ def nice_steps(largest: float) -> list[float]:
     return [i * step for i in range(math.ceil(largest / step - 1e-9) + 1)]
 
 
-def _axes(draw: ImageDraw.ImageDraw, area: tuple, heights: list[float], last: int) -> None:
+def _axes(draw: ImageDraw.ImageDraw, area: tuple, heights: list[float], first: int, last: int) -> None:
     left, top, right, bottom = area
     for value in heights:
-        y = _up(area, value, heights[-1])
+        y = _up(area, value, heights)
         draw.line((left, y, right, y), fill=LINES)
         text = _number(value)
         write(draw, (left - 6 - text_width(text, TEXT), y + TEXT * 0.35), text, TEXT, GREY)
-    for number in sorted({max(1, round(value)) for value in nice_steps(last) if value <= last} | {last}):
-        x = _across(area, number, last)
+    numbers = {max(first, round(value)) for value in nice_steps(last or 1) if value <= last} | {last}
+    for number in sorted(numbers):
+        x = _across(area, number, first, last)
         draw.line((x, bottom, x, bottom + 4), fill=GREY)
         text = f"{number}"
-        if number == last or _across(area, last, last) - x > text_width(f"{last}", TEXT) + text_width(
-            text, TEXT
-        ):
+        room = _across(area, last, first, last) - x
+        if number == last or room > text_width(f"{last}", TEXT) + text_width(text, TEXT):
             write(draw, (x - text_width(text, TEXT) / 2, bottom + TEXT + 6), text, TEXT, GREY)
     caption = "frame"
     write(draw, ((left + right - text_width(caption, TEXT)) / 2, bottom + 2 * TEXT + 8), caption, TEXT, GREY)
@@ -119,15 +146,16 @@ def _legend(draw: ImageDraw.ImageDraw, title: str, labels: list[str], width: int
         x += 17 + text_width(text, TEXT) + 16
 
 
-def _across(area: tuple, number: int, last: int) -> float:
-    """Frame 1 is at the left, frame `last` at the right; a single one in the middle."""
+def _across(area: tuple, number: int, first: int, last: int) -> float:
+    """Frame `first` is at the left, frame `last` at the right; a single one in the middle."""
     left, _, right, _ = area
-    return (left + right) / 2 if last == 1 else left + 8 + (number - 1) / (last - 1) * (right - left - 16)
+    part = (number - first) / (last - first) if last > first else None
+    return (left + right) / 2 if part is None else left + 8 + part * (right - left - 16)
 
 
-def _up(area: tuple, value: float, largest: float) -> float:
+def _up(area: tuple, value: float, marks: list[float]) -> float:
     _, top, _, bottom = area
-    return bottom - value / largest * (bottom - top)
+    return bottom - (value - marks[0]) / (marks[-1] - marks[0]) * (bottom - top)
 
 
 def _number(value: float) -> str:

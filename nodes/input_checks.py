@@ -214,6 +214,13 @@ def _check_conditioning(name: str, value: Any, entry: io.Input) -> list:
     return value
 
 
+def _check_floats(name: str, value: Any, entry: io.Input) -> list[float]:
+    values = value if isinstance(value, list | tuple) else [value]
+    if not values:
+        raise ValueError(f"{name} holds no numbers; wire one for each frame.")
+    return [_number(f"number {place} of {name}", number) for place, number in enumerate(values)]
+
+
 def _check_part(needed: str, advice: str) -> Callable[[str, Any, io.Input], Any]:
     """The check of an object by something that it must have."""
 
@@ -269,7 +276,7 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "INT": _check_int, "FLOAT": _check_float, "BOOLEAN": _check_boolean, "STRING": _check_string,
     "COMBO": _check_combo, "VIDEO": _check_video, "AUDIO": _check_audio,
     "IMAGE": _check_image, "MASK": _check_mask, "LATENT": _check_latent,
-    "CONDITIONING": _check_conditioning,
+    "CONDITIONING": _check_conditioning, "FLOATS": _check_floats,
     "MODEL": _check_part("model_options", "a model loader"),
     "VAE": _check_part("first_stage_model", "Load VAE"),
     "CLIP": _check_part("tokenize", "Load CLIP"),

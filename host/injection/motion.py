@@ -17,6 +17,7 @@ from ...motion_modules.joint_norm import joint_norm_acts
 from ...motion_modules.points import Point
 from ...motion_modules.unet_places import UNetPlaces
 from ..node_notes import current_node, say
+from ..sampling.prompt_frames import refuse_other_frames
 from .apply import KEY, apply_method, attention_with
 from .motion_models import MotionModule
 from .places import places_in
@@ -88,6 +89,8 @@ class MotionCalls:
         refuse_latents(model, noise.shape)
         range_ = sigma_range(model, self.settings)
         handler = model.model_options.get("context_handler")
+        frames = self._frames_of_run(noise.shape, handler)
+        refuse_other_frames(executor.class_obj, frames, noise.shape[0] // frames)
         for text in odd_in_run(self.settings, range_, noise.shape, sigmas, handler):
             say(text, self.node_id)
         run = Run(range_, self._inputs(model, noise.shape, handler))
@@ -99,12 +102,15 @@ class MotionCalls:
         finally:
             options[RUNS] = before
 
+    def _frames_of_run(self, shape: torch.Size, handler) -> int:
+        """Frames of a video in latents of this shape."""
+        windows = getattr(handler, "settings", None)
+        return self.settings.frames_per_video or getattr(windows, "frames_per_video", 0) or shape[0]
+
     def _inputs(self, model, shape: torch.Size, handler) -> Any:
         if self.module.inputs is None:
             return None
-        windows = getattr(handler, "settings", None)
-        several = self.settings.frames_per_video or getattr(windows, "frames_per_video", 0)
-        return self.module.inputs.for_run(model, shape, several or shape[0])
+        return self.module.inputs.for_run(model, shape, self._frames_of_run(shape, handler))
 
     def __call__(self, forward: Forward) -> Call | None:
         frames = self._frames_of_video(forward)

@@ -22,8 +22,9 @@ from ...samplers.context_fusion import FusionPlan, WindowFusion, fuse_weights
 from ...samplers.context_plan import check_cells, draw_plan
 from ...samplers.context_schedules import create_context_windows
 from ...samplers.noise import arrange_noise
+from ..sampling.prompt_frames import refuse_other_frames
 from .batch import WindowBatch
-from .conds import TIME_AXIS, window_conds
+from .conds import BATCH_AXIS, TIME_AXIS, window_conds
 from .controls import HintStore
 from .patches import refuse_recorders, unknown_parts
 from .settings import ContextSettings
@@ -182,8 +183,12 @@ def _outer_sample(executor, noise, *args, **kwargs):
     guider = executor.class_obj
     before = guider.model_options
     handler = before.get("context_handler")
-    if isinstance(handler, ContextWindowHandler) and handler.settings.needed(noise.shape):
-        refuse_recorders(before)
+    if isinstance(handler, ContextWindowHandler):
+        num_videos, num_frames = handler.settings.videos(noise.shape)
+        are_batch = handler.settings.axis(noise.shape) == BATCH_AXIS
+        refuse_other_frames(guider, num_frames, num_videos, are_batch)
+        if handler.settings.needed(noise.shape):
+            refuse_recorders(before)
     guider.model_options = {**before, KEY: ContextRun()}
     try:
         return executor(noise, *args, **kwargs)
