@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     align_your_latents,
     animatediff,
+    animatelcm_i2v,
     directed_attention,
     inflated_convolutions,
     make_a_video,
@@ -21,6 +22,7 @@ METHODS: dict[str, TemporalMethod] = {
     for method in (
         animatediff.METHOD,
         pia.METHOD,
+        animatelcm_i2v.METHOD,
         tune_a_video.METHOD,
         simda.METHOD,
         directed_attention.METHOD,

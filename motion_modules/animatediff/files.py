@@ -20,7 +20,7 @@ from .layers import NORM_GROUPS, MotionConfig, MotionModel, sinusoidal_table
 
 _SITE = re.compile(r"^((?:down_blocks|up_blocks)\.\d+\.motion_modules\.\d+|mid_block\.motion_modules\.\d+)\.")
 _QKV = ("to_q", "to_k", "to_v")
-_ANIMATELCM_LENGTH = 64  # AnimateLCM's files carry no position table; it was trained with one of 64 rows
+ANIMATELCM_LENGTH = 64  # AnimateLCM's files carry no position table; it was trained with one of 64 rows
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,11 @@ def is_pia_module(keys: frozenset[str]) -> bool:
     return is_motion_module(keys) and "conv_in.weight" in keys and not any(k.startswith(more) for k in keys)
 
 
+def is_image_module(keys: frozenset[str]) -> bool:
+    """Whether a file with these keys holds motion modules and AnimateLCM's image encoder."""
+    return is_motion_module(keys) and any(k.startswith("img_encoder.") for k in keys)
+
+
 def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[MotionConfig, StateDict]:
     """What a motion module file holds: its config and a state dict with the names of `MotionModel`.
 
@@ -147,6 +152,8 @@ def to_original_names(model: MotionModel) -> StateDict:
                 out[key.replace("to_qkv", name)] = part.contiguous()
         else:
             out[key] = value
+    if model.config.version == "animatelcm":  # published without tables: that is how it is known
+        return {key: value for key, value in out.items() if not key.endswith(_TABLE)}
     if model.config.version == "hotshotxl":
         return {_original_to_hotshot(key): value for key, value in out.items()}
     return out
@@ -158,8 +165,6 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
     if any(_SITE.match(k) for k in tensors):
         if conv_in is not None and conv_in.ndim == 4 and conv_in.shape[1] == 9:
             found = "PIA (in a whole UNet; of that only motion_modules and conv_in are needed)"
-        elif any(k.startswith("img_encoder.") for k in tensors):
-            found = "AnimateLCM-I2V (it brings an image encoder)"
         elif any(k.startswith("controlnet_cond_embedding.") for k in tensors):
             found = "SparseCtrl (a ControlNet with motion modules)"
         else:
@@ -186,7 +191,7 @@ def _config_from_shapes(sd: StateDict, file_name: str, version: str) -> MotionCo
     blocks = {int(m[1]) for k in sd if (m := re.search(r"transformer_blocks\.(\d+)\.", k))}
     levels = {int(s.split(".")[1]) for s in sites if s.startswith("down_blocks.")}
     has_mid = any(s.startswith("mid_block.") for s in sites)
-    length = table.shape[1] if table is not None and table.ndim == 3 else _ANIMATELCM_LENGTH
+    length = table.shape[1] if table is not None and table.ndim == 3 else ANIMATELCM_LENGTH
     return MotionConfig(
         version=version or _version(max(levels) + 1, has_mid, None if table is None else length),
         site_channels=sites,

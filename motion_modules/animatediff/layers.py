@@ -83,6 +83,12 @@ class MotionConfig:
         )
 
     @property
+    def widths(self) -> list[int]:
+        """Channels C of each resolution level."""
+        levels = range(self.num_levels)
+        return [self.site_channels[f"down_blocks.{level}.motion_modules.0"] for level in levels]
+
+    @property
     def modules_per_down_level(self) -> int:
         return 1 + max(
             int(site.split(".")[3]) for site in self.site_channels if site.startswith("down_blocks.")
