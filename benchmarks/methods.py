@@ -85,7 +85,7 @@ def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
 
     module = new_for_model(model, name)
     if module.method.needs:
-        module = replace(module, inputs=BlackImage())
+        module = replace(module, inputs=BlackImage(name))
     weights = list(module.patcher.model.parameters())
     moving = apply_motion_module(model, module, MotionSettings(beta_schedule=USE_EXISTING))
     ratio = ratios(times_of(model, moving, size, repeats))
@@ -101,10 +101,16 @@ def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
 class BlackImage:
     """What methods that see images need, without a VAE."""
 
+    method: str
+
     def for_run(self, model, shape: torch.Size, num_frames: int):
+        from ..motion_modules.animatelcm_i2v import ReferenceImage
         from ..motion_modules.pia import PIAImage
 
-        return PIAImage(torch.zeros(1, *shape[1:]), torch.ones(num_frames))
+        black = torch.zeros(1, *shape[1:])
+        if self.method == "AnimateLCM-I2V":
+            return ReferenceImage(black, num_frames)
+        return PIAImage(black, torch.ones(num_frames))
 
 
 def print_table(result: dict, size: int) -> None:

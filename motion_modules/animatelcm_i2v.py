@@ -108,7 +108,9 @@ def acts(network: AnimateLCMI2V, places: UNetPlaces) -> Acts:
         block = unet_block_of_site(f"down_blocks.{level}.motion_modules.{last}", last + 1)
         path = places.blocks[block].last
         found[path] = _image_before(found[path], network.img_encoder, level)
-    found[places.conv_in.path] = whole_images(lambda call: call.inputs.latents.shape[2:], "the image of AnimateLCM")
+    found[places.conv_in.path] = whole_images(
+        lambda call: call.inputs.latents.shape[2:], "the image of AnimateLCM"
+    )
     return found
 
 
@@ -157,12 +159,11 @@ METHOD = replace(
     read=read,
     build=AnimateLCMI2V,
     acts=acts,
-    new=lambda places: replace(
-        config_for(places), version="animatelcm", position_length=ANIMATELCM_LENGTH
-    ),
+    new=lambda places: replace(config_for(places), version="animatelcm", position_length=ANIMATELCM_LENGTH),
     misfit=misfit,
     title=lambda config: "AnimateLCM-I2V",
     needs=(
-        "an image; put the node 'Animate Image (AnimateLCM)' between Load Motion Module and Apply Motion Module"
+        "an image; put the node 'Animate Image (AnimateLCM)' between Load Motion Module and Apply Motion "
+        "Module"
     ),
 )

@@ -29,9 +29,7 @@ class FeatureBlock(nn.Module):
 
     A new one that gets zeros puts out zeros."""
 
-    def __init__(
-        self, in_channels: int, channels: int, halves: bool, operations=nn, device=None, dtype=None
-    ):
+    def __init__(self, in_channels: int, channels: int, halves: bool, operations=nn, device=None, dtype=None):
         super().__init__()
         factory_kwargs = {"device": device, "dtype": dtype}
         self.halves = halves
@@ -74,7 +72,7 @@ class FrameFeatures:
         encode: makes those of one video. Videos and windows with the same frames share them.
         """
         videos = self._videos(call)
-        different = list(dict.fromkeys(videos))
+        different = sorted(set(videos))
         features = [levels[level] for levels in self._features(call, different, like, encode)]
         whole = torch.cat([features[different.index(video)] for video in videos])
         if whole.shape[2:] == like.shape[2:]:
@@ -85,7 +83,8 @@ class FrameFeatures:
     def _videos(self, call: Call) -> list[Frames]:
         numbers = [number % self.num_frames for number in call.forward.frame_numbers()]
         return [
-            tuple(numbers[first : first + call.num_frames]) for first in range(0, len(numbers), call.num_frames)
+            tuple(numbers[first : first + call.num_frames])
+            for first in range(0, len(numbers), call.num_frames)
         ]
 
     def _features(

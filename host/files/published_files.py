@@ -76,6 +76,7 @@ MOTION_FILES = (
     _motion("v3_sd15_mm.ckpt"),
     _motion("mm_sdxl_v10_beta.ckpt"),
     _motion("AnimateLCM_sd15_t2v.ckpt", "wangfuyun/AnimateLCM"),
+    _motion("AnimateLCM_sd15_i2v.ckpt", "wangfuyun/AnimateLCM-I2V"),
     _motion("hsxl_temporal_layers.safetensors", "hotshotco/Hotshot-XL"),
     _motion("temporaldiff-v1-animatediff.ckpt", "CiaraRowles/TemporalDiff"),
     _motion("temporaldiff-v1-animatediff.safetensors", "CiaraRowles/TemporalDiff"),

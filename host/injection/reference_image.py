@@ -36,7 +36,9 @@ class LCMImage:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.motion_scale):
-            raise ValueError(f"motion_scale={self.motion_scale} must be a finite number; 0.8 is as published.")
+            raise ValueError(
+                f"motion_scale={self.motion_scale} must be a finite number; 0.8 is as published."
+            )
         self.weights()
 
     def weights(self) -> tuple[float, ...]:
@@ -47,8 +49,8 @@ class LCMImage:
             numbers = ()
         if len(numbers) != LEVELS or not all(map(math.isfinite, numbers)):
             raise ValueError(
-                f"level_weights='{printable(self.level_weights)}' must be {LEVELS} numbers with commas between "
-                "them, one for each level of the UNet; 1, 1, 1, 1 is as published."
+                f"level_weights='{printable(self.level_weights)}' must be {LEVELS} numbers with commas "
+                "between them, one for each level of the UNet; 1, 1, 1, 1 is as published."
             )
         return numbers
 
@@ -60,8 +62,8 @@ class LCMImage:
         """
         if len(self.images) not in (1, num_frames):
             raise ValueError(
-                f"image holds {len(self.images)} images, {NODE} takes one, or one for each of the {num_frames} "
-                "frames; pick one with ImageFromBatch, or make the latents as many frames."
+                f"image holds {len(self.images)} images, {NODE} takes one, or one for each of the "
+                f"{num_frames} frames; pick one with ImageFromBatch, or make the latents as many frames."
             )
         latents = encoded(self.images, self.vae, model, shape, NODE)
         return ReferenceImage(latents, num_frames, self.motion_scale, self.weights())

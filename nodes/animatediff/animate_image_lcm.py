@@ -31,7 +31,9 @@ class AnimateImageLCM(ZoetropeNode):
                 "图像动画",
             ],
             inputs=[
-                MotionModule.Input("motion_module", tooltip="AnimateLCM_sd15_i2v.ckpt, from Load Motion Module."),
+                MotionModule.Input(
+                    "motion_module", tooltip="AnimateLCM_sd15_i2v.ckpt, from Load Motion Module."
+                ),
                 io.Vae.Input("vae", tooltip="The VAE of the checkpoint."),
                 io.Image.Input(
                     "image",
@@ -47,8 +49,8 @@ class AnimateImageLCM(ZoetropeNode):
                     max=2.0,
                     step=0.01,
                     tooltip=(
-                        "How much the frames may leave the image, a factor: 0.8 as published, up to 1.5; smaller"
-                        " keeps the image better, 0 holds the first frame's features everywhere."
+                        "How much the frames may leave the image, a factor: 0.8 as published, up to 1.5;"
+                        " smaller keeps the image better, 0 gives every frame the same features."
                     ),
                 ),
                 io.String.Input(
@@ -56,8 +58,8 @@ class AnimateImageLCM(ZoetropeNode):
                     default="1, 1, 1, 1",
                     advanced=True,
                     tooltip=(
-                        "Factors of the image's features at the four levels of the UNet, the finest first; 1 is"
-                        " as published, 0 off."
+                        "Factors of the image's features at the four levels of the UNet, the finest first; 1"
+                        " is as published, 0 off."
                     ),
                 ),
             ],

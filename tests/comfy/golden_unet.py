@@ -119,7 +119,8 @@ def sample(
     """Core's own sampling with a positive and a negative conditioning of different values: (F, 4, H, W)."""
     latent = torch.zeros(frames, 4, *size)
     positive, negative = ([[gold_input(name, (1, 7, 48)), {}]] for name in ("positive", "negative"))
-    noise = comfy.sample.prepare_noise(latent, seed)
+    noise = kwargs.pop("noise", None)
+    noise = comfy.sample.prepare_noise(latent, seed) if noise is None else noise
     positive = kwargs.pop("positive", positive)
     return comfy.sample.sample(
         model,

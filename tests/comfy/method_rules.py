@@ -34,6 +34,7 @@ from ...host.injection.motion_models import (
     save_motion_module,
 )
 from ...host.injection.places import places_of
+from ...host.injection.reference_image import LCMImage
 from ...host.windows import ContextSettings, apply_context_windows
 from ...motion_modules.call import Call
 from ...motion_modules.method import TemporalMethod
@@ -52,6 +53,8 @@ of these networks where sums are taken in another order.
 
 INPUTS = {
     "PIA": lambda: AnimatedImage(image_vae(), _image(), motion="large"),
+    # Its position table acts before training wherever it has a factor.
+    "AnimateLCM-I2V": lambda: LCMImage(image_vae(), _image(), motion_scale=0.0),
     "Masked frames": lambda: KnownFrames(image_vae(), _image(), "0"),
 }
 """Method -> what it needs besides its weights, for the rules."""

@@ -165,8 +165,6 @@ def test_modules_that_need_more_than_themselves_are_refused():
     for layout in (sparse, {"controlnet": sparse}):
         with pytest.raises(ValueError, match="SparseCtrl"):
             read_motion_module(layout, "sparsectrl.ckpt")
-    with pytest.raises(ValueError, match="AnimateLCM-I2V"):
-        read_motion_module(made_file("v3") | {"img_encoder.conv.weight": torch.zeros(3)}, "lcm.ckpt")
 
 
 LORA_SITE = "down_blocks.1.motion_modules.0."

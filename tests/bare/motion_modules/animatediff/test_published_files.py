@@ -16,6 +16,7 @@ FILES = {
     "diffusers_motion_adapter_sdxl": ("AnimateDiff SDXL", 15, 32),
     "hotshotxl_temporal_layers": ("HotshotXL", 15, 24),
     "animatelcm_sd15_t2v": ("AnimateLCM", 21, 64),
+    "animatelcm_sd15_i2v": ("AnimateLCM-I2V", 21, 64),
     "pia": ("PIA", 20, 32),
 }
 """Manifest -> what the file is, its modules, and the frames of its table."""

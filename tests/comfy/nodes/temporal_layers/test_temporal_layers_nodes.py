@@ -94,6 +94,13 @@ NEEDS = {
         "cond_frame": 0,
         "conv_in": "of the checkpoint (personalised)",
     },
+    "AnimateLCM-I2V": {
+        "kind": "ZoetropeAnimateImageLCM",
+        "vae": ["1", 2],
+        "image": ["12", 0],
+        "motion_scale": 0.0,
+        "level_weights": "1, 1, 1, 1",
+    },
     "Masked frames": {"kind": "ZoetropeSetKnownFrames", "vae": ["1", 2], "images": ["12", 0], "frames": "1"},
 }
 """Method -> the node that gives it what it needs besides its weights."""
