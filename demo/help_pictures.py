@@ -22,6 +22,7 @@ from ..samplers.context_fusion import fuse_weights
 from ..samplers.context_plan import draw_plan
 from ..samplers.context_schedules import create_context_windows
 from ..samplers.frame_guidance import GuidanceSettings, guidance_of_frames
+from ..samplers.oscillating_guidance import OscillationSettings, guidance_of_step
 from ..samplers.over_frames.curves import CURVES
 from ..samplers.over_frames.prompts import PromptSettings, prompt_plan
 from ..samplers.over_frames.values import ValueSettings, schedule_values
@@ -85,6 +86,12 @@ def values() -> torch.Tensor:
     return plot_values([numbers], ["value"], WIDTH, 300, "Value of each frame")[0]
 
 
+def oscillation() -> torch.Tensor:
+    """The guidance of every step of 20."""
+    scales = [guidance_of_step(OscillationSettings(), step, 15.0) for step in range(20)]
+    return plot_values([scales], ["cfg 15 in the sampler, low_cfg 1"], WIDTH, 220, "cfg of a step", "step")[0]
+
+
 def clip(seed: int, motion: str, num_frames: int = 16, **things: str) -> torch.Tensor:
     """A clip of the world (F, H, W, 3)."""
     return world.render_clip(
@@ -130,6 +137,7 @@ PICTURES = {
     "ZoetropeSetFrameGuidance/curves.png": guidance,
     "ZoetropeSchedulePrompts/curves.png": prompt_curves,
     "ZoetropeScheduleValues/curve.png": values,
+    "ZoetropeOscillateGuidance/steps.png": oscillation,
     "ZoetropeCompareClips/compared.png": compared,
     "ZoetropeMakeContactSheet/sheet.png": sheet,
     "ZoetropeDrawOpticalFlow/flow.png": flow,

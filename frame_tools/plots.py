@@ -66,14 +66,26 @@ def plot_differences(
 
 
 def plot_values(
-    series: list[list[float]], labels: list[str], width: int = 768, height: int = 384, title: str = ""
+    series: list[list[float]],
+    labels: list[str],
+    width: int = 768,
+    height: int = 384,
+    title: str = "",
+    across: str = "frame",
 ) -> torch.Tensor:
-    """Curves of numbers, also below 0, over frame numbers from 0 on, as a picture (1, height, width, 3)."""
-    return _plot(series, labels, (width, height), title, first=0)
+    """Curves of numbers, also below 0, over frame numbers from 0 on (or what `across` says),
+    as a picture (1, height, width, 3).
+    """
+    return _plot(series, labels, (width, height), title, 0, across)
 
 
 def _plot(
-    series: list[list[float]], labels: list[str], size: tuple[int, int], title: str, first: int
+    series: list[list[float]],
+    labels: list[str],
+    size: tuple[int, int],
+    title: str,
+    first: int,
+    across: str = "frame",
 ) -> torch.Tensor:
     width, height = size
     image = Image.new("RGB", size, GROUND)
@@ -83,6 +95,7 @@ def _plot(
     left = 12 + max(text_width(_number(value), TEXT) for value in marks)
     area = (left, 2 * TEXT + 22, width - 14, height - 2 * TEXT - 14)
     _axes(draw, area, marks, first, last)
+    _caption(draw, area, across)
     for i, values in enumerate(series):
         points = [
             (_across(area, n, first, last), _up(area, value, marks)) for n, value in enumerate(values, first)
@@ -131,9 +144,13 @@ def _axes(draw: ImageDraw.ImageDraw, area: tuple, heights: list[float], first: i
         room = _across(area, last, first, last) - x
         if number == last or room > text_width(f"{last}", TEXT) + text_width(text, TEXT):
             write(draw, (x - text_width(text, TEXT) / 2, bottom + TEXT + 6), text, TEXT, GREY)
-    caption = "frame"
-    write(draw, ((left + right - text_width(caption, TEXT)) / 2, bottom + 2 * TEXT + 8), caption, TEXT, GREY)
     draw.rectangle(area, outline=GREY)
+
+
+def _caption(draw: ImageDraw.ImageDraw, area: tuple, text: str) -> None:
+    """Under the axis that goes across."""
+    left, _, right, bottom = area
+    write(draw, ((left + right - text_width(text, TEXT)) / 2, bottom + 2 * TEXT + 8), text, TEXT, GREY)
 
 
 def _legend(draw: ImageDraw.ImageDraw, title: str, labels: list[str], width: int) -> None:

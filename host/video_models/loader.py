@@ -22,7 +22,7 @@ from ...video_unets.formats import check_weights, network_weights, own_keys
 from ...video_unets.systems import VideoSystem
 from ..files.model_files import find_listed_file
 from ..files.published_files import VIDEO_MODEL_FILES
-from ..sampling.dynamic_thresholding import add_thresholding
+from ..sampling.dynamic_thresholding import QUANTILE, ThresholdSettings, add_thresholding
 from .config import VideoModelConfig
 from .latents import LatentCheck
 from .models import MODELS
@@ -56,7 +56,7 @@ def video_model_from_file(path: str) -> LoadedVideoModel:
     patcher = _with_weights(_empty_model(file), file)
     patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "zoetrope_video_model", LatentCheck(file.system))
     if file.sampling.threshold is not None:
-        add_thresholding(patcher, file.sampling.threshold)
+        add_thresholding(patcher, ThresholdSettings(100 * QUANTILE, file.sampling.threshold))
     parts = load_parts(file)
     description = _describe(file, patcher, parts)
     logging.info(description)

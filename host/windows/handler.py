@@ -23,6 +23,7 @@ from ...samplers.context_plan import check_cells, draw_plan
 from ...samplers.context_schedules import create_context_windows
 from ...samplers.noise import arrange_noise
 from ..sampling.prompt_frames import refuse_other_frames
+from ..sampling.steps import step_of
 from .batch import WindowBatch
 from .conds import BATCH_AXIS, TIME_AXIS, window_conds
 from .controls import HintStore
@@ -81,7 +82,7 @@ class ContextWindowHandler(ContextHandlerABC):
         if run is None:  # called outside of a sampling run: nothing to keep
             run = ContextRun()
         axis = self.settings.axis(x_in.shape)
-        frame_lists, plan = self._windows(run, x_in, _step(timestep, model_options))
+        frame_lists, plan = self._windows(run, x_in, step_of(timestep, model_options))
         windows = [
             IndexListContextWindow(
                 frames, axis, x_in.shape[axis], context_overlap=self.settings.context_overlap
@@ -153,17 +154,6 @@ class ContextWindowHandler(ContextHandlerABC):
             size = largest if batched else 1
             groups += [equal[start : start + size] for start in range(0, len(equal), size)]
         return groups
-
-
-def _step(timestep: torch.Tensor, model_options: dict) -> int:
-    """The sampling step that a noise level belongs to;
-    the steps in between of higher-order samplers belong to the step before.
-    """
-    sigmas = model_options.get("transformer_options", {}).get("sample_sigmas")
-    if sigmas is None:
-        return 0
-    # The tolerance is for noise levels that have been through another precision.
-    return int((sigmas > timestep[0].to(sigmas) * 1.0001).sum())
 
 
 def _refuse_mixed_latents(conds, needed: bool, context_length: int) -> None:

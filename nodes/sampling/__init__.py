@@ -2,11 +2,15 @@
 
 from .apply_context_windows import ApplyContextWindows
 from .make_reference_noise import MakeReferenceNoise
+from .oscillate_guidance import OscillateGuidance
 from .preview_clip import PreviewClip
 from .schedule_prompts import SchedulePrompts
 from .schedule_values import ScheduleValues
 from .set_frame_guidance import SetFrameGuidance
+from .share_noise import ShareNoise
+from .share_upscale_noise import ShareUpscaleNoise
 from .show_context_windows import ShowContextWindows
+from .threshold_prediction import ThresholdPrediction
 
 NODES = [
     SchedulePrompts,
@@ -15,6 +19,10 @@ NODES = [
     ShowContextWindows,
     PreviewClip,
     MakeReferenceNoise,
+    ShareNoise,
+    ShareUpscaleNoise,
     SetFrameGuidance,
+    OscillateGuidance,
+    ThresholdPrediction,
 ]
 """In the order of the menu."""

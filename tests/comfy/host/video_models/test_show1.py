@@ -115,14 +115,14 @@ def test_sampling_is_thresholded(load, monkeypatch, name, largest):
     monkeypatch.setattr(
         dynamic_thresholding,
         "threshold_prediction",
-        lambda x, limit: (seen.append(limit), threshold_prediction(x, limit))[1],
+        lambda x, *settings: (seen.append(settings), threshold_prediction(x, *settings))[1],
     )
     loaded, _ = load(name)
     if name == "base":
         out = sample(loaded.model, prompt(), prompt("negative"), torch.zeros(3, 3, 8, 8))
     else:
         out = sample(loaded.model, *upscale_inputs(3))
-    assert seen == [largest] * 2
+    assert seen == [(largest, 0.95)] * 2
     assert out.abs().max() <= 1
 
 
