@@ -106,6 +106,10 @@ _LOOKS_LIKE: tuple[tuple[str, str], ...] = (
     (r"lora_up|lora_down|lora_A|lora_B|\.lora\.|hada_w1|lokr_w1", "a LoRA (use Load LoRA)"),
     (r"^model\.diffusion_model\.", "a whole checkpoint (use Load Checkpoint)"),
     (
+        r"^decoder\..+\.(time_stack|time_mix_conv)\.",
+        "temporal layers of a VAE's decoder (use Load Temporal Decoder, or Load VAE for a whole VAE)",
+    ),
+    (
         r"^control_model\.|controlnet_cond_embedding|controlnet_down_blocks",
         "a ControlNet (use Load ControlNet Model)",
     ),

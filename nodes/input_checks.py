@@ -61,7 +61,10 @@ def _checker(entry: io.Input) -> Callable[[str, Any, io.Input], Any]:
             name, value, [kind.io_type for kind in entry.template.allowed_types]
         )
     if isinstance(entry, io.MultiType.Input):
-        return lambda name, value, _: _check_any(name, value, [kind.io_type for kind in entry.io_types])
+        kinds = [kind.io_type for kind in entry.io_types]
+        if not WITH_ARTICLE.keys() & set(kinds):  # kinds of layers, which travel as one kind of object
+            return CHECKS[kinds[0]]
+        return lambda name, value, _: _check_any(name, value, kinds)
     return CHECKS.get(entry.get_io_type(), _check_nothing)
 
 
@@ -284,5 +287,6 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "OPTICAL_FLOW": _check_part("load_device", "Load Optical Flow Model"),
     "SAMPLER": _check_part("sample", "KSamplerSelect"),
     "MOTION_MODULE": _check_part("patcher", "Load Motion Module"),
+    "TEMPORAL_DECODER": _check_part("patcher", "Load Temporal Decoder"),
 }  # fmt: skip
 """Type of an input -> check(name, value, entry) -> the value, for numbers in the schema's type."""

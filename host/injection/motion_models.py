@@ -73,8 +73,15 @@ def motion_module_from_file(path: str) -> MotionModule:
         supported_dtypes=[torch.float16, torch.bfloat16, torch.float32],
     )
     del tensors  # so that a mapped file can be closed
-    module = _module_of(_network(method, config, _in_dtype(weights, method, dtype)), method, config, name)
+    module = module_from_weights(method, config, weights, name, dtype)
     return replace(module, is_untrained=head.get("trained") == "no")
+
+
+def module_from_weights(
+    method: TemporalMethod, config: Any, weights: dict[str, torch.Tensor], name: str, dtype: torch.dtype
+) -> MotionModule:
+    """A module around weights as `method.read` gives them, in dtype; `weights` is emptied."""
+    return _module_of(_network(method, config, _in_dtype(weights, method, dtype)), method, config, name)
 
 
 def head_of(path: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """LATENT to frames, a chunk at a time, with whatever VAE there is.
 
-VAEs that look at neighbouring frames (SVD's decoder, whose frames are the batch, and video VAEs with 5-D
-latents) get some latents more on both sides of every chunk; what is decoded of those is thrown away. Letters:
-B videos, T latents in time, F frames, C channels, h, w of the latent.
+VAEs that look at neighbouring frames (SVD's decoder, whose frames are the batch, image VAEs with temporal
+layers, and video VAEs with 5-D latents) get some latents more on both sides of every chunk; what is decoded
+of those is thrown away. Letters: B videos, T latents in time, F frames, C channels, h, w of the latent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from ...video_io.frame_size import Size
+from ..video_models.frame_vae import FrameVAE
 from .vae_cancelling import cancelled_between_layers
 
 SMALLEST_TILE = 64  # pixels
@@ -52,12 +53,15 @@ class LatentStream:
     Raises ValueError for latents that the VAE does not take."""
 
     def __init__(self, vae, samples: torch.Tensor, request: ChunkRequest) -> None:
-        if samples.ndim == 5 and vae.latent_dim == 2:  # an image VAE takes the frames one by one
+        dimensions = vae.latent_dim + 2
+        if isinstance(vae, FrameVAE):  # the frames of each video together, and of no other
+            samples, dimensions = vae.videos_of(samples), 5
+        elif samples.ndim == 5 and vae.latent_dim == 2:  # an image VAE takes the frames one by one
             samples = samples.movedim(2, 1).flatten(0, 1)
-        if samples.ndim != vae.latent_dim + 2 or samples.shape[1] != vae.latent_channels:
+        if samples.ndim != dimensions or samples.shape[1] != vae.latent_channels:
             raise ValueError(
                 f"latents of shape {tuple(samples.shape)} do not fit this VAE, which takes"
-                f" {vae.latent_channels} channels and {vae.latent_dim + 2} dimensions; load the VAE of the"
+                f" {vae.latent_channels} channels and {dimensions} dimensions; load the VAE of the"
                 " model that made them."
             )
         self._vae, self._request = vae, request
@@ -80,7 +84,8 @@ class LatentStream:
 
     def _decode(self, video: torch.Tensor, start: int, end: int) -> torch.Tensor:
         around = self._request.chunk_overlap if self._in_time or looks_at_neighbours(self._vae) else 0
-        if self._in_time:  # the first latent of what is decoded becomes fewer frames than the others
+        # The first latent of what a video VAE decodes becomes fewer frames than the others.
+        if self._in_time and not isinstance(self._vae, FrameVAE):
             around = max(1, around)
         first, last = max(0, start - around), min(self._length(video), end + around)
         latents = video[:, :, first:last] if self._in_time else video[first:last]

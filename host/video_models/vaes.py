@@ -28,7 +28,7 @@ def vae_from_tensors(content: Mapping, file_name: str) -> comfy.sd.VAE:
     """A file's content as VAE; of whole systems (ModelScope's VQGAN_autoencoder.pth, VideoCrafter's
     model.ckpt) the part that is one. Raises ValueError when there is no VAE.
     """
-    tensors = _vae_part(unwrap(content))
+    tensors = vae_part(unwrap(content))
     if is_temporal_vae(tensors):
         return temporal_vae(tensors, file_name)
     vae = comfy.sd.VAE(sd=tensors)
@@ -41,7 +41,7 @@ def vae_from_tensors(content: Mapping, file_name: str) -> comfy.sd.VAE:
     return vae
 
 
-def _vae_part(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def vae_part(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """What stands behind a system's prefix and has an encoder; all tensors where nothing does."""
     for prefix in dict.fromkeys(system.vae_prefix for system in VIDEO_UNETS.values()):
         part = without_prefix(tensors, prefix)

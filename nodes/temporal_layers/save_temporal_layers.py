@@ -1,4 +1,4 @@
-"""Save Temporal Layers: a module to a file that Load Motion Module reads."""
+"""Save Temporal Layers: a module to a file that Load Motion Module or Load Temporal Decoder reads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from comfy_api.latest import io, ui
 from ...host.injection.motion_models import save_to_output
 from ..animatediff.inputs import MotionModule
 from ..base import ZoetropeNode
+from .inputs import TemporalDecoder
 
 
 class SaveTemporalLayers(ZoetropeNode):
@@ -22,7 +23,11 @@ class SaveTemporalLayers(ZoetropeNode):
             ),
             search_aliases=["save motion module", "merge motion lora", "保存运动模块", "保存时间层"],
             inputs=[
-                MotionModule.Input("motion_module", tooltip="The layers, from any node that gives some."),
+                io.MultiType.Input(
+                    "motion_module",
+                    [MotionModule, TemporalDecoder],
+                    tooltip="The layers of a MODEL or of a VAE, from any node that gives some.",
+                ),
                 io.String.Input(
                     "filename_prefix",
                     default="temporal_layers/zoetrope",
