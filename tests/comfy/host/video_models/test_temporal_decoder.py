@@ -437,8 +437,7 @@ def test_impossible_settings_are_refused():
 
 
 def test_the_reference_case_of_diffusers_decoder():
-    """The golden temporal decoder, taken apart into a plain decoder and layers, gives the golden's numbers.
-    """
+    """The golden decoder, taken apart into a plain one and layers, gives the golden's numbers."""
     meta, io, state_dict = load_case("svd/temporal_decoder")
     config = {key: value for key, value in meta["config"].items() if key not in ("attn_type", *OVER_FRAMES)}
     network = AutoencodingEngine(

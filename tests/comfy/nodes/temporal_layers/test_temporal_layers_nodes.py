@@ -2,16 +2,20 @@
 demo's checkpoint, in windows, with a ControlNet, with several videos.
 """
 
+import io
 import re
 
+import numpy as np
 import pytest
 import torch
+from comfy.ldm.modules.diffusionmodules.model import Decoder
+from PIL import Image, ImageSequence
 from safetensors import safe_open
 from safetensors.torch import load, load_file, save_file
 from zoetrope.devtools.server import ComfyError
 from zoetrope.host.injection import USE_EXISTING
 from zoetrope.motion_modules.methods import METHODS
-from zoetrope.tests.gold_weights import gold_tensor
+from zoetrope.tests.gold_weights import fill, gold_tensor
 from zoetrope.tests.places import ROOT
 
 CHECKPOINT, MODULE = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
@@ -211,6 +215,98 @@ def test_a_file_that_is_saved_is_the_module_that_was_loaded(comfy_server, comfy_
     assert {k for k in want if not k.endswith(".pe")} <= set(got)
     assert all(torch.equal(got[key], value.to(got[key].dtype)) for key, value in want.items() if key in got)
     assert second in (first, "kept/again_00002_.safetensors")
+
+
+def decoder(layers, **settings):
+    """The nodes that give a VAE with temporal layers."""
+    settings = {"strength": 1.0, "chunk_frames": 8, "chunk_overlap": 4, "frames_per_video": 0} | settings
+    apply = node("ZoetropeApplyTemporalDecoder", vae=["22", 0], temporal_decoder=["20", 0], **settings)
+    return {"20": layers, "21": apply}
+
+
+def load_vae():
+    return node("VAELoader", vae_name="image_vae.safetensors")
+
+
+@pytest.fixture(scope="module")
+def vae_file(comfy_models):
+    """An SD1.x VAE, a quarter as wide and without its encoder, which nobody runs; the demo's is a TAESD."""
+    settings = {"ch": 32, "ch_mult": (1, 2, 4, 4), "num_res_blocks": 2, "in_channels": 3, "out_ch": 3}
+    network = Decoder(**settings, attn_resolutions=(), resolution=256, z_channels=4)
+    tensors = {f"decoder.{key}": value for key, value in fill(network).state_dict().items()}
+    save_file(tensors, comfy_models / "vae" / "image_vae.safetensors")
+
+
+@pytest.fixture(scope="module")
+def decode(comfy_server, vae_file):
+    """Samples frames and gives their pictures (F, H, W, 3), in 8 bits.
+
+    vae: nodes of `decoder`; None for the plain VAE."""
+
+    def run(vae=None, decoding="VAEDecode", **settings):
+        found = graph() | {"22": load_vae()} | (vae or {})
+        samples, vae = ["10", 0], ["21" if vae else "22", 0]
+        found["11"] = node(decoding, samples=samples, vae=vae, **settings)
+        found["12"] = node("SaveImage", images=["11", 0], filename_prefix="decoded")
+        images = comfy_server.prompt(found)["outputs"]["12"]["images"]
+        files = (io.BytesIO(comfy_server.view(image)) for image in images)
+        return np.stack([np.asarray(Image.open(file).convert("RGB")).astype(int) for file in files])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def decoder_file(comfy_server, comfy_models, vae_file):
+    """The node that loads a temporal decoder: made new, saved, filled with seeded weights."""
+    saved = {
+        "1": load_vae(),
+        "2": node("ZoetropeNewTemporalDecoder", vae=["1", 0]),
+        "3": node("ZoetropeSaveTemporalLayers", motion_module=["2", 0], filename_prefix="decoder"),
+    }
+    (text,) = comfy_server.prompt(saved)["outputs"]["3"]["text"]
+    path = comfy_server.base / "output" / text.rpartition("/")[2]
+    tensors = {key: gold_tensor(key, value.shape) * 0.3 for key, value in load_file(path).items()}
+    save_file(tensors, comfy_models / "animatediff_models" / "decoder.safetensors")
+    return node("ZoetropeLoadTemporalDecoder", file_name="decoder.safetensors")
+
+
+def test_a_temporal_decoder_is_made_saved_loaded_and_decodes(decode, decoder_file):
+    plain = decode()
+    new_layers = node("ZoetropeNewTemporalDecoder", vae=["22", 0])
+    assert len(plain) == FRAMES and (decode(decoder(new_layers)) == plain).all()
+    trained = decode(decoder(decoder_file))
+    assert (abs(trained - plain).max((1, 2, 3)) > 8).all()
+    tiled = {"tile_size": 512, "overlap": 64, "temporal_size": 64, "temporal_overlap": 8}
+    assert (decode(decoder(decoder_file), "VAEDecodeTiled", **tiled) == trained).all()  # one tile holds all
+    for settings in ({"frames_per_video": 3}, {"chunk_frames": 1, "chunk_overlap": 0}, {"strength": 0.5}):
+        assert abs(decode(decoder(decoder_file, **settings)) - trained).max() > 1
+    assert (decode(decoder(decoder_file, strength=0.0)) == plain).all() and (decode() == plain).all()
+
+
+def test_a_temporal_decoder_decodes_into_a_file(decode, decoder_file, comfy_server):
+    """Through Latents to Video File, losslessly, the pictures of VAE Decode."""
+    layers = decoder(decoder_file)
+    expected = decode(layers)
+    found = graph() | {"22": load_vae()} | layers
+    found["11"] = node(
+        "ZoetropeSaveLatents",
+        samples=["10", 0],
+        vae=["21", 0],
+        filename_prefix="decoded",
+        fps=8.0,
+        format="APNG",
+        crf=-1.0,
+        pix_fmt="auto",
+        ping_pong=False,
+        loop_count=0,
+        chunk_frames=8,
+        chunk_overlap=4,
+        tile_size=0,
+    )
+    (file,) = comfy_server.prompt(found)["outputs"]["11"]["images"]
+    with Image.open(io.BytesIO(comfy_server.view(file))) as animation:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
+    assert abs(np.stack(frames).astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
