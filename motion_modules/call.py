@@ -76,8 +76,14 @@ class Forward:
         window = self.options.get("context_window")
         chunks = self.num_images // self.num_frames
         windows = getattr(window, "windows", None) or [window] * chunks
-        numbers = [list(range(self.num_frames)) if w is None else list(w.index_list) for w in windows]
+        numbers = [list(range(self.num_frames)) if w is None else _frames_of_window(w) for w in windows]
         return [number for frames in numbers for number in frames]
+
+
+def _frames_of_window(window) -> list[int]:
+    """The frames of a context window; core's causal_window_fix puts one more in front of them."""
+    before = getattr(window, "causal_anchor_index", None)
+    return list(window.index_list) if before is None or before < 0 else [before, *window.index_list]
 
 
 _RUNNING: ContextVar[Forward | None] = ContextVar("zoetrope_forward", default=None)

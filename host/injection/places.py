@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from comfy.cldm.cldm import ControlNet
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
 
@@ -21,16 +22,16 @@ def places_in(model) -> UNetPlaces:
     return places_of(unet)
 
 
-def places_of(unet: UNetModel) -> UNetPlaces:
-    """Where the layers of a UNet lie."""
+def places_of(unet: UNetModel | ControlNet) -> UNetPlaces:
+    """Where the layers of a UNet, or of a ControlNet's half of one, lie."""
     blocks = {block: _block_places(path, layers) for block, path, layers in _blocks(unet)}
     first = unet.input_blocks[0][0]
     conv_in = ConvPlace("input_blocks.0.0", first.in_channels, first.out_channels)
     return UNetPlaces(blocks, len(unet.channel_mult), "out.0", 4 * unet.model_channels, conv_in)
 
 
-def _blocks(unet: UNetModel) -> Iterator[tuple[Block, str, object]]:
-    for kind, layers in (("input", unet.input_blocks), ("output", unet.output_blocks)):
+def _blocks(unet: UNetModel | ControlNet) -> Iterator[tuple[Block, str, object]]:
+    for kind, layers in (("input", unet.input_blocks), ("output", getattr(unet, "output_blocks", ()))):
         for index, block in enumerate(layers):
             yield (kind, index), f"{kind}_blocks.{index}", block
     if unet.middle_block is not None:

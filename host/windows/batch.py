@@ -26,7 +26,14 @@ from comfy.context_windows import IndexListContextWindow
 from comfy.samplers import add_area_dims
 
 from .conds import BATCH_AXIS, window_conds
-from .controls import HintStore, control_chain, hint_count, hints_of_frames, selects_frames_itself
+from .controls import (
+    HintStore,
+    control_chain,
+    finds_its_frames,
+    hint_count,
+    hints_of_frames,
+    selects_frames_itself,
+)
 from .patches import frame_numbers
 
 
@@ -87,6 +94,11 @@ class WindowedControl:
             frames = [frame for window in windows for frame in window.index_list]
         with hints_of_frames(self._control, frames, windows[0].total_frames, x, batch.hints):
             return self._control.get_control(x, t, cond, batched_number, options)
+
+
+def _may_share_calls(control) -> bool:
+    """Whether a control object gives each chunk of a call what it would give it alone."""
+    return type(control).__module__ == "comfy.controlnet" or finds_its_frames(control)
 
 
 @dataclass
@@ -160,7 +172,7 @@ class WindowBatch:
                     " the time axis of video latents; give it a single image, or use a model whose frames"
                     " are the batch."
                 )
-        together = all(type(part).__module__ == "comfy.controlnet" for part in control_chain(control))
+        together = all(map(_may_share_calls, control_chain(control)))
         key = (id(control), None if together else tuple(window.index_list))
         if key not in self.controls:
             self.controls[key] = WindowedControl(control, self)

@@ -41,6 +41,11 @@ def selects_frames_itself(control) -> bool:
     return all(hasattr(control, name) for name in FRAME_ATTRIBUTES)
 
 
+def finds_its_frames(control) -> bool:
+    """Whether a control object of this pack reads the frames of a call, and keeps its hints whole."""
+    return getattr(control, "finds_its_frames", False)
+
+
 class PreparedHints:
     """Hints of one control object as its network wants them, (n,
     ...) for n hint images, kept beside the original images.
@@ -107,6 +112,8 @@ def hints_of_frames(control, frames: list[int], num_frames: int, x: torch.Tensor
     saved, prepared = [], []
     try:
         for part in control_chain(control):
+            if finds_its_frames(part):
+                continue
             if selects_frames_itself(part):
                 saved.append((part, {name: getattr(part, name) for name in FRAME_ATTRIBUTES}))
                 part.sub_idxs, part.full_latent_length, part.context_length = frames, num_frames, len(frames)

@@ -20,6 +20,7 @@ from .layers import NORM_GROUPS, MotionConfig, MotionModel, sinusoidal_table
 
 _SITE = re.compile(r"^((?:down_blocks|up_blocks)\.\d+\.motion_modules\.\d+|mid_block\.motion_modules\.\d+)\.")
 _QKV = ("to_q", "to_k", "to_v")
+CONDITION_EMBEDDING = "controlnet_cond_embedding."
 ANIMATELCM_LENGTH = 64  # AnimateLCM's files carry no position table; it was trained with one of 64 rows
 
 
@@ -108,9 +109,14 @@ def is_motion_module(keys: frozenset[str]) -> bool:
     return any(motion_format.matches(keys) for motion_format in MOTION_FORMATS.values())
 
 
+def is_sparsectrl(keys: frozenset[str]) -> bool:
+    """Whether a file with these keys holds a ControlNet with motion modules of its own."""
+    return any(map(_SITE.match, keys)) and any(k.startswith(CONDITION_EMBEDDING) for k in keys)
+
+
 def is_pia_module(keys: frozenset[str]) -> bool:
     """Whether a file with these keys holds motion modules and a first convolution, and no more of a UNet."""
-    more = ("conv_out.", "controlnet_cond_embedding.", "img_encoder.")
+    more = ("conv_out.", CONDITION_EMBEDDING, "img_encoder.")
     return is_motion_module(keys) and "conv_in.weight" in keys and not any(k.startswith(more) for k in keys)
 
 
@@ -131,16 +137,31 @@ def read_motion_module(raw: Mapping, file_name: str = "this file") -> tuple[Moti
     keys = frozenset(tensors)
     for motion_format in MOTION_FORMATS.values():
         if motion_format.matches(keys):
-            original = {k: v for k, v in motion_format.to_original(tensors).items() if _SITE.match(k)}
-            config = _config_from_shapes(original, file_name, motion_format.version)
-            refuse_broken_numbers(original, file_name)
-            return config, _to_model_names(original, config, file_name)
+            return read_sites(motion_format.to_original(tensors), file_name, motion_format.version)
     raise ValueError(
         f"'{printable(file_name)}' is not a motion module: expected keys such as"
         " 'down_blocks.0.motion_modules.0.temporal_transformer...' (AnimateDiff) or"
         " 'down_blocks.0.motion_modules.0.transformer_blocks.0.attn1...' (diffusers MotionAdapter), found"
         f" {describe_keys(tensors)}. Choose a file such as mm_sd_v15_v2.ckpt or v3_sd15_mm.ckpt."
     )
+
+
+def read_sites(
+    tensors: StateDict,
+    file_name: str,
+    version: str = "",
+    parts: tuple[str, ...] = ("down_blocks", "up_blocks"),
+    length: int = ANIMATELCM_LENGTH,
+) -> tuple[MotionConfig, StateDict]:
+    """Config and weights of the motion modules among tensors with the original names; others are dropped.
+
+    version: the family; empty where shapes tell it. parts: of the UNet, each of which must have modules.
+    length: rows of the position table where the file has none. Raises ValueError for a damaged file.
+    """
+    own = {key: value for key, value in tensors.items() if _SITE.match(key)}
+    config = _config_from_shapes(own, file_name, version, parts, length)
+    refuse_broken_numbers(own, file_name)
+    return config, _to_model_names(own, config, file_name)
 
 
 def to_original_names(model: MotionModel) -> StateDict:
@@ -165,8 +186,11 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
     if any(_SITE.match(k) for k in tensors):
         if conv_in is not None and conv_in.ndim == 4 and conv_in.shape[1] == 9:
             found = "PIA (in a whole UNet; of that only motion_modules and conv_in are needed)"
-        elif any(k.startswith("controlnet_cond_embedding.") for k in tensors):
-            found = "SparseCtrl (a ControlNet with motion modules)"
+        elif is_sparsectrl(frozenset(tensors)):
+            raise ValueError(
+                f"'{printable(file_name)}' is a SparseCtrl model, a ControlNet with motion modules of its"
+                " own; put it into models/controlnet and load it with the node 'Load SparseCtrl Model'."
+            )
         else:
             return
         raise ValueError(
@@ -175,15 +199,15 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
         )
 
 
-def _config_from_shapes(sd: StateDict, file_name: str, version: str) -> MotionConfig:
+def _config_from_shapes(
+    sd: StateDict, file_name: str, version: str, parts: tuple[str, ...], length: int
+) -> MotionConfig:
     part = re.compile(_SITE.pattern + "temporal_transformer")
     sites = widths_in(sd, part, "temporal_transformer.proj_in.weight", file_name, NORM_GROUPS)
-    if not any(s.startswith("down_blocks.") for s in sites) or not any(
-        s.startswith("up_blocks.") for s in sites
-    ):
+    if not all(any(site.startswith(f"{name}.") for site in sites) for name in parts):
         raise ValueError(
-            f"'{printable(file_name)}' is an incomplete motion module: it must have modules in down_blocks "
-            "and up_blocks, found "
+            f"'{printable(file_name)}' is an incomplete motion module: it must have modules in "
+            f"{' and '.join(parts)}, found "
             f"{sorted(sites) or 'none'}; download the file again."
         )
     table = next((v for k, v in sd.items() if k.endswith("pos_encoder.pe")), None)
@@ -191,7 +215,7 @@ def _config_from_shapes(sd: StateDict, file_name: str, version: str) -> MotionCo
     blocks = {int(m[1]) for k in sd if (m := re.search(r"transformer_blocks\.(\d+)\.", k))}
     levels = {int(s.split(".")[1]) for s in sites if s.startswith("down_blocks.")}
     has_mid = any(s.startswith("mid_block.") for s in sites)
-    length = table.shape[1] if table is not None and table.ndim == 3 else ANIMATELCM_LENGTH
+    length = table.shape[1] if table is not None and table.ndim == 3 else length
     return MotionConfig(
         version=version or _version(max(levels) + 1, has_mid, None if table is None else length),
         site_channels=sites,

@@ -1,0 +1,174 @@
+"""SparseCtrl as a CONTROL_NET: hints at a few frames, motion modules around the ControlNet's own layers.
+
+Core's *Apply ControlNet* gives it the images, as it does for every ControlNet. Which frames they lie at is
+found in each call from the frames of the call: those of the batch, or of its context windows.
+
+Letters: n images, N images of a batch, F frames of a video, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import comfy.controlnet
+import comfy.latent_formats
+import comfy.model_management
+import comfy.model_patcher
+import comfy.utils
+import torch
+
+from ...foreign_text import printable
+from ...frame_tools.sparse_places import PLACES, SPREAD, frames_of_images, images_in_part
+from ...motion_modules.animatediff.sparsectrl import sparse_hints
+from ...motion_modules.call import Forward, frames_in_call
+from .sparsectrl_network import SparseControlNet, SparseMotion
+
+NEAREST, NOTHING = "nearest image", "no image"
+WINDOW_CHOICES = [NEAREST, NOTHING]
+
+
+@dataclass(frozen=True)
+class SparseSettings:
+    """Where images lie, and how much the ControlNet's own motion modules do.
+
+    place, frames: as frames_of_images takes them. windows_without_images: what a context window without an
+    image sees, one of WINDOW_CHOICES. motion_strength: 0 = off, 1 = as trained. frames_per_video: F where a
+    batch holds several videos; 0 = the whole batch is one. Raises ValueError for other values.
+    """
+
+    place: str = SPREAD
+    frames: str = "0"
+    windows_without_images: str = NEAREST
+    motion_strength: float = 1.0
+    frames_per_video: int = 0
+
+    def __post_init__(self) -> None:
+        for name, choices in (("place", PLACES), ("windows_without_images", WINDOW_CHOICES)):
+            if (value := getattr(self, name)) not in choices:
+                known = ", ".join(choices)
+                raise ValueError(f"{name}='{printable(value)}' is not known; choose one of {known}.")
+
+    def rows(self, forward: Forward, num_images: int) -> list[int | None]:
+        """Which image each of the N images of a forward sees."""
+        window = forward.options.get("context_window")
+        length = self.frames_per_video or (forward.num_frames if window is None else window.total_frames)
+        placed = frames_of_images(self.place, self.frames, num_images, length)
+        size = self.part_length(forward)
+        numbers = [number % length for number in forward.frame_numbers()]
+        parts = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+        nearest = window is not None and self.windows_without_images == NEAREST
+        return [row for part in parts for row in images_in_part(placed, part, nearest)]
+
+    def part_length(self, forward: Forward) -> int:
+        """Frames of one video in a forward. Raises ValueError where the batch is no whole number of videos."""
+        if forward.is_windowed or not self.frames_per_video:
+            return forward.num_frames
+        if forward.num_frames % self.frames_per_video:
+            raise ValueError(
+                f"the batch of {forward.num_frames} images is not a whole number of videos of"
+                f" frames_per_video={self.frames_per_video} (Place Sparse Images); make the batch a multiple"
+                f" of {self.frames_per_video} or set frames_per_video to 0."
+            )
+        return self.frames_per_video
+
+
+class SparseControl(comfy.controlnet.ControlNet):
+    """A CONTROL_NET whose network is a `SparseControlNet`."""
+
+    finds_its_frames = True
+    """Context windows leave its hints whole (host/windows/controls.py)."""
+
+    def __init__(self, network: SparseControlNet, load_device, manual_cast_dtype, name: str):
+        latents = network.takes_latents
+        super().__init__(
+            network,
+            compression_ratio=1 if latents else 8,
+            latent_format=comfy.latent_formats.SD15() if latents else None,
+            load_device=load_device,
+            manual_cast_dtype=manual_cast_dtype,
+        )
+        self.settings = SparseSettings()
+        self.name = name
+        self.prepared: dict[tuple[int, int], torch.Tensor] = {}
+
+    def copy(self) -> SparseControl:
+        c = copy.copy(self)
+        comfy.controlnet.ControlBase.__init__(c)
+        self.copy_to(c)
+        c.prepared = {}
+        return c
+
+    def cleanup(self) -> None:
+        super().cleanup()
+        self.prepared.clear()
+
+    def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
+        forward = Forward(
+            self.control_model, len(x_noisy), frames_in_call(len(x_noisy), transformer_options),
+            transformer_options,
+        )  # fmt: skip
+        motion = SparseMotion(self._checked_frames(forward), self.settings.motion_strength, forward.options)
+        # Core takes hints of the right size as they are.
+        self.cond_hint = self._hints(x_noisy, self.settings.rows(forward, len(self.cond_hint_original)))
+        self.extra_args["motion"] = motion
+        try:
+            return super().get_control(x_noisy, t, cond, batched_number, transformer_options)
+        finally:
+            self.cond_hint = None
+            del self.extra_args["motion"]
+
+    def _checked_frames(self, forward: Forward) -> int:
+        frames, most = self.settings.part_length(forward), self.control_model.motion.config.position_length
+        if frames > most:
+            raise ValueError(
+                f"{frames} frames are more than the {most} that the SparseCtrl model "
+                f"'{printable(self.name)}' knows; add the node 'Context Windows' with context_length of at "
+                f"most {most} (16 is usual)."
+            )
+        return frames
+
+    def _hints(self, x: torch.Tensor, rows: list[int | None]) -> torch.Tensor:
+        """What the network sees beside latents x (N, C, H, W)."""
+        size = tuple(x.shape[2:])
+        if size not in self.prepared:
+            self.prepared[size] = self._prepare(*size)
+        images = self.prepared[size]
+        dtype = self.manual_cast_dtype or self.control_model.dtype
+        return sparse_hints(images.to(x.device, dtype), rows)
+
+    def _prepare(self, height: int, width: int) -> torch.Tensor:
+        """The images as the network takes them: pixels (n, 3, 8 H, 8 W), or latents (n, 4, H, W)."""
+        pixels = self.cond_hint_original[:, :3]
+        if self.latent_format is None:
+            size = width * self.compression_ratio, height * self.compression_ratio
+            return comfy.utils.common_upscale(pixels, *size, self.upscale_algorithm, "center")
+        if self.vae is None:
+            raise ValueError(
+                f"'{printable(self.name)}' (rgb) takes its images through a VAE; wire the checkpoint's VAE "
+                "into 'Apply ControlNet'."
+            )
+        ratio = self.vae.spacial_compression_encode()
+        pixels = comfy.utils.common_upscale(pixels, width * ratio, height * ratio, "lanczos", "center")
+        loaded = comfy.model_management.loaded_models(only_currently_used=True)
+        latents = self.vae.encode(pixels.movedim(1, -1))
+        comfy.model_management.load_models_gpu(loaded)
+        wanted = (self.control_model.input_hint_block[0].in_channels - 1, height, width)
+        if tuple(latents.shape[1:]) != wanted:
+            raise ValueError(
+                f"the VAE of 'Apply ControlNet' makes latents of shape {tuple(latents.shape[1:])}, the "
+                f"SparseCtrl model needs {wanted}; wire the VAE of this SD1.x checkpoint."
+            )
+        return self.latent_format.process_in(latents)
+
+
+def place_sparse_images(control_net, settings: SparseSettings) -> SparseControl:
+    """A SparseCtrl CONTROL_NET with its settings. Raises ValueError for another CONTROL_NET."""
+    if not isinstance(control_net, SparseControl):
+        raise ValueError(
+            "control_net is no SparseCtrl model; load one with the node 'Load SparseCtrl Model', or wire this"
+            " ControlNet into 'Apply ControlNet', which gives it a hint for each frame."
+        )
+    c = control_net.copy()
+    c.settings = settings
+    return c
