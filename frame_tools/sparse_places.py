@@ -9,7 +9,7 @@ from .selection import select_frames
 
 AT_FRAMES, SPREAD, STARTING, ENDING, CENTRE = "at frames", "spread", "starting", "ending", "centre"
 PLACES = [AT_FRAMES, SPREAD, STARTING, ENDING, CENTRE]
-"""The names of AnimateDiff-Evolved's companion, whose rules these are; `at frames` names them one by one."""
+"""Rules of ComfyUI-Advanced-ControlNet; `at frames` names the frame of each image."""
 
 
 def frames_of_images(place: str, frames: str, num_images: int, num_frames: int) -> list[int]:
@@ -42,8 +42,8 @@ def _named_frames(frames: str, num_images: int, num_frames: int) -> list[int]:
     named = select_frames(frames, num_frames)
     if len(named) != num_images:
         raise ValueError(
-            f'frames="{printable(frames)}" names {len(named)} frames for {num_images} sparse images; name one '
-            "frame for each image."
+            f'frames="{printable(frames)}" names {len(named)} frames for {num_images} sparse images; name '
+            "one frame for each image."
         )
     if twice := [frame for frame in named if named.count(frame) > 1]:
         raise ValueError(

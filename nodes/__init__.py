@@ -23,8 +23,8 @@ class ZoetropeExtension(ComfyExtension):
         register_template_links()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from . import animatediff, frames, sampling, temporal_layers, video, video_models
+        from . import animatediff, controlnet, frames, sampling, temporal_layers, video, video_models
 
         # In the order of the menu.
-        categories = animatediff, temporal_layers, sampling, video, frames, video_models
+        categories = animatediff, controlnet, temporal_layers, sampling, video, frames, video_models
         return [node for category in categories for node in category.NODES]

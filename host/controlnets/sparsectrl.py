@@ -19,13 +19,19 @@ import comfy.utils
 import torch
 
 from ...foreign_text import printable
-from ...frame_tools.sparse_places import PLACES, SPREAD, frames_of_images, images_in_part
+from ...frame_tools.selection import check_expression
+from ...frame_tools.sparse_places import AT_FRAMES, PLACES, SPREAD, frames_of_images, images_in_part
+from ...memory import check_memory
 from ...motion_modules.animatediff.sparsectrl import sparse_hints
 from ...motion_modules.call import Forward, frames_in_call
+from ..media.vae_cancelling import cancelled_between_layers
+from ..video_models.start_images import fitted_images
 from .sparsectrl_network import SparseControlNet, SparseMotion
 
 NEAREST, NOTHING = "nearest image", "no image"
 WINDOW_CHOICES = [NEAREST, NOTHING]
+_COPIES = 4
+"""Of the images, while they are cut, resized and encoded."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class SparseSettings:
             if (value := getattr(self, name)) not in choices:
                 known = ", ".join(choices)
                 raise ValueError(f"{name}='{printable(value)}' is not known; choose one of {known}.")
+        if self.place == AT_FRAMES:
+            check_expression(self.frames)
 
     def rows(self, forward: Forward, num_images: int) -> list[int | None]:
         """Which image each of the N images of a forward sees."""
@@ -61,7 +69,7 @@ class SparseSettings:
         return [row for part in parts for row in images_in_part(placed, part, nearest)]
 
     def part_length(self, forward: Forward) -> int:
-        """Frames of one video in a forward. Raises ValueError where the batch is no whole number of videos."""
+        """Frames of a video in a forward. Raises ValueError where the batch is no whole number of videos."""
         if forward.is_windowed or not self.frames_per_video:
             return forward.num_frames
         if forward.num_frames % self.frames_per_video:
@@ -104,10 +112,13 @@ class SparseControl(comfy.controlnet.ControlNet):
         self.prepared.clear()
 
     def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
-        forward = Forward(
-            self.control_model, len(x_noisy), frames_in_call(len(x_noisy), transformer_options),
-            transformer_options,
-        )  # fmt: skip
+        if x_noisy.ndim != 4:
+            raise ValueError(
+                f"SparseCtrl needs the latents of images, 4 dimensions (frames, channels, height, width); "
+                f"these have {x_noisy.ndim}; use it with an SD1.x checkpoint and an AnimateDiff module."
+            )
+        num_frames = frames_in_call(len(x_noisy), transformer_options)
+        forward = Forward(self.control_model, len(x_noisy), num_frames, transformer_options)
         motion = SparseMotion(self._checked_frames(forward), self.settings.motion_strength, forward.options)
         # Core takes hints of the right size as they are.
         self.cond_hint = self._hints(x_noisy, self.settings.rows(forward, len(self.cond_hint_original)))
@@ -139,19 +150,22 @@ class SparseControl(comfy.controlnet.ControlNet):
 
     def _prepare(self, height: int, width: int) -> torch.Tensor:
         """The images as the network takes them: pixels (n, 3, 8 H, 8 W), or latents (n, 4, H, W)."""
-        pixels = self.cond_hint_original[:, :3]
+        images, ratio = self.cond_hint_original, self.vae.spacial_compression_encode() if self.vae else 8
+        needed = _COPIES * len(images) * 3 * height * width * ratio**2 * 4
+        what = f"{len(images)} sparse images of {width * ratio}x{height * ratio}"
+        check_memory(needed, what, "take fewer images or smaller latents")
         if self.latent_format is None:
             size = width * self.compression_ratio, height * self.compression_ratio
-            return comfy.utils.common_upscale(pixels, *size, self.upscale_algorithm, "center")
+            return comfy.utils.common_upscale(images[:, :3], *size, self.upscale_algorithm, "center")
         if self.vae is None:
             raise ValueError(
                 f"'{printable(self.name)}' (rgb) takes its images through a VAE; wire the checkpoint's VAE "
                 "into 'Apply ControlNet'."
             )
-        ratio = self.vae.spacial_compression_encode()
-        pixels = comfy.utils.common_upscale(pixels, width * ratio, height * ratio, "lanczos", "center")
         loaded = comfy.model_management.loaded_models(only_currently_used=True)
-        latents = self.vae.encode(pixels.movedim(1, -1))
+        # A VAE that was loaded while a graph ran has no gradients.
+        with torch.no_grad(), cancelled_between_layers(self.vae):
+            latents = self.vae.encode(fitted_images(images.movedim(1, -1), width * ratio, height * ratio))
         comfy.model_management.load_models_gpu(loaded)
         wanted = (self.control_model.input_hint_block[0].in_channels - 1, height, width)
         if tuple(latents.shape[1:]) != wanted:

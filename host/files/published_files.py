@@ -87,6 +87,10 @@ MOTION_LORA_FILES = tuple(
     PublishedFile(f"v2_lora_{move}.ckpt", "animatediff_motion_lora", "guoyww/animatediff")
     for move in CAMERA_MOVES
 )
+SPARSECTRL_FILES = tuple(
+    PublishedFile(f"v3_sd15_sparsectrl_{kind}.ckpt", "controlnet", "guoyww/animatediff")
+    for kind in ("rgb", "scribble")
+)
 VIDEO_MODEL_FILES = (
     _video("text2video_pytorch_model.pth", MODELSCOPE),
     _video("zeroscope_v2_576w.pth", "cerspense/zeroscope_v2_576w", "zs2_576w/text2video_pytorch_model.pth"),

@@ -182,20 +182,17 @@ def to_original_names(model: MotionModel) -> StateDict:
 
 def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
     """Files that carry more than a motion module would run, wrongly, without the rest."""
-    conv_in = tensors.get("conv_in.weight")
-    if any(_SITE.match(k) for k in tensors):
-        if conv_in is not None and conv_in.ndim == 4 and conv_in.shape[1] == 9:
-            found = "PIA (in a whole UNet; of that only motion_modules and conv_in are needed)"
-        elif is_sparsectrl(frozenset(tensors)):
-            raise ValueError(
-                f"'{printable(file_name)}' is a SparseCtrl model, a ControlNet with motion modules of its"
-                " own; put it into models/controlnet and load it with the node 'Load SparseCtrl Model'."
-            )
-        else:
-            return
+    if is_sparsectrl(frozenset(tensors)):
         raise ValueError(
-            f"'{printable(file_name)}' is a motion module of the kind {found}, which this node cannot run; "
-            "choose a plain motion module such as v3_sd15_mm.ckpt."
+            f"'{printable(file_name)}' is a SparseCtrl model, a ControlNet with motion modules of its own; "
+            "put it into models/controlnet and load it with the node 'Load SparseCtrl Model'."
+        )
+    conv_in = tensors.get("conv_in.weight")
+    if any(map(_SITE.match, tensors)) and conv_in is not None and conv_in.shape[1:2] == (9,):
+        raise ValueError(
+            f"'{printable(file_name)}' is a motion module of the kind PIA (in a whole UNet; of that only "
+            "motion_modules and conv_in are needed), which this node cannot run; choose a plain motion "
+            "module such as v3_sd15_mm.ckpt."
         )
 
 

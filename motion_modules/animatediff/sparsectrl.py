@@ -82,8 +82,8 @@ def encoder_config(file: SparseCtrlFile, file_name: str) -> EncoderConfig:
         value = file.encoder.get(key)
         if value is None or value.ndim != dims or not all(value.shape):
             raise ValueError(
-                f"'{printable(file_name)}' lacks a whole '{key}'; the SparseCtrl model is incomplete, download"
-                " it again."
+                f"'{printable(file_name)}' lacks a whole '{printable(key)}'; the SparseCtrl model is"
+                " incomplete, download it again."
             )
         return value.shape
 
@@ -91,19 +91,18 @@ def encoder_config(file: SparseCtrlFile, file_name: str) -> EncoderConfig:
         found = {m[1] for key in file.encoder if (m := re.match(rf"{re.escape(prefix)}(\d+)\.", key))}
         return len(found)
 
-    first = shape("conv_in.weight", 4)
+    first, levels = shape("conv_in.weight", 4), count("down_blocks.")
     hint = f"{CONDITION_EMBEDDING}weight" if file.takes_latents else f"{CONDITION_EMBEDDING}conv_in.weight"
-    levels = [f"down_blocks.{level}." for level in range(count("down_blocks."))]
-    layers = [count(f"{level}resnets.") for level in levels]
-    widths = [shape(f"{level}resnets.0.conv1.weight", 4)[0] for level in levels]
-    attentions = [f"{level}attentions.{i}." for level, n in zip(levels, layers, strict=True) for i in range(n)]
+    layers = {level: count(f"{level}resnets.") for level in map("down_blocks.{}.".format, range(levels))}
+    widths = [shape(f"{level}resnets.0.conv1.weight", 4)[0] for level in layers]
+    attentions = [f"{level}attentions.{i}." for level, number in layers.items() for i in range(number)]
     middle = "mid_block.attentions.0."
     return EncoderConfig(
         in_channels=first[1],
         model_channels=first[0],
         hint_channels=shape(hint, 4)[1],
         channel_mult=tuple(width // first[0] for width in widths),
-        num_res_blocks=layers,
+        num_res_blocks=list(layers.values()),
         transformer_depth=[count(f"{attention}transformer_blocks.") for attention in attentions],
         transformer_depth_middle=count(f"{middle}transformer_blocks."),
         context_dim=shape(f"{middle}transformer_blocks.0.attn2.to_k.weight", 2)[1],

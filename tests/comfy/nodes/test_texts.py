@@ -185,7 +185,7 @@ def test_categories_types_and_workflows_are_translated(language):
         "VIDEO",
     }
     core |= {"CLIP", "CLIP_VISION", "VAE", "NOISE", "SAMPLER", "SIGMAS", "GUIDER", "OPTICAL_FLOW"}
-    core |= {"COMFY_MATCHTYPE_V3", "COMFY_AUTOGROW_V3", "COMFY_MULTITYPED_V3"}
+    core |= {"CONTROL_NET", "COMFY_MATCHTYPE_V3", "COMFY_AUTOGROW_V3", "COMFY_MULTITYPED_V3"}
     assert set(main["dataTypes"]) == set(ports) - core
     # A folder cloned by hand has the first name, one installed from the registry the second.
     assert set(main["templateWorkflows"]["category"]) == {PACK, PACK.lower()}

@@ -4,6 +4,7 @@ import pytest
 from zoetrope.host.files.published_files import (
     MOTION_FILES,
     MOTION_LORA_FILES,
+    SPARSECTRL_FILES,
     VIDEO_MODEL_FILES,
     VIDEO_VAE_FILES,
     as_downloaded,
@@ -13,7 +14,7 @@ from zoetrope.host.files.published_files import (
     with_workflow_names,
 )
 
-TABLES = (MOTION_FILES, MOTION_LORA_FILES, VIDEO_MODEL_FILES, VIDEO_VAE_FILES)
+TABLES = (MOTION_FILES, MOTION_LORA_FILES, SPARSECTRL_FILES, VIDEO_MODEL_FILES, VIDEO_VAE_FILES)
 
 
 @pytest.mark.parametrize("files", TABLES)

@@ -7,15 +7,20 @@ import comfy.model_management
 import comfy.utils
 import pytest
 import torch
+from comfy.context_windows import IndexListContextWindow
 from safetensors.torch import load_file, save_file
-from zoetrope.host.controlnets.sparsectrl import SparseSettings, place_sparse_images
+from zoetrope.host.controlnets.sparsectrl import NEAREST, NOTHING, SparseSettings, place_sparse_images
 from zoetrope.host.controlnets.sparsectrl_file import sparsectrl_from_file
 from zoetrope.host.controlnets.sparsectrl_network import SparseMotion
 from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.host.injection.motion_models import motion_module_from_file
+from zoetrope.host.windows.batch import BatchedContextWindow
 from zoetrope.motion_modules.animatediff.sparsectrl import sparse_hints
 from zoetrope.shapes import fold_frames, unfold_frames
-from zoetrope.tests.comfy.golden_unet import golden_model, motion_module
-from zoetrope.tests.gold_weights import gold_input, gold_tensor
+from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, motion_state_dict
+from zoetrope.tests.comfy.host.context_rig import controlnet
+from zoetrope.tests.comfy.host.media.small_vaes import image_vae
+from zoetrope.tests.gold_weights import gold_tensor
 from zoetrope.tests.places import GOLDENS
 from zoetrope.tests.rounding import assert_same
 
@@ -29,6 +34,7 @@ def golden():
     return load_file(GOLDENS / "sparsectrl" / "sparsectrl_tiny.safetensors")
 
 
+@cache
 def published(kind):
     """The tensors of a file as the reference made them."""
     shapes = json.loads((GOLDENS / "sparsectrl" / "sparsectrl_tiny.json").read_text())["shapes"][kind]
@@ -129,3 +135,184 @@ def test_images_of_apply_controlnet_lie_at_their_frames(load):
     back = scribble(load, frames="5, 0")
     back.cond_hint_original = back.cond_hint_original.flip(0)
     assert_golden("scribble", control_of(back, golden_model()))
+
+
+def with_rows(load, rows, options=None):
+    """Residuals of the scribble model whose rows of hints were written by hand."""
+    images = fold_frames(golden()["scribble_images_u8"].float() / 255)
+    return residuals_of(load("scribble"), sparse_hints(images, rows), options or OPTIONS)
+
+
+def assert_equal(found, expected):
+    for key in ("middle", "output"):
+        for one, other in zip(found[key], expected[key], strict=True):
+            assert_same(one, other)
+
+
+def window(frames, total, **more):
+    made = IndexListContextWindow(frames, 0, total)
+    for name, value in more.items():
+        setattr(made, name, value)
+    return made
+
+
+N = None
+WINDOWS = {
+    "an image inside": ([2, 3, 4, 5, 6, 7, 8, 9], NEAREST, [N, 0, N, N, N, N, N, N]),
+    "the first is nearer": ([5, 6, 7, 8, 9, 10, 11, 12], NEAREST, [0, N, N, N, N, N, N, N]),
+    "the last is nearer": ([12, 13, 14, 15, 16, 17, 18, 19], NEAREST, [N, N, N, N, N, N, N, 1]),
+    "equally near": ([8, 9, 10, 11, 12, 13, 14, 15], NEAREST, [0, N, N, N, N, N, N, 1]),
+    "none, if one says so": ([5, 6, 7, 8, 9, 10, 11, 12], NOTHING, [N] * 8),
+}
+
+
+@pytest.mark.parametrize("case", WINDOWS)
+def test_windows_see_their_images_or_the_nearest(load, case):
+    """Images at the frames 3 and 20 of 29."""
+    frames, without, rows = WINDOWS[case]
+    control = scribble(load, frames="3, 20", windows_without_images=without)
+    found = control_of(control, golden_model(), options={"context_window": window(frames, 29)})
+    assert_equal(found, with_rows(load, rows * B))
+
+
+def test_two_windows_in_one_call_and_the_frame_in_front_of_core_s_own(load):
+    control = scribble(load, frames="3, 20")
+    two = BatchedContextWindow([window(list(range(start, start + F)), 29) for start in (16, 1)])
+    found = control_of(control, golden_model(), options={"context_window": two})
+    assert_equal(found, with_rows(load, [N, N, N, N, 1, N, N, N, N, N, 0, N, N, N, N, N]))
+    shifted = window([4, 5, 6, 7, 8, 9, 10], 29, causal_anchor_index=3)
+    found = control_of(control, golden_model(), options={"context_window": shifted})
+    assert_equal(found, with_rows(load, [0, N, N, N, N, N, N, N] * B))
+
+
+def test_videos_of_a_batch_have_their_own_images_and_do_not_mix(load):
+    control = scribble(load, frames="0, -1", frames_per_video=4)
+    both = control_of(control, golden_model())
+    alone = control_of(scribble(load, frames="0, -1"), golden_model(), frames=4)
+    twice = {
+        key: [value.unflatten(0, (B, 4)).repeat_interleave(2, 0).flatten(0, 1) for value in values]
+        for key, values in alone.items()
+    }
+    assert_equal(both, twice)
+    in_window = control_of(
+        control, golden_model(), frames=4, options={"context_window": window([4, 5, 6, 7], 8)}
+    )
+    assert_equal(in_window, alone)
+    with pytest.raises(ValueError, match="8 images is not a whole number of videos of frames_per_video=3"):
+        control_of(scribble(load, frames_per_video=3), golden_model())
+
+
+def test_two_in_a_chain_add_up_though_they_share_a_network(load):
+    first, second = scribble(load), scribble(load)
+    second.settings = SparseSettings(place="starting")
+    alone = [control_of(control, golden_model()) for control in (first, second)]
+    second = second.copy()
+    second.control_model, second.control_model_wrapped = first.control_model, first.control_model_wrapped
+    second.cond_hint_original = first.cond_hint_original
+    second.set_previous_controlnet(first)
+    total = {key: [a + b for a, b in zip(alone[0][key], alone[1][key], strict=True)] for key in alone[0]}
+    assert_equal(control_of(second, golden_model()), total)
+
+
+def test_rgb_images_go_through_the_vae(load):
+    control = place_sparse_images(load("rgb"), SparseSettings("at frames", PLACED))
+    images = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(7))
+    latents = image_vae().encode(images.movedim(1, -1)) * 0.18215
+    expected = residuals_of(load("rgb"), sparse_hints(latents, [0, N, N, N, N, 1, N, N] * B), OPTIONS)
+    found = control_of(control.copy().set_cond_hint(images, 0.9, vae=image_vae()), golden_model())
+    assert_equal(found, expected)
+    with pytest.raises(ValueError, match="'rgb.safetensors' .rgb. takes its images through a VAE"):
+        control_of(control.copy().set_cond_hint(images, 0.9), golden_model())
+
+
+def test_motion_strength_is_that_of_the_motion_modules(load):
+    """At 0 frames do not see each other: frame 0 is that of a video of one frame."""
+    still = control_of(scribble(load, motion_strength=0.0), golden_model())
+    one = scribble(load, frames="0", motion_strength=0.0)
+    one.cond_hint_original = one.cond_hint_original[:1]
+    alone = control_of(one, golden_model(), frames=1)
+    assert_equal({k: [v[::F] for v in values] for k, values in still.items()}, alone)
+    moving = control_of(scribble(load), golden_model())
+    assert (moving["middle"][0][::F] - alone["middle"][0]).abs().max() > 1e-2 * alone["middle"][0].std()
+
+
+@pytest.mark.parametrize(
+    ("settings", "frames", "words"),
+    [
+        ({"frames": "0, 8"}, F, "there is no frame 8; these are 8 frames"),
+        ({"frames": "0"}, F, 'frames="0" names 1 frames for 2 sparse images'),
+        ({"frames": "3, -5"}, F, "puts two images at frame 3"),
+        ({"place": "spread"}, 1, "2 sparse images cannot lie at 1 frames; give at most 1 images"),
+        ({}, 33, "33 frames are more than the 32 that the SparseCtrl model 'scribble.safetensors' knows"),
+    ],
+)
+def test_what_cannot_be_placed_is_named(load, settings, frames, words):
+    with pytest.raises(ValueError, match=words):
+        control_of(scribble(load, **settings), golden_model(), frames=frames, size=8)
+
+
+def test_settings_check_themselves(load):
+    for settings, words in (
+        ({"place": "at frames", "frames": "x"}, "neither a frame number nor a range"),
+        ({"place": "left"}, "place='left' is not known; choose one of at frames, spread"),
+        ({"windows_without_images": "?"}, "windows_without_images='.' is not known"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            SparseSettings(**settings)
+    with pytest.raises(ValueError, match="control_net is no SparseCtrl model; load one with"):
+        place_sparse_images(controlnet(), SparseSettings())
+
+
+def damaged(kind, **changes):
+    tensors = dict(published(kind))
+    for key, value in changes.items():
+        if value is None:
+            del tensors[key]
+        else:
+            tensors[key] = value
+    return tensors
+
+
+DAMAGED = {
+    "lacks a layer": ({"controlnet_mid_block.weight": None}, "lacks 'controlnet_mid_block.weight'"),
+    "lacks its first": ({"conv_in.weight": None}, "lacks a whole 'conv_in.weight'"),
+    "more than it has": ({"conv_out.weight": torch.zeros(3)}, "has an unknown 'conv_out.weight'"),
+    "another shape": ({"conv_in.bias": torch.zeros(31)}, r"'conv_in.bias' has shape \(31,\) where \(32,\)"),
+    "numbers": ({"conv_in.bias": torch.full((32,), float("nan"))}, "'conv_in.bias' holds numbers that are"),
+    "a motion module short": (
+        {"down_blocks.0.motion_modules.1.temporal_transformer.norm.bias": None},
+        "lacks the key 'down_blocks.0.motion_modules.1.temporal_transformer.norm.bias'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_is_refused_by_name(load, kind, case):
+    changes, words = DAMAGED[case]
+    with pytest.raises(ValueError, match=f"^'{kind}.safetensors'.*{words}"):
+        load(kind, damaged(kind, **changes))
+
+
+def test_other_files_are_called_what_they_are(load):
+    control = {k: v for k, v in published("scribble").items() if ".motion_modules." not in k}
+    for tensors, words in (
+        (motion_state_dict("v3"), "but a motion module: put it into models/animatediff_models"),
+        (control, "but a ControlNet without motion modules: use 'Load ControlNet Model'"),
+        ({"a": torch.zeros(1)}, "is no SparseCtrl model but"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            load("scribble", tensors)
+
+
+def test_load_motion_module_names_the_node(load, tmp_path):
+    save_file(published("rgb"), tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match="load it with the node 'Load SparseCtrl Model'"):
+        motion_module_from_file(str(tmp_path / "x.safetensors"))
+
+
+def test_a_file_as_published_is_wrapped(tmp_path):
+    path = tmp_path / "v3_sd15_sparsectrl_scribble.ckpt"
+    wrapped = {f"module.{key}": value for key, value in published("scribble").items()}
+    torch.save({"controlnet": wrapped, "epoch": 3}, path)
+    assert sparsectrl_from_file(str(path)).latent_format is None
