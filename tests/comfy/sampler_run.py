@@ -15,7 +15,7 @@ def in_sampling_run(model, x: torch.Tensor, inside: Callable[[], torch.Tensor]) 
     """What `inside` gives in a sampling run of latents like x (B, C, F, H, W) on a MODEL."""
     wrappers = get_all_wrappers(WrappersMP.OUTER_SAMPLE, model.model_options, is_model_options=True)
     wrappers += model.get_all_wrappers(WrappersMP.OUTER_SAMPLE)
-    executor = WrapperExecutor.new_class_executor(
-        lambda *args: inside(), comfy.samplers.CFGGuider(model), wrappers
-    )
+    guider = comfy.samplers.CFGGuider(model)
+    guider.conds = {}
+    executor = WrapperExecutor.new_class_executor(lambda *args: inside(), guider, wrappers)
     return executor.execute(torch.zeros_like(fold_frames(x)), None, None, torch.tensor([1.0, 0.0]))

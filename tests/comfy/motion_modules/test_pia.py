@@ -5,12 +5,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 import comfy.model_detection
-import comfy.samplers
 import comfy.sd
 import comfy.supported_models
 import pytest
 import torch
-from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrappers
 from safetensors.torch import load_file, save_file
 from zoetrope.host.injection import MotionSettings, apply_motion_module
 from zoetrope.host.injection.animated_image import OF_CHECKPOINT, OF_PIA, AnimatedImage, animate_image
@@ -21,6 +19,7 @@ from zoetrope.motion_modules.pia import MOTION_RANGES, PIAImage, mask_values
 from zoetrope.tests.comfy.golden_unet import forward, golden_model, in_ldm_names, sample, sd1_model
 from zoetrope.tests.comfy.golden_unet import motion_module as animatediff_module
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae
+from zoetrope.tests.comfy.sampler_run import in_sampling_run
 from zoetrope.tests.gold_weights import gold_input, gold_tensor
 from zoetrope.tests.places import GOLDENS
 from zoetrope.tests.rounding import assert_same
@@ -69,14 +68,8 @@ class GoldenInputs:
 
 def run(model):
     """The golden forward inside of what a sampler opens around its steps."""
-    guider = comfy.samplers.CFGGuider(model)
-    wrappers = get_all_wrappers(WrappersMP.OUTER_SAMPLE, model.model_options, is_model_options=True)
-    wrappers += model.get_all_wrappers(WrappersMP.OUTER_SAMPLE)
-    executor = WrapperExecutor.new_class_executor(
-        lambda *args: forward(model, GOLDEN["x"], GOLDEN["t"], GOLDEN["ctx"]), guider, wrappers
-    )
-    frames = GOLDEN["x"].shape[2]
-    return executor.execute(torch.zeros(frames, 4, 8, 16), None, None, torch.tensor([1.0, 0.0]))
+    x, t, ctx = (GOLDEN[name] for name in ("x", "t", "ctx"))
+    return in_sampling_run(model, x, lambda: forward(model, x, t, ctx))
 
 
 @pytest.mark.parametrize(("mask", "want"), [("mask_coef", "y"), ("mask_coef_mid", "y_mid")])
