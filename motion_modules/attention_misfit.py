@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from .unet_places import UNetPlaces
+from .unet_places import AttentionPlace, UNetPlaces
 
 
-def attention_misfit(channels: Mapping[str, int], places: UNetPlaces) -> str:
-    """channels: C by the published name of a transformer block. Empty where all of them are there and fit."""
-    have = {name: place.channels for name, place in places.attentions().items()}
+def attention_misfit(
+    channels: Mapping[str, int],
+    places: UNetPlaces,
+    wanted: Callable[[UNetPlaces], Mapping[str, AttentionPlace]] = UNetPlaces.attentions,
+) -> str:
+    """channels: C by the published name of a transformer block. wanted: those that need layers. Empty where
+    all of them are there and fit.
+    """
+    have = {name: place.channels for name, place in wanted(places).items()}
     return _misfit(channels, have, "transformer block")
 
 

@@ -26,6 +26,17 @@ Attention = Callable[..., torch.Tensor]
 """
 
 
+STREAMS = "zoetrope_streams"
+"""The key of transformer_options that says how many images belong to each frame: 1 without it. 2 images:
+every video is twice in the batch, the content of its F frames and then their motion.
+"""
+
+
+def streams_in(transformer_options: Mapping) -> int:
+    """How many images of a batch belong to each frame of a video."""
+    return transformer_options.get(STREAMS, 1)
+
+
 def frames_in_call(batch_size: int, transformer_options: Mapping) -> int:
     """Images of a batch that belong to one chunk of it:
     the frames of one video, or of several of equal length.
@@ -132,10 +143,10 @@ def in_forward(network: torch.nn.Module, batch_size: int, options: dict) -> Iter
 class Call:
     """One forward as one method sees it.
 
-    num_frames: F of one video. strength: a number, or one for each image (N, 1, 1, 1). attention: of this
-    forward. join_norms: whether the method's own norms see all frames of a video. image_frames: (B, F) bool,
-    where training on videos and images at once has put an image of its own in place of a frame; VDM's
-    attention reads it, no other method does.
+    num_frames: F of one video, or of one of its streams. strength: a number, or one for each image
+    (N, 1, 1, 1). attention: of this forward. join_norms: whether the method's own norms see all frames of a
+    video. image_frames: (B, F) bool, where training on videos and images at once has put an image of its own
+    in place of a frame; VDM's attention reads it, no other method does.
     inputs: what the method `needs` besides its weights, made ready for this sampling run.
     """
 

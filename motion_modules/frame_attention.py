@@ -54,7 +54,7 @@ def _for_each_tile(features: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 class TemporalAttention(nn.Module):
-    """Self-attention over frames with separate projections, as diffusers names them.
+    """Attention over frames, or to another sequence, with separate projections, as diffusers names them.
 
     The last projection of a new one is zero, so it adds nothing.
     """
@@ -67,9 +67,14 @@ class TemporalAttention(nn.Module):
         self.to_out = nn.Sequential(operations.Linear(channels, channels, **factory_kwargs))
         start_at_zero(self.to_out[0])
 
-    def forward(self, tokens: torch.Tensor, heads: int, attention: Attention) -> torch.Tensor:
-        """tokens (places, F, C) -> (places, F, C)."""
-        return self.to_out(attention(self.to_q(tokens), self.to_k(tokens), self.to_v(tokens), heads))
+    def forward(
+        self, tokens: torch.Tensor, heads: int, attention: Attention, context: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """tokens (places, F, C) -> (places, F, C). context (places, T, C): what they read instead of
+        themselves.
+        """
+        read = tokens if context is None else context
+        return self.to_out(attention(self.to_q(tokens), self.to_k(read), self.to_v(read), heads))
 
 
 def attention_over_frames(norm: nn.Module, layer: TemporalAttention, heads: int) -> Act:

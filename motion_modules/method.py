@@ -72,6 +72,10 @@ class TemporalMethod:
     """What a person has to wire into the module besides, and how. Its acts read it as `call.inputs`. Empty:
     nothing.
     """
+    streams: int = 1
+    """How many images of a batch belong to each frame of a video. 2: the content of all its frames, then the
+    motion of all of them.
+    """
     sets_keys: bool = False
     """Whether it decides what the UNet's self-attentions read; one MODEL can have one such method."""
 

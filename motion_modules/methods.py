@@ -7,6 +7,7 @@ from . import (
     animatediff,
     animatelcm_i2v,
     directed_attention,
+    dual_stream,
     inflated_convolutions,
     make_a_video,
     masked_frames,
@@ -33,6 +34,7 @@ METHODS: dict[str, TemporalMethod] = {
         make_a_video.METHOD,
         video_diffusion.METHOD,
         masked_frames.METHOD,
+        dual_stream.METHOD,
     )
 }
 """Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""

@@ -128,6 +128,15 @@ class UNetPlaces:
                 found[f"{name}.attentions.{number}.transformer_blocks.{depth}"] = attention
         return found
 
+    def deepest_attentions(self) -> dict[str, AttentionPlace]:
+        """Those of `attentions` in the middle and at the deepest level that has some: 6 in SD1.x, whose
+        level 2 of 0 to 3 it is, `down_blocks.2` and `up_blocks.1`.
+        """
+        found = self.attentions()
+        deepest = max(int(name.split(".")[1]) for name in found if name.startswith("down_blocks."))
+        parts = "mid_block.", f"down_blocks.{deepest}.", f"up_blocks.{self.num_levels - 1 - deepest}."
+        return {name: place for name, place in found.items() if name.startswith(parts)}
+
     def resblocks(self) -> dict[str, ResBlockPlace]:
         """Every ResBlock by the name that diffusers gives it, 22 in SD1.x:
         `down_blocks.0.resnets.1`, `mid_block.resnets.0`.

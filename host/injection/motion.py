@@ -12,7 +12,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
-from ...motion_modules.call import Call, Forward
+from ...motion_modules.call import STREAMS, Call, Forward, streams_in
 from ...motion_modules.joint_norm import joint_norm_acts
 from ...motion_modules.points import Point
 from ...motion_modules.unet_places import UNetPlaces
@@ -21,7 +21,7 @@ from ..sampling.prompt_frames import refuse_other_frames
 from .apply import KEY, apply_method, attention_with
 from .motion_models import MotionModule
 from .places import places_in
-from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, sigma_range
+from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, refuse_other_windows, sigma_range
 from .schedule import AUTO, put_trained_schedule
 from .settings import JOINT, JOINT_EVOLVED, JOINT_MODULE, PER_FRAME, MotionSettings
 
@@ -53,6 +53,8 @@ def apply_motion_module(
     acts = {**_joint_norms(motion_module, places, settings.group_norm), **method.acts(patcher.model, places)}
     patched = apply_method(scheduled, acts, calls, [patcher])
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, calls.wrap_outer_sample)
+    if method.streams > 1:
+        patched.model_options["transformer_options"][STREAMS] = method.streams
     return patched
 
 
@@ -86,14 +88,16 @@ class MotionCalls:
         The range is on the noise schedule of this run, which another node may have changed behind ours.
         """
         model = executor.class_obj.model_patcher
-        refuse_latents(model, noise.shape)
+        streams = streams_in(model.model_options["transformer_options"])
+        refuse_latents(model, noise.shape, streams)
         range_ = sigma_range(model, self.settings)
         handler = model.model_options.get("context_handler")
-        frames = self._frames_of_run(noise.shape, handler)
+        refuse_other_windows(handler, streams)
+        frames = self._frames_of_run(noise.shape[0] // streams, handler)
         refuse_other_frames(executor.class_obj, frames, noise.shape[0] // frames)
-        for text in odd_in_run(self.settings, range_, noise.shape, sigmas, handler):
+        for text in odd_in_run(self.settings, range_, frames, sigmas, handler):
             say(text, self.node_id)
-        run = Run(range_, self._inputs(model, noise.shape, handler))
+        run = Run(range_, self._inputs(model, noise.shape, frames))
         options = executor.class_obj.model_options.setdefault("transformer_options", {})
         before = options.get(RUNS, {})
         options[RUNS] = {**before, self: run}
@@ -102,15 +106,13 @@ class MotionCalls:
         finally:
             options[RUNS] = before
 
-    def _frames_of_run(self, shape: torch.Size, handler) -> int:
-        """Frames of a video in latents of this shape."""
+    def _frames_of_run(self, total: int, handler) -> int:
+        """Frames of a video where all videos have `total` together."""
         windows = getattr(handler, "settings", None)
-        return self.settings.frames_per_video or getattr(windows, "frames_per_video", 0) or shape[0]
+        return self.settings.frames_per_video or getattr(windows, "frames_per_video", 0) or total
 
-    def _inputs(self, model, shape: torch.Size, handler) -> Any:
-        if self.module.inputs is None:
-            return None
-        return self.module.inputs.for_run(model, shape, self._frames_of_run(shape, handler))
+    def _inputs(self, model, shape: torch.Size, frames: int) -> Any:
+        return None if self.module.inputs is None else self.module.inputs.for_run(model, shape, frames)
 
     def __call__(self, forward: Forward) -> Call | None:
         frames = self._frames_of_video(forward)
@@ -128,17 +130,19 @@ class MotionCalls:
         return Call(forward, frames, self.settings.strength, attention, join, inputs=run.inputs)
 
     def _frames_of_video(self, forward: Forward) -> int:
-        frames = self.settings.frames_per_video or forward.num_frames
+        streams = streams_in(forward.options)
+        frames = self.settings.frames_per_video or forward.num_frames // streams
         if self.settings.frames_per_video and forward.is_windowed:
             raise ValueError(
                 f"frames_per_video={frames} of Apply Motion Module cannot be combined with context windows;"
                 f" set it to 0 there and set frames_per_video of the node 'Context Windows' to {frames}."
             )
-        if forward.num_frames % frames:
+        if forward.num_frames % (streams * frames):
+            twice = " with their motion" if streams > 1 else ""
             raise ValueError(
                 f"the batch of {forward.num_frames} images is not a whole number of videos of"
-                f" frames_per_video={frames}; make the latent batch a multiple of {frames} or set"
-                " frames_per_video to 0 (the whole batch is one video)."
+                f" frames_per_video={frames}{twice}; make the latent batch a multiple of {streams * frames}"
+                " or set frames_per_video to 0 (the whole batch is one video)."
             )
         self._check_length(frames, forward.is_windowed)
         return frames

@@ -22,8 +22,10 @@ def sigma_range(model, settings: MotionSettings) -> tuple[float, float]:
     )
 
 
-def refuse_latents(model, shape: torch.Size) -> None:
-    """Raises ValueError for latents that are no batch of images (F, C, H, W) of this MODEL."""
+def refuse_latents(model, shape: torch.Size, streams: int = 1) -> None:
+    """Raises ValueError for latents that are no batch of images (F, C, H, W) of this MODEL, or no whole
+    number of frames of `streams` images each.
+    """
     remedy = "use Empty Latent Image with batch_size = frames, or VAE Encode with this checkpoint's VAE."
     if len(shape) != 4:
         raise ValueError(
@@ -39,21 +41,35 @@ def refuse_latents(model, shape: torch.Size) -> None:
         )
     if shape[0] == 0:
         raise ValueError(f"the latents hold no frames, a video needs at least one; {remedy}")
+    if shape[0] % streams:
+        raise ValueError(
+            f"the latents hold {shape[0]} images, which are not content and motion of equally many frames; "
+            "put the node 'Split Into Content and Motion' before the sampler."
+        )
+
+
+def refuse_other_windows(context_handler, streams: int) -> None:
+    """Raises ValueError for windows of other nodes, which part the content of a video from its motion."""
+    if streams > 1 and context_handler is not None and not hasattr(context_handler, "settings"):
+        raise ValueError(
+            "context windows of another node do not keep content and motion of a frame together; use the "
+            "node 'Context Windows' of Zoetrope."
+        )
 
 
 def odd_in_run(
     settings: MotionSettings,
     range_: tuple[float, float],
-    shape: torch.Size,
+    num_frames: int,
     sigmas: torch.Tensor,
     context_handler,
 ) -> Iterator[str]:
-    """Sentences for the person about a run that works, but in which the motion module cannot do much."""
-    length = getattr(getattr(context_handler, "settings", context_handler), "context_length", shape[0])
-    several = settings.frames_per_video or getattr(
-        getattr(context_handler, "settings", None), "frames_per_video", 0
-    )
-    if min(several or shape[0], length) == 1:
+    """Sentences for the person about a run that works, but in which the motion module cannot do much.
+
+    num_frames: of one video.
+    """
+    length = getattr(getattr(context_handler, "settings", context_handler), "context_length", num_frames)
+    if min(num_frames, length) == 1:
         yield (
             "Apply Motion Module: the motion module sees one frame at a time, so nothing can move. Make "
             "batch_size of the latent (with context windows: context_length) larger, 16 is usual."

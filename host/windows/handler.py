@@ -18,6 +18,7 @@ from comfy.context_windows import ContextHandlerABC, IndexListContextWindow
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.patcher_extension import WrappersMP
 
+from ...motion_modules.call import streams_in
 from ...samplers.context_fusion import FusionPlan, WindowFusion, fuse_weights
 from ...samplers.context_plan import check_cells, draw_plan
 from ...samplers.context_schedules import create_context_windows
@@ -58,7 +59,7 @@ class ContextWindowHandler(ContextHandlerABC):
         """Whether x_in has more frames than one window.
         Raises ValueError on latents that this handler cannot divide.
         """
-        needed = self.settings.needed(x_in.shape)
+        needed = self.settings.needed(x_in.shape, _streams(model_options))
         _refuse_mixed_latents(conds, needed, self.settings.context_length)
         return needed
 
@@ -82,7 +83,8 @@ class ContextWindowHandler(ContextHandlerABC):
         if run is None:  # called outside of a sampling run: nothing to keep
             run = ContextRun()
         axis = self.settings.axis(x_in.shape)
-        frame_lists, plan = self._windows(run, x_in, step_of(timestep, model_options))
+        step, streams = step_of(timestep, model_options), _streams(model_options)
+        frame_lists, plan = self._windows(run, x_in, step, streams)
         windows = [
             IndexListContextWindow(
                 frames, axis, x_in.shape[axis], context_overlap=self.settings.context_overlap
@@ -107,8 +109,10 @@ class ContextWindowHandler(ContextHandlerABC):
             logging.info(f"Context windows: one window in a call, for other code sees the calls: {names}.")
         return parts
 
-    def _windows(self, run: ContextRun, x_in: torch.Tensor, step: int) -> tuple[list[list[int]], FusionPlan]:
-        num_videos, num_frames = self.settings.videos(x_in.shape)
+    def _windows(
+        self, run: ContextRun, x_in: torch.Tensor, step: int, streams: int
+    ) -> tuple[list[list[int]], FusionPlan]:
+        num_videos, num_frames = self.settings.videos(x_in.shape, streams)
         windows, weights = self.plan_of_step(num_frames, step)
         key = (num_frames, tuple(map(tuple, windows)), x_in.device)
         if key not in run.windows:
@@ -118,10 +122,13 @@ class ContextWindowHandler(ContextHandlerABC):
                     f"Context windows: {num_frames} frames in {len(windows)} windows of at most {longest}"
                     " frames."
                 )
-            frame_lists = [
-                [video * num_frames + i for i in window] for video in range(num_videos) for window in windows
-            ]
-            plan = FusionPlan(frame_lists, weights * num_videos, num_frames * num_videos, x_in.device)
+            frame_lists = windows_of_videos(windows, num_videos, num_frames, streams)
+            plan = FusionPlan(
+                frame_lists,
+                [own * streams for own in weights] * num_videos,
+                num_frames * streams * num_videos,
+                x_in.device,
+            )
             run.windows[key] = frame_lists, plan
         return run.windows[key]
 
@@ -156,6 +163,26 @@ class ContextWindowHandler(ContextHandlerABC):
         return groups
 
 
+def windows_of_videos(
+    windows: list[list[int]], num_videos: int, num_frames: int, streams: int
+) -> list[list[int]]:
+    """The windows of one stream of one video, (window, its frames), as windows of all videos of a batch: each
+    holds the same frames of every stream.
+
+    Windows [0, 1] and [1, 2] of 2 videos of 3 frames with 2 streams, content and motion:
+    [0, 1, 3, 4], [1, 2, 4, 5], [6, 7, 9, 10], [7, 8, 10, 11].
+    """
+    return [
+        [(video * streams + stream) * num_frames + i for stream in range(streams) for i in window]
+        for video in range(num_videos)
+        for window in windows
+    ]
+
+
+def _streams(model_options: dict) -> int:
+    return streams_in(model_options.get("transformer_options", {}))
+
+
 def _refuse_mixed_latents(conds, needed: bool, context_length: int) -> None:
     for cond in (cond for conds_of_kind in conds if conds_of_kind is not None for cond in conds_of_kind):
         model_conds = cond.get("model_conds", {})
@@ -174,10 +201,11 @@ def _outer_sample(executor, noise, *args, **kwargs):
     before = guider.model_options
     handler = before.get("context_handler")
     if isinstance(handler, ContextWindowHandler):
-        num_videos, num_frames = handler.settings.videos(noise.shape)
+        streams = _streams(before)
+        num_videos, num_frames = handler.settings.videos(noise.shape, streams)
         are_batch = handler.settings.axis(noise.shape) == BATCH_AXIS
-        refuse_other_frames(guider, num_frames, num_videos, are_batch)
-        if handler.settings.needed(noise.shape):
+        refuse_other_frames(guider, num_frames, num_videos * streams, are_batch)
+        if handler.settings.needed(noise.shape, streams):
             refuse_recorders(before)
     guider.model_options = {**before, KEY: ContextRun()}
     try:
@@ -194,7 +222,8 @@ def _prepare_sampling(executor, model, noise_shape, conds, *args, **kwargs):
     if isinstance(handler, ContextWindowHandler):
         axis = handler.settings.axis(noise_shape)
         noise_shape = list(noise_shape)
-        noise_shape[axis] = min(noise_shape[axis], handler.settings.context_length)
+        window = handler.settings.context_length * _streams(kwargs["model_options"])
+        noise_shape[axis] = min(noise_shape[axis], window)
     return executor(model, noise_shape, conds, *args, **kwargs)
 
 
@@ -203,9 +232,10 @@ def _sampler_sample(executor, guider, sigmas, extra_args, callback, noise, *args
     if isinstance(handler, ContextWindowHandler) and handler.settings.noise_type != "default":
         s = handler.settings
         seed = extra_args.get("seed") or 0
-        num_videos, _ = s.videos(noise.shape)
+        streams = _streams(extra_args["model_options"])
+        rows = streams * s.videos(noise.shape, streams)[0]  # each stream is arranged as a video of its own
         noise = arrange_noise(
-            noise, s.noise_type, s.axis(noise.shape), s.context_length, s.context_overlap, seed, num_videos
+            noise, s.noise_type, s.axis(noise.shape), s.context_length, s.context_overlap, seed, rows
         )
     return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)
 

@@ -68,10 +68,11 @@ class ContextSettings:
             )
         return TIME_AXIS
 
-    def videos(self, shape: torch.Size | list[int]) -> tuple[int, int]:
+    def videos(self, shape: torch.Size | list[int], streams: int = 1) -> tuple[int, int]:
         """How many videos lie one after another on the frame axis
         of latents of this shape, and the frames of each.
 
+        streams: images of each frame, a whole video of them after another.
         Raises ValueError when they are not a whole number, and where there are none.
         """
         total = shape[self.axis(shape)]
@@ -79,16 +80,17 @@ class ContextSettings:
             raise ValueError(
                 "the latents hold no frames, a video needs at least one; raise batch_size of the latent."
             )
-        frames = self.frames_per_video or total
-        if total % frames:
+        frames = self.frames_per_video or max(1, total // streams)
+        if total % (streams * frames):
+            twice = " with their motion" if streams > 1 else ""
             raise ValueError(
-                f"{total} frames are not a whole number of videos of frames_per_video={frames}; make the"
-                f" latents a multiple of {frames} frames or set frames_per_video to 0 (all frames are one"
-                " video)."
+                f"{total} frames are not a whole number of videos of frames_per_video={frames}{twice}; make"
+                f" the latents a multiple of {streams * frames} frames or set frames_per_video to 0 (all"
+                " frames are one video)."
             )
-        return total // frames, frames
+        return total // (streams * frames), frames
 
-    def needed(self, shape: torch.Size | list[int]) -> bool:
+    def needed(self, shape: torch.Size | list[int], streams: int = 1) -> bool:
         """Whether latents of this shape are more than one window. Raises ValueError as `videos` does."""
-        num_videos, num_frames = self.videos(shape)
+        num_videos, num_frames = self.videos(shape, streams)
         return num_frames > self.context_length or num_videos > 1

@@ -1,15 +1,19 @@
 """The nodes of the menu Zoetrope > Temporal layers."""
 
 from .apply_temporal_decoder import ApplyTemporalDecoder
+from .combine_content_motion import CombineContentMotion
 from .load_temporal_decoder import LoadTemporalDecoder
 from .new_temporal_decoder import NewTemporalDecoder
 from .new_temporal_layers import NewTemporalLayers
 from .save_temporal_layers import SaveTemporalLayers
 from .set_known_frames import SetKnownFrames
+from .split_content_motion import SplitContentMotion
 
 NODES = [
     NewTemporalLayers,
     SetKnownFrames,
+    SplitContentMotion,
+    CombineContentMotion,
     SaveTemporalLayers,
     NewTemporalDecoder,
     LoadTemporalDecoder,

@@ -89,6 +89,11 @@ class Case:
         return IMAGE_UNETS[self.kind]
 
     @property
+    def images(self) -> int:
+        """Images of a batch that are one video of F frames."""
+        return F * self.method.streams
+
+    @property
     def plain(self):
         return checkpoint(self.kind)
 
@@ -114,7 +119,7 @@ class Case:
     def call(self, forward) -> Call:
         """A forward of F frames as the method's acts see it, outside of a sampler."""
         inputs = with_inputs(self.trained()).inputs
-        ready = inputs and inputs.for_run(self.plain, torch.Size((F, 4, H, W)), F)
+        ready = inputs and inputs.for_run(self.plain, torch.Size((self.images, 4, H, W)), F)
         return Call(forward, F, attention=attention_with(forward.options), inputs=ready)
 
     def moving(self, module: MotionModule | None = None, model=None, **settings):
@@ -123,8 +128,8 @@ class Case:
         return apply_motion_module(model or self.plain, module, settings)
 
     def sample(self, model, frames=F, steps=2, positive=None, callback=None, **kwargs) -> torch.Tensor:
-        """Core's sampling with both kinds of conditioning: (F, 4, H, W)."""
-        latent = torch.zeros(frames, 4, H, W)
+        """Core's sampling with both kinds of conditioning: (F, 4, H, W), (2F, 4, H, W) of two streams."""
+        latent = torch.zeros(frames * self.method.streams, 4, H, W)
         noise = kwargs.pop("noise", None)
         noise = comfy.sample.prepare_noise(latent, 1) if noise is None else noise
         latent = latent[: len(noise)]
@@ -189,12 +194,10 @@ def one_frame_is_a_picture(case: Case) -> None:
 
 
 def several_videos_do_not_mix(case: Case) -> None:
-    moving, noise = (
-        case.moving(frames_per_video=3),
-        torch.randn(6, 4, H, W, generator=torch.Generator().manual_seed(2)),
-    )
+    moving, video = case.moving(frames_per_video=3), 3 * case.method.streams
+    noise = torch.randn(2 * video, 4, H, W, generator=torch.Generator().manual_seed(2))
     together = case.sample(moving, noise=noise, frames=6)
-    same(together, torch.cat([case.sample(moving, noise=part, frames=3) for part in noise.split(3)]))
+    same(together, torch.cat([case.sample(moving, noise=part, frames=3) for part in noise.split(video)]))
 
 
 def windows_may_be_shorter_than_it_was_trained_for(case: Case) -> None:
@@ -232,14 +235,15 @@ def half_precision_is_close_to_float32(case: Case) -> None:
 def _forward(case: Case, unet, network, dtype: torch.dtype) -> torch.Tensor:
     """One forward of a UNet on seeded frames, with a network's acts or plain."""
     acts_ = case.method.acts(network, places_of(unet)) if network is not None else {}
+    n = case.images
     y = (
-        gold_tensor("y", (F, case.plain.model.adm_channels)).to(dtype)
+        gold_tensor("y", (n, case.plain.model.adm_channels)).to(dtype)
         if unet.num_classes is not None
         else None
     )
-    x, context = gold_tensor("x", (F, 4, H, W)) * 4, gold_tensor("context", (F, 7, case.unet.text_width))
+    x, context = gold_tensor("x", (n, 4, H, W)) * 4, gold_tensor("context", (n, 7, case.unet.text_width))
     with torch.no_grad(), inject(unet, acts_, case.call):
-        return unet(x.to(dtype), torch.full((F,), 500.0), context=context.to(dtype), y=y)
+        return unet(x.to(dtype), torch.full((n,), 500.0), context=context.to(dtype), y=y)
 
 
 def gradients_reach_exactly_what_is_trained(case: Case) -> None:
@@ -247,14 +251,15 @@ def gradients_reach_exactly_what_is_trained(case: Case) -> None:
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(case.method.is_trained(name))
 
+    n = case.images
     x, t, context, y = (
-        torch.randn(F, 4, H, W),
-        torch.full((F,), 500.0),
-        torch.randn(F, 7, case.unet.text_width),
+        torch.randn(n, 4, H, W),
+        torch.full((n,), 500.0),
+        torch.randn(n, 7, case.unet.text_width),
         None,
     )
     if unet.num_classes is not None:
-        y = torch.randn(F, case.plain.model.adm_channels)
+        y = torch.randn(n, case.plain.model.adm_channels)
     try:
         with torch.enable_grad(), inject(unet, case.method.acts(network, places_of(unet)), case.call):
             unet(x, t, context=context, y=y).square().mean().backward()
