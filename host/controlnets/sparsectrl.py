@@ -23,7 +23,7 @@ from ...frame_tools.selection import check_expression
 from ...frame_tools.sparse_places import AT_FRAMES, PLACES, SPREAD, frames_of_images, images_in_part
 from ...memory import check_memory
 from ...motion_modules.animatediff.sparsectrl import sparse_hints
-from ...motion_modules.call import Forward, frames_in_call
+from ...motion_modules.call import Forward, frames_in_call, streams_in
 from ..media.vae_cancelling import cancelled_between_layers
 from ..video_models.start_images import fitted_images
 from .sparsectrl_network import SparseControlNet, SparseMotion
@@ -60,7 +60,8 @@ class SparseSettings:
     def rows(self, forward: Forward, num_images: int) -> list[int | None]:
         """Which image each of the N images of a forward sees."""
         window = forward.options.get("context_window")
-        length = self.frames_per_video or (forward.num_frames if window is None else window.total_frames)
+        total = forward.num_frames if window is None else window.total_frames
+        length = self.frames_per_video or total // streams_in(forward.options)
         placed = frames_of_images(self.place, self.frames, num_images, length)
         size = self.part_length(forward)
         numbers = [number % length for number in forward.frame_numbers()]
@@ -71,7 +72,7 @@ class SparseSettings:
     def part_length(self, forward: Forward) -> int:
         """Frames of a video in a forward. Raises ValueError where the batch is no whole number of videos."""
         if forward.is_windowed or not self.frames_per_video:
-            return forward.num_frames
+            return forward.num_frames // streams_in(forward.options)
         if forward.num_frames % self.frames_per_video:
             raise ValueError(
                 f"the batch of {forward.num_frames} images is not a whole number of videos of"

@@ -9,12 +9,15 @@ import comfy.sample
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
+from zoetrope.frame_tools.sparse_places import AT_FRAMES
+from zoetrope.host.controlnets.sparsectrl import SparseSettings
 from zoetrope.host.injection.places import places_of
 from zoetrope.host.media.motion_latents import CombineSettings, SplitSettings, combine_streams, split_streams
+from zoetrope.host.sampling.prompt_frames import FRAMES_TOLD
 from zoetrope.host.windows import ContextSettings, apply_context_windows
 from zoetrope.host.windows.handler import windows_of_videos
 from zoetrope.motion_modules.animatediff.layers import sdpa_attention
-from zoetrope.motion_modules.call import Call, Forward
+from zoetrope.motion_modules.call import STREAMS, Call, Forward
 from zoetrope.motion_modules.dual_stream import Interaction
 from zoetrope.motion_modules.methods import METHODS
 from zoetrope.motion_modules.points import inject
@@ -161,6 +164,36 @@ def test_hints_of_the_frames_are_those_of_content_and_motion(case, windowed):
     once = sampled(hints)
     assert torch.equal(once, sampled(torch.cat((hints, hints))))
     assert not torch.allclose(once, sampled(torch.cat((hints, hints.flip(0)))), atol=1e-3)
+
+
+@pytest.mark.parametrize("windowed", [False, True])
+def test_prompts_of_the_frames_are_those_of_content_and_motion(case, windowed):
+    prompts = gold_tensor("prompts", (F, 7, case.unet.text_width))
+    model = case.moving()
+    if windowed:
+        model = apply_context_windows(model, ContextSettings(context_length=3, context_overlap=1))
+
+    def sampled(rows):
+        return case.sample(model, positive=[[rows, {FRAMES_TOLD: len(rows)}]])
+
+    once = sampled(prompts)
+    assert torch.equal(once, sampled(torch.cat((prompts, prompts))))
+    assert not torch.allclose(once, sampled(torch.cat((prompts, prompts.flip(0)))), atol=1e-3)
+    with pytest.raises(ValueError, match="prompts are for 4 frames and the video has 5"):
+        sampled(prompts[:4])
+
+
+def test_sparse_images_stand_at_the_same_frames_of_content_and_motion(case):
+    """Images at frames 1 and 4 of 5, in the whole video and in a window of its frames 3, 4, 0."""
+    settings = SparseSettings(AT_FRAMES, "1, 4")
+    options = {STREAMS: 2}
+    whole = Forward(case.plain.model, 10, 10, options)
+    assert settings.rows(whole, 2) == [None, 0, None, None, 1] * 2
+    assert settings.part_length(whole) == 5
+    window = comfy.context_windows.IndexListContextWindow([3, 4, 0, 8, 9, 5], 0, 10)
+    part = Forward(case.plain.model, 6, 6, {**options, "context_window": window})
+    assert settings.rows(part, 2) == [None, 1, None] * 2
+    assert settings.part_length(part) == 3
 
 
 @pytest.mark.parametrize("windowed", [False, True])
