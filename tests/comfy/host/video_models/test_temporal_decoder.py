@@ -10,6 +10,7 @@ import comfy.utils
 import pytest
 import torch
 from comfy.ldm.models.autoencoder import AutoencodingEngine
+from comfy_extras.nodes_multigpu import SelectVAEDeviceNode
 from safetensors.torch import load_file, save_file
 from zoetrope.host.injection import motion_models
 from zoetrope.host.injection.motion_models import save_motion_module
@@ -267,6 +268,13 @@ def test_little_memory_for_weights_gives_the_same():
     finally:
         for patcher in patchers:
             patcher.detach()
+
+
+def test_a_copy_of_the_vae_as_core_s_device_node_makes_it_keeps_its_layers():
+    vae = temporal(svd_image_vae(), svd_layers(), frames_per_video=3)
+    (moved,) = SelectVAEDeviceNode.execute(vae, "default").result
+    assert moved is not vae and moved.patcher is not vae.patcher
+    assert torch.equal(moved.decode(latents(6)), vae.decode(latents(6)))
 
 
 def test_half_precision_is_kept():
