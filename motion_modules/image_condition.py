@@ -8,7 +8,7 @@ Letters: N images, F frames, C channels of the convolution's output, H height, W
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -32,6 +32,10 @@ class ImageCondition:
 
     latents: torch.Tensor
     mask: torch.Tensor
+
+    def unseen(self) -> ImageCondition:
+        """The same where nothing is known: mask and latents are zero."""
+        return replace(self, latents=torch.zeros_like(self.latents), mask=torch.zeros_like(self.mask))
 
     def channels(self, call: Call, x: torch.Tensor) -> torch.Tensor:
         """Mask and image latent beside noisy latents x (N, 4, H, W): (N, 5, H, W).

@@ -6,6 +6,7 @@ Letters: K known frames, F frames, N images of the batch, H height, W width.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,15 +27,22 @@ class KnownFrames:
     """Images, and which frames of the video they are.
 
     images: IMAGE (K, H, W, C), values 0..1, in the order in which frames names them; of several videos one
-    after another, or the same for all. frames: numbers and ranges as in Select Frames. Raises ValueError for
-    a text that is none.
+    after another, or the same for all. frames: numbers and ranges as in Select Frames. context_guidance: s of
+    context guidance, 0 or larger, 1 = as trained. Raises ValueError for a text that names no frames and for
+    another number.
     """
 
     vae: Any
     images: torch.Tensor
     frames: str = "0"
+    context_guidance: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.context_guidance < math.inf:
+            raise ValueError(
+                f"context_guidance={self.context_guidance} must be a finite number, 0 or larger; 1 is as "
+                "trained."
+            )
         check_expression(self.frames)
 
     def for_run(self, model, shape: torch.Size, num_frames: int) -> ImageCondition:

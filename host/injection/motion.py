@@ -19,13 +19,12 @@ from ...motion_modules.unet_places import UNetPlaces
 from ..node_notes import current_node, say
 from ..sampling.prompt_frames import refuse_other_frames
 from .apply import KEY, apply_method, attention_with
+from .context_guidance import RUNS, ContextGuidance
 from .motion_models import MotionModule
 from .places import places_in
 from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, refuse_other_windows, sigma_range
 from .schedule import AUTO, put_trained_schedule
 from .settings import JOINT, JOINT_EVOLVED, JOINT_MODULE, PER_FRAME, MotionSettings
-
-RUNS = "zoetrope_motion_runs"
 
 
 def apply_motion_module(
@@ -55,6 +54,8 @@ def apply_motion_module(
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, calls.wrap_outer_sample)
     if method.streams > 1:
         patched.model_options["transformer_options"][STREAMS] = method.streams
+    if (scale := getattr(motion_module.inputs, "context_guidance", 1.0)) != 1.0:
+        patched.set_model_sampler_post_cfg_function(ContextGuidance(calls, scale))
     return patched
 
 
@@ -67,6 +68,11 @@ class Run:
 
     sigma_range: tuple[float, float]
     inputs: Any = None
+
+    def acts_at(self, sigma: float | None) -> bool:
+        """Whether the module acts at a noise level, which need not be known where it acts at all."""
+        high, low = self.sigma_range
+        return self.sigma_range == EVERY_SIGMA or low <= sigma <= high
 
 
 class MotionCalls:
@@ -122,8 +128,7 @@ class MotionCalls:
                 f"'{printable(self.module.name)}' ran outside of a sampler, where its inputs are made ready; "
                 "use it with a KSampler or SamplerCustom."
             )
-        high, low = run.sigma_range
-        if (high, low) != EVERY_SIGMA and not low <= forward.sigma <= high:
+        if not run.acts_at(forward.sigma):
             return None
         join = _joins_module_norms(self.module, self.settings.group_norm)
         attention = attention_with(forward.options)

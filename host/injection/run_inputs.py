@@ -9,7 +9,11 @@ import torch
 
 
 class RunInputs(Protocol):
-    """What was wired into a module besides its weights, where its method `needs` something."""
+    """What was wired into a module besides its weights, where its method `needs` something.
+
+    With an attribute `context_guidance` that is not 1, what for_run gives has a method `unseen` that gives
+    the same without what the video is to follow.
+    """
 
     def for_run(self, model: comfy.model_patcher.ModelPatcher, shape: torch.Size, num_frames: int) -> Any:
         """What the method's acts read as `call.inputs` while latents of this shape are sampled.

@@ -60,6 +60,17 @@ class SetKnownFrames(ZoetropeNode):
                         " fill in between; 0,-1 = the first and the last."
                     ),
                 ),
+                io.Float.Input(
+                    "context_guidance",
+                    default=1.0,
+                    min=0.0,
+                    max=20.0,
+                    step=0.05,
+                    tooltip=(
+                        "How much the video follows the known frames: 1 is as trained and costs nothing;"
+                        " any other number costs one more evaluation of the network in every step."
+                    ),
+                ),
             ],
             outputs=[MotionModule.Output("MOTION_MODULE", tooltip="Goes into Apply Motion Module.")],
         )

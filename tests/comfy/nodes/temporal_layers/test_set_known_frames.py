@@ -32,7 +32,8 @@ def known(frames="0", images=1, color=0xFF8000, **settings):
     picture = {"width": 96, "height": 80, "batch_size": images, "color": color}
     nodes["20"] = {"class_type": "EmptyImage", "inputs": picture}
     links = {"motion_module": ["2", 0], "vae": ["1", 2], "images": ["20", 0]}
-    nodes["21"] = {"class_type": "ZoetropeSetKnownFrames", "inputs": {**links, "frames": frames, **settings}}
+    inputs = {"frames": frames, "context_guidance": 1.0, **settings}
+    nodes["21"] = {"class_type": "ZoetropeSetKnownFrames", "inputs": {**links, **inputs}}
     nodes["4"]["inputs"]["motion_module"] = ["21", 0]
     return nodes
 
@@ -40,7 +41,7 @@ def known(frames="0", images=1, color=0xFF8000, **settings):
 def test_prediction_and_interpolation_act(comfy_server, masked_file):
     made = [latents_of(comfy_server, comfy_server.prompt(known(**settings)))
             for settings in ({}, {"color": 0x0000FF}, {"frames": "0:2", "images": 2},
-                             {"frames": "::2", "images": 2})]  # fmt: skip
+                             {"frames": "::2", "images": 2}, {"context_guidance": 3.0})]  # fmt: skip
     assert all(torch.isfinite(latents).all() for latents in made)
     assert all(not torch.allclose(made[0], other, atol=1e-2) for other in made[1:])
 

@@ -120,7 +120,13 @@ NEEDS = {
         "motion_scale": 0.0,
         "level_weights": "1, 1, 1, 1",
     },
-    "Masked frames": {"kind": "ZoetropeSetKnownFrames", "vae": ["1", 2], "images": ["12", 0], "frames": "1"},
+    "Masked frames": {
+        "kind": "ZoetropeSetKnownFrames",
+        "vae": ["1", 2],
+        "images": ["12", 0],
+        "frames": "1",
+        "context_guidance": 1.0,
+    },
 }
 """Method -> the node that gives it what it needs besides its weights."""
 WINDOWS = {
