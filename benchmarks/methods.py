@@ -85,7 +85,7 @@ def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
 
     module = new_for_model(model, name)
     if module.method.needs:
-        module = replace(module, inputs=BlackImage(name))
+        module = replace(module, inputs=PlainInputs(name))
     weights = list(module.patcher.model.parameters())
     moving = apply_motion_module(model, module, MotionSettings(beta_schedule=USE_EXISTING))
     ratio = ratios(times_of(model, moving, size, repeats))
@@ -98,8 +98,8 @@ def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class BlackImage:
-    """What methods that see images need, without a VAE."""
+class PlainInputs:
+    """What a method needs besides its weights: a black image without a VAE, or 8 frames per second."""
 
     method: str
 
@@ -107,6 +107,8 @@ class BlackImage:
         from ..motion_modules.animatelcm_i2v import ReferenceImage
         from ..motion_modules.pia import PIAImage
 
+        if self.method == "Frame rate embedding":
+            return 8.0
         black = torch.zeros(1, *shape[1:])
         if self.method == "AnimateLCM-I2V":
             return ReferenceImage(black, num_frames)

@@ -21,7 +21,6 @@ Names are those that diffusers gives the same layers of Stable Video Diffusion:
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from .frame_attention import TemporalAttention, over_video
 from .method import TemporalMethod
 from .named_layers import add_at_path
 from .points import Act, Acts
+from .sinusoids import sinusoids
 from .unet_places import UNetPlaces
 from .zero_layers import start_at_zero
 
@@ -123,16 +123,8 @@ class FrameEmbedding(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """What is added to tokens (places, F, C): (F, C)."""
-        waves = frame_waves(tokens.shape[1], tokens.shape[2], tokens.device)
+        waves = sinusoids(torch.arange(tokens.shape[1], device=tokens.device), tokens.shape[2])
         return self.linear_2(nnf.silu(self.linear_1(waves.to(tokens.dtype))))
-
-
-def frame_waves(num_frames: int, channels: int, device=None) -> torch.Tensor:
-    """(F, C) float32: cosines of a frame's number in the first half of the channels, sines in the second."""
-    half = channels // 2
-    rates = torch.exp(torch.arange(half, device=device) * (-math.log(10000) / half))
-    angles = torch.arange(num_frames, device=device)[:, None] * rates
-    return torch.cat((angles.cos(), angles.sin()), -1)
 
 
 class AlignYourLatents(nn.Module):

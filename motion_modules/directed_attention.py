@@ -7,7 +7,8 @@ As printed there, M comes after the softmax: what a frame would take from later 
 sum to less than 1. "MagicVideo, causal softmax" masks before the softmax instead, so that they sum to 1.
 Neither code nor weights are published. Ours, where the equations leave it open: a LayerNorm before the
 temporal attention, a last projection that starts at zero, adaptors in the ResBlocks alone, tables that are
-interpolated for other numbers of frames. The paper's embedding of the frame rate is left out.
+interpolated for other numbers of frames. The paper's embedding of the frame rate is a method of its own,
+frame_rate.py.
 
 Letters: N images, B videos, F frames, N = B*F, T tokens of an image, C channels, R rows of a table.
 Names are this pack's own:

@@ -8,6 +8,7 @@ from . import (
     animatelcm_i2v,
     directed_attention,
     dual_stream,
+    frame_rate,
     inflated_convolutions,
     make_a_video,
     masked_frames,
@@ -35,6 +36,7 @@ METHODS: dict[str, TemporalMethod] = {
         video_diffusion.METHOD,
         masked_frames.METHOD,
         dual_stream.METHOD,
+        frame_rate.METHOD,
     )
 }
 """Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""

@@ -90,7 +90,7 @@ class UNetPlaces:
     """num_levels: resolution levels, 4 in SD1.x and SD2.x, 3 in SDXL.
     output_norm: the GroupNorm before the last convolution.
     emb_channels: E of the embedded noise level (N, E) that every ResBlock gets.
-    conv_in: the first convolution.
+    conv_in: the first convolution. time_embed: the layer that embeds the noise level.
     """
 
     blocks: Mapping[Block, BlockPlaces]
@@ -98,6 +98,7 @@ class UNetPlaces:
     output_norm: str
     emb_channels: int
     conv_in: ConvPlace
+    time_embed: str = "time_embed"
 
     @property
     def resblocks_per_level(self) -> int:

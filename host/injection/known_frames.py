@@ -7,7 +7,7 @@ Letters: K known frames, F frames, N images of the batch, H height, W width.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from ...frame_tools.selection import check_expression, select_frames
 from ...motion_modules.image_condition import ImageCondition
 from ...motion_modules.masked_frames import METHOD, known_frames
 from .condition_images import encoded
-from .motion_models import MotionModule
+from .motion_models import MotionModule, with_inputs
 
 NODE = "Set Known Frames"
 
@@ -73,10 +73,4 @@ def set_known_frames(motion_module: MotionModule, known: KnownFrames) -> MotionM
 
     Raises ValueError for a module of another method.
     """
-    if motion_module.method is not METHOD:
-        raise ValueError(
-            f"'{printable(motion_module.name)}' is a module of {motion_module.method.name}, which takes no "
-            f"known frames; load a module of {METHOD.name}, and apply this one besides with a second Apply "
-            "Motion Module."
-        )
-    return replace(motion_module, inputs=known)
+    return with_inputs(motion_module, METHOD, known, "known frames")

@@ -84,6 +84,19 @@ def module_from_weights(
     return _module_of(_network(method, config, _in_dtype(weights, method, dtype)), method, config, name)
 
 
+def with_inputs(module: MotionModule, method: TemporalMethod, inputs: RunInputs, takes: str) -> MotionModule:
+    """The module with what its method needs besides the weights; module itself is not changed.
+
+    Raises ValueError for a module of another method than this one. takes: what that does not take, in words.
+    """
+    if module.method is not method:
+        raise ValueError(
+            f"'{printable(module.name)}' is a module of {module.method.name}, which takes no {takes}; wire a "
+            f"module of {method.name}, and apply this one besides with another Apply Motion Module."
+        )
+    return replace(module, inputs=inputs)
+
+
 def head_of(path: str) -> dict[str, str]:
     """What a .safetensors file says of itself beside its tensors; empty for other files."""
     if not path.lower().endswith((".safetensors", ".sft")):

@@ -7,6 +7,7 @@ from .new_temporal_decoder import NewTemporalDecoder
 from .new_temporal_layers import NewTemporalLayers
 from .save_temporal_layers import SaveTemporalLayers
 from .set_known_frames import SetKnownFrames
+from .set_layers_frame_rate import SetLayersFrameRate
 from .split_content_motion import SplitContentMotion
 
 NODES = [
@@ -14,6 +15,7 @@ NODES = [
     SetKnownFrames,
     SplitContentMotion,
     CombineContentMotion,
+    SetLayersFrameRate,
     SaveTemporalLayers,
     NewTemporalDecoder,
     LoadTemporalDecoder,

@@ -26,6 +26,7 @@ import torch
 from ...host.injection import USE_EXISTING, MotionSettings, apply_motion_module
 from ...host.injection.animated_image import AnimatedImage
 from ...host.injection.apply import attention_with
+from ...host.injection.frame_rate import FrameRate
 from ...host.injection.known_frames import KnownFrames
 from ...host.injection.motion_models import (
     MotionModule,
@@ -55,6 +56,7 @@ INPUTS = {
     "PIA": lambda: AnimatedImage(image_vae(), _image(), motion="large"),
     # Its position table acts before training wherever it has a factor.
     "AnimateLCM-I2V": lambda: LCMImage(image_vae(), _image(), motion_scale=0.0),
+    "Frame rate embedding": lambda: FrameRate(7.0),
     "Masked frames": lambda: KnownFrames(image_vae(), _image(), "0"),
 }
 """Method -> what it needs besides its weights, for the rules."""

@@ -192,7 +192,7 @@ def test_a_vae_of_another_kind_and_prompts_of_an_area_are_refused(case):
 
 
 def test_other_modules_and_checkpoints_are_refused(case):
-    with pytest.raises(ValueError, match="is a module of AnimateDiff, which takes no known frames; load"):
+    with pytest.raises(ValueError, match="is a module of AnimateDiff, which takes no known frames; wire"):
         set_known_frames(animatediff_module("v3"), KnownFrames(image_vae(), IMAGES))
     with pytest.raises(ValueError, match="for a UNet of 4 resolution levels, this checkpoint has 3"):
         moving(case, model=IMAGE_UNETS["SDXL"].model())
