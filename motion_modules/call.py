@@ -15,10 +15,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+
+from ..frame_values import Placed, ScaledKeys
 
 Attention = Callable[..., torch.Tensor]
 """attention(q, k, v, heads, mask=None) -> out, all (batch, F, C). mask: added to the scores, float
@@ -58,13 +60,14 @@ class Forward:
     """What is the same for every method in one forward of a network.
 
     num_frames: images of a chunk. options: core's transformer_options
-    of this forward, the same dict that core writes to.
+    of this forward, the same dict that core writes to. size: (H, W) of its latents.
     """
 
     network: torch.nn.Module
     num_images: int
     num_frames: int
     options: dict
+    size: tuple[int, int] = (1, 1)
     calls: dict = field(default_factory=dict, compare=False)
     """What each method has made of this forward: made once, read at every point."""
 
@@ -126,11 +129,13 @@ def running_frames() -> int:
 
 
 @contextlib.contextmanager
-def in_forward(network: torch.nn.Module, batch_size: int, options: dict) -> Iterator[Forward]:
+def in_forward(
+    network: torch.nn.Module, batch_size: int, options: dict, size: tuple[int, int] = (1, 1)
+) -> Iterator[Forward]:
     """Everything inside is one forward of `network` on a batch of N images with core's transformer_options.
 
-    Raises ValueError as frames_in_call does."""
-    forward = Forward(network, batch_size, frames_in_call(batch_size, options), options)
+    size: (H, W) of the latents. Raises ValueError as frames_in_call does."""
+    forward = Forward(network, batch_size, frames_in_call(batch_size, options), options, size)
     _TRAINED[:] = [forward] if torch.is_grad_enabled() else []
     token = _RUNNING.set(forward)
     try:
@@ -143,8 +148,9 @@ def in_forward(network: torch.nn.Module, batch_size: int, options: dict) -> Iter
 class Call:
     """One forward as one method sees it.
 
-    num_frames: F of one video, or of one of its streams. strength: a number, or one for each image
-    (N, 1, 1, 1). attention: of this forward. join_norms: whether the method's own norms see all frames of a
+    num_frames: F of one video, or of one of its streams. strength: a number, or values of the images and
+    places. attention: of this forward. factors_at: factors of strength and of the attention's keys at a
+    layer, by its path; None where all are 1. join_norms: whether the method's own norms see all frames of a
     video. image_frames: (B, F) bool, where training on videos and images at once has put an image of its own
     in place of a frame; VDM's attention reads it, no other method does.
     inputs: what the method `needs` besides its weights, made ready for this sampling run.
@@ -152,11 +158,12 @@ class Call:
 
     forward: Forward
     num_frames: int
-    strength: float | torch.Tensor = 1.0
+    strength: float | Placed = 1.0
     attention: Attention | None = None
     join_norms: bool = False
     image_frames: torch.Tensor | None = None
     inputs: Any = None
+    factors_at: Callable[[str], tuple[float, float]] | None = None
     memory: dict = field(default_factory=dict, compare=False)
     """What an act leaves for a later one of the same method in this forward."""
 
@@ -164,29 +171,26 @@ class Call:
     def num_videos(self) -> int:
         return self.forward.num_images // self.num_frames
 
+    def at(self, path: str) -> Call:
+        """The call as the layer at this path sees it."""
+        if self.factors_at is None:
+            return self
+        strength, keys = self.factors_at(path)
+        attention = self.attention if keys == 1 else ScaledKeys(self.attention, keys)
+        return replace(self, strength=_times(self.strength, strength), attention=attention)
+
     def add(self, x: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
         """x plus strength times change, both (N, ...): images (N, C, H, W) or tokens (N, T, C)."""
-        if isinstance(self.strength, torch.Tensor):
-            return torch.addcmul(x, change, self._strength_of(x))
+        if isinstance(self.strength, Placed):
+            return torch.addcmul(x, change, self.strength.beside(x))
         return torch.add(x, change, alpha=self.strength)
 
     def replace(self, plain: Callable[[], torch.Tensor], changed: torch.Tensor) -> torch.Tensor:
         """The changed (N, ...) in place of the plain at strength 1, and that much of the way in between."""
-        if not isinstance(self.strength, torch.Tensor):
+        if not isinstance(self.strength, Placed):
             return changed if self.strength == 1 else torch.lerp(plain(), changed, self.strength)
-        return torch.lerp(plain(), changed, self._strength_of(changed))
-
-    def _strength_of(self, x: torch.Tensor) -> torch.Tensor:
-        """The strength of each image beside x, whose rows may be tiles of the images, one after another."""
-        strength = self.strength.to(x).reshape(-1, *[1] * (x.ndim - 1))
-        return strength.repeat_interleave(x.shape[0] // strength.shape[0], 0)
+        return torch.lerp(plain(), changed, self.strength.beside(changed))
 
 
-def strength_over_frames(values: torch.Tensor, forward: Forward) -> torch.Tensor:
-    """The strength of every image (N, 1, 1, 1) of a forward,
-    out of one for each frame of the whole video (F,).
-
-    A video that is longer than the values keeps the last one.
-    """
-    numbers = torch.tensor(forward.frame_numbers()).clamp(max=len(values) - 1)
-    return values[numbers].view(-1, 1, 1, 1)
+def _times(values: float | Placed, factor: float) -> float | Placed:
+    return values.times(factor) if isinstance(values, Placed) else values * factor

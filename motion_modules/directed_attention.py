@@ -31,6 +31,7 @@ import torch.nn.functional as nnf
 from einops import rearrange
 from torch import nn
 
+from ..frame_values import scaled_as
 from .attention_misfit import attention_misfit, resblock_misfit
 from .call import Attention, Call
 from .file_tensors import StateDict, weights_for, widths_in
@@ -146,7 +147,8 @@ def _beside(norm: nn.Module, layer: TemporalAttention, heads: int, attention: At
 
     def act(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
         tokens = rearrange(x, "(b f) t c -> (b t) f c", f=call.num_frames)
-        change = rearrange(layer(norm(tokens), heads, attention), "(b t) f c -> (b f) t c", t=x.shape[1])
+        change = layer(norm(tokens), heads, scaled_as(call.attention, attention))
+        change = rearrange(change, "(b t) f c -> (b f) t c", t=x.shape[1])
         return call.add(inner(x, *args, **kwargs), change)
 
     return act

@@ -188,6 +188,7 @@ FACTORISED = TemporalMethod(
     new=new_factorised,
     misfit=_misfit,
     title=_title("(2+1)D"),
+    attends=False,
 )
 CENTRED = TemporalMethod(
     name="Centred 3-D convolution",
@@ -198,4 +199,5 @@ CENTRED = TemporalMethod(
     new=new_neighbours,
     misfit=_misfit,
     title=_title("centred 3-D"),
+    attends=False,
 )

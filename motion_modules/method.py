@@ -64,6 +64,8 @@ class TemporalMethod:
     """Whether its own norms saw all frames of a video when it was trained."""
     advice: Callable[[Any], str] = lambda config: ""
     """What a person should set in the sampler; empty where the usual is right."""
+    attends: bool = True
+    """Whether its layers attend over frames, so that the keys of that can be scaled."""
     acts_untrained: bool = False
     """Whether frames see each other before anything is trained. One frame alone is the plain UNet's."""
     per_frame: bool = False

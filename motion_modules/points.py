@@ -58,7 +58,7 @@ class Point:
         call = self.applied.call()
         if call is None:
             return self.inner_of(running_forward())(*args, **kwargs)
-        return self.act(call, self.inner_of(call.forward), *args, **kwargs)
+        return self.act(call.at(self.path), self.inner_of(call.forward), *args, **kwargs)
 
     def inner_of(self, forward: Forward | None) -> Callable:
         """The inner forward, on the network that is running:
@@ -93,7 +93,8 @@ def inject(network: nn.Module, acts: Acts, resolve: Resolve) -> Iterator[None]:
 
     def entered(inner: Callable) -> Callable:
         def forward(x, *args, **kwargs):
-            with in_forward(network, x.shape[0], kwargs.setdefault("transformer_options", {})):
+            options = kwargs.setdefault("transformer_options", {})
+            with in_forward(network, x.shape[0], options, tuple(x.shape[2:])):
                 return inner(x, *args, **kwargs)
 
         return forward

@@ -231,4 +231,5 @@ METHOD = TemporalMethod(
     joint_norms=lambda config: True,
     acts_untrained=True,
     sets_keys=True,
+    attends=False,
 )

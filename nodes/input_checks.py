@@ -14,6 +14,7 @@ import torch
 from comfy_api.latest import io
 
 from ..foreign_text import printable
+from ..frame_values import FrameValues
 from ..host.video_models.parts import MissingPart
 
 CHANNELS = (1, 3, 4)
@@ -42,7 +43,7 @@ def check_inputs(
 
 def _check_entry(name: str, entry: io.Input, value: Any, is_list: bool = False) -> Any:
     if is_list and isinstance(value, list):
-        return [_check_entry(name, entry, one) for one in value]
+        return [_check_entry(name, entry, one, is_list) for one in value]
     if isinstance(entry, io.Autogrow.Input):
         return {key: _check_entry(key, entry.template.input, one) for key, one in value.items()}
     if value is None:
@@ -60,6 +61,8 @@ def _checker(entry: io.Input) -> Callable[[str, Any, io.Input], Any]:
         return lambda name, value, _: _check_any(
             name, value, [kind.io_type for kind in entry.template.allowed_types]
         )
+    if isinstance(entry, io.MultiType.Input) and entry.input_override is not None:
+        return _check_widget_or_link
     if isinstance(entry, io.MultiType.Input):
         kinds = [kind.io_type for kind in entry.io_types]
         if not WITH_ARTICLE.keys() & set(kinds):  # kinds of layers, which travel as one kind of object
@@ -79,6 +82,13 @@ def _check_any(name: str, value: Any, kinds: list[str]) -> Any:
         wanted = " or ".join([", ".join(WITH_ARTICLE[kind] for kind in kinds[:-1]), WITH_ARTICLE[kinds[-1]]])
         raise ValueError(f"{name} must be {wanted}; this is {_kind(value)}. Wire one of those.")
     return CHECKS[looks](name, value, None)
+
+
+def _check_widget_or_link(name: str, value: Any, entry: io.MultiType.Input) -> Any:
+    """What a widget says, or an object of the pack that may be wired in its place."""
+    if isinstance(value, FrameValues):
+        return value
+    return CHECKS[entry.input_override.get_io_type()](name, value, entry.input_override)
 
 
 def _check_nothing(name: str, value: Any, entry: io.Input) -> Any:
@@ -288,5 +298,7 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "SAMPLER": _check_part("sample", "KSamplerSelect"),
     "MOTION_MODULE": _check_part("patcher", "Load Motion Module"),
     "TEMPORAL_DECODER": _check_part("patcher", "Load Temporal Decoder"),
+    "NOISE": _check_part("generate_noise", "RandomNoise"),
+    "FRAME_VALUES": _check_part("keys", "Vary Value"),
 }  # fmt: skip
 """Type of an input -> check(name, value, entry) -> the value, for numbers in the schema's type."""

@@ -45,7 +45,7 @@ def run_forward(
 ):
     """DIFFUSION_MODEL wrapper: everything below it is one forward, for all methods of the MODEL."""
     options = {} if transformer_options is None else transformer_options
-    with in_forward(executor.class_obj, x.shape[0], options):
+    with in_forward(executor.class_obj, x.shape[0], options, tuple(x.shape[2:])):
         return executor(x, timesteps, context, y, control, options, **kwargs)
 
 

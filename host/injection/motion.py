@@ -4,6 +4,7 @@ with its settings, its noise schedule and its checks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
+from ...frame_values import FrameValues, ScaledKeys
 from ...motion_modules.call import STREAMS, Call, Forward, streams_in
 from ...motion_modules.joint_norm import joint_norm_acts
 from ...motion_modules.points import Point
@@ -19,10 +21,12 @@ from ...motion_modules.unet_places import UNetPlaces
 from ..node_notes import current_node, say
 from ..sampling.prompt_frames import refuse_other_frames
 from .apply import KEY, apply_method, attention_with
+from .block_factors import block_factors
 from .context_guidance import RUNS, ContextGuidance
 from .motion_models import MotionModule
 from .places import places_in
 from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, refuse_other_windows, sigma_range
+from .run_values import RunValues, in_forward, values_in_run
 from .schedule import AUTO, put_trained_schedule
 from .settings import JOINT, JOINT_EVOLVED, JOINT_MODULE, PER_FRAME, MotionSettings
 
@@ -48,7 +52,9 @@ def apply_motion_module(
     put_trained_schedule(scheduled, method.beta_schedule(motion_module.config), settings.beta_schedule)
     if advice := method.advice(motion_module.config):
         say(advice, current_node())
-    calls = MotionCalls(motion_module, settings, sigma_range(scheduled, settings))
+    _refuse_scale_without_attention(motion_module, settings)
+    factors = block_factors((settings.strength, settings.attention_scale), places)
+    calls = MotionCalls(motion_module, settings, sigma_range(scheduled, settings), factors)
     acts = {**_joint_norms(motion_module, places, settings.group_norm), **method.acts(patcher.model, places)}
     patched = apply_method(scheduled, acts, calls, [patcher])
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, calls.wrap_outer_sample)
@@ -61,13 +67,16 @@ def apply_motion_module(
 
 @dataclass(frozen=True)
 class Run:
-    """What is found once for a sampling run: the range of sigma in which the module acts, and its inputs.
+    """What is found once for a sampling run: the range of sigma in which the module acts, its inputs, and its
+    values over frames.
 
     It travels in transformer_options, which core hands to the threads of other GPUs too.
     """
 
     sigma_range: tuple[float, float]
     inputs: Any = None
+    strength: float | RunValues = 1.0
+    attention_scale: float | RunValues = 1.0
 
     def acts_at(self, sigma: float | None) -> bool:
         """Whether the module acts at a noise level, which need not be known where it acts at all."""
@@ -82,10 +91,16 @@ class MotionCalls:
     Holds settings only; what belongs to a sampling run is a `Run`.
     """
 
-    def __init__(self, module: MotionModule, settings: MotionSettings, range_: tuple[float, float]):
-        self.module, self.settings = module, settings
+    def __init__(
+        self,
+        module: MotionModule,
+        settings: MotionSettings,
+        range_: tuple[float, float],
+        factors: Callable[[str], tuple[float, float]] | None = None,
+    ):
+        self.module, self.settings, self.factors = module, settings, factors
         self.node_id = current_node()
-        self._outside_of_runs = Run(range_)
+        self._outside_of_runs = Run(range_, None, settings.strength, settings.attention_scale)
 
     def wrap_outer_sample(self, executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
         """OUTER_SAMPLE wrapper: refuses latents that are no frames,
@@ -103,7 +118,7 @@ class MotionCalls:
         refuse_other_frames(executor.class_obj, frames, noise.shape[0] // frames)
         for text in odd_in_run(self.settings, range_, frames, sigmas, handler):
             say(text, self.node_id)
-        run = Run(range_, self._inputs(model, noise.shape, frames))
+        run = self._run(model, range_, noise.shape, frames)
         options = executor.class_obj.model_options.setdefault("transformer_options", {})
         before = options.get(RUNS, {})
         options[RUNS] = {**before, self: run}
@@ -117,13 +132,19 @@ class MotionCalls:
         windows = getattr(handler, "settings", None)
         return self.settings.frames_per_video or getattr(windows, "frames_per_video", 0) or total
 
-    def _inputs(self, model, shape: torch.Size, frames: int) -> Any:
-        return None if self.module.inputs is None else self.module.inputs.for_run(model, shape, frames)
+    def _run(self, model, range_: tuple[float, float], shape: torch.Size, num_frames: int) -> Run:
+        inputs = self.module.inputs and self.module.inputs.for_run(model, shape, num_frames)
+        strength, scale = (
+            values_in_run(getattr(self.settings, name), name, model, num_frames, tuple(shape[2:]))
+            for name in ("strength", "attention_scale")
+        )
+        return Run(range_, inputs, strength, scale)
 
     def __call__(self, forward: Forward) -> Call | None:
         frames = self._frames_of_video(forward)
         run = forward.options.get(RUNS, {}).get(self, self._outside_of_runs)
-        if self.module.method.needs and run.inputs is None:
+        values_given = any(isinstance(v, FrameValues) for v in (run.strength, run.attention_scale))
+        if values_given or (self.module.method.needs and run.inputs is None):
             raise RuntimeError(
                 f"'{printable(self.module.name)}' ran outside of a sampler, where its inputs are made ready; "
                 "use it with a KSampler or SamplerCustom."
@@ -131,8 +152,11 @@ class MotionCalls:
         if not run.acts_at(forward.sigma):
             return None
         join = _joins_module_norms(self.module, self.settings.group_norm)
+        scale = in_forward(run.attention_scale, forward)
         attention = attention_with(forward.options)
-        return Call(forward, frames, self.settings.strength, attention, join, inputs=run.inputs)
+        attention = attention if scale == 1 else ScaledKeys(attention, scale)
+        strength = in_forward(run.strength, forward)
+        return Call(forward, frames, strength, attention, join, inputs=run.inputs, factors_at=self.factors)
 
     def _frames_of_video(self, forward: Forward) -> int:
         streams = streams_in(forward.options)
@@ -194,6 +218,15 @@ def _refuse_second_keys(model, motion_module: MotionModule) -> None:
                 f"the self-attentions of this MODEL read, and '{printable(motion_module.name)}' "
                 f"({motion_module.method.name}) does too; apply one of them."
             )
+
+
+def _refuse_scale_without_attention(motion_module: MotionModule, settings: MotionSettings) -> None:
+    """Raises ValueError where keys of an attention over frames should be scaled, and there is none."""
+    if settings.attention_scale != 1 and not motion_module.method.attends:
+        raise ValueError(
+            f"attention_scale must be 1 for '{printable(motion_module.name)}' ({motion_module.method.name}), "
+            "whose layers have no attention over frames; set it to 1."
+        )
 
 
 def _refuse_without_inputs(motion_module: MotionModule) -> None:

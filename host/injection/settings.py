@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ...foreign_text import printable
+from ...frame_values import FrameValues
 from .schedule import AUTO, BETA_SCHEDULE_CHOICES
 
 PER_FRAME = "per frame"
@@ -17,20 +18,21 @@ GROUP_NORM_CHOICES = [AUTO, PER_FRAME, JOINT, JOINT_EVOLVED, JOINT_MODULE]
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """How a motion module acts on a MODEL. strength 0 = off, 1 = as trained;
-    percents are 0..1 of the noise schedule.
+    """How a motion module acts on a MODEL. strength 0 = off, 1 = as trained; attention_scale multiplies the
+    keys of the attention over frames; percents are 0..1 of the noise schedule.
 
     frames_per_video: 0 when all images of the batch are one video, else the batch is a row of videos of that
     length.
     Raises ValueError with rule, value and remedy on settings that make no sense.
     """
 
-    strength: float = 1.0
+    strength: float | FrameValues = 1.0
     start_percent: float = 0.0
     end_percent: float = 1.0
     beta_schedule: str = AUTO
     group_norm: str = AUTO
     frames_per_video: int = 0
+    attention_scale: float | FrameValues = 1.0
 
     def __post_init__(self):
         if not 0.0 <= self.start_percent <= self.end_percent <= 1.0:  # NaN compares as false
@@ -38,10 +40,10 @@ class MotionSettings:
                 f"start_percent={self.start_percent} must not be larger than end_percent={self.end_percent}, "
                 "both between 0 and 1; raise end_percent or lower start_percent."
             )
-        if not 0.0 <= self.strength < math.inf:
-            raise ValueError(
-                f"strength={self.strength} must be a finite number, 0 (off) or larger; 1 is as trained."
-            )
+        for name, value in (("strength", self.strength), ("attention_scale", self.attention_scale)):
+            least = value.least if isinstance(value, FrameValues) else value
+            if not 0.0 <= least < math.inf:
+                raise ValueError(f"{name}={least} must be a finite number, 0 or larger; 1 is as trained.")
         if self.frames_per_video < 0:
             raise ValueError(
                 f"frames_per_video={self.frames_per_video} must be 0 (all images are one video) or larger."

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...host import injection
 from ..base import ZoetropeNode
-from .inputs import MotionModule
+from .inputs import FrameValues, MotionModule
 
 
 class ApplyMotionModule(ZoetropeNode):
@@ -55,16 +55,19 @@ class ApplyMotionModule(ZoetropeNode):
 def _strength_inputs() -> list[io.Input]:
     """How much the module acts, and at which part of the noise schedule."""
     return [
-        io.Float.Input(
-            "strength",
-            default=1.0,
-            min=0.0,
-            max=10.0,
-            step=0.01,
-            tooltip=(
-                "How much of the motion is added, a factor: 1 = as trained, 0 = off (exactly the"
-                " plain checkpoint)."
+        io.MultiType.Input(
+            io.Float.Input(
+                "strength",
+                default=1.0,
+                min=0.0,
+                max=10.0,
+                step=0.01,
+                tooltip=(
+                    "How much of the motion is added, a factor: 1 = as trained, 0 = off (exactly the plain"
+                    " checkpoint). Vary Value makes it differ over frames, places and steps."
+                ),
             ),
+            [FrameValues],
         ),
         io.Float.Input(
             "start_percent",
@@ -125,5 +128,22 @@ def _network_inputs() -> list[io.Input]:
                 "Frames of one video when the latent batch holds several videos one after another; 0"
                 " = the whole batch is one video."
             ),
+        ),
+        io.MultiType.Input(
+            io.Float.Input(
+                "attention_scale",
+                default=1.0,
+                min=0.0,
+                max=10.0,
+                step=0.01,
+                advanced=True,
+                tooltip=(
+                    "Multiplies the keys of the attention over frames: above 1 frames look more closely at"
+                    " those like them, below 1 more at all. It is not the strength."
+                ),
+            ),
+            [FrameValues],
+            optional=True,  # graphs that were saved before have no such input
+            advanced=True,
         ),
     ]

@@ -1,5 +1,6 @@
-"""The type that the nodes of this folder hand on."""
+"""The types that the nodes of this folder take and hand on."""
 
 from comfy_api.latest import io
 
 MotionModule = io.Custom("MOTION_MODULE")
+FrameValues = io.Custom("FRAME_VALUES")

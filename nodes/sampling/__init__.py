@@ -11,10 +11,14 @@ from .share_noise import ShareNoise
 from .share_upscale_noise import ShareUpscaleNoise
 from .show_context_windows import ShowContextWindows
 from .threshold_prediction import ThresholdPrediction
+from .vary_value import VaryValue
+from .vary_value_by_block import VaryValueByBlock
 
 NODES = [
     SchedulePrompts,
     ScheduleValues,
+    VaryValue,
+    VaryValueByBlock,
     ApplyContextWindows,
     ShowContextWindows,
     PreviewClip,

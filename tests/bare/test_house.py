@@ -54,7 +54,7 @@ COMFYUI = {
     "nodes",
     "server",
 }
-LIBRARY = {"shapes", "motion_modules", "video_unets", "samplers", "video_io", "frame_tools"}
+LIBRARY = {"shapes", "frame_values", "motion_modules", "video_unets", "samplers", "video_io", "frame_tools"}
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
 EVERYWHERE = {"foreign_text", "memory"}  # import nothing of the pack; every part may import them
@@ -64,11 +64,12 @@ MAY_IMPORT = {
     "foreign_text": (set(), set()),
     "memory": (set(), {"psutil"}),
     "shapes": (set(), ARRAYS),
+    "frame_values": (set(), ARRAYS),
     "video_io": ({"shapes"}, ARRAYS | VIDEO),
     "frame_tools": ({"shapes"}, ARRAYS | {"PIL"}),
     "metrics": ({"shapes"}, ARRAYS | FILES),
-    "motion_modules": ({"shapes"}, ARRAYS | FILES),
-    "samplers": ({"shapes"}, ARRAYS),
+    "motion_modules": ({"shapes", "frame_values"}, ARRAYS | FILES),
+    "samplers": ({"shapes", "frame_values"}, ARRAYS),
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES),
     "curation": ({"shapes", "video_io", "metrics"}, ARRAYS | FILES | VIDEO),

@@ -18,6 +18,7 @@ from zoetrope.motion_modules import methods
 from zoetrope.motion_modules.call import Call
 from zoetrope.motion_modules.points import inject
 from zoetrope.tests.comfy.method_rules import RULES, Case, F, H, W
+from zoetrope.tests.comfy.method_value_rules import VALUE_RULES
 from zoetrope.tests.networks.image_unets import IMAGE_UNETS
 from zoetrope.tests.places import ROOT
 
@@ -29,7 +30,7 @@ def cases(tmp_path_factory):
     return {key: Case(methods.METHODS[key[0]], key[1], tmp_path_factory.mktemp("method")) for key in CASES}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", RULES + VALUE_RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize(("method", "kind"), CASES)
 def test_rule(cases, method, kind, rule):
     rule(cases[method, kind])
@@ -60,7 +61,7 @@ def toy(tmp_path_factory):
     del methods.METHODS[module.METHOD.name], sys.modules[spec.name]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", RULES + VALUE_RULES, ids=lambda rule: rule.__name__)
 def test_a_method_of_one_file_and_one_line_keeps_the_rules(toy, tmp_path, rule):
     rule(Case(toy, "SD1.x", tmp_path))
 

@@ -4,14 +4,8 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
-from zoetrope.motion_modules.call import (
-    Call,
-    frames_in_call,
-    in_forward,
-    running_forward,
-    running_frames,
-    strength_over_frames,
-)
+from zoetrope.frame_values import Placed
+from zoetrope.motion_modules.call import Call, frames_in_call, in_forward, running_forward, running_frames
 from zoetrope.motion_modules.joint_norm import joint_norm
 from zoetrope.motion_modules.points import Applied, Point, inject
 from zoetrope.tests.rounding import assert_same
@@ -152,23 +146,22 @@ class Window:
         self.index_list = list(frames)
 
 
-def test_strength_over_frames_follows_the_windows_of_a_call():
-    values = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])
+def test_frame_numbers_follow_the_windows_of_a_call():
     network = nn.Identity()
     with in_forward(network, 10, {"cond_or_uncond": [0, 1]}) as plain:
-        assert strength_over_frames(values, plain).flatten().tolist() == [0, 0.25, 0.5, 0.75, 1] * 2
+        assert plain.frame_numbers() == [0, 1, 2, 3, 4] * 2
     with in_forward(network, 6, {"cond_or_uncond": [0, 1], "context_window": Window(1, 2, 4)}) as windowed:
-        assert strength_over_frames(values, windowed).flatten().tolist() == [0.25, 0.5, 1] * 2
+        assert windowed.frame_numbers() == [1, 2, 4] * 2
     both = Window(0, 1, 2, 3)
     both.windows = [Window(0, 1), Window(2, 3), Window(0, 1), Window(2, 3)]
     with in_forward(network, 8, {"cond_or_uncond": [0, 0, 1, 1], "context_window": both}) as several:
-        assert strength_over_frames(values, several).flatten().tolist() == [0, 0.25, 0.5, 0.75] * 2
+        assert several.frame_numbers() == [0, 1, 2, 3] * 2
 
 
 def test_one_strength_for_each_image_scales_what_is_added(network):
     x = torch.randn(3, 2, 1, 1)
     with in_forward(network, 3, {}) as forward:
-        call = Call(forward, 3, strength=torch.tensor([0.0, 1.0, 2.0]).view(-1, 1, 1, 1))
+        call = Call(forward, 3, strength=Placed(torch.tensor([0.0, 1.0, 2.0]).view(-1, 1, 1), (1, 1)))
         assert call.num_videos == 1
         torch.testing.assert_close(
             call.add(x, torch.ones_like(x)), x + torch.tensor([0.0, 1.0, 2.0]).view(-1, 1, 1, 1)

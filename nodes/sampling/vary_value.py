@@ -1,0 +1,88 @@
+"""Vary Value: a value that differs from frame to frame, from place to place and from step to step."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...frame_values import frame_values
+from ..animatediff.inputs import FrameValues
+from ..base import ZoetropeNode
+
+
+class VaryValue(ZoetropeNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZoetropeVaryValue",
+            display_name="Vary Value",
+            category="Zoetrope/Sampling",
+            description=(
+                "Makes a value that differs from frame to frame, from place to place and from step to step,"
+                " for strength or attention_scale of Apply Motion Module."
+            ),
+            search_aliases=[
+                "multival",
+                "multival dynamic",
+                "scaled mask",
+                "ADE",
+                "animatediff keyframe",
+                "effect",
+                "scale multival",
+                "strength per frame",
+                "strength mask",
+                "value over frames",
+                "逐帧强度",
+                "强度遮罩",
+                "关键帧",
+            ],
+            is_input_list=True,
+            inputs=_inputs(),
+            outputs=[
+                FrameValues.Output(
+                    "VALUES", tooltip="Goes into strength or attention_scale of Apply Motion Module."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, value, outside, start_percent, mask=None, values=None) -> io.NodeOutput:
+        # ComfyUI hands a list for every input here, so that a list of numbers comes whole.
+        numbers = [n for one in value for n in (one if isinstance(one, list | tuple) else [one])]
+        masks, before = (one and one[0] for one in ([m for m in mask or [] if m is not None], values))
+        made = frame_values(numbers, masks, outside[0], start_percent[0], before)
+        return io.NodeOutput(made)
+
+
+def _inputs() -> list[io.Input]:
+    return [
+        io.Float.Input(
+            "value",
+            default=1.0,
+            min=0.0,
+            max=100.0,
+            step=0.01,
+            tooltip="The value, or a list with one for each frame from Values over Frames.",
+        ),
+        io.Float.Input(
+            "outside",
+            default=0.0,
+            min=0.0,
+            max=100.0,
+            step=0.01,
+            tooltip="The value where the mask is 0; without a mask it is not used.",
+        ),
+        io.Float.Input(
+            "start_percent",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.001,
+            tooltip="From which part of the noise schedule on it holds: 0 = from the first step.",
+        ),
+        io.Mask.Input(
+            "mask", optional=True, tooltip="Where the value holds: one mask, or one for each frame; any size."
+        ),
+        FrameValues.Input(
+            "values", optional=True, tooltip="What holds before start_percent, from another Vary Value."
+        ),
+    ]
