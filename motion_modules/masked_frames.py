@@ -99,6 +99,7 @@ METHOD = TemporalMethod(
     is_trained=lambda name: name != _LEVELS,
     title=lambda config: "masked frames",
     per_frame=True,
+    attends=False,
     needs="frames that are known; put the node 'Set Known Frames' between Load Motion Module and Apply "
     "Motion Module",
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ..frame_values import FrameValues, frame_values
+from ...frame_values import FrameValues, frame_values
+from ...host.injection.places import places_of
 from .method_rules import Case, F, H, W, same
 
 
@@ -15,7 +16,8 @@ def values_that_are_equal_everywhere_are_the_number(case: Case) -> None:
     mask = torch.full((F, 3 * H, 2 * W), 0.5)
     same(case.sample(case.moving(strength=frame_values([0.5] * F))), want)
     same(case.sample(case.moving(strength=frame_values([1.0], mask))), want)
-    if case.method.name != "PIA":  # its convolution in front of the blocks has no factor
+    places = places_of(case.plain.model.diffusion_model)
+    if places.conv_in.path not in case.method.acts(case.trained().patcher.model, places):
         halves = FrameValues(frame_values([1.0]).keys, dict.fromkeys(("down", "mid", "up"), 0.5))
         same(case.sample(case.moving(strength=halves)), want)
 
