@@ -299,6 +299,7 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "MOTION_MODULE": _check_part("patcher", "Load Motion Module"),
     "TEMPORAL_DECODER": _check_part("patcher", "Load Temporal Decoder"),
     "NOISE": _check_part("generate_noise", "RandomNoise"),
+    "CONTROL_NET": _check_part("copy", "Load ControlNet Model"),
     "FRAME_VALUES": _check_part("keys", "Vary Value"),
 }  # fmt: skip
 """Type of an input -> check(name, value, entry) -> the value, for numbers in the schema's type."""

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...frame_values import frame_values
 from ..animatediff.inputs import FrameValues
 from ..base import ZoetropeNode
+from .inputs import Floats
 
 
 class VaryValue(ZoetropeNode):
@@ -48,20 +49,22 @@ class VaryValue(ZoetropeNode):
     def execute(cls, value, outside, start_percent, mask=None, values=None) -> io.NodeOutput:
         # ComfyUI hands a list for every input here, so that a list of numbers comes whole.
         numbers = [n for one in value for n in (one if isinstance(one, list | tuple) else [one])]
-        masks, before = (one and one[0] for one in ([m for m in mask or [] if m is not None], values))
-        made = frame_values(numbers, masks, outside[0], start_percent[0], before)
-        return io.NodeOutput(made)
+        mask, before = (None if one is None else one[0] for one in (mask, values))
+        return io.NodeOutput(frame_values(numbers, mask, outside[0], start_percent[0], before))
 
 
 def _inputs() -> list[io.Input]:
     return [
-        io.Float.Input(
-            "value",
-            default=1.0,
-            min=0.0,
-            max=100.0,
-            step=0.01,
-            tooltip="The value, or a list with one for each frame from Values over Frames.",
+        io.MultiType.Input(
+            io.Float.Input(
+                "value",
+                default=1.0,
+                min=0.0,
+                max=100.0,
+                step=0.01,
+                tooltip="The value, or a list with one for each frame from Values over Frames.",
+            ),
+            [Floats],
         ),
         io.Float.Input(
             "outside",
