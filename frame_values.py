@@ -148,6 +148,11 @@ class Placed:
     def times(self, factor: float) -> Placed:
         return self if factor == 1 else replace(self, values=self.values * factor, resized={})
 
+    def of_stream(self, stream: int, streams: int, num_frames: int) -> Placed:
+        """The values of the images of one of a video's streams, which follow each other in the batch."""
+        values = self.values.unflatten(0, (-1, streams, num_frames))[:, stream].flatten(0, 1)
+        return replace(self, values=values, resized={})
+
     def beside(self, x: torch.Tensor) -> torch.Tensor:
         """What to multiply x with: images (N, C, H, W) or tokens (N, T, C).
 
@@ -204,6 +209,21 @@ class ScaledKeys:
     ) -> torch.Tensor:
         scale = self.scale.beside_sequences(k) if isinstance(self.scale, Placed) else self.scale
         return self.attention(q, k * scale, v, heads, **kwargs)
+
+
+def unscaled(attention: Callable) -> Callable:
+    """An attention without the scale of its keys, for keys that are not over frames."""
+    return unscaled(attention.attention) if isinstance(attention, ScaledKeys) else attention
+
+
+def of_stream(attention: Callable, stream: int, streams: int, num_frames: int) -> Callable:
+    """An attention over the frames of one stream, where each video has several in the batch."""
+    if not isinstance(attention, ScaledKeys):
+        return attention
+    inner, scale = of_stream(attention.attention, stream, streams, num_frames), attention.scale
+    return ScaledKeys(
+        inner, scale.of_stream(stream, streams, num_frames) if isinstance(scale, Placed) else scale
+    )
 
 
 def scaled_as(attention: Callable, own: Callable) -> Callable:

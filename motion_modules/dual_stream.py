@@ -29,6 +29,7 @@ import torch
 from torch import nn
 
 from ..foreign_text import printable
+from ..frame_values import of_stream, unscaled
 from .animatediff.layers import MotionConfig, MotionModel, config_for
 from .animatediff.layers import misfit as motion_misfit
 from .attention_misfit import attention_misfit
@@ -95,9 +96,10 @@ class Interaction(nn.Module):
         """What is added to tokens (N, T, C) of both streams."""
         content = self.norm_content(stream_of(tokens, CONTENT, call))
         motion = self.norm_motion(stream_of(tokens, MOTION, call))
+        attention = unscaled(call.attention)
         return both_streams(
-            self.to_content(content, heads, call.attention, motion),
-            self.to_motion(motion, heads, call.attention, content),
+            self.to_content(content, heads, attention, motion),
+            self.to_motion(motion, heads, attention, content),
             call,
         )
 
@@ -164,7 +166,8 @@ def _behind_motion(layer: Callable[..., torch.Tensor]) -> Act:
     def act(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
         x = inner(x, *args, **kwargs)
         motion = stream_of(x, MOTION, call)
-        change = layer(motion, call.num_frames, call.attention, call.join_norms)
+        attention = of_stream(call.attention, MOTION, STREAMS, call.num_frames)
+        change = layer(motion, call.num_frames, attention, call.join_norms)
         return call.add(x, both_streams(torch.zeros_like(change), change, call))
 
     return act

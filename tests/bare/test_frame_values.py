@@ -3,7 +3,16 @@
 import pytest
 import torch
 import torch.nn.functional as nnf
-from zoetrope.frame_values import FrameValues, Placed, ScaledKeys, frame_values, parse_blocks, scaled_as
+from zoetrope.frame_values import (
+    FrameValues,
+    Placed,
+    ScaledKeys,
+    frame_values,
+    of_stream,
+    parse_blocks,
+    scaled_as,
+    unscaled,
+)
 
 N, H, W, C = 3, 5, 7, 2
 
@@ -108,3 +117,18 @@ def test_scaled_keys_multiply_the_keys_of_any_attention():
     twice = ScaledKeys(ScaledKeys(attention, 2.0), 3.0)
     torch.testing.assert_close(scaled_as(twice, own)(q, k, v, 1), q + 6 * k + v)
     assert scaled_as(attention, own) is own
+
+
+def test_one_stream_of_each_video_has_its_own_values():
+    """2 videos of 3 frames, each with content and then motion in the batch."""
+    placed = Placed(ramp(12, 1, 1), (H, W))
+    assert placed.of_stream(1, 2, 3).values.flatten().tolist() == [3, 4, 5, 9, 10, 11]
+
+    def attention(q, k, v, heads):
+        return k
+
+    scaled = ScaledKeys(ScaledKeys(attention, placed), 2.0)
+    k = torch.ones(2 * 5, 3, C)
+    want = torch.tensor([[6.0, 8.0, 10.0]] * 5 + [[18.0, 20.0, 22.0]] * 5)
+    assert torch.equal(of_stream(scaled, 1, 2, 3)(k, k, k, 1)[..., 0], want)
+    assert unscaled(scaled) is attention and of_stream(attention, 0, 2, 3) is attention

@@ -71,7 +71,7 @@ def test_a_method_of_one_file_and_one_line_trains(toy, tmp_path):
     and the file keeps what was learned.
     """
     case = Case(toy, "SD1.x", tmp_path)
-    module, unet = case.new(), case.plain.model.diffusion_model
+    module, unet = case.new(), case.fresh_unet()
     network = module.patcher.model.requires_grad_(True)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
     x, t, context = torch.randn(F, 4, H, W), torch.full((F,), 500.0), torch.randn(F, 7, case.unet.text_width)
