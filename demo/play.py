@@ -18,7 +18,9 @@ from ..host.files import demo_family
 from ..host.injection import MotionSettings, apply_motion_module
 from ..host.injection.motion_loras import add_motion_lora_from_file
 from ..host.injection.motion_models import MotionModule, motion_module_from_file
+from ..host.sampling.schedule_prompts import schedule_prompts
 from ..host.windows import ContextSettings, apply_context_windows
+from ..samplers.over_frames.prompts import PromptSettings
 from . import world
 from .files import path_of
 
@@ -63,12 +65,25 @@ def sample(
     family: Family, model, texts: list[str], seed: int, steps: int = STEPS, hints: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Pictures (N, 3, H, W) in 0..1 of N texts from a model patched as wanted; `hints` as in `controlled`."""
-    side = world.SIZE // 8
-    latents = torch.zeros(len(texts), 4, side, side)
-    noise = comfy.sample.prepare_noise(latents, seed)
     positive, negative = encode(family, texts), encode(family, [""])
     if hints is not None:
         positive, negative = controlled(positive, hints), controlled(negative, hints)
+    return _sample(family, model, positive, negative, len(texts), seed, steps)
+
+
+@torch.inference_mode()
+def prompts_clip(family: Family, model, settings: PromptSettings, seed: int) -> torch.Tensor:
+    """The frames (F, 3, H, W) of a video whose frames have prompts of their own."""
+    positive, negative, _ = schedule_prompts(family.clip, settings)
+    return _sample(family, model, positive, negative, settings.num_frames, seed, STEPS)
+
+
+def _sample(
+    family: Family, model, positive: list, negative: list, number: int, seed: int, steps: int
+) -> torch.Tensor:
+    side = world.SIZE // 8
+    latents = torch.zeros(number, 4, side, side)
+    noise = comfy.sample.prepare_noise(latents, seed)
     samples = comfy.sample.sample(
         model,
         noise,

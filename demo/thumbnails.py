@@ -21,6 +21,7 @@ import torch.nn.functional as F
 
 from ..frame_tools.grids import GridSettings, compare_clips
 from ..frame_tools.labels import label_bar, to_image
+from ..samplers.over_frames.prompts import PromptSettings
 from . import play, world
 from .drawn_thumbnails import DRAWINGS
 
@@ -150,6 +151,24 @@ def zoom_then_pan(family: play.Family) -> Panels:
     return clips, ["no MotionLoRA", "zoom", "pan", "zoom, then pan"], 2
 
 
+def prompts_over_frames(family: play.Family) -> Panels:
+    """From red to blue, and through three colours round and round."""
+    texts = {
+        "red, then blue": ('"4": "red", "11": "blue"', False),
+        "in a loop": ('"0": "red", "5": "yellow", "10": "blue"', True),
+    }
+    clips = [
+        play.prompts_clip(
+            family,
+            play.moving(family),
+            PromptSettings(text, "a", "ball bounces in the meadow", loop=loop),
+            seed=2,
+        )
+        for text, loop in texts.values()
+    ]
+    return clips, list(texts), 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -167,6 +186,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "07 Long video in bounded memory": video_to_video,
     "08 Compare clips, contact sheet": compared,
     "19 Demo, zoom then pan": zoom_then_pan,
+    "20 Demo, prompts over frames": prompts_over_frames,
 }
 
 

@@ -31,6 +31,7 @@ LINKS = {
     "LaVie_text_to_video_cascade": "17 Text to large video (LaVie)",
     "Show-1_text_to_video_cascade": "18 Text to video (Show-1)",
     "zoetrope_demo_zoom_then_pan": "19 Demo, zoom then pan",
+    "zoetrope_demo_prompts_over_frames": "20 Demo, prompts over frames",
 }
 """Name in links -> name of the file in example_workflows/."""
 

@@ -177,3 +177,29 @@ def test_curves_are_drawn_in_their_colours_and_high_values_high():
 @pytest.mark.parametrize("series", [[[0.0, 0.0]], [[3.0]], [[1.0], [2.0] * 500]])
 def test_plots_of_still_short_and_long_clips(series):
     assert plots.plot_differences(series, ["x"] * len(series)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "steps"),
+    [
+        (0, 1.5, [0, 0.5, 1, 1.5]),
+        (-1.7, 1, [-2, -1.5, -1, -0.5, 0, 0.5, 1]),
+        (-3, -1, [-3, -2, -1, 0]),
+        (0, 0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (2, 30, [0, 10, 20, 30]),
+    ],
+)
+def test_the_axis_of_values_has_0_and_all_of_them(least, most, steps):
+    assert plots.value_steps(least, most) == pytest.approx(steps)
+
+
+def test_values_below_0_lie_below_the_line_of_0():
+    """A curve of -1 lies as far below the one of 0 as the one of 1 above it."""
+    image = plots.plot_values([[-1.0] * 30, [0.0] * 30, [1.0] * 30], ["a", "b", "c"], 300, 200)[0]
+
+    def row(colour):
+        near = (image[60:] * 255 - torch.tensor(colour)).abs().amax(-1) < 30
+        return 60 + near.nonzero()[:, 0].float().mean()
+
+    low, middle, high = (row(colour) for colour in plots.COLOURS[:3])
+    assert low - middle == pytest.approx(middle - high, abs=1.1) and low - middle > 30
