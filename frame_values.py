@@ -154,7 +154,8 @@ class Placed:
         return replace(self, values=values, resized={})
 
     def beside(self, x: torch.Tensor) -> torch.Tensor:
-        """What to multiply x with: images (N, C, H, W) or tokens (N, T, C).
+        """What to multiply x with: images (N, C, H, W), tokens (N, T, C), or one vector for each (N, C), which
+        gets the mean over the mask.
 
         x may hold tiles of the images, one after another, where there is no mask. Raises ValueError for a
         mask beside tokens of tiles.
@@ -162,6 +163,8 @@ class Placed:
         if self.values.shape[1:] == (1, 1):
             values = self.values.to(x).reshape(-1, *[1] * (x.ndim - 1))
             return values.repeat_interleave(x.shape[0] // values.shape[0], 0)
+        if x.ndim == 2:
+            return self.values.mean((1, 2))[:, None].to(x)
         if x.ndim == 4:
             return self._at_size(tuple(x.shape[2:]))[:, None].to(x)
         return self._at_size(self._size_of(x.shape[1])).flatten(1)[..., None].to(x)

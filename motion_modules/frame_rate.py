@@ -115,6 +115,7 @@ METHOD = TemporalMethod(
     is_trained=lambda name: name != _LEVELS,
     title=lambda config: "frame rate embedding",
     per_frame=True,
+    attends=False,
     needs="a frame rate; put the node 'Set Frame Rate (temporal layers)' between Load Motion Module and "
     "Apply Motion Module",
 )

@@ -90,6 +90,7 @@ def test_a_mask_is_resized_as_core_resizes_one_for_a_layer():
     assert torch.equal(placed.beside(torch.ones(N, C, 3, 4)), wanted)
     tokens = placed.beside(torch.ones(N, 12, C))  # 5 x 7 is halved to 3 x 4
     assert torch.equal(tokens, wanted.flatten(2).transpose(1, 2))
+    assert placed.beside(torch.ones(N, C)).flatten().tolist() == values.mean((1, 2)).tolist()
     with pytest.raises(ValueError, match="cannot be placed on 13 tokens"):
         placed.beside(torch.ones(N, 13, C))
 
