@@ -154,8 +154,8 @@ class Placed:
         return replace(self, values=values, resized={})
 
     def beside(self, x: torch.Tensor) -> torch.Tensor:
-        """What to multiply x with: images (N, C, H, W), tokens (N, T, C), or one vector for each (N, C), which
-        gets the mean over the mask.
+        """What to multiply x with: images (N, C, H, W), tokens (N, T, C), or vectors (N, C), which get the
+        mean over the mask.
 
         x may hold tiles of the images, one after another, where there is no mask. Raises ValueError for a
         mask beside tokens of tiles.
