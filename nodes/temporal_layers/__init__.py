@@ -13,9 +13,9 @@ from .split_content_motion import SplitContentMotion
 NODES = [
     NewTemporalLayers,
     SetKnownFrames,
+    SetLayersFrameRate,
     SplitContentMotion,
     CombineContentMotion,
-    SetLayersFrameRate,
     SaveTemporalLayers,
     NewTemporalDecoder,
     LoadTemporalDecoder,
