@@ -17,51 +17,52 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ..foreign_text import printable
+from . import evolved_windows
+from .window_requests import FuseRequest
 
-FuseMethod = Callable[[Sequence[int], int, int], list[float]]
+FuseMethod = Callable[[FuseRequest], list[float]]
 
 SMALLEST_RELATIVE_WEIGHT = 0.01
 
 
-def flat(window: Sequence[int], num_frames: int, context_overlap: int) -> list[float]:
+def flat(request: FuseRequest) -> list[float]:
     """The same weight for every frame of the window."""
-    return [1.0] * len(window)
+    return [1.0] * len(request.window)
 
 
-def pyramid(window: Sequence[int], num_frames: int, context_overlap: int) -> list[float]:
+def pyramid(request: FuseRequest) -> list[float]:
     """Weights 1, 2, 3, ... up to the middle of the window and down again."""
-    length = len(window)
+    length = len(request.window)
     return [float(min(place + 1, length - place)) for place in range(length)]
 
 
-def overlap_linear(window: Sequence[int], num_frames: int, context_overlap: int) -> list[float]:
+def overlap_linear(request: FuseRequest) -> list[float]:
     """Weight 1, with a linear ramp over context_overlap frames at each end that is not an end of the video.
 
     Where two windows share exactly context_overlap frames, their weights there add up to 1.
 
-    >>> [round(weight, 2) for weight in overlap_linear([2, 3, 4, 5, 6], 10, 2)]
+    >>> [round(weight, 2) for weight in overlap_linear(FuseRequest([2, 3, 4, 5, 6], 10, 2))]
     [0.33, 0.67, 1.0, 0.67, 0.33]
     """
-    length = len(window)
-    ramp = context_overlap + 1
+    length = len(request.window)
+    ramp = request.context_overlap + 1
     weights = []
     for place in range(length):
-        rise = (place + 1) / ramp if window[0] != 0 else 1.0
-        fall = (length - place) / ramp if window[-1] != num_frames - 1 else 1.0
+        rise = (place + 1) / ramp if request.window[0] != 0 else 1.0
+        fall = (length - place) / ramp if request.window[-1] != request.num_frames - 1 else 1.0
         weights.append(min(rise, fall, 1.0))
     return weights
 
 
-def relative(window: Sequence[int], num_frames: int, context_overlap: int) -> list[float]:
+def relative(request: FuseRequest) -> list[float]:
     """A triangle from 1 in the middle of the window to 0.01 at its ends:
     the middles decide, ends hardly count.
 
     Measured by the place in the window, not by the frame number, so it also serves windows that wrap.
     """
-    half = (len(window) - 1) / 2
-    return [
-        max(SMALLEST_RELATIVE_WEIGHT, 1 - abs(place - half) / max(half, 1)) for place in range(len(window))
-    ]
+    length = len(request.window)
+    half = (length - 1) / 2
+    return [max(SMALLEST_RELATIVE_WEIGHT, 1 - abs(place - half) / max(half, 1)) for place in range(length)]
 
 
 FUSE_METHODS: dict[str, FuseMethod] = {
@@ -69,23 +70,30 @@ FUSE_METHODS: dict[str, FuseMethod] = {
     "relative": relative,
     "flat": flat,
     "overlap-linear": overlap_linear,
+    "relative (AnimateDiff-Evolved)": evolved_windows.relative,
+    "overlap-linear (AnimateDiff-Evolved)": evolved_windows.overlap_linear,
+    "delayed reverse sawtooth (AnimateDiff-Evolved)": evolved_windows.delayed_reverse_sawtooth,
+    "pyramid-sigma (AnimateDiff-Evolved)": evolved_windows.pyramid_sigma,
+    "pyramid-sigma inverse (AnimateDiff-Evolved)": evolved_windows.pyramid_sigma_inverse,
+    "gauss-sigma (AnimateDiff-Evolved)": evolved_windows.gauss_sigma,
+    "gauss-sigma inverse (AnimateDiff-Evolved)": evolved_windows.gauss_sigma_inverse,
 }
 
 
 def fuse_weights(
-    fuse_method: str, window: Sequence[int], num_frames: int, context_overlap: int
+    fuse_method: str, window: Sequence[int], num_frames: int, context_overlap: int, sigma: float = 0.0
 ) -> list[float]:
     """One positive weight for each frame of the window, by a registered fuse method;
-    num_frames is the whole video's.
+    num_frames is the whole video's, sigma the noise level of the step.
 
-    Raises ValueError on an unknown method.
+    Raises ValueError on an unknown method, and on windows that a method cannot weigh.
     """
     if fuse_method not in FUSE_METHODS:
         raise ValueError(
             f"fuse_method='{printable(fuse_method)}' must be one of {', '.join(FUSE_METHODS)}; choose one of "
             "these."
         )
-    return FUSE_METHODS[fuse_method](window, num_frames, context_overlap)
+    return FUSE_METHODS[fuse_method](FuseRequest(window, num_frames, context_overlap, sigma))
 
 
 class FusionPlan:

@@ -14,54 +14,17 @@ are our own. Names follow ComfyUI core.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..foreign_text import printable
 from ..memory import check_memory
+from . import evolved_windows
+from .window_requests import WindowRequest, ordered_halving, window_strides
 
 FEW_NUMBERS = 1_000_000  # frame numbers for which there is always memory
 BYTES_OF_A_NUMBER = 84  # a frame number and its weight as Python's objects, and both in the fusion's tables
 
 
-@dataclass(frozen=True)
-class WindowRequest:
-    """What a schedule is asked for: the windows of one sampling step of a video of num_frames frames.
-
-    context_stride: 2 adds windows of every second frame, 3 of every fourth, ... step is counted from 0.
-    """
-
-    num_frames: int
-    context_length: int
-    context_overlap: int = 0
-    context_stride: int = 1
-    closed_loop: bool = False
-    step: int = 0
-
-    def gap(self, stride: int = 1) -> int:
-        """From the start of a window of every stride-th frame to that of the next one."""
-        return self.context_length * stride - self.context_overlap
-
-    def strides(self) -> list[int]:
-        """The frame distances 1, 2, 4, ... (at most context_stride of them)
-        at which a window still fits into the video.
-        """
-        return window_strides(self.num_frames, self.context_length, self.context_stride)
-
-
 ContextSchedule = Callable[[WindowRequest], list[list[int]]]
-
-
-def ordered_halving(step: int) -> float:
-    """The binary digits of step mirrored at the point, in [0, 1): shifts of successive steps are far apart.
-
-    >>> [ordered_halving(step) for step in range(6)]
-    [0.0, 0.5, 0.25, 0.75, 0.125, 0.625]
-    """
-    mirrored = 0
-    bits = step.bit_length()
-    for bit in range(bits):
-        mirrored |= ((step >> bit) & 1) << (bits - 1 - bit)
-    return mirrored / (1 << bits)
 
 
 def spread_starts(first: int, last: int, largest_gap: int) -> list[int]:
@@ -74,20 +37,6 @@ def spread_starts(first: int, last: int, largest_gap: int) -> list[int]:
     if gaps == 0:
         return [first]
     return [first + (last - first) * k // gaps for k in range(gaps + 1)]
-
-
-def window_strides(num_frames: int, context_length: int, context_stride: int) -> list[int]:
-    """The frame distances 1, 2, 4, ...
-    (at most context_stride of them) at which a window still fits into the video.
-    """
-    strides = [1]
-    while (
-        len(strides) < context_stride
-        and context_length > 1
-        and (context_length - 1) * strides[-1] * 2 < num_frames
-    ):
-        strides.append(strides[-1] * 2)
-    return strides
 
 
 def standard_static(request: WindowRequest) -> list[list[int]]:
@@ -157,11 +106,29 @@ def batched(request: WindowRequest) -> list[list[int]]:
     return [list(range(start, end)) for start, end in zip(cuts[:-1], cuts[1:], strict=True)]
 
 
+def standard_static_exact(request: WindowRequest) -> list[list[int]]:
+    """The same windows at every step; neighbours share exactly context_overlap frames, so windows are as
+    short as that allows, of nearly equal length, and no frame is computed oftener than needed.
+
+    >>> standard_static_exact(WindowRequest(num_frames=7, context_length=4, context_overlap=2))
+    [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6]]
+    """
+    overlap = request.context_overlap
+    pieces = -(-(request.num_frames - overlap) // request.gap())
+    cuts = [(request.num_frames - overlap) * k // pieces for k in range(pieces + 1)]
+    return [list(range(start, end + overlap)) for start, end in zip(cuts[:-1], cuts[1:], strict=True)]
+
+
 CONTEXT_SCHEDULES: dict[str, ContextSchedule] = {
     "standard_static": standard_static,
     "standard_uniform": standard_uniform,
     "looped_uniform": looped_uniform,
     "batched": batched,
+    "standard_static_exact": standard_static_exact,
+    "standard_static (AnimateDiff-Evolved)": evolved_windows.standard_static,
+    "standard_uniform (AnimateDiff-Evolved)": evolved_windows.standard_uniform,
+    "looped_uniform (AnimateDiff-Evolved)": evolved_windows.looped_uniform,
+    "batched (AnimateDiff-Evolved)": evolved_windows.batched,
 }
 
 

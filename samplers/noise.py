@@ -1,10 +1,11 @@
 """Noise for videos longer than the network was trained for:
 related noise in distant frames keeps the content together.
 
-A noise type maps the noise of all frames to noise of the same shape, by moving frames along the frame axis;
-it never changes its input. Frames 0..context_length-1 always keep their own noise.
+A noise type maps the noise of all frames to noise of the same shape: it says whose noise each frame gets. It
+never changes its input. Frame 0 keeps its own noise, or has none.
 
-Source: FreeNoise (Qiu et al. 2023, arXiv 2310.15169, section 3.1; repository AILab-CVC/FreeNoise).
+Source: FreeNoise (Qiu et al. 2023, arXiv 2310.15169, section 3.1; repository AILab-CVC/FreeNoise);
+AnimateDiff-Evolved for constant and empty.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..foreign_text import printable
 from ..memory import check_memory
 
 NoiseType = Callable[[int, int, int, int], list[int]]
+NO_NOISE = -1
 
 
 def default(num_frames: int, context_length: int, context_overlap: int, seed: int) -> list[int]:
@@ -47,7 +49,24 @@ def repeated(num_frames: int, context_length: int, context_overlap: int, seed: i
     return [frame % context_length for frame in range(num_frames)]
 
 
-NOISE_TYPES: dict[str, NoiseType] = {"default": default, "freenoise": freenoise, "repeated": repeated}
+def constant(num_frames: int, context_length: int, context_overlap: int, seed: int) -> list[int]:
+    """The noise of the first frame in every frame."""
+    return [0] * num_frames
+
+
+def empty(num_frames: int, context_length: int, context_overlap: int, seed: int) -> list[int]:
+    """No noise in any frame: what is there already is sampled as it is."""
+    return [NO_NOISE] * num_frames
+
+
+NOISE_TYPES: dict[str, NoiseType] = {
+    "default": default,
+    "freenoise": freenoise,
+    "repeated": repeated,
+    "constant": constant,
+    "empty": empty,
+}
+"""Name -> function that gives, for each frame, the frame whose noise it gets, or NO_NOISE."""
 
 
 def arrange_noise(
@@ -86,6 +105,8 @@ def arrange_noise(
     needed = noise.numel() * noise.element_size()
     check_memory(needed, f"the noise of {total} frames", "take fewer or smaller frames")
     order = NOISE_TYPES[noise_type](num_frames, context_length, context_overlap, seed)
+    if NO_NOISE in order:
+        return torch.zeros_like(noise)
     index = [video * num_frames + frame for video in range(num_videos) for frame in order]
     return noise.index_select(frame_axis, torch.tensor(index, dtype=torch.long, device=noise.device))
 

@@ -83,8 +83,7 @@ class ContextWindowHandler(ContextHandlerABC):
         if run is None:  # called outside of a sampling run: nothing to keep
             run = ContextRun()
         axis = self.settings.axis(x_in.shape)
-        step, streams = step_of(timestep, model_options), _streams(model_options)
-        frame_lists, plan = self._windows(run, x_in, step, streams)
+        frame_lists, plan = self._windows(run, x_in, timestep, model_options)
         windows = [
             IndexListContextWindow(
                 frames, axis, x_in.shape[axis], context_overlap=self.settings.context_overlap
@@ -110,11 +109,12 @@ class ContextWindowHandler(ContextHandlerABC):
         return parts
 
     def _windows(
-        self, run: ContextRun, x_in: torch.Tensor, step: int, streams: int
+        self, run: ContextRun, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict
     ) -> tuple[list[list[int]], FusionPlan]:
-        num_videos, num_frames = self.settings.videos(x_in.shape, streams)
-        windows, weights = self.plan_of_step(num_frames, step)
-        key = (num_frames, tuple(map(tuple, windows)), x_in.device)
+        num_videos, num_frames = self.settings.videos(x_in.shape, _streams(model_options))
+        step, sigma = step_of(timestep, model_options), float(timestep.mean())
+        windows, weights = self.plan_of_step(num_frames, step, sigma)
+        key = (num_frames, tuple(map(tuple, windows)), tuple(map(tuple, weights)), x_in.device)
         if key not in run.windows:
             if not run.windows:
                 longest = max(map(len, windows))
@@ -132,8 +132,18 @@ class ContextWindowHandler(ContextHandlerABC):
             run.windows[key] = frame_lists, plan
         return run.windows[key]
 
-    def plan_of_step(self, num_frames: int, step: int) -> tuple[list[list[int]], list[list[float]]]:
-        """The windows of one video of num_frames frames at a sampling step,
+    def check_plan(self, num_frames: int, steps: int) -> None:
+        """Raises ValueError where a video of num_frames frames has no windows at one of the steps of a run.
+
+        Only with a stride does it depend on the step whether it has.
+        """
+        for step in range(steps if self.settings.context_stride > 1 else 1):
+            self.plan_of_step(num_frames, step, 0.0)
+
+    def plan_of_step(
+        self, num_frames: int, step: int, sigma: float
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        """The windows of one video of num_frames frames at a sampling step of noise level sigma,
         and the weight of each of their frames.
         """
         s = self.settings
@@ -146,8 +156,9 @@ class ContextWindowHandler(ContextHandlerABC):
             s.closed_loop,
             step,
         )
+        method = s.fuse_method if len(windows) > 1 else "flat"
         return windows, [
-            fuse_weights(s.fuse_method, window, num_frames, s.context_overlap) for window in windows
+            fuse_weights(method, window, num_frames, s.context_overlap, sigma) for window in windows
         ]
 
     def _groups(
@@ -196,7 +207,7 @@ def _refuse_mixed_latents(conds, needed: bool, context_length: int) -> None:
             )
 
 
-def _outer_sample(executor, noise, *args, **kwargs):
+def _outer_sample(executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
     guider = executor.class_obj
     before = guider.model_options
     handler = before.get("context_handler")
@@ -207,9 +218,10 @@ def _outer_sample(executor, noise, *args, **kwargs):
         refuse_other_frames(guider, num_frames, num_videos * streams, are_batch)
         if handler.settings.needed(noise.shape, streams):
             refuse_recorders(before)
+            handler.check_plan(num_frames, len(sigmas) - 1)
     guider.model_options = {**before, KEY: ContextRun()}
     try:
-        return executor(noise, *args, **kwargs)
+        return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
     finally:
         guider.model_options = before
 
@@ -276,7 +288,8 @@ def window_plan(model, num_frames: int, steps: int) -> tuple[torch.Tensor, str]:
         raise ValueError(f"steps={steps} must be at least 1; 1 shows the first sampling step.")
     plans, num_windows = [], 0
     for step in range(steps):
-        plans.append(handler.plan_of_step(num_frames, step))
+        sigma = float(model.get_model_object("model_sampling").percent_to_sigma(step / steps))
+        plans.append(handler.plan_of_step(num_frames, step, sigma))
         num_windows += len(plans[-1][0])
         check_cells(num_windows, num_frames, step + 1, steps)
         throw_exception_if_processing_interrupted()

@@ -33,6 +33,8 @@ class ApplyContextWindows(ZoetropeNode):
                 "looped uniform",
                 "closed loop",
                 "standard static",
+                "batched context options",
+                "repeated_context",
                 "长视频",
                 "上下文",
                 "滑动窗口",
@@ -93,7 +95,8 @@ def _schedule_inputs() -> list[io.Input]:
                 "standard_static: the same evenly spread windows at every step, the fastest with"
                 " overlap. standard_uniform: seams move from step to step. looped_uniform: windows"
                 " also wrap from the last frame to the first, for loops. batched: pieces without"
-                " overlap."
+                " overlap. standard_static_exact: shorter windows that share exactly context_overlap frames."
+                " (AnimateDiff-Evolved): that pack's windows, for old seeds."
             ),
         ),
         io.Int.Input(
@@ -129,7 +132,8 @@ def _fusion_inputs() -> list[io.Input]:
             tooltip=(
                 "How much each frame of a window counts where windows overlap. pyramid: more towards"
                 " the middle; relative: like pyramid, but the ends hardly count; flat: all the same;"
-                " overlap-linear: cross-fade over context_overlap frames."
+                " overlap-linear: cross-fade over context_overlap frames. (AnimateDiff-Evolved): that"
+                " pack's weights, for old seeds."
             ),
         ),
         io.Combo.Input(
@@ -139,7 +143,8 @@ def _fusion_inputs() -> list[io.Input]:
             tooltip=(
                 "Start noise of the frames. default: as the sampler makes it. freenoise: later frames"
                 " reuse earlier noise in shuffled order, which keeps the content together. repeated:"
-                " the first window's noise over and over."
+                " the first window's noise over and over. constant: the first frame's noise in all frames."
+                " empty: none."
             ),
         ),
     ]

@@ -5,6 +5,8 @@ import torch
 from zoetrope.samplers.context_fusion import FUSE_METHODS, FusionPlan, WindowFusion, fuse_weights
 from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_context_windows
 
+EVOLVED = " (AnimateDiff-Evolved)"
+EVEN = [method for method in FUSE_METHODS if "sawtooth" in method or "pyramid-sigma" in method]
 CASES = [(23, 8, 3), (17, 5, 0), (13, 7, 6), (3, 2, 1), (5, 1, 0)]
 
 
@@ -17,13 +19,27 @@ def fuse(method, windows, results, full, axis, overlap):
     return fusion.result()
 
 
+def cannot_weigh(method, window, overlap):
+    """Windows for which a method of AnimateDiff-Evolved has no weights."""
+    return (
+        (method in EVEN and len(window) % 2)
+        or (method == "relative" + EVOLVED and list(window) != sorted(window))
+        or (method == "overlap-linear" + EVOLVED and overlap == 0)
+    )
+
+
 @pytest.mark.parametrize("schedule", CONTEXT_SCHEDULES)
 @pytest.mark.parametrize("method", FUSE_METHODS)
 def test_weights_are_positive_and_one_per_frame(method, schedule):
+    stride = 1 if schedule.endswith(EVOLVED) else 2
     for num_frames, length, overlap in CASES:
         for step in range(4):
-            for window in create_context_windows(schedule, num_frames, length, overlap, 2, True, step):
-                weights = fuse_weights(method, window, num_frames, overlap)
+            for window in create_context_windows(schedule, num_frames, length, overlap, stride, True, step):
+                if cannot_weigh(method, window, overlap):
+                    with pytest.raises(ValueError, match="fuse_method='.* take "):
+                        fuse_weights(method, window, num_frames, overlap)
+                    continue
+                weights = fuse_weights(method, window, num_frames, overlap, 4 - step)
                 assert len(weights) == len(window)
                 assert all(0 < weight < 100 for weight in weights)
 
@@ -33,13 +49,16 @@ def test_weights_are_positive_and_one_per_frame(method, schedule):
 @pytest.mark.parametrize("method", FUSE_METHODS)
 def test_windows_of_one_video_give_that_video_back_bit_for_bit(method, schedule, shape, axis):
     video = torch.randn(shape)
+    stride = 1 if schedule.endswith(EVOLVED) else 2
     for step in range(3):
-        windows = create_context_windows(schedule, 23, 8, 3, 2, False, step)
+        windows = create_context_windows(schedule, 23, 8, 3, stride, False, step)
+        if any(cannot_weigh(method, window, 3) for window in windows):
+            continue
         results = [video.index_select(axis, torch.tensor(window)) for window in windows]
         assert torch.equal(fuse(method, windows, results, video, axis, 3), video)
 
 
-@pytest.mark.parametrize("method", FUSE_METHODS)
+@pytest.mark.parametrize("method", [method for method in FUSE_METHODS if not method.endswith(EVOLVED)])
 def test_overlap_0_and_single_windows_are_the_identity(method):
     video = torch.randn(17, 3, 2, 2)
     for windows in ([list(range(17))], create_context_windows("batched", 17, 5, 0)):
@@ -49,7 +68,8 @@ def test_overlap_0_and_single_windows_are_the_identity(method):
 
 @pytest.mark.parametrize("method", FUSE_METHODS)
 def test_the_result_is_the_weighted_mean(method):
-    windows = create_context_windows("looped_uniform", 23, 8, 3, 2, True, 1)
+    schedule = "standard_uniform" if method.endswith(EVOLVED) else "looped_uniform"
+    windows = create_context_windows(schedule, 23, 8, 3, 2, True, 1)
     results = [torch.randn(len(window), 3, dtype=torch.float64) for window in windows]
     total, weight_sum = torch.zeros(23, 3, dtype=torch.float64), torch.zeros(23, 1, dtype=torch.float64)
     for window, result in zip(windows, results, strict=True):

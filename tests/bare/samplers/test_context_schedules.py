@@ -3,13 +3,8 @@
 import itertools
 
 import pytest
-from zoetrope.samplers.context_schedules import (
-    CONTEXT_SCHEDULES,
-    create_context_windows,
-    ordered_halving,
-    spread_starts,
-    window_strides,
-)
+from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_context_windows, spread_starts
+from zoetrope.samplers.window_requests import ordered_halving, window_strides
 
 STEPS = (0, 1, 2, 3, 5, 11, 20)
 
@@ -29,17 +24,27 @@ def settings():
 @pytest.mark.parametrize("name", CONTEXT_SCHEDULES)
 def test_rules_of_every_schedule(name, stride, closed_loop):
     for (num_frames, length, overlap), step in itertools.product(settings(), STEPS):
-        windows = create_context_windows(name, num_frames, length, overlap, stride, closed_loop, step)
+        try:
+            windows = create_context_windows(name, num_frames, length, overlap, stride, closed_loop, step)
+        except ValueError as error:  # as AnimateDiff-Evolved has them, they would break the rules
+            assert stride > 1 and name in str(error) and name.endswith("uniform (AnimateDiff-Evolved)")
+            continue
         case = (num_frames, length, overlap, step, windows)
         assert {frame for window in windows for frame in window} == set(range(num_frames)), case
         assert all(len(set(window)) == len(window) for window in windows), case
         assert all(0 < len(window) <= length for window in windows), case
-        assert len({tuple(window) for window in windows}) == len(windows), case
+        if (
+            stride == 1 or name != "looped_uniform (AnimateDiff-Evolved)"
+        ):  # there an equal window counts twice
+            assert len({tuple(window) for window in windows}) == len(windows), case
         if num_frames <= length:
             assert windows == [list(range(num_frames))], case
 
 
-@pytest.mark.parametrize("name", ["standard_static", "standard_uniform"])
+@pytest.mark.parametrize(
+    "name",
+    ["standard_static", "standard_uniform", "standard_static_exact", "standard_static (AnimateDiff-Evolved)"],
+)
 def test_neighbours_share_at_least_the_overlap(name):
     for (num_frames, length, overlap), step in itertools.product(settings(), STEPS):
         windows = create_context_windows(name, num_frames, length, overlap, 1, False, step)
@@ -68,7 +73,10 @@ def test_static_uses_the_fewest_windows():
             assert len(create_context_windows("standard_static", num_frames, length, overlap)) == fewest
 
 
-@pytest.mark.parametrize("name", ["standard_static", "batched"])
+STATIC = ("standard_static", "batched", "standard_static_exact")
+
+
+@pytest.mark.parametrize("name", STATIC)
 def test_static_schedules_do_not_depend_on_the_step(name):
     assert create_context_windows(name, 33, 16, 4, step=0) == create_context_windows(name, 33, 16, 4, step=7)
 
@@ -99,6 +107,22 @@ def test_looped_stride_1_is_animatediffs_schedule():
     for step, offset in ((0, 0), (1, 16), (2, 8), (3, 24)):
         windows = create_context_windows("looped_uniform", 32, 16, 4, step=step)
         assert [window[0] for window in windows] == [(offset + j) % 32 for j in (0, 12, 24)]
+
+
+def test_exact_windows_compute_no_frame_oftener_than_the_overlap_asks_for():
+    for num_frames, length, overlap in settings():
+        if num_frames > length:
+            windows = create_context_windows("standard_static_exact", num_frames, length, overlap)
+            fewest = -(-(num_frames - overlap) // (length - overlap))
+            assert len(windows) == fewest
+            assert sum(map(len, windows)) == num_frames + overlap * (fewest - 1)
+            lengths = [len(window) for window in windows]
+            assert max(lengths) - min(lengths) <= 1
+    work = [
+        sum(map(len, create_context_windows("standard_static_exact", frames, 16, 4)))
+        for frames in (24, 32, 64)
+    ]
+    assert work == [28, 40, 80]
 
 
 def test_batched_leaves_no_short_rest():

@@ -27,8 +27,9 @@ def test_frames_are_moved_whole_and_the_first_window_stays(noise_type):
         result = arrange_noise(noise, noise_type, 0, length, overlap, 11)
         assert torch.equal(noise, before)
         assert result.shape == noise.shape
-        assert torch.equal(result[:length], noise[:length])
-        known = {frame.numpy().tobytes() for frame in noise}
+        if noise_type not in ("constant", "empty"):
+            assert torch.equal(result[:length], noise[:length])
+        known = {frame.numpy().tobytes() for frame in [*noise, torch.zeros(3, 2, 5)]}
         assert all(frame.contiguous().numpy().tobytes() in known for frame in result)
 
 
@@ -72,7 +73,9 @@ def test_freenoise_does_not_touch_the_global_random_state():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_repeated_and_default():
+def test_repeated_constant_empty_and_default():
+    assert order_of("constant", 7, 3, 1) == [0] * 7
+    assert not arrange_noise(torch.randn(7, 3, 2, 5), "empty", 0, 3, 1, 5).any()
     assert order_of("repeated", 7, 3, 1) == [0, 1, 2, 0, 1, 2, 0]
     assert order_of("default", 7, 3, 1) == list(range(7))
 

@@ -15,6 +15,7 @@ from zoetrope.tests.comfy.golden_unet import golden_model, motion_module
 from zoetrope.tests.comfy.host.context_rig import (
     CPU,
     PRECISE,
+    SIGMA,
     F,
     H,
     W,
@@ -57,16 +58,27 @@ def wan():
     return comfy.model_patcher.CoreModelPatcher(model, load_device=CPU, offload_device=CPU)
 
 
-def plan(schedule, method, num_frames=F, length=4, overlap=1):
-    windows = create_context_windows(schedule, num_frames, length, overlap, 2, True)
-    return windows, [fuse_weights(method, window, num_frames, overlap) for window in windows]
+def plan(schedule, method, stride=2, num_frames=F, length=4, overlap=1):
+    windows = create_context_windows(schedule, num_frames, length, overlap, stride, True)
+    return windows, [fuse_weights(method, window, num_frames, overlap, SIGMA) for window in windows]
 
 
-@pytest.mark.parametrize(("schedule", "method"), list(zip(CONTEXT_SCHEDULES, FUSE_METHODS, strict=True)))
+EVOLVED = "(AnimateDiff-Evolved)"
+PAIRS = [  # every schedule and every fuse method
+    *zip(
+        CONTEXT_SCHEDULES, [method for method in FUSE_METHODS if not method.endswith(EVOLVED)], strict=False
+    ),
+    *((schedule, "pyramid") for schedule in list(CONTEXT_SCHEDULES)[4:]),
+    *(("standard_static", method) for method in FUSE_METHODS if method.endswith(EVOLVED)),
+]
+
+
+@pytest.mark.parametrize(("schedule", "method"), PAIRS)
 def test_animatediff_sees_the_frames_of_a_window(animatediff, schedule, method):
     noise, positive, hints = seeded(F, 4, H, W), prompt(F), hint_images(F)
     control = controlnet(hints)
-    windows, weights = plan(schedule, method)
+    stride = 1 if schedule.endswith(EVOLVED) else 2
+    windows, weights = plan(schedule, method, stride)
     expected = [
         evaluate(
             animatediff,
@@ -79,7 +91,7 @@ def test_animatediff_sees_the_frames_of_a_window(animatediff, schedule, method):
     settings = {
         "context_length": 4,
         "context_schedule": schedule,
-        "context_stride": 2,
+        "context_stride": stride,
         "closed_loop": True,
         "fuse_method": method,
     }
