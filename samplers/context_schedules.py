@@ -111,7 +111,7 @@ def standard_static_exact(request: WindowRequest) -> list[list[int]]:
     short as that allows, of nearly equal length, and no frame is computed oftener than needed.
 
     >>> standard_static_exact(WindowRequest(num_frames=7, context_length=4, context_overlap=2))
-    [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6]]
+    [[0, 1, 2], [1, 2, 3, 4], [3, 4, 5, 6]]
     """
     overlap = request.context_overlap
     pieces = -(-(request.num_frames - overlap) // request.gap())

@@ -15,12 +15,10 @@ from itertools import groupby
 
 import torch
 from comfy.context_windows import ContextHandlerABC, IndexListContextWindow
-from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.patcher_extension import WrappersMP
 
 from ...motion_modules.call import streams_in
 from ...samplers.context_fusion import FusionPlan, WindowFusion, fuse_weights
-from ...samplers.context_plan import check_cells, draw_plan
 from ...samplers.context_schedules import create_context_windows
 from ...samplers.noise import arrange_noise
 from ..sampling.prompt_frames import refuse_other_frames
@@ -111,7 +109,8 @@ class ContextWindowHandler(ContextHandlerABC):
     def _windows(
         self, run: ContextRun, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict
     ) -> tuple[list[list[int]], FusionPlan]:
-        num_videos, num_frames = self.settings.videos(x_in.shape, _streams(model_options))
+        streams = _streams(model_options)
+        num_videos, num_frames = self.settings.videos(x_in.shape, streams)
         step, sigma = step_of(timestep, model_options), float(timestep.mean())
         windows, weights = self.plan_of_step(num_frames, step, sigma)
         key = (num_frames, tuple(map(tuple, windows)), tuple(map(tuple, weights)), x_in.device)
@@ -133,11 +132,11 @@ class ContextWindowHandler(ContextHandlerABC):
         return run.windows[key]
 
     def check_plan(self, num_frames: int, steps: int) -> None:
-        """Raises ValueError where a video of num_frames frames has no windows at one of the steps of a run.
-
-        Only with a stride does it depend on the step whether it has.
+        """Raises ValueError where a video of num_frames frames has no windows at one of the steps of a run:
+        AnimateDiff-Evolved's have some at one step and none at another.
         """
-        for step in range(steps if self.settings.context_stride > 1 else 1):
+        names = self.settings.context_schedule, self.settings.fuse_method
+        for step in range(steps if any("AnimateDiff-Evolved" in name for name in names) else 1):
             self.plan_of_step(num_frames, step, 0.0)
 
     def plan_of_step(
@@ -270,33 +269,3 @@ def apply_context_windows(model, settings: ContextSettings):
             model.remove_wrappers_with_key(kind, key)
         model.add_wrapper_with_key(kind, KEY, wrapper)
     return model
-
-
-def window_plan(model, num_frames: int, steps: int) -> tuple[torch.Tensor, str]:
-    """The windows that a MODEL with context windows uses on a video:
-    a picture (1, H, W, 3) of every step, and their cost in words.
-
-    Raises ValueError when the MODEL has no windows of this pack, and on a video without frames or steps.
-    """
-    handler = model.model_options.get("context_handler")
-    if not isinstance(handler, ContextWindowHandler):
-        raise ValueError(
-            "this MODEL has no context windows of Zoetrope; put the node Context Windows in front of this"
-            " one."
-        )
-    if steps < 1:
-        raise ValueError(f"steps={steps} must be at least 1; 1 shows the first sampling step.")
-    plans, num_windows = [], 0
-    for step in range(steps):
-        sigma = float(model.get_model_object("model_sampling").percent_to_sigma(step / steps))
-        plans.append(handler.plan_of_step(num_frames, step, sigma))
-        num_windows += len(plans[-1][0])
-        check_cells(num_windows, num_frames, step + 1, steps)
-        throw_exception_if_processing_interrupted()
-    count = sum(len(windows) for windows, _ in plans) / steps
-    cost = sum(len(window) for windows, _ in plans for window in windows) / steps / num_frames
-    words = (
-        f"{num_frames} frames: {count:.1f} windows per step, {cost:.2f} times the work of computing each"
-        " frame once."
-    )
-    return draw_plan(plans, num_frames).unsqueeze(0), words

@@ -8,12 +8,8 @@ import comfy.samplers
 import pytest
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer
-from zoetrope.host.windows.handler import (
-    ContextSettings,
-    ContextWindowHandler,
-    apply_context_windows,
-    window_plan,
-)
+from zoetrope.host.windows import window_plan
+from zoetrope.host.windows.handler import ContextSettings, ContextWindowHandler, apply_context_windows
 from zoetrope.samplers.noise import arrange_noise
 from zoetrope.tests.comfy.golden_unet import golden_model
 from zoetrope.tests.comfy.host.context_rig import (

@@ -4,7 +4,7 @@ import comfy.model_sampling
 import pytest
 import torch
 from zoetrope.devtools.server import ComfyError
-from zoetrope.host.windows import FRAME_AXES, ContextSettings
+from zoetrope.host.windows import FRAME_AXES, ContextSettings, shown_plan
 from zoetrope.host.windows import handler as context_handler
 from zoetrope.samplers.context_fusion import FUSE_METHODS
 from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_context_windows
@@ -127,21 +127,21 @@ def test_a_plan_that_no_picture_holds_is_counted_before_it_is_made(
         return windows
 
     monkeypatch.setattr(context_handler, "create_context_windows", counted)
-    monkeypatch.setattr(context_handler, "draw_plan", lambda *arguments: pytest.fail("drawn"))
+    monkeypatch.setattr(shown_plan, "draw_plan", lambda *arguments: pytest.fail("drawn"))
     settings = ContextSettings(length, overlap, schedule, stride, closed_loop=True)
     Plain.model_options = {"context_handler": context_handler.ContextWindowHandler(settings)}
     with pytest.raises(
         ValueError,
         match="a plan of 100 steps over num_frames=4096 has [0-9]+ cells, .* lower steps or num_frames",
     ):
-        context_handler.window_plan(Plain, 4096, 100)
+        shown_plan.window_plan(Plain, 4096, 100)
     assert 4096 * sum(made[:-1]) <= 1 << 24, "no more windows are made than a picture holds, and one step"
 
 
 def test_a_plan_as_large_as_a_picture_is_drawn():
     settings = ContextSettings(1, 0, "batched")
     Plain.model_options = {"context_handler": context_handler.ContextWindowHandler(settings)}
-    image, words = context_handler.window_plan(Plain, 4096, 1)
+    image, words = shown_plan.window_plan(Plain, 4096, 1)
     assert image.shape == (1, 4096, 4096, 3) and words.startswith("4096 frames: 4096.0 windows per step")
     assert torch.equal((image[0].amax(-1) > 0.25).nonzero()[:, 0], torch.arange(4096)), (
         "each window has one frame, its own"
