@@ -19,7 +19,7 @@ import comfy.controlnet
 import torch
 
 from ...frame_values import FrameValues, Placed
-from ...motion_modules.call import Forward, frames_in_call
+from ...motion_modules.call import Forward, frames_in_call, streams_in
 from ..injection.run_values import RunValues
 from ..windows.controls import selects_frames_itself
 
@@ -53,7 +53,7 @@ class OverTimeSettings:
             )
 
     def placed(self, forward: Forward, sigma_at: Callable[[float], float]) -> Placed:
-        """The factors of the images of a forward. Raises ValueError for values of another number of frames."""
+        """The factors of a forward's images. Raises ValueError for values of another number of frames."""
         strength = self._strength(forward, sigma_at)
         kinds = forward.options.get("cond_or_uncond", [0])
         sides = torch.tensor([self.negative_strength if kind == 1 else 1.0 for kind in kinds])
@@ -64,7 +64,8 @@ class OverTimeSettings:
         if not isinstance(self.strength, FrameValues):
             return Placed(torch.full((forward.num_images, 1, 1), float(self.strength)), forward.size)
         window = forward.options.get("context_window")
-        length = self.frames_per_video or (forward.num_frames if window is None else window.total_frames)
+        whole = forward.num_frames if window is None else window.total_frames
+        length = self.frames_per_video or whole // streams_in(forward.options)
         self.strength.check_length(length, "strength of ControlNet over Time")
         sigmas = {key.start_percent: float(sigma_at(key.start_percent)) for key in self.strength.keys}
         return RunValues(self.strength, sigmas, length, forward.size).placed(forward)
@@ -86,7 +87,7 @@ class OverTimeSettings:
 
 
 class OverTime:
-    """What stands in front of a control object's class. over_time: the settings of each node, which multiply."""
+    """What stands in front of a control object's class. over_time: the settings of each node; they multiply."""
 
     over_time: tuple[OverTimeSettings, ...]
 

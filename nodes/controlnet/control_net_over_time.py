@@ -59,8 +59,8 @@ def _inputs() -> list[io.Input]:
                 max=10.0,
                 step=0.01,
                 tooltip=(
-                    "A factor of the strength of Apply ControlNet. Vary Value makes it differ over frames,"
-                    " places and steps; where it is 0 for all frames of a call, the ControlNet does not run."
+                    "A factor of the strength of Apply ControlNet: 1 = as set there, 0 = off. Vary Value makes"
+                    " it differ over frames, places and steps; where it is 0 for all frames of a call, the ControlNet does not run."
                 ),
             ),
             [FrameValues],
@@ -91,8 +91,8 @@ def _inputs() -> list[io.Input]:
             step=0.01,
             advanced=True,
             tooltip=(
-                "A factor for the negative prompt alone; with soft weights, 0 = not at all is what is known"
-                " as: ControlNet is more important."
+                "A factor for the negative prompt alone: 1 = as the positive one, 0 = not at all; 0 and soft"
+                " weights are what is known as: ControlNet is more important."
             ),
         ),
         io.Int.Input(

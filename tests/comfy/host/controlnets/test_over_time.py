@@ -47,9 +47,7 @@ def given(control, model, sigma=3.0, frames=F, kinds=(0, 1), **options):
     options = {"cond_or_uncond": list(kinds), "sigmas": sigmas, **options}
     try:
         with torch.no_grad():
-            return control.get_control(
-                seeded(rows, 4, H, W).to(PRECISE), sigmas, cond, len(kinds), options
-            )
+            return control.get_control(seeded(rows, 4, H, W).to(PRECISE), sigmas, cond, len(kinds), options)
     finally:
         control.cleanup()
 
