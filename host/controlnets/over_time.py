@@ -87,7 +87,7 @@ class OverTimeSettings:
 
 
 class OverTime:
-    """What stands in front of a control object's class. over_time: the settings of each node; they multiply."""
+    """Stands in front of a control object's class. over_time: the settings of each node, which multiply."""
 
     over_time: tuple[OverTimeSettings, ...]
 

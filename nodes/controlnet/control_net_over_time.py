@@ -59,8 +59,9 @@ def _inputs() -> list[io.Input]:
                 max=10.0,
                 step=0.01,
                 tooltip=(
-                    "A factor of the strength of Apply ControlNet: 1 = as set there, 0 = off. Vary Value makes"
-                    " it differ over frames, places and steps; where it is 0 for all frames of a call, the ControlNet does not run."
+                    "A factor of the strength of Apply ControlNet: 1 = as set there, 0 = off. Vary Value"
+                    " makes it differ over frames, places and steps; where it is 0 for all frames of a call,"
+                    " the ControlNet does not run."
                 ),
             ),
             [FrameValues],
