@@ -4,6 +4,7 @@ and what to say of a file that is another kind of thing.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 
@@ -13,17 +14,21 @@ from torch import nn
 from ..foreign_text import printable
 
 StateDict = dict[str, torch.Tensor]
+_PARTS = ("pose_encoder_state_dict", "attention_processor_state_dict")
+"""Of CameraCtrl.ckpt, which belong side by side."""
 
 
 def plain_tensors(raw: Mapping) -> StateDict:
     """The tensors of a file by key,
-    freed of "state_dict" or "controlnet" nesting and of "module." and "unet." prefixes.
+    freed of "state_dict" or "controlnet" nesting, of CameraCtrl's two parts, and of "module." and "unet."
+    prefixes.
     """
     for wrapping in ("state_dict", "controlnet"):
         if isinstance(raw.get(wrapping), Mapping):
             raw = raw[wrapping]
+    parts = [raw[part] for part in _PARTS if isinstance(raw.get(part), Mapping)]
     tensors = {}
-    for key, value in raw.items():
+    for key, value in itertools.chain(raw.items(), *(part.items() for part in parts)):
         if isinstance(key, str) and isinstance(value, torch.Tensor):
             for prefix in ("module.", "unet."):
                 key = key.removeprefix(prefix)

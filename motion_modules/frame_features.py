@@ -71,7 +71,7 @@ class FrameFeatures:
 
         encode: makes those of one video. Videos and windows with the same frames share them.
         """
-        videos = self._videos(call)
+        videos = self.videos(call)
         different = sorted(set(videos))
         features = [levels[level] for levels in self._features(call, different, like, encode)]
         whole = torch.cat([features[different.index(video)] for video in videos])
@@ -80,7 +80,8 @@ class FrameFeatures:
         # A node such as PatchModelAddDownscale lets the UNet work on smaller features.
         return F.interpolate(whole, like.shape[2:], mode="bilinear", antialias=True)
 
-    def _videos(self, call: Call) -> list[Frames]:
+    def videos(self, call: Call) -> list[Frames]:
+        """The frames of each video of a call."""
         numbers = [number % self.num_frames for number in call.forward.frame_numbers()]
         return [
             tuple(numbers[first : first + call.num_frames])

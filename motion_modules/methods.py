@@ -18,6 +18,7 @@ from . import (
     tune_a_video,
     video_diffusion,
 )
+from .camera import controls
 from .method import TemporalMethod
 
 METHODS: dict[str, TemporalMethod] = {
@@ -26,6 +27,7 @@ METHODS: dict[str, TemporalMethod] = {
         animatediff.METHOD,
         pia.METHOD,
         animatelcm_i2v.METHOD,
+        *controls.METHODS,
         tune_a_video.METHOD,
         simda.METHOD,
         directed_attention.METHOD,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from comfy.weight_adapter.lora import LoRAAdapter
 
 from ...foreign_text import printable
+from ...motion_modules.animatediff.layers import MotionModel
 from ...motion_modules.animatediff.motion_lora import (
     LowRankChange,
     keys_outside_motion_modules,
@@ -36,7 +37,7 @@ def add_motion_lora_from_file(module: MotionModule, path: str, strength: float) 
     if not math.isfinite(strength):
         raise ValueError(f"strength={strength} must be a finite number; 1 is as trained, 0 is off.")
     name = os.path.basename(path)
-    if module.method.name != "AnimateDiff":
+    if not isinstance(module.patcher.model, MotionModel):
         raise ValueError(
             f"the MotionLoRA '{printable(name)}' is for AnimateDiff's modules, '{printable(module.name)}' is"
             f" a module of {printable(module.method.name)}; use it with an AnimateDiff module."

@@ -169,21 +169,30 @@ def _module_of(network: torch.nn.Module, method: TemporalMethod, config: Any, na
 
 
 def with_a_network_of_its_own(module: MotionModule) -> comfy.model_patcher.ModelPatcher:
-    """A clone of the module's patcher around a network that no other patcher has.
+    """`extended` by nothing: a clone of the module's patcher around a network that no other patcher has."""
+    return extended(module, module.method, module.config, {}).patcher
+
+
+def extended(
+    module: MotionModule, method: TemporalMethod, config: Any, more: dict[str, torch.Tensor]
+) -> MotionModule:
+    """The module with a network of its own, of a method whose network has its weights and more.
+
+    more: weights by name, added to the module's or put in their place; it is emptied.
 
     ComfyUI keeps one set of patched weights for each network, so two modules with
     different MotionLoRAs on one MODEL would both run with the first one's. The
     tensors are those of the module: memory is shared until one of them is patched.
     """
     source = module.patcher
+    dtype = next(source.model.parameters()).dtype
     patched = {key: kept.weight for key, kept in source.backup.items()}  # as they are without the patches
     weights = {k: patched.get(k, v).to(source.offload_device) for k, v in source.model.state_dict().items()}
-    patcher = source.clone(
-        model_override=(_network(module.method, module.config, weights), ({}, {}, {}, set()))
-    )
+    weights |= _in_dtype(more, method, dtype)
+    patcher = source.clone(model_override=(_network(method, config, weights), ({}, {}, {}, set())))
     patcher.hook_backup = {}
     patcher.clone_base_uuid = uuid.uuid4()
-    return patcher
+    return replace(module, patcher=patcher, method=method, config=config)
 
 
 def _network(method: TemporalMethod, config: Any, weights: dict[str, torch.Tensor]) -> torch.nn.Module:

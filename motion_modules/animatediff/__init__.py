@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from ..method import TemporalMethod
 from .families import FAMILIES
-from .files import is_image_module, is_motion_module, is_pia_module, read_motion_module, to_original_names
+from .files import is_plain_module, read_motion_module, to_original_names
 from .layers import MotionModel, config_for, misfit, motion_acts
 
 METHOD = TemporalMethod(
     name="AnimateDiff",
-    claims=lambda keys: is_motion_module(keys) and not (is_pia_module(keys) or is_image_module(keys)),
+    claims=is_plain_module,
     read=read_motion_module,
     build=MotionModel,
     acts=motion_acts,

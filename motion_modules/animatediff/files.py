@@ -120,6 +120,13 @@ def is_pia_module(keys: frozenset[str]) -> bool:
     return is_motion_module(keys) and "conv_in.weight" in keys and not any(k.startswith(more) for k in keys)
 
 
+def is_plain_module(keys: frozenset[str]) -> bool:
+    """Whether a file with these keys holds motion modules and nothing that another method adds to them."""
+    more = (".qkv_merge.", ".cc_projection.")
+    extended = is_pia_module(keys) or is_image_module(keys) or any(part in k for k in keys for part in more)
+    return is_motion_module(keys) and not extended
+
+
 def is_image_module(keys: frozenset[str]) -> bool:
     """Whether a file with these keys holds motion modules and AnimateLCM's image encoder."""
     return is_motion_module(keys) and any(k.startswith("img_encoder.") for k in keys)
@@ -161,7 +168,7 @@ def read_sites(
     own = {key: value for key, value in tensors.items() if _SITE.match(key)}
     config = _config_from_shapes(own, file_name, version, parts, length)
     refuse_broken_numbers(own, file_name)
-    return config, _to_model_names(own, config, file_name)
+    return config, to_model_names(own, MotionModel(config, device="meta").state_dict(), file_name)
 
 
 def to_original_names(model: MotionModel) -> StateDict:
@@ -186,6 +193,11 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
         raise ValueError(
             f"'{printable(file_name)}' is a SparseCtrl model, a ControlNet with motion modules of its own; "
             "put it into models/controlnet and load it with the node 'Load SparseCtrl Model'."
+        )
+    if any(".qkv_merge." in key or ".cc_projection." in key for key in tensors):
+        raise ValueError(
+            f"'{printable(file_name)}' is a camera control; load v3_sd15_mm.ckpt here and put this file on it "
+            "with the node 'Load Camera Control'."
         )
     conv_in = tensors.get("conv_in.weight")
     if any(map(_SITE.match, tensors)) and conv_in is not None and conv_in.shape[1:2] == (9,):
@@ -243,9 +255,10 @@ def fuse_qkv(sd: StateDict) -> StateDict:
     return out
 
 
-def _to_model_names(sd: StateDict, config: MotionConfig, file_name: str) -> StateDict:
-    """Checks that exactly the expected keys and shapes are there, and gives them our names."""
-    expected = MotionModel(config, device="meta").state_dict()
+def to_model_names(sd: StateDict, expected: StateDict, file_name: str) -> StateDict:
+    """Checks that exactly the expected keys and shapes are there, and gives them our names.
+
+    expected: of a network, under our names. Raises ValueError naming what is missing, wrong or too much."""
     out: StateDict = {}
     for key, want in expected.items():
         if key.endswith("to_qkv.weight"):

@@ -175,24 +175,36 @@ class TemporalTransformerBlock(nn.Module):
         self.ff = FeedForward(channels, **factory_kwargs)
         self.ff_norm = operations.LayerNorm(channels, device=device, dtype=dtype)
 
-    def forward(self, tokens: torch.Tensor, attention: Attention) -> torch.Tensor:
-        """tokens (pixels, F, C) -> (pixels, F, C)."""
-        for norm, block in zip(self.norms, self.attention_blocks, strict=True):
-            tokens = tokens + block(norm(tokens), attention)
+    def forward(self, tokens: torch.Tensor, attention: Attention, **steering) -> torch.Tensor:
+        """tokens (pixels, F, C) -> (pixels, F, C). steering: of a class that is steered from outside."""
+        for number in range(len(self.attention_blocks)):
+            tokens = self.attend(number, tokens, attention, **steering)
         return tokens + self.ff(self.ff_norm(tokens))
+
+    def attend(self, number: int, tokens: torch.Tensor, attention: Attention) -> torch.Tensor:
+        """One of the attentions with its norm and its residual."""
+        return tokens + self.attention_blocks[number](self.norms[number](tokens), attention)
 
 
 class TemporalTransformer(nn.Module):
     """The motion module of one site: GroupNorm, proj_in, transformer blocks over time, proj_out."""
 
-    def __init__(self, channels: int, config: MotionConfig, operations=nn, device=None, dtype=None):
+    def __init__(
+        self,
+        channels: int,
+        config: MotionConfig,
+        operations=nn,
+        device=None,
+        dtype=None,
+        block_class: type[TemporalTransformerBlock] = TemporalTransformerBlock,
+    ):
         super().__init__()
         factory_kwargs = {"device": device, "dtype": dtype}
         self.norm = operations.GroupNorm(NORM_GROUPS, channels, eps=1e-6, affine=True, **factory_kwargs)
         self.proj_in = operations.Linear(channels, channels, **factory_kwargs)
         self.transformer_blocks = nn.ModuleList(
             [
-                TemporalTransformerBlock(channels, config, operations, device, dtype)
+                block_class(channels, config, operations, device, dtype)
                 for _ in range(config.num_transformer_blocks)
             ]
         )
@@ -200,11 +212,12 @@ class TemporalTransformer(nn.Module):
         start_at_zero(self.proj_out)
 
     def forward(
-        self, x: torch.Tensor, num_frames: int, attention: Attention, joint_norm: bool = False
+        self, x: torch.Tensor, num_frames: int, attention: Attention, joint_norm: bool = False, **steering
     ) -> torch.Tensor:
         """What the module adds to x: x (B*F, C, H, W) -> (B*F, C, H, W), F = num_frames of this call.
 
         joint_norm takes the GroupNorm statistics over all frames of a video instead of frame by frame.
+        steering: for the blocks.
         """
         n, _, h, w = x.shape
         videos_in_batch(n, num_frames)  # raises where they are no whole number
@@ -216,7 +229,7 @@ class TemporalTransformer(nn.Module):
             tokens = rearrange(self.norm(x), "(b f) c h w -> (b h w) f c", f=num_frames)
         tokens = self.proj_in(tokens)
         for block in self.transformer_blocks:
-            tokens = block(tokens, attention)
+            tokens = block(tokens, attention, **steering)
         return rearrange(self.proj_out(tokens), "(b h w) f c -> (b f) c h w", h=h, w=w)
 
 
@@ -227,13 +240,18 @@ class MotionModel(nn.Module):
     and offloads. Freshly made on a real device it is the identity (proj_out zero).
     """
 
+    block_class = TemporalTransformerBlock
+    """Of its transformer blocks; methods that steer them put another in its place."""
+
     def __init__(self, config: MotionConfig, operations=nn, device=None, dtype=None):
         super().__init__()
         self.config = config
         self.sites: dict[tuple[str, int], str] = {}
         for site, channels in config.site_channels.items():
             module = nn.Module()
-            module.temporal_transformer = TemporalTransformer(channels, config, operations, device, dtype)
+            module.temporal_transformer = TemporalTransformer(
+                channels, config, operations, device, dtype, self.block_class
+            )
             add_at_path(self, site, module)
             self.sites[unet_block_of_site(site, config.modules_per_down_level)] = site
 

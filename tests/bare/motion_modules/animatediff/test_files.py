@@ -152,8 +152,11 @@ def test_damage_is_named_with_the_key():
         read_motion_module({k: v for k, v in whole.items() if k != key}, "mm.ckpt")
     with pytest.raises(ValueError, match="to_v.weight' has shape"):
         read_motion_module(whole | {key: torch.zeros(3, 5)}, "mm.ckpt")
-    with pytest.raises(ValueError, match="qkv_merge"):
-        read_motion_module(whole | {key.replace("to_v", "qkv_merge"): torch.zeros(3, 5)}, "mm.ckpt")
+    with pytest.raises(ValueError, match="to_w"):
+        read_motion_module(whole | {key.replace("to_v", "to_w"): torch.zeros(3, 5)}, "mm.ckpt")
+    for steering in ("qkv_merge", "cc_projection"):
+        with pytest.raises(ValueError, match="is a camera control; .* the node 'Load Camera Control'"):
+            read_motion_module(whole | {key.replace("to_v", steering): torch.zeros(3, 5)}, "mm.ckpt")
     with pytest.raises(ValueError, match="incomplete"):
         read_motion_module({k: v for k, v in whole.items() if k.startswith("up_blocks")}, "mm.ckpt")
 
