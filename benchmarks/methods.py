@@ -99,12 +99,16 @@ def numbers_of(model, name: str, size: int, repeats: int) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class PlainInputs:
-    """What a method needs besides its weights: a black image without a VAE, or 8 frames per second."""
+    """What a method needs besides its weights: a black image without a VAE, 8 frames per second, a camera
+    that stands still.
+    """
 
     method: str
 
     def for_run(self, model, shape: torch.Size, num_frames: int):
         from ..motion_modules.animatelcm_i2v import ReferenceImage
+        from ..motion_modules.camera.condition import CameraCondition
+        from ..motion_modules.camera.moves import moved
         from ..motion_modules.pia import PIAImage
 
         if self.method == "Frame rate embedding":
@@ -112,6 +116,8 @@ class PlainInputs:
         black = torch.zeros(1, *shape[1:])
         if self.method == "AnimateLCM-I2V":
             return ReferenceImage(black, num_frames)
+        if self.method in ("CameraCtrl", "MotionCtrl"):
+            return CameraCondition(moved("hold", num_frames, 1.0, 0.5, 1.0), shape[2:])
         return PIAImage(black, torch.ones(num_frames))
 
 

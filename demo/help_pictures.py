@@ -14,10 +14,12 @@ import random
 import torch
 import torch.nn.functional as F
 
+from ..frame_tools.camera_path import draw_camera_path
 from ..frame_tools.grids import SheetSettings, compare_clips, contact_sheet
 from ..frame_tools.labels import label_bar, to_image
 from ..frame_tools.optical_flow import draw_flow, far_movement, flow_frames
 from ..frame_tools.plots import frame_differences, plot_differences, plot_values
+from ..motion_modules.camera.moves import continued, moved
 from ..samplers.context_fusion import fuse_weights
 from ..samplers.context_plan import draw_plan
 from ..samplers.context_schedules import create_context_windows
@@ -70,6 +72,12 @@ def guidance() -> torch.Tensor:
     shapes = ("linear", "triangle", "trapezoid", "multi_period")
     curves = [guidance_of_frames(GuidanceSettings(shape), 25, 3.0).tolist() for shape in shapes]
     return plot_differences(curves, list(shapes), WIDTH, 300, "cfg of a frame: min 1, max 3")[0]
+
+
+def camera_path() -> torch.Tensor:
+    """Into the picture, then around what is in front."""
+    poses = continued(moved("zoom in", 16, 1.0, 0.5, 16 / 9), moved("orbit left", 17, 1.0, 0.5, 16 / 9))
+    return draw_camera_path(poses.to_world(), 0.5 / poses.lens[:, :2])[0]
 
 
 def prompt_curves() -> torch.Tensor:
@@ -138,6 +146,7 @@ PICTURES = {
     "ZoetropeSchedulePrompts/curves.png": prompt_curves,
     "ZoetropeScheduleValues/curve.png": values,
     "ZoetropeOscillateGuidance/steps.png": oscillation,
+    "ZoetropeMakeCameraPoses/path.png": camera_path,
     "ZoetropeCompareClips/compared.png": compared,
     "ZoetropeMakeContactSheet/sheet.png": sheet,
     "ZoetropeDrawOpticalFlow/flow.png": flow,

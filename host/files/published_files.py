@@ -83,6 +83,10 @@ MOTION_FILES = (
     _motion("mm-Stabilized_mid.pth", "manshoety/AD_Stabilized_Motion"),
     _motion("mm-Stabilized_high.pth", "manshoety/AD_Stabilized_Motion"),
 )
+CAMERA_FILES = (
+    _motion("CameraCtrl_pruned.safetensors", "Kosinkadink/CameraCtrl"),
+    _motion("CameraCtrl.ckpt", "hehao13/CameraCtrl"),
+)
 MOTION_LORA_FILES = tuple(
     PublishedFile(f"v2_lora_{move}.ckpt", "animatediff_motion_lora", "guoyww/animatediff")
     for move in CAMERA_MOVES

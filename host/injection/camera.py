@@ -38,8 +38,8 @@ def add_camera_control_from_file(module: MotionModule, path: str) -> MotionModul
     control = control_of(tensors, name)
     if module.method.name != "AnimateDiff":
         raise ValueError(
-            f"'{printable(module.name)}' is a module of {printable(module.method.name)}, {control.method.name} "
-            "goes on a plain AnimateDiff module; load v3_sd15_mm.ckpt."
+            f"'{printable(module.name)}' is a module of {printable(module.method.name)}, "
+            f"{control.method.name} goes on a plain AnimateDiff module; load v3_sd15_mm.ckpt."
         )
     config, more = control.read(tensors, module.config, name)
     if free := set(module.config.site_channels) - {site_of(key) for key in tensors}:
@@ -84,7 +84,7 @@ def move_camera(module: MotionModule, move: CameraMove) -> MotionModule:
     Raises ValueError for a module without camera control."""
     if module.method not in METHODS:
         raise ValueError(
-            f"'{printable(module.name)}' is a module of {printable(module.method.name)} without camera control; "
-            "put the node 'Load Camera Control' in front of Move Camera."
+            f"'{printable(module.name)}' is a module of {printable(module.method.name)} without camera "
+            "control; put the node 'Load Camera Control' in front of Move Camera."
         )
     return replace(module, inputs=move)

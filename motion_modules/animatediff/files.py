@@ -196,8 +196,8 @@ def _refuse_extended_modules(tensors: StateDict, file_name: str) -> None:
         )
     if any(".qkv_merge." in key or ".cc_projection." in key for key in tensors):
         raise ValueError(
-            f"'{printable(file_name)}' is a camera control; load v3_sd15_mm.ckpt here and put this file on it "
-            "with the node 'Load Camera Control'."
+            f"'{printable(file_name)}' is a camera control; load v3_sd15_mm.ckpt here and put this file on "
+            "it with the node 'Load Camera Control'."
         )
     conv_in = tensors.get("conv_in.weight")
     if any(map(_SITE.match, tensors)) and conv_in is not None and conv_in.shape[1:2] == (9,):

@@ -2,7 +2,8 @@
 
 Source: He et al. 2024, arXiv 2404.02101; github.com/hehao13/CameraCtrl fixes the details: the input of the
 attention, position included, gets `qkv_merge` of itself plus the features; features stay on for the negative
-prompt; the encoder knows 16 positions. Odd sizes of features are rounded up, where the reference fails (ours).
+prompt; the encoder knows 16 positions. Odd sizes of features are rounded up, where the
+reference fails (ours).
 
 Letters: B videos, F frames, N = B*F images, C channels, H height, W width of the latents.
 Names are those of the motion module and of CameraCtrl_pruned.safetensors: `encoder_*`, and
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
+from ...frame_values import unscaled
 from .. import animatediff
 from ..animatediff.files import is_motion_module, read_motion_module, to_model_names, to_original_names
 from ..animatediff.layers import (
@@ -165,7 +167,7 @@ def _steered(network: CameraCtrl, temporal: TemporalTransformer, level: int) -> 
         def encode(frames: Iterable[int]) -> Levels:
             height, width = (PIXELS * size for size in camera.size)
             rays = camera.poses.of_frames(list(frames)).rays(width, height)
-            return network.pose_encoder(rays.to(x), call.attention)
+            return network.pose_encoder(rays.to(x), unscaled(call.attention))
 
         feature = camera.features.at_level(call, level, x, encode)
         tokens = rearrange(feature, "(b f) c h w -> (b h w) f c", f=call.num_frames)
@@ -209,7 +211,7 @@ def read_control(
     """
     own = {key: value for key, value in tensors.items() if is_own(key)}
     check_sites(own, "attention_blocks.0.processor.qkv_merge.weight", motion, file_name)
-    config = _with_poses(motion, own)
+    config = with_poses(motion, own)
     new = CameraCtrl(config, device="meta").state_dict()
     named = {_PREFIX + key if key.startswith(_ENCODER) else key: value for key, value in own.items()}
     expected = {key: value for key, value in new.items() if is_own(key.removeprefix(_PREFIX))}
@@ -221,7 +223,8 @@ def read_control(
     return config, to_model_names(absent | named, expected, file_name)
 
 
-def _with_poses(motion: MotionConfig, tensors: StateDict) -> CameraCtrlConfig:
+def with_poses(motion: MotionConfig, tensors: StateDict) -> CameraCtrlConfig:
+    """The config of a module with CameraCtrl. tensors: of the encoder, whose table says how many frames."""
     tables = [value for key, value in tensors.items() if key.startswith(_ENCODER) and key.endswith(".pe")]
     length = tables[0].shape[1] if tables and tables[0].ndim == 3 else CameraCtrlConfig.pose_length
     values = {field.name: getattr(motion, field.name) for field in fields(MotionConfig)}
@@ -240,7 +243,7 @@ METHOD = replace(
     read=read,
     build=CameraCtrl,
     acts=acts,
-    new=lambda places: _with_poses(config_for(places), {}),
+    new=lambda places: with_poses(config_for(places), {}),
     to_file=to_file,
     title=lambda config: f"{animatediff.METHOD.title(config)} with CameraCtrl",
     longest=lambda config: min(config.position_length, config.pose_length),

@@ -40,7 +40,7 @@ def control_of(tensors: StateDict, file_name: str) -> CameraControl:
     whole = next((method.name for method in METHODS if method.claims(keys)), "")
     found = f"a motion module with {whole} (use Load Motion Module)" if whole else describe_keys(tensors)
     raise ValueError(
-        f"'{printable(file_name)}' is no camera control: expected keys such as '...attention_blocks.0.processor."
-        f"qkv_merge.weight' (CameraCtrl) or '...cc_projection.weight' (MotionCtrl), found {found}. Choose a "
-        "file such as CameraCtrl_pruned.safetensors."
+        f"'{printable(file_name)}' is no camera control: expected keys such as '...attention_blocks.0."
+        "processor.qkv_merge.weight' (CameraCtrl) or '...cc_projection.weight' (MotionCtrl), found "
+        f"{found}. Choose a file such as CameraCtrl_pruned.safetensors."
     )

@@ -1,7 +1,8 @@
 """Camera moves by name, as poses.
 
 Source of the amounts: MotionCtrl's demo (github.com/TencentARC/MotionCtrl), which ComfyUI's node for Wan
-follows: 1.5 units and 60 degrees over 16 frames, twice as far into the picture. Tilt, turn and orbit are ours.
+follows: 1.5 units and 60 degrees over 16 frames, twice as far into the picture. Tilt, turn and orbit
+are ours.
 Axes: x to the right, y down, z into the picture.
 """
 
@@ -31,7 +32,7 @@ class Move:
     distance: float = 0.0
 
     def at(self, amount: float) -> torch.Tensor:
-        """From the moved camera to where it started, (4, 4); amount 1 is the move over 16 frames at speed 1."""
+        """From the moved camera to where it started, (4, 4); amount 1 is the move of 16 frames at speed 1."""
         pose = torch.eye(4, dtype=torch.float64)
         x, y, z = (amount * ANGLE * angle for angle in self.turn)
         pose[:3, :3] = _about(2, z) @ _about(1, y) @ _about(0, x)

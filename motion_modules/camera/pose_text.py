@@ -30,8 +30,8 @@ def read_pose_text(text: str, aspect: float) -> CameraPoses:
         lines = lines[1:]
     if not lines:
         raise ValueError(
-            f"pose_text holds no poses: it needs a line of {NUMBERS} numbers for each frame (time stamp, fx fy "
-            "cx cy, 0 0, and [R|t] from the world to the camera); paste a RealEstate10K pose file."
+            f"pose_text holds no poses: it needs a line of {NUMBERS} numbers for each frame (time stamp, fx "
+            "fy cx cy, 0 0, and [R|t] from the world to the camera); paste a RealEstate10K pose file."
         )
     rows = torch.tensor([_numbers(number, words) for number, words in lines], dtype=torch.float64)
     to_camera = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)

@@ -3,8 +3,20 @@
 from .animate_image_lcm import AnimateImageLCM
 from .animate_image_pia import AnimateImagePIA
 from .apply_motion_module import ApplyMotionModule
+from .load_camera_control import LoadCameraControl
 from .load_motion_lora import LoadMotionLora
 from .load_motion_module import LoadMotionModule
+from .make_camera_poses import MakeCameraPoses
+from .move_camera import MoveCamera
 
-NODES = [LoadMotionModule, LoadMotionLora, AnimateImagePIA, AnimateImageLCM, ApplyMotionModule]
+NODES = [
+    LoadMotionModule,
+    LoadMotionLora,
+    AnimateImagePIA,
+    AnimateImageLCM,
+    LoadCameraControl,
+    MakeCameraPoses,
+    MoveCamera,
+    ApplyMotionModule,
+]
 """In the order of the menu."""

@@ -2,5 +2,6 @@
 
 from comfy_api.latest import io
 
+CameraPoses = io.Custom("CAMERA_POSES")
 MotionModule = io.Custom("MOTION_MODULE")
 FrameValues = io.Custom("FRAME_VALUES")

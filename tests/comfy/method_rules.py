@@ -26,6 +26,7 @@ import torch
 from ...host.injection import USE_EXISTING, MotionSettings, apply_motion_module
 from ...host.injection.animated_image import AnimatedImage
 from ...host.injection.apply import attention_with
+from ...host.injection.camera import CameraMove
 from ...host.injection.frame_rate import FrameRate
 from ...host.injection.known_frames import KnownFrames
 from ...host.injection.motion_models import (
@@ -38,6 +39,7 @@ from ...host.injection.places import places_of
 from ...host.injection.reference_image import LCMImage
 from ...host.windows import ContextSettings, apply_context_windows
 from ...motion_modules.call import Call
+from ...motion_modules.camera.moves import moved
 from ...motion_modules.method import TemporalMethod
 from ...motion_modules.points import inject
 from ..gold_weights import gold_tensor
@@ -57,6 +59,8 @@ INPUTS = {
     # Its position table acts before training wherever it has a factor.
     "AnimateLCM-I2V": lambda: LCMImage(image_vae(), _image(), motion_scale=0.0),
     "Frame rate embedding": lambda: FrameRate(7.0),
+    "CameraCtrl": lambda: _camera(),
+    "MotionCtrl": lambda: _camera(),
     "Masked frames": lambda: KnownFrames(image_vae(), _image(), "0"),
 }
 """Method -> what it needs besides its weights, for the rules."""
@@ -64,6 +68,10 @@ INPUTS = {
 
 def _image() -> torch.Tensor:
     return gold_tensor("image", (1, 40, 56, 3)).sigmoid()
+
+
+def _camera() -> CameraMove:
+    return CameraMove(moved("orbit left", num_frames=7, speed=3.0, focal_length=0.5, aspect=1.5))
 
 
 def with_inputs(module: MotionModule) -> MotionModule:

@@ -2,6 +2,7 @@
 
 import pytest
 from zoetrope.host.files.published_files import (
+    CAMERA_FILES,
     MOTION_FILES,
     MOTION_LORA_FILES,
     SPARSECTRL_FILES,
@@ -14,7 +15,7 @@ from zoetrope.host.files.published_files import (
     with_workflow_names,
 )
 
-TABLES = (MOTION_FILES, MOTION_LORA_FILES, SPARSECTRL_FILES, VIDEO_MODEL_FILES, VIDEO_VAE_FILES)
+TABLES = (CAMERA_FILES, MOTION_FILES, MOTION_LORA_FILES, SPARSECTRL_FILES, VIDEO_MODEL_FILES, VIDEO_VAE_FILES)
 
 
 @pytest.mark.parametrize("files", TABLES)

@@ -68,7 +68,7 @@ SECOND_POSE = {
     "orbit left": ((-3 * S, 0, 3 - 3 * C), (S, 0, C), (0, 1, 0)),
     "orbit right": ((3 * S, 0, 3 - 3 * C), (-S, 0, C), (0, 1, 0)),
 }
-"""Where the camera is in the second frame, where it looks, and where its down is: x right, y down, z ahead."""
+"""Where the camera is in the second frame, where it looks, and where its down is."""
 
 
 @pytest.mark.parametrize("move", MOVES)

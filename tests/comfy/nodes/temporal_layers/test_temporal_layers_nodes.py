@@ -56,6 +56,7 @@ def graph(
         found["4"], module = layers, ["4", 0]
         if method in NEEDS:
             found["12"] = node("EmptyImage", width=80, height=96, batch_size=1, color=0xFF8000)
+            found["14"] = node("ZoetropeMakeCameraPoses", move="orbit left", num_frames=FRAMES, speed=2.0)
             found["13"] = node(motion_module=module, **NEEDS[method])
             module = ["13", 0]
         found["5"] = node(
@@ -128,6 +129,8 @@ NEEDS = {
         "context_guidance": 1.0,
     },
     "Frame rate embedding": {"kind": "ZoetropeSetLayersFrameRate", "fps": 8.0},
+    "CameraCtrl": {"kind": "ZoetropeMoveCamera", "camera_poses": ["14", 0], "strength": 1.0},
+    "MotionCtrl": {"kind": "ZoetropeMoveCamera", "camera_poses": ["14", 0], "strength": 1.0},
 }
 """Method -> the node that gives it what it needs besides its weights."""
 WINDOWS = {
