@@ -9,6 +9,7 @@ import comfy.latent_formats
 import torch
 
 from ...video_unets.systems import VideoSystem
+from ..sampling.prompt_frames import refuse_other_frames
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,14 @@ class LatentCheck:
         self.format = LATENTS[system.latent].format()
 
     def __call__(self, executor, noise: torch.Tensor, *args, **kwargs):
-        """noise (F, C, H, W). Raises ValueError for latents that the network cannot take."""
+        """noise (F, C, H, W). Raises ValueError for latents that the network
+        cannot take, and for prompts that were made for other frames.
+        """
         self._check_axes(noise)
         self._check_size(noise)
+        windows = getattr(executor.class_obj.model_options.get("context_handler"), "settings", None)
+        frames = getattr(windows, "frames_per_video", 0) or len(noise)
+        refuse_other_frames(executor.class_obj, frames, len(noise) // frames)
         return executor(noise, *args, **kwargs)
 
     def _check_axes(self, noise: torch.Tensor) -> None:

@@ -10,6 +10,7 @@ import comfy.sd
 import latent_preview
 import pytest
 import torch
+from zoetrope.host.sampling.prompt_frames import FRAMES_TOLD
 from zoetrope.host.video_models.loader import video_model_from_file
 from zoetrope.tests.comfy.host.context_rig import CPU, evaluate, seed_weights, seeded, windowed, with_control
 from zoetrope.tests.networks.video_networks import VIDEO_NETWORKS
@@ -102,6 +103,22 @@ def test_every_frame_can_have_its_own_prompt(loaded):
     )
     assert_same(same, one, OTHER_BATCH)
     assert (own - one).abs().max() > 1e-3 * one.std()
+
+
+@every(["modelscope"])
+def test_prompts_for_other_frames_are_refused(loaded):
+    _, negative = loaded.both(loaded.frames)
+    ((rows, values),) = loaded.tiny.prompt("rows", loaded.frames, rows=loaded.frames)
+    told = [[rows, {**values, FRAMES_TOLD: loaded.frames}]]
+    twice = loaded.noise(2 * loaded.frames)
+    with pytest.raises(ValueError, match=f"for {loaded.frames} frames and the video has {len(twice)}; set"):
+        evaluate(loaded.model, twice, told, negative)
+    videos = evaluate(windowed(loaded.model, frames_per_video=loaded.frames), twice, told, negative)
+    assert_same(
+        videos[loaded.frames :],
+        evaluate(windowed(loaded.model), twice[loaded.frames :], told, negative),
+        OTHER_BATCH,
+    )
 
 
 @every()
