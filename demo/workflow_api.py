@@ -166,7 +166,8 @@ def _options(spec):
 def _take(values, specs, inputs, prefix=""):
     """Moves values from the front of `values` into `inputs`, in the order of the widgets of `specs`."""
     for name, spec in specs:
-        kind, options = spec[0], _options(spec)
+        options = _options(spec)
+        kind = options.get("widgetType", spec[0])  # of an input of several types, one of which has a widget
         is_list = isinstance(kind, list)
         if not (is_list or kind in WIDGET_TYPES) or options.get("forceInput"):
             continue

@@ -106,7 +106,8 @@ def widget_names(definition):
         for name in definition["input_order"].get(group, []):
             spec = definition["input"][group][name]
             options = spec[1] if len(spec) > 1 else {}
-            if isinstance(spec[0], list) or spec[0] in (
+            kind = options.get("widgetType", spec[0])  # of an input of several types
+            if isinstance(kind, list) or kind in (
                 "INT",
                 "FLOAT",
                 "STRING",

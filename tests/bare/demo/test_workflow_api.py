@@ -30,6 +30,16 @@ INFO = {
             }
         }
     },
+    "Vary": {
+        "input": {
+            "required": {
+                "model": ["MODEL", {}],
+                "strength": ["FLOAT,FRAME_VALUES", {"default": 1.0, "widgetType": "FLOAT"}],
+                "frames": ["FLOAT,FRAME_VALUES", {}],
+                "steps": ["INT", {"default": 20}],
+            }
+        }
+    },
     "LoadPicture": {
         "input": {
             "required": {"image": [["x.png"], {"image_upload": True}]},
@@ -88,6 +98,10 @@ def test_links_of_version_1_are_objects():
     link = {"id": 9, "origin_id": 1, "origin_slot": 3, "target_id": 2, "target_slot": 0, "type": "MODEL"}
     graph = graph_of([LOADER, node(2, "Sampler", SAMPLER_VALUES, [("model", "MODEL", 9)])], [link])
     assert graph["2"]["inputs"]["model"] == ["1", 3]
+
+
+def test_an_input_of_several_types_is_a_widget_where_one_of_them_has_one():
+    assert graph_of([node(5, "Vary", [0.5, 7])], [])["5"]["inputs"] == {"strength": 0.5, "steps": 7}
 
 
 def test_widgets_without_a_saved_value_get_their_default():
