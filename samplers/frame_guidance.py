@@ -88,10 +88,18 @@ GUIDANCE_SHAPES: dict[str, Callable[[int, GuidanceSettings], torch.Tensor]] = {
 """Name -> function of (number of frames, settings), giving (F,) in 0..1."""
 
 
-def guidance_of_frames(settings: GuidanceSettings, num_frames: int, most: float) -> torch.Tensor:
-    """The guidance scale of every frame, (F,), between min_cfg and `most` (which may be the smaller one)."""
+def guidance_of_frames(
+    settings: GuidanceSettings, num_frames: int, most: float | torch.Tensor, inner_axes: int = 0
+) -> torch.Tensor:
+    """The guidance scale of every frame, (F, 1, ...), between min_cfg and `most`, which may be less.
+
+    inner_axes: how many axes follow that of the frames. most: one scale, or (F or 1, ...) with these axes.
+    """
     least = settings.min_cfg
-    return least + (most - least) * GUIDANCE_SHAPES[settings.shape](num_frames, settings)
+    part = GUIDANCE_SHAPES[settings.shape](num_frames, settings).view(-1, *[1] * inner_axes)
+    if isinstance(most, torch.Tensor):
+        part = part.to(most)
+    return least + (most - least) * part
 
 
 def read_periods(text: str) -> list[float]:

@@ -23,8 +23,8 @@ def set_frame_guidance(model, settings: GuidanceSettings):
     def guide(arguments: Mapping) -> torch.Tensor:
         cond, uncond, cfg = (arguments[name] for name in ("cond", "uncond", "cond_scale"))
         axis = _TIME_AXIS if cond.ndim == 5 else 0
-        scale = guidance_of_frames(settings, cond.shape[axis], cfg).to(cond)
-        return uncond + scale.view(-1, *[1] * (cond.ndim - axis - 1)) * (cond - uncond)
+        scale = guidance_of_frames(settings, cond.shape[axis], cfg, cond.ndim - axis - 1).to(cond)
+        return uncond + scale * (cond - uncond)
 
     model = model.clone()
     # Core leaves out the negative prompt at cfg 1, where frames with another min_cfg still need it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from comfy.patcher_extension import WrappersMP
 
 from ...samplers.oscillating_guidance import OscillationSettings, guidance_of_step
+from .guiders import check_one_scale
 from .steps import step_of
 
 KEY = "zoetrope_oscillating_guidance"
@@ -41,14 +42,5 @@ def oscillate_guidance(model, settings: OscillationSettings):
 
 
 def _check_guider(executor, *args, **kwargs):
-    guider = executor.class_obj
-    if hasattr(guider, "cfg2"):
-        raise ValueError(
-            "Oscillating Guidance needs a guider with one cfg, this one has two; use KSampler or CFGGuider."
-        )
-    if "negative" not in guider.original_conds:
-        raise ValueError(
-            "Oscillating Guidance needs a guider with a negative prompt, this one has none; use KSampler or"
-            " CFGGuider."
-        )
+    check_one_scale(executor.class_obj, "Oscillating Guidance")
     return executor(*args, **kwargs)

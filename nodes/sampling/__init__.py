@@ -11,6 +11,7 @@ from .share_noise import ShareNoise
 from .share_upscale_noise import ShareUpscaleNoise
 from .show_context_windows import ShowContextWindows
 from .threshold_prediction import ThresholdPrediction
+from .vary_guidance import VaryGuidance
 from .vary_value import VaryValue
 from .vary_value_by_block import VaryValueByBlock
 
@@ -26,6 +27,7 @@ NODES = [
     ShareNoise,
     ShareUpscaleNoise,
     SetFrameGuidance,
+    VaryGuidance,
     OscillateGuidance,
     ThresholdPrediction,
 ]
