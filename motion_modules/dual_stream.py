@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -229,5 +229,6 @@ METHOD = TemporalMethod(
     keeps_float32=lambda name: name.endswith("pos_encoder.pe"),
     title=lambda config: f"dual stream, rank {config.rank}, {len(config.interactions)} interactions",
     longest=lambda config: config.motion.position_length,
+    with_positions=lambda config, rows: replace(config, motion=replace(config.motion, position_length=rows)),
     streams=STREAMS,
 )

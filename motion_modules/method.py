@@ -56,6 +56,10 @@ class TemporalMethod:
     """What a person is told that a module of this config is."""
     longest: Callable[[Any], int | None] = lambda config: None
     """Most frames of one video; None without a limit."""
+    with_positions: Callable[[Any, int], Any] | None = None
+    """(config, rows) -> the config whose position tables have so many rows; None where there are none. The
+    tables are named by `positions.POSITION_TABLE`.
+    """
     beta_schedule: Callable[[Any], str | None] = lambda config: None
     """The entry of BETA_SCHEDULES that it was trained with; None = the checkpoint's own."""
     joint_norms: Callable[[Any], bool] = lambda config: False

@@ -171,6 +171,29 @@ def read_sites(
     return config, to_model_names(own, MotionModel(config, device="meta").state_dict(), file_name)
 
 
+def to_file(model: MotionModel) -> StateDict:
+    """`to_original_names`; raises ValueError where that would be read as another family, or without its own
+    position table.
+    """
+    config, remedy = model.config, "save the module without Adjust Position Table and Adjust Weights."
+    if config.version == "animatelcm":
+        tables = (value for key, value in model.state_dict().items() if key.endswith(_TABLE))
+        if not all(
+            torch.equal(t.cpu().float(), sinusoidal_table(ANIMATELCM_LENGTH, t.shape[2])) for t in tables
+        ):
+            raise ValueError(
+                f"a file of AnimateLCM has no position table, so the adjusted one would be lost; {remedy}"
+            )
+    elif config.version != "hotshotxl":
+        read = _version(config.num_levels, config.has_mid, config.position_length)
+        if read != config.version:
+            raise ValueError(
+                f"a module of AnimateDiff {config.version} with {config.position_length} rows in its "
+                f"position table would be read as {read}, which takes other norms; {remedy}"
+            )
+    return to_original_names(model)
+
+
 def to_original_names(model: MotionModel) -> StateDict:
     """The state dict of a `MotionModel` under its family's published names: what one saves to share it."""
     out: StateDict = {}

@@ -1,5 +1,7 @@
 """The nodes of the menu Zoetrope > AnimateDiff."""
 
+from .adjust_position_table import AdjustPositionTable
+from .adjust_weights import AdjustWeights
 from .animate_image_lcm import AnimateImageLCM
 from .animate_image_pia import AnimateImagePIA
 from .apply_motion_module import ApplyMotionModule
@@ -12,6 +14,8 @@ from .move_camera import MoveCamera
 NODES = [
     LoadMotionModule,
     LoadMotionLora,
+    AdjustPositionTable,
+    AdjustWeights,
     AnimateImagePIA,
     AnimateImageLCM,
     LoadCameraControl,
