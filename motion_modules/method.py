@@ -58,7 +58,7 @@ class TemporalMethod:
     """Most frames of one video; None without a limit."""
     with_positions: Callable[[Any, int], Any] | None = None
     """(config, rows) -> the config whose position tables have so many rows; None where there are none. The
-    tables are named by `positions.POSITION_TABLE`.
+    tables are those of `positions.is_table_of_layers`.
     """
     beta_schedule: Callable[[Any], str | None] = lambda config: None
     """The entry of BETA_SCHEDULES that it was trained with; None = the checkpoint's own."""

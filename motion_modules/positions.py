@@ -17,6 +17,11 @@ POSITION_TABLE = "pos_encoder.pe"
 """How the names of such tables end: parameters (1, R, C) whose row f is added to frame f."""
 
 
+def is_table_of_layers(name: str) -> bool:
+    """Whether a parameter is the table of a layer in the UNet, not of an encoder beside it (CameraCtrl's)."""
+    return name.endswith(POSITION_TABLE) and ".temporal_transformer." in name
+
+
 @dataclass(frozen=True)
 class PositionChange:
     """What is done to a table, in this order; numbers of rows, 0 leaves a step out.

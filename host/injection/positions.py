@@ -7,7 +7,7 @@ import torch
 from ...foreign_text import printable
 from ...frame_tools.plots import plot_values
 from ...memory import check_memory
-from ...motion_modules.positions import POSITION_TABLE, PositionChange
+from ...motion_modules.positions import PositionChange, is_table_of_layers
 from ..node_notes import current_node, say
 from .motion_models import MotionModule, extended
 
@@ -44,7 +44,7 @@ def position_tables(module: MotionModule) -> dict[str, torch.Tensor]:
     """The module's tables (1, R, C) by name, without what is patched into them."""
     patcher = module.patcher
     parameters = patcher.model.named_parameters()
-    tables = {key: value.detach() for key, value in parameters if key.endswith(POSITION_TABLE)}
+    tables = {key: value.detach() for key, value in parameters if is_table_of_layers(key)}
     kept = {key: patcher.backup[key].weight for key in tables if key in patcher.backup}
     return {key: value.to(patcher.offload_device) for key, value in (tables | kept).items()}
 

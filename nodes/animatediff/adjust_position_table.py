@@ -66,11 +66,15 @@ def _inputs() -> list[io.Input]:
             **_ROWS,
         ),
         io.Int.Input(
-            "cap", tooltip="First rows that are kept: 16 are those that modules know best. 0 = all.", **_ROWS
+            "cap",
+            display_name="cap (0 = all)",
+            tooltip="First rows that are kept: 16 are those that modules know best. 0 = all.",
+            **_ROWS,
         ),
         io.Int.Input(
             "length",
-            tooltip="Rows to which those are interpolated: 24 with cap 16 is slower motion. 0 = as they are.",
+            display_name="length (0 = as before)",
+            tooltip="Rows to which those are interpolated: 24 with cap 16 is slower motion. 0 = as before.",
             **_ROWS,
         ),
         io.Int.Input(

@@ -56,7 +56,7 @@ class AdjustWeights(ZoetropeNode):
                     min=-2.0,
                     max=2.0,
                     step=0.000001,
-                    tooltip="What is added to each weight behind that: 0 = nothing. 0.001 is much already.",
+                    tooltip="What is added to each weight behind that: 0 = none. 0.001 is much already.",
                 ),
             ],
             outputs=[MotionModule.Output("MOTION_MODULE", tooltip="Goes into Apply Motion Module.")],
