@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...foreign_text import printable
+from ...memory import check_memory
 from .curves import CURVES, EVOLVED, LINEAR, Between, between_keys
 from .keyed_text import Span, quoted_value, read_entries, unescaped
 from .templates import Template, joined, read_templates
@@ -25,6 +26,7 @@ from .written_text import WrittenText
 PLAIN, FIZZNODES = READ_AS = ("Zoetrope", "FizzNodes")
 PRINTED = ("pw_a", "pw_b", "pw_c", "pw_d")
 NAMES = ("t", "max_f", *PRINTED)
+WEIGHT = 32  # bytes of a number in a list
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,18 @@ def refuse_keys_past_loop(source: WrittenText, entries, settings) -> None:
 
 
 def prompt_plan(settings: PromptSettings) -> PromptPlan:
-    """What every frame is told. Raises ValueError with line and column for a text that cannot be read."""
+    """What every frame is told. Raises ValueError with line and column for
+    a text that cannot be read, and where there is not the memory for so many prompts.
+    """
     source = WrittenText("text", settings.text)
     entries = read_entries(source, quoted_value, settings.num_frames, settings.num_frames)
     refuse_keys_past_loop(source, entries, settings)
     keys = [entry.key for entry in entries]
+    check_memory(
+        WEIGHT * len(keys) * settings.num_frames,
+        f"the weights of {len(keys)} prompts over {settings.num_frames} frames",
+        "write fewer prompts or take fewer frames",
+    )
     places = between_keys(keys, settings.num_frames, settings.curve, settings.loop)
     before, after = (
         read_templates(WrittenText(name, text), Span(0, len(text)), NAMES, in_quotes=False)

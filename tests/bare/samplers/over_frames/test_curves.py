@@ -1,6 +1,7 @@
 """Rules for every curve between keys, loops, and what prompts and values make of them."""
 
 import pytest
+from zoetrope import memory
 from zoetrope.samplers.over_frames.curves import CURVES, EVOLVED, Key, between_keys
 from zoetrope.samplers.over_frames.prompts import FIZZNODES, PromptSettings, prompt_plan
 from zoetrope.samplers.over_frames.values import VALUE_CURVES, ValueSettings, schedule_values
@@ -121,6 +122,13 @@ def test_texts_around_and_negative_parts_of_all_three():
 def test_bad_settings_are_refused(changes, words):
     with pytest.raises(ValueError, match=words):
         PromptSettings('"0": "a"', **changes)
+
+
+def test_memory_is_asked_before_the_weights_of_thousands_of_prompts(monkeypatch):
+    text = ",".join(f'{frame}: "a"' for frame in range(1000))
+    monkeypatch.setattr(memory, "free_memory", lambda: 1 << 20)
+    with pytest.raises(ValueError, match="weights of 1000 prompts over 65536 frames need .* write fewer"):
+        prompt_plan(PromptSettings(text, num_frames=65536))
 
 
 def test_pooled_outputs_are_mixed_or_whole_as_the_peers_take_them():
