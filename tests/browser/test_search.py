@@ -32,7 +32,7 @@ ENGLISH = {
     "prompt travel": ("SchedulePrompts", 0),
     "prompt schedule": ("SchedulePrompts", 0),
     "BatchPromptSchedule": ("SchedulePrompts", 0),
-    "PromptSchedule": ("SchedulePrompts", 0),
+    "PromptSchedule": ("SchedulePrompts", 1),
     "ValueSchedule": ("ScheduleValues", 0),
     "camera": ("LoadMotionLora", 6),
     "image to video": (BLUEPRINT, 0),
