@@ -8,15 +8,22 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from zoetrope.host.injection import USE_EXISTING, MotionSettings, apply_motion_module
-from zoetrope.host.injection.motion_models import motion_module_from_file, save_motion_module
+from zoetrope.host.injection.motion_loras import add_motion_lora_from_file
+from zoetrope.host.injection.motion_models import (
+    motion_module_from_file,
+    new_motion_module,
+    save_motion_module,
+)
+from zoetrope.host.injection.places import places_of
 from zoetrope.host.injection.reference_image import LCMImage, animate_with_lcm
 from zoetrope.host.windows import ContextSettings, apply_context_windows
 from zoetrope.motion_modules.animatelcm_i2v import ReferenceImage
+from zoetrope.motion_modules.methods import METHODS
 from zoetrope.tests.comfy.golden_unet import forward, in_ldm_names, sample, sd1_model
 from zoetrope.tests.comfy.golden_unet import motion_module as animatediff_module
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae
 from zoetrope.tests.comfy.sampler_run import in_sampling_run
-from zoetrope.tests.gold_weights import gold_input, gold_state_dict
+from zoetrope.tests.gold_weights import gold_input, gold_state_dict, gold_tensor
 from zoetrope.tests.places import GOLDENS
 from zoetrope.tests.rounding import assert_same
 
@@ -173,3 +180,16 @@ def test_a_node_that_shrinks_the_unet_s_features_works_beside_it(module):
 
     shrunk = PatchModelAddDownscale.execute(moving(module), 3, 2.0, 0.0, 1.0, True, "bicubic", "bicubic")[0]
     assert torch.isfinite(sample(shrunk)).all()
+
+
+def test_a_motion_lora_changes_layers_over_frames_of_it_and_of_no_other_method(module, tmp_path):
+    target = "mid_block.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.1."
+    halves = (("up", (128, 2)), ("down", (2, 128)))
+    lora = {f"{target}processor.to_q_lora.{side}.weight": gold_tensor(side, shape) for side, shape in halves}
+    path = str(tmp_path / "lora.safetensors")
+    save_file(lora, path)
+    changed = add_motion_lora_from_file(module, path, 0.7)
+    assert not torch.allclose(sample(moving(changed)), sample(moving(module)), atol=1e-3)
+    other = new_motion_module(METHODS["SimDA"], places_of(checkpoint().model.diffusion_model))
+    with pytest.raises(ValueError, match="is for AnimateDiff's modules, 'new SimDA' is a module of SimDA"):
+        add_motion_lora_from_file(other, path, 0.7)
