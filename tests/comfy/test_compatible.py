@@ -7,7 +7,8 @@ import psutil
 import pytest
 from zoetrope.tests.networks.evolved_cases import CASES, Networks, difference
 
-OF_EACH_KIND = ("v1", "v2_motionlora", "v2_scale_mask", "v2_effect_per_frame", "v2_keyframes")
+OF_EACH_KIND = ("v1", "v2_motionlora", "v2_scale_mask", "v2_effect_per_frame", "v2_keyframes",
+                "static_gauss_sigma_inverse", "uniform_s2", "freenoise_static")  # fmt: skip
 NEEDED = 12 * 2**30
 
 

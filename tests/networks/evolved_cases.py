@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import comfy.sample
@@ -31,6 +31,7 @@ FOLDER = GOLDENS / "ade"
 TOLERANCE = 2e-2
 """Of latents whose rms is 100 to 170. Two threads of that pack differ by 3e-3 from one."""
 SEED = 7
+_THEIRS = " (AnimateDiff-Evolved)"
 LORA_STRENGTH, EFFECT, MASK_VALUE = 0.8, 0.6, 1.2
 EFFECT_PER_FRAME = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25]
 
@@ -114,9 +115,14 @@ def _window_case(**settings) -> PeerCase:
     return PeerCase(partial(_windows, **settings))
 
 
-def _static(fuse_method: str = "pyramid", **settings) -> PeerCase:
-    schedule = "standard_static (AnimateDiff-Evolved)"
-    return _window_case(overlap=3, context_schedule=schedule, fuse_method=fuse_method, **settings)
+def _static(fuse_method: str = "pyramid", noise_seed: int | None = None, **settings) -> PeerCase:
+    schedule = f"standard_static{_THEIRS}"
+    case = _window_case(overlap=3, context_schedule=schedule, fuse_method=fuse_method, **settings)
+    return replace(case, noise_seed=noise_seed)
+
+
+def _uniform(stride: int) -> PeerCase:
+    return _window_case(context_schedule=f"standard_uniform{_THEIRS}", context_stride=stride)
 
 
 def _masked():
@@ -144,6 +150,24 @@ CASES: dict[str, PeerCase] = {
     "looped_s1": _window_case(context_schedule="looped_uniform"),
     "looped_closed": _window_case(context_schedule="looped_uniform", closed_loop=True),
     "looped_s1_3steps_flat": _window_case(context_schedule="looped_uniform", fuse_method="flat"),
+    "static": _static(),
+    "static_flat": _static("flat"),
+    **{
+        f"static_{name.replace('-', '_').replace(' ', '_')}": _static(f"{name}{_THEIRS}")
+        for name in (
+            "overlap-linear",
+            "relative",
+            "delayed reverse sawtooth",
+            "pyramid-sigma",
+            "pyramid-sigma inverse",
+            "gauss-sigma",
+            "gauss-sigma inverse",
+        )
+    },
+    "uniform_s1": _uniform(1),
+    "uniform_s2": _uniform(2),
+    "batched": _window_case(context_schedule=f"batched{_THEIRS}"),
+    "freenoise_static": _static(noise_type="freenoise", noise_seed=123),
     "v2_4": _case(),
     "v2_keyframes": _case(
         strict=5e-3, strength=frame_values([0.4], start_percent=0.5, before=frame_values([1.0]))
