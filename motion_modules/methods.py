@@ -43,4 +43,4 @@ METHODS: dict[str, TemporalMethod] = {
         frame_rate.METHOD,
     )
 }
-"""Name -> method. Rules over every entry: tests/comfy/test_temporal_methods.py."""
+"""Name -> method. Rules over every entry: tests/comfy/temporal_methods."""

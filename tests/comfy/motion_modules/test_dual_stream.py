@@ -1,5 +1,5 @@
 """Dual stream: which half each layer changes, the interaction by hand, and both halves in whatever divides a
-batch. The rules of all methods are in tests/comfy/test_temporal_methods.py.
+batch. The rules of all methods are in tests/comfy/temporal_methods.
 """
 
 import copy
