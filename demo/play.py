@@ -14,6 +14,8 @@ import comfy.sd
 import comfy.utils
 import torch
 
+from ..frame_values import FrameValues
+from ..host.controlnets.over_time import OverTimeSettings, over_time
 from ..host.files import demo_family
 from ..host.injection import MotionSettings, apply_motion_module
 from ..host.injection.motion_loras import add_motion_lora_from_file
@@ -52,22 +54,26 @@ def encode(family: Family, texts: list[str]) -> list:
     return [[torch.cat([c for c, _ in each]), {"pooled_output": torch.cat([p for _, p in each])}]]
 
 
-def controlled(conditioning: list, hints: torch.Tensor, strength: float = 1.0) -> list:
-    """A conditioning that tells the ControlNet the outlines (N,
-    3, H, W), one per picture, as Apply ControlNet does.
+def controlled(conditioning: list, hints: torch.Tensor, strength: float | FrameValues = 1.0) -> list:
+    """A conditioning that tells the ControlNet the outlines (N, 3, H, W), one per picture or one for all, as
+    ControlNet over Time and Apply ControlNet do.
     """
-    control = comfy.controlnet.load_controlnet(path_of("control")).set_cond_hint(hints, strength, (0.0, 1.0))
+    control = over_time(comfy.controlnet.load_controlnet(path_of("control")), OverTimeSettings(strength))
+    control = control.copy().set_cond_hint(hints, 1.0, (0.0, 1.0))
     return [[c, {**more, "control": control, "control_apply_to_uncond": False}] for c, more in conditioning]
 
 
 @torch.inference_mode()
 def sample(
-    family: Family, model, texts: list[str], seed: int, steps: int = STEPS, hints: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Pictures (N, 3, H, W) in 0..1 of N texts from a model patched as wanted; `hints` as in `controlled`."""
+    family: Family, model, texts: list[str], seed: int, steps: int = STEPS, hints: torch.Tensor | None = None,
+    control_strength: float | FrameValues = 1.0,
+) -> torch.Tensor:  # fmt: skip
+    """Pictures (N, 3, H, W) in 0..1 of N texts from a model patched as wanted; `hints` and `control_strength`
+    as in `controlled`.
+    """
     positive, negative = encode(family, texts), encode(family, [""])
     if hints is not None:
-        positive, negative = controlled(positive, hints), controlled(negative, hints)
+        positive, negative = (controlled(side, hints, control_strength) for side in (positive, negative))
     return _sample(family, model, positive, negative, len(texts), seed, steps)
 
 
@@ -161,6 +167,7 @@ def in_windows(model, context_length: int = 16, context_overlap: int = 8) -> obj
 
 
 def clip_of(family: Family, model, text: str, seed: int, num_frames: int = 16, steps: int = STEPS,
-            hints: torch.Tensor | None = None) -> torch.Tensor:  # fmt: skip
+            hints: torch.Tensor | None = None, control_strength: float | FrameValues = 1.0,
+            ) -> torch.Tensor:  # fmt: skip
     """The frames (F, 3, H, W) of one text."""
-    return sample(family, model, [text] * num_frames, seed, steps, hints)
+    return sample(family, model, [text] * num_frames, seed, steps, hints, control_strength)

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 
 from ..frame_tools.grids import GridSettings, compare_clips
 from ..frame_tools.labels import label_bar, to_image
+from ..frame_values import frame_values
 from ..samplers.over_frames.prompts import PromptSettings
 from . import play, world
 from .drawn_thumbnails import DRAWINGS
@@ -169,6 +170,22 @@ def prompts_over_frames(family: play.Family) -> Panels:
     return clips, list(texts), 2
 
 
+def controlnet_over_time(family: play.Family) -> Panels:
+    """Without the ControlNet, with it in all frames, with one that comes in after frame 5."""
+    text, seed = "a big red square drifts right on a blue background", 3
+    hint = torch.zeros(1, 3, world.SIZE, world.SIZE)
+    hint[..., 80:120, 80:120] = 1
+    rising = frame_values([0.0] * 6 + [0.2, 0.4, 0.6, 0.8] + [1.0] * 6)
+    model = play.moving(family)
+    clips = [play.clip_of(family, model, text, seed)]
+    clips += [
+        play.clip_of(family, model, text, seed, hints=hint, control_strength=strength)
+        for strength in (1.0, rising)
+    ]
+    shown = hint.expand(len(clips[0]), -1, -1, -1)
+    return [*clips, shown], ["no ControlNet", "in all frames", "from frame 5 on", "what it is told"], 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -186,6 +203,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "07 Long video in bounded memory": video_to_video,
     "08 Compare clips, contact sheet": compared,
     "19 Demo, zoom then pan": zoom_then_pan,
+    "21 Demo, ControlNet over time": controlnet_over_time,
     "20 Demo, prompts over frames": prompts_over_frames,
 }
 

@@ -32,6 +32,7 @@ LINKS = {
     "Show-1_text_to_video_cascade": "18 Text to video (Show-1)",
     "zoetrope_demo_zoom_then_pan": "19 Demo, zoom then pan",
     "zoetrope_demo_prompts_over_frames": "20 Demo, prompts over frames",
+    "zoetrope_demo_controlnet_over_time": "21 Demo, ControlNet over time",
 }
 """Name in links -> name of the file in example_workflows/."""
 
