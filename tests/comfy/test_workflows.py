@@ -24,6 +24,7 @@ from . import standins
 FILES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
 DEMO, LOOK, TURNS = "01 Demo (no download)", "02 Demo, camera and look", "19 Demo, zoom then pan"
 TRAVEL = "20 Demo, prompts over frames"
+CONTROL = "21 Demo, ControlNet over time"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -48,6 +49,7 @@ EXPECTED = {
     LOOK: (5, 8),
     TURNS: (5, 8),
     TRAVEL: (5, 8),
+    CONTROL: (5, 8),
 }
 # Height and width where they are not those of one clip: two side by side under their labels.
 SIZES = {"08 Compare clips, contact sheet": (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)}
@@ -251,6 +253,21 @@ def test_the_demo_of_prompts_over_frames_changes_colour_where_it_is_told(run):
     assert [r.colour for r in readings[11:]] == ["blue"] * 5, readings
     assert sum((r.shape, r.background) == ("ball", "meadow") for r in readings) >= 14, readings
     assert judge.read_motion(frames, readings).jerk < 6
+
+
+def test_the_demo_of_a_controlnet_over_time_follows_it_only_later(run):
+    """As a person runs it: the square drifts to the right as long as the ControlNet has no strength, and is
+    at the place that it tells where it has all of it.
+
+    Measured with this seed, x: 31 to 51 on the frames 0 to 6 at y 57, 99 to 100 at y 100 from frame 9 on;
+    with the ControlNet in all frames 100 and 100 in all of them, without it 36 to 83 at y 82.
+    """
+    frames = torch.from_numpy(run(read(CONTROL)).frames).permute(0, 3, 1, 2) / 255
+    readings = judge.read_frames(frames)
+    assert sum((r.colour, r.shape, r.background) == ("red", "square", "blue") for r in readings) >= 12
+    early, late = readings[:6], readings[11:]
+    assert all(r.x < 70 and r.y < 80 for r in early) and early[-1].x - early[0].x > 8, readings
+    assert all(abs(r.x - 100) < 5 and abs(r.y - 100) < 5 for r in late), readings
 
 
 def test_template_browser_serves_the_files(server):
