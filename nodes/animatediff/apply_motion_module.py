@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ...host import injection
 from ..base import ZoetropeNode
+from ..videos_in_batch import frames_per_video
 from .inputs import FrameValues, MotionModule
 
 
@@ -117,17 +118,9 @@ def _network_inputs() -> list[io.Input]:
                 " pack does for v1, SDXL and HotshotXL; per frame what it does for PIA."
             ),
         ),
-        io.Int.Input(
-            "frames_per_video",
-            display_name="frames_per_video (0 = all)",
-            default=0,
-            min=0,
-            max=4096,
-            advanced=True,
-            tooltip=(
-                "Frames of one video when the latent batch holds several videos one after another; 0"
-                " = the whole batch is one video."
-            ),
+        frames_per_video(
+            "Frames of one video when the latent batch holds several videos one after another; 0"
+            " = the whole batch is one video."
         ),
         io.MultiType.Input(
             io.Float.Input(

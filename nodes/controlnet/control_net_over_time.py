@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...host.controlnets.over_time import OverTimeSettings, over_time
 from ..animatediff.inputs import FrameValues
 from ..base import ZoetropeNode
+from ..videos_in_batch import frames_per_video
 
 
 class ControlNetOverTime(ZoetropeNode):
@@ -96,16 +97,8 @@ def _inputs() -> list[io.Input]:
                 " weights are what is known as: ControlNet is more important."
             ),
         ),
-        io.Int.Input(
-            "frames_per_video",
-            display_name="frames_per_video (0 = all)",
-            default=0,
-            min=0,
-            max=4096,
-            advanced=True,
-            tooltip=(
-                "Frames of one video where the latent holds several: each gets the same values. 0 = the whole"
-                " batch is one video."
-            ),
+        frames_per_video(
+            "Frames of one video where the latent holds several: each gets the same values. 0 = the whole"
+            " batch is one video."
         ),
     ]

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...frame_tools.sparse_places import PLACES, SPREAD
 from ...host.controlnets.sparsectrl import NEAREST, WINDOW_CHOICES, SparseSettings, place_sparse_images
 from ..base import ZoetropeNode
+from ..videos_in_batch import frames_per_video
 
 
 class PlaceSparseImages(ZoetropeNode):
@@ -73,17 +74,9 @@ class PlaceSparseImages(ZoetropeNode):
                         " image is seen by its own frame alone."
                     ),
                 ),
-                io.Int.Input(
-                    "frames_per_video",
-                    display_name="frames_per_video (0 = all)",
-                    default=0,
-                    min=0,
-                    max=4096,
-                    advanced=True,
-                    tooltip=(
-                        "Frames of one video where the latent holds several: the images lie at these frames"
-                        " of each. 0 = the whole batch is one video."
-                    ),
+                frames_per_video(
+                    "Frames of one video where the latent holds several: the images lie at these frames"
+                    " of each. 0 = the whole batch is one video."
                 ),
             ],
             outputs=[io.ControlNet.Output("CONTROL_NET", tooltip="Goes into Apply ControlNet.")],

@@ -9,6 +9,7 @@ from ...samplers.context_fusion import FUSE_METHODS
 from ...samplers.context_schedules import CONTEXT_SCHEDULES
 from ...samplers.noise import NOISE_TYPES
 from ..base import ZoetropeNode
+from ..videos_in_batch import frames_per_video
 
 
 class ApplyContextWindows(ZoetropeNode):
@@ -175,17 +176,9 @@ def _batch_inputs() -> list[io.Input]:
                 " for video latents of 5 dimensions; auto looks at the latents."
             ),
         ),
-        io.Int.Input(
-            "frames_per_video",
-            display_name="frames_per_video (0 = all)",
-            default=0,
-            min=0,
-            max=4096,
-            advanced=True,
-            tooltip=(
-                "Frames of one video when the latents hold several videos one after another; 0 = all"
-                " frames are one video. Each video gets its own windows; leave Apply Motion Module's"
-                " at 0."
-            ),
+        frames_per_video(
+            "Frames of one video when the latents hold several videos one after another; 0 = all"
+            " frames are one video. Each video gets its own windows; leave Apply Motion Module's"
+            " at 0."
         ),
     ]

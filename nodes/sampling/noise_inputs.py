@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...samplers.shared_noise import NOISE_SHARES
+from ..videos_in_batch import frames_per_video
 
 
 def share_inputs() -> list[io.Input]:
@@ -30,16 +31,8 @@ def share_inputs() -> list[io.Input]:
                 " = none is shared, 1 = as much as own; large values come close to same."
             ),
         ),
-        io.Int.Input(
-            "frames_per_video",
-            display_name="frames_per_video (0 = all)",
-            default=0,
-            min=0,
-            max=4096,
-            advanced=True,
-            tooltip=(
-                "Frames of one video when a batch holds several one after another; 0 = all frames are one"
-                " video. Each video gets noise of its own."
-            ),
+        frames_per_video(
+            "Frames of one video when a batch holds several one after another; 0 = all frames are one"
+            " video. Each video gets noise of its own."
         ),
     ]

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...host.sampling.varying_guidance import VaryingGuidance, vary_guidance
 from ..animatediff.inputs import FrameValues
 from ..base import ZoetropeNode
+from ..videos_in_batch import frames_per_video
 
 
 class VaryGuidance(ZoetropeNode):
@@ -49,17 +50,9 @@ class VaryGuidance(ZoetropeNode):
                     ),
                     [FrameValues],
                 ),
-                io.Int.Input(
-                    "frames_per_video",
-                    display_name="frames_per_video (0 = all)",
-                    default=0,
-                    min=0,
-                    max=4096,
-                    advanced=True,
-                    tooltip=(
-                        "Frames of one video when the latent batch holds several videos one after another; 0"
-                        " = the whole batch is one video, or what Context Windows says."
-                    ),
+                frames_per_video(
+                    "Frames of one video when the latent batch holds several videos one after another; 0"
+                    " = the whole batch is one video, or what Context Windows says."
                 ),
             ],
             outputs=[io.Model.Output("MODEL", tooltip="Goes into any sampler that has a cfg.")],

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ...host.video_models.temporal_decoder import DecoderSettings, apply_temporal_decoder
 from ..base import ZoetropeNode
+from ..videos_in_batch import frames_per_video
 from .inputs import TemporalDecoder
 
 
@@ -83,16 +84,8 @@ def _frame_inputs() -> list[io.Input]:
                 " too. 0 = none, with seams there."
             ),
         ),
-        io.Int.Input(
-            "frames_per_video",
-            display_name="frames_per_video (0 = all)",
-            default=0,
-            min=0,
-            max=4096,
-            advanced=True,
-            tooltip=(
-                "Frames of one video when the latent batch holds several videos one after another; 0"
-                " = the whole batch is one video."
-            ),
+        frames_per_video(
+            "Frames of one video when the latent batch holds several videos one after another; 0"
+            " = the whole batch is one video."
         ),
     ]

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ...host.media.motion_latents import SplitSettings, split_streams
 from ..base import ZoetropeNode
+from ..videos_in_batch import frames_per_video
 
 
 class SplitContentMotion(ZoetropeNode):
@@ -36,17 +37,9 @@ class SplitContentMotion(ZoetropeNode):
                         " an encoded video."
                     ),
                 ),
-                io.Int.Input(
-                    "frames_per_video",
-                    display_name="frames_per_video (0 = all)",
-                    default=0,
-                    min=0,
-                    max=4096,
-                    advanced=True,
-                    tooltip=(
-                        "Frames of one video when the latents hold several videos one after another; 0 = all"
-                        " frames are one video."
-                    ),
+                frames_per_video(
+                    "Frames of one video when the latents hold several videos one after another; 0 = all"
+                    " frames are one video."
                 ),
                 io.Float.Input(
                     "motion_size",
