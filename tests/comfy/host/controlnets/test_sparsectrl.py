@@ -18,11 +18,20 @@ from zoetrope.host.windows.batch import BatchedContextWindow
 from zoetrope.motion_modules.animatediff.sparsectrl import sparse_hints
 from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, motion_state_dict
-from zoetrope.tests.comfy.host.context_rig import controlnet
+from zoetrope.tests.comfy.host.context_rig import (
+    H,
+    W,
+    controlnet,
+    evaluate,
+    prompt,
+    seeded,
+    windowed,
+    with_control,
+)
 from zoetrope.tests.comfy.host.media.small_vaes import image_vae
 from zoetrope.tests.gold_weights import gold_tensor
 from zoetrope.tests.places import GOLDENS
-from zoetrope.tests.rounding import assert_same
+from zoetrope.tests.rounding import OTHER_BATCH, assert_same
 
 B, F = 2, 8
 PLACED = "0, 5"
@@ -316,3 +325,24 @@ def test_a_file_as_published_is_wrapped(tmp_path):
     wrapped = {f"module.{key}": value for key, value in published("scribble").items()}
     torch.save({"controlnet": wrapped, "epoch": 3}, path)
     assert sparsectrl_from_file(str(path)).latent_format is None
+
+
+def test_windows_in_one_call_are_windows_one_by_one_and_the_plain_model_stays(load):
+    """Through core's sampling, with guidance and without; the second image lies in the last window alone."""
+    model = golden_model()
+    control = scribble(load, frames="0, -1")
+    noise = seeded(7, 4, H, W)
+    conds = with_control(prompt(), control), with_control(prompt(seed=3), control)
+    plain = evaluate(model, noise, prompt(), prompt(seed=3))
+    for cfg in (4.0, 1.0):
+        together, alone = (
+            evaluate(windowed(model, windows_per_batch=each), noise, *conds, cfg=cfg) for each in (0, 1)
+        )
+        assert_same(together, alone, OTHER_BATCH)
+    assert_different(together, evaluate(model, noise, *conds, cfg=1.0))  # one window of all frames
+    assert_different(together, evaluate(model, noise, prompt(), prompt(seed=3), cfg=1.0))
+    assert torch.equal(evaluate(model, noise, prompt(), prompt(seed=3)), plain)
+
+
+def assert_different(one, other):
+    assert (one - other).abs().max() > 1e-2 * other.std()
