@@ -9,6 +9,8 @@ import pytest
 import torch
 from comfy.context_windows import IndexListContextWindow
 from safetensors.torch import load_file, save_file
+from zoetrope.frame_values import frame_values
+from zoetrope.host.controlnets.over_time import OverTimeSettings, over_time
 from zoetrope.host.controlnets.sparsectrl import NEAREST, NOTHING, SparseSettings, place_sparse_images
 from zoetrope.host.controlnets.sparsectrl_file import sparsectrl_from_file
 from zoetrope.host.controlnets.sparsectrl_network import SparseMotion
@@ -221,6 +223,20 @@ def test_two_in_a_chain_add_up_though_they_share_a_network(load):
     second.set_previous_controlnet(first)
     total = {key: [a + b for a, b in zip(alone[0][key], alone[1][key], strict=True)] for key in alone[0]}
     assert_equal(control_of(second, golden_model()), total)
+
+
+def test_its_strength_differs_over_frames_wherever_its_images_are_placed(load):
+    plain = control_of(scribble(load), golden_model())
+    strengths = [1.0, 0.5, 0.0, 2.0, 1.0, 0.25, 1.5, 0.75]
+    settings = OverTimeSettings(frame_values(strengths))
+    rows = torch.tensor(strengths * B)[:, None, None, None]
+    expected = {side: [x * rows for x in plain[side]] for side in ("middle", "output")}
+    assert_equal(control_of(over_time(scribble(load), settings), golden_model()), expected)
+    placed_after = place_sparse_images(
+        over_time(load("scribble"), settings), SparseSettings("at frames", PLACED)
+    ).copy()
+    placed_after.set_cond_hint(scribble(load).cond_hint_original, 0.9)
+    assert_equal(control_of(placed_after, golden_model()), expected)
 
 
 def test_rgb_images_go_through_the_vae(load):
