@@ -8,7 +8,9 @@ import comfy.sample
 import comfy.supported_models
 import pytest
 import torch
+from zoetrope.frame_values import frame_values
 from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.host.sampling.varying_guidance import VaryingGuidance, vary_guidance
 from zoetrope.samplers.context_fusion import FUSE_METHODS, fuse_weights
 from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_context_windows
 from zoetrope.tests.comfy.golden_unet import golden_model, motion_module
@@ -196,3 +198,16 @@ def test_hints_for_video_latents_are_refused(wan):
     noise = seeded(1, 16, F, 6, 4)
     with pytest.raises(ValueError, match="a ControlNet with 7 hint images cannot be divided"):
         evaluate(windowed(wan), noise, with_control(prompt(), controlnet(hint_images(F))), prompt())
+
+
+@pytest.mark.parametrize("around", [lambda model: model, windowed], ids=["whole", "windows"])
+def test_frames_of_the_time_axis_have_their_own_guidance(wan, around):
+    """One evaluation is linear in cfg, so each frame is that of a run with its cfg."""
+    scales = [2.0, 7.0, 1.0, 3.0, 5.0, 4.0, 6.0]
+    noise, prompts = seeded(2, 16, F, 6, 4), (prompt(), prompt(seed=3))
+    varied = vary_guidance(around(wan), VaryingGuidance(frame_values(scales)))
+    result = evaluate(varied, noise, *prompts)
+    for frame in (0, 1, F - 1):
+        expected = evaluate(around(wan), noise, *prompts, cfg=scales[frame])
+        assert_same(result[:, :, frame], expected[:, :, frame])
+    assert (result - evaluate(around(wan), noise, *prompts)).abs().max() > 1e-3 * result.std()
