@@ -21,8 +21,11 @@ from ...frame_values import frame_values
 from ...host.injection import JOINT_EVOLVED, USE_EXISTING, MotionSettings, apply_motion_module
 from ...host.injection.motion_loras import add_motion_lora_from_file
 from ...host.injection.motion_models import MotionModule, motion_module_from_file
+from ...host.injection.positions import adjust_positions
+from ...host.sampling.varying_guidance import VaryingGuidance, vary_guidance
 from ...host.windows.handler import ContextSettings, apply_context_windows
 from ...motion_modules.animatediff.layers import sinusoidal_table
+from ...motion_modules.positions import PositionChange
 from ..gold_weights import gold_input, gold_state_dict
 from ..places import GOLDENS
 from .image_unets import image_unet
@@ -129,6 +132,16 @@ def _masked():
     return frame_values([MASK_VALUE], gold_input("ade.mask", (6, 64, 64)).abs().clamp(0, 1))
 
 
+def _guided(networks: Networks):
+    values = frame_values([1.5], start_percent=0.5, before=frame_values([4.0]))
+    return vary_guidance(moving(networks), VaryingGuidance(values))
+
+
+def _stretched(networks: Networks):
+    module = adjust_positions(networks.module("v2"), PositionChange(cap=16, length=24))
+    return apply_motion_module(networks.plain, module, MotionSettings())
+
+
 def _with_lora(networks: Networks):
     return apply_motion_module(networks.plain, networks.with_lora(), MotionSettings())
 
@@ -173,6 +186,8 @@ CASES: dict[str, PeerCase] = {
         strict=5e-3, strength=frame_values([0.4], start_percent=0.5, before=frame_values([1.0]))
     ),
     "v2_range": _case(strict=5e-3, end_percent=0.5),
+    "v2_custom_cfg": PeerCase(_guided),
+    "v2_pe_sweetspot": PeerCase(_stretched),
 }
 """Name of a recorded run -> how this pack does it."""
 
