@@ -153,6 +153,11 @@ class Placed:
         values = self.values.unflatten(0, (-1, streams, num_frames))[:, stream].flatten(0, 1)
         return replace(self, values=values, resized={})
 
+    def of_frames(self, frames: Sequence[int], num_frames: int) -> Placed:
+        """The values of some frames of each video of num_frames."""
+        values = self.values.unflatten(0, (-1, num_frames))[:, list(frames)].flatten(0, 1)
+        return replace(self, values=values, resized={})
+
     def beside(self, x: torch.Tensor) -> torch.Tensor:
         """What to multiply x with: images (N, C, H, W), tokens (N, T, C), or vectors (N, C), which get the
         mean over the mask.
@@ -227,6 +232,14 @@ def of_stream(attention: Callable, stream: int, streams: int, num_frames: int) -
     return ScaledKeys(
         inner, scale.of_stream(stream, streams, num_frames) if isinstance(scale, Placed) else scale
     )
+
+
+def of_frames(attention: Callable, frames: Sequence[int], num_frames: int) -> Callable:
+    """An attention over num_frames frames for some of them."""
+    if not isinstance(attention, ScaledKeys):
+        return attention
+    inner, scale = of_frames(attention.attention, frames, num_frames), attention.scale
+    return ScaledKeys(inner, scale.of_frames(frames, num_frames) if isinstance(scale, Placed) else scale)
 
 
 def scaled_as(attention: Callable, own: Callable) -> Callable:

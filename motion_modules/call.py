@@ -27,6 +27,11 @@ Attention = Callable[..., torch.Tensor]
 (1 or batch, heads, F, F).
 """
 
+Views = Callable[[torch.Tensor, Callable[[torch.Tensor, list[int]], torch.Tensor]], torch.Tensor]
+"""views(tokens (batch, F, C), layers) -> the same: layers(tokens of a window (batch, f, C), its f frames) for
+each window of the frames, fused.
+"""
+
 
 STREAMS = "zoetrope_streams"
 """The key of transformer_options that says how many images belong to each frame: 1 without it. 2 images:
@@ -164,6 +169,8 @@ class Call:
     image_frames: torch.Tensor | None = None
     inputs: Any = None
     factors_at: Callable[[str], tuple[float, float]] | None = None
+    views: Views | None = None
+    """Windows inside the layers; None: they see all frames at once."""
     memory: dict = field(default_factory=dict, compare=False)
     """What an act leaves for a later one of the same method in this forward."""
 

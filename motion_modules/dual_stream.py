@@ -167,7 +167,7 @@ def _behind_motion(layer: Callable[..., torch.Tensor]) -> Act:
         x = inner(x, *args, **kwargs)
         motion = stream_of(x, MOTION, call)
         attention = of_stream(call.attention, MOTION, STREAMS, call.num_frames)
-        change = layer(motion, call.num_frames, attention, call.join_norms)
+        change = layer(motion, call.num_frames, attention, call.join_norms, views=call.views)
         return call.add(x, both_streams(torch.zeros_like(change), change, call))
 
     return act
@@ -231,4 +231,5 @@ METHOD = TemporalMethod(
     longest=lambda config: config.motion.position_length,
     with_positions=lambda config, rows: replace(config, motion=replace(config.motion, position_length=rows)),
     streams=STREAMS,
+    takes_views=True,
 )

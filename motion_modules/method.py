@@ -70,6 +70,8 @@ class TemporalMethod:
     """What a person should set in the sampler; empty where the usual is right."""
     attends: bool = True
     """Whether its layers attend over frames, so that the keys of that can be scaled."""
+    takes_views: bool = False
+    """Whether its layers go by `call.views`, so that each sees windows of the frames."""
     acts_untrained: bool = False
     """Whether frames see each other before anything is trained. One frame alone is the plain UNet's."""
     per_frame: bool = False

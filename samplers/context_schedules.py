@@ -133,30 +133,37 @@ CONTEXT_SCHEDULES: dict[str, ContextSchedule] = {
 
 
 def check_context(
-    context_schedule: str, context_length: int, context_overlap: int, context_stride: int
+    context_schedule: str,
+    context_length: int,
+    context_overlap: int,
+    context_stride: int,
+    word: str = "context",
 ) -> None:
-    """Raises ValueError with rule, value and remedy when the settings of a schedule make no sense."""
+    """Raises ValueError with rule, value and remedy when the settings of a schedule make no sense.
+
+    word: with which the names of the settings begin.
+    """
     if context_schedule not in CONTEXT_SCHEDULES:
         listed = ", ".join(CONTEXT_SCHEDULES)
         raise ValueError(
-            f"context_schedule='{printable(context_schedule)}' must be one of {listed}; choose one of these."
+            f"{word}_schedule='{printable(context_schedule)}' must be one of {listed}; choose one of these."
         )
     if context_length < 1:
         raise ValueError(
-            f"context_length={context_length} must be at least 1 frame; raise it (16 for AnimateDiff)."
+            f"{word}_length={context_length} must be at least 1 frame; raise it (16 for AnimateDiff)."
         )
     if context_overlap < 0:
         raise ValueError(
-            f"context_overlap={context_overlap} must be at least 0 frames; raise it (4 is usual)."
+            f"{word}_overlap={context_overlap} must be at least 0 frames; raise it (4 is usual)."
         )
     if context_overlap >= context_length:
         raise ValueError(
-            f"context_overlap={context_overlap} must be smaller than context_length={context_length}; "
+            f"{word}_overlap={context_overlap} must be smaller than {word}_length={context_length}; "
             "lower the overlap or raise the length."
         )
     if context_stride < 1:
         raise ValueError(
-            f"context_stride={context_stride} must be at least 1; 1 means neighbouring frames only."
+            f"{word}_stride={context_stride} must be at least 1; 1 means neighbouring frames only."
         )
 
 

@@ -29,6 +29,7 @@ from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, refuse_other_wi
 from .run_values import RunValues, in_forward, values_in_run
 from .schedule import AUTO, put_trained_schedule
 from .settings import JOINT, JOINT_EVOLVED, JOINT_MODULE, PER_FRAME, MotionSettings
+from .views import VIEWS, refuse_without_views, views_in
 
 
 def apply_motion_module(
@@ -111,6 +112,8 @@ class MotionCalls:
         model = executor.class_obj.model_patcher
         streams = streams_in(model.model_options["transformer_options"])
         refuse_latents(model, noise.shape, streams)
+        if VIEWS in model.model_options["transformer_options"]:
+            refuse_without_views(self.module.method, self.module.name)
         range_ = sigma_range(model, self.settings)
         handler = model.model_options.get("context_handler")
         refuse_other_windows(handler, streams)
@@ -156,7 +159,17 @@ class MotionCalls:
         attention = attention_with(forward.options)
         attention = attention if scale == 1 else ScaledKeys(attention, scale)
         strength = in_forward(run.strength, forward)
-        return Call(forward, frames, strength, attention, join, inputs=run.inputs, factors_at=self.factors)
+        views = views_in(forward, frames)
+        return Call(
+            forward,
+            frames,
+            strength,
+            attention,
+            join,
+            inputs=run.inputs,
+            factors_at=self.factors,
+            views=views,
+        )
 
     def _frames_of_video(self, forward: Forward) -> int:
         streams = streams_in(forward.options)
@@ -173,8 +186,20 @@ class MotionCalls:
                 f" frames_per_video={frames}{twice}; make the latent batch a multiple of {streams * frames}"
                 " or set frames_per_video to 0 (the whole batch is one video)."
             )
-        self._check_length(frames, forward.is_windowed)
+        views = forward.options.get(VIEWS)
+        if views is None or self.module.method.per_frame:
+            self._check_length(frames, forward.is_windowed)
+        else:
+            self._check_views(min(frames, views.view_length))
         return frames
+
+    def _check_views(self, frames: int) -> None:
+        longest = self.module.method.longest(self.module.config)
+        if longest is not None and frames > longest:
+            raise ValueError(
+                f"windows of {frames} frames inside the layers are more than the {longest} that the motion "
+                f"module '{printable(self.module.name)}' knows; lower view_length to at most {longest}."
+            )
 
     def _check_length(self, frames: int, windowed: bool) -> None:
         longest = self.module.method.longest(self.module.config)
@@ -206,15 +231,21 @@ def places_that_fit(model, motion_module: MotionModule) -> UNetPlaces:
     return places
 
 
+def applied_modules(model) -> list[MotionModule]:
+    """The modules that Apply Motion Module has put on a MODEL."""
+    points = (patch for patch in model.object_patches.values() if isinstance(patch, Point))
+    calls = {point.applied.resolve for point in points}
+    return [one.module for one in calls if isinstance(one, MotionCalls)]
+
+
 def _refuse_second_keys(model, motion_module: MotionModule) -> None:
     """Raises ValueError where another method of the MODEL decides already what its self-attentions read."""
     if not motion_module.method.sets_keys:
         return
-    points = (patch for patch in model.object_patches.values() if isinstance(patch, Point))
-    for calls in {point.applied.resolve for point in points}:
-        if isinstance(calls, MotionCalls) and calls.module.method.sets_keys:
+    for other in applied_modules(model):
+        if other.method.sets_keys:
             raise ValueError(
-                f"'{printable(calls.module.name)}' ({calls.module.method.name}) decides already which frames "
+                f"'{printable(other.name)}' ({other.method.name}) decides already which frames "
                 f"the self-attentions of this MODEL read, and '{printable(motion_module.name)}' "
                 f"({motion_module.method.name}) does too; apply one of them."
             )

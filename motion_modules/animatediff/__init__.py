@@ -27,6 +27,7 @@ METHOD = TemporalMethod(
     title=lambda config: FAMILIES[config.version].title,
     longest=lambda config: config.position_length,
     with_positions=lambda config, rows: replace(config, position_length=rows),
+    takes_views=True,
     beta_schedule=lambda config: FAMILIES[config.version].beta_schedule,
     joint_norms=lambda config: FAMILIES[config.version].joint_norms,
     joint_module_norms=lambda config: FAMILIES[config.version].joint_module_norms,

@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
+from ...frame_values import of_frames
 from ...shapes import videos_in_batch
-from ..call import Attention, Call
+from ..call import Attention, Call, Views
 from ..named_layers import add_at_path
 from ..points import Act, Acts
 from ..unet_places import UNetPlaces
@@ -175,11 +176,28 @@ class TemporalTransformerBlock(nn.Module):
         self.ff = FeedForward(channels, **factory_kwargs)
         self.ff_norm = operations.LayerNorm(channels, device=device, dtype=dtype)
 
-    def forward(self, tokens: torch.Tensor, attention: Attention, **steering) -> torch.Tensor:
-        """tokens (pixels, F, C) -> (pixels, F, C). steering: of a class that is steered from outside."""
+    def forward(
+        self, tokens: torch.Tensor, attention: Attention, views: Views | None = None, **steering
+    ) -> torch.Tensor:
+        """tokens (pixels, F, C) -> (pixels, F, C). views: of the attentions, all together. steering: of a
+        class that is steered from outside; a view gets its frames of tensors (pixels, F, ...) there.
+        """
+        if views is None:
+            tokens = self._attend_all(tokens, attention, **steering)
+        else:
+            num_frames = tokens.shape[1]
+
+            def of_view(tokens: torch.Tensor, frames: list[int]) -> torch.Tensor:
+                own = {k: v[:, frames] if isinstance(v, torch.Tensor) else v for k, v in steering.items()}
+                return self._attend_all(tokens, of_frames(attention, frames, num_frames), **own)
+
+            tokens = views(tokens, of_view)
+        return tokens + self.ff(self.ff_norm(tokens))
+
+    def _attend_all(self, tokens: torch.Tensor, attention: Attention, **steering) -> torch.Tensor:
         for number in range(len(self.attention_blocks)):
             tokens = self.attend(number, tokens, attention, **steering)
-        return tokens + self.ff(self.ff_norm(tokens))
+        return tokens
 
     def attend(self, number: int, tokens: torch.Tensor, attention: Attention) -> torch.Tensor:
         """One of the attentions with its norm and its residual."""
@@ -272,7 +290,7 @@ def motion_acts(model: MotionModel, places: UNetPlaces) -> Acts:
 def _behind(temporal: TemporalTransformer) -> Act:
     def add_motion(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
         x = inner(x, *args, **kwargs)
-        return call.add(x, temporal(x, call.num_frames, call.attention, call.join_norms))
+        return call.add(x, temporal(x, call.num_frames, call.attention, call.join_norms, views=call.views))
 
     return add_motion
 

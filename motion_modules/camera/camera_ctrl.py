@@ -247,5 +247,6 @@ METHOD = replace(
     to_file=to_file,
     title=lambda config: f"{animatediff.METHOD.title(config)} with CameraCtrl",
     longest=lambda config: min(config.position_length, config.pose_length),
+    takes_views=False,  # its encoder sees all frames of a video at once
     needs=NEEDS,
 )

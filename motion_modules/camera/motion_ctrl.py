@@ -71,7 +71,7 @@ def _steered(temporal: TemporalTransformer) -> Act:
         pixels = x.shape[2] * x.shape[3]
         matrices = camera.matrices(call).to(x)
         tokens = repeat(matrices, "(b f) c -> (b p) f c", f=call.num_frames, p=pixels)
-        steering = {"camera": tokens, "strength": camera.strength}
+        steering = {"camera": tokens, "strength": camera.strength, "views": call.views}
         return call.add(x, temporal(x, call.num_frames, call.attention, call.join_norms, **steering))
 
     return add_motion

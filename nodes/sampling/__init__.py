@@ -1,6 +1,7 @@
 """The nodes of the menu Zoetrope > Sampling."""
 
 from .apply_context_windows import ApplyContextWindows
+from .apply_layer_views import ApplyLayerViews
 from .make_reference_noise import MakeReferenceNoise
 from .oscillate_guidance import OscillateGuidance
 from .preview_clip import PreviewClip
@@ -21,6 +22,7 @@ NODES = [
     VaryValue,
     VaryValueByBlock,
     ApplyContextWindows,
+    ApplyLayerViews,
     ShowContextWindows,
     PreviewClip,
     MakeReferenceNoise,

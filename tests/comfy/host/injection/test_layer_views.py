@@ -1,0 +1,175 @@
+"""Windows inside temporal layers: a layer by hand, runs that must be equal, and what is refused."""
+
+import pytest
+import torch
+from zoetrope.frame_values import Placed, ScaledKeys, frame_values
+from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.host.injection.layer_views import apply_layer_views
+from zoetrope.host.injection.motion_models import new_motion_module
+from zoetrope.host.injection.places import places_of
+from zoetrope.host.injection.views import Views, ViewSettings
+from zoetrope.host.windows import ContextSettings, apply_context_windows
+from zoetrope.motion_modules.animatediff.layers import MotionConfig, TemporalTransformerBlock, sdpa_attention
+from zoetrope.motion_modules.methods import METHODS
+from zoetrope.samplers.context_fusion import FUSE_METHODS
+from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES
+from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, sample
+from zoetrope.tests.comfy.method_rules import same
+from zoetrope.tests.gold_weights import gold_tensor
+from zoetrope.tests.rounding import assert_same
+
+SMALL = {"size": (8, 6), "frames": 7, "steps": 2}
+SHORT = ViewSettings(view_length=4, view_overlap=1)
+C, PIXELS, F = 16, 3, 7
+
+
+def moving(plain, module, **settings):
+    return apply_motion_module(plain, module, MotionSettings(**settings))
+
+
+def viewed(plain, module, views=SHORT, **settings):
+    return apply_layer_views(moving(plain, module, **settings), views)
+
+
+@pytest.fixture
+def block():
+    made = TemporalTransformerBlock(C, MotionConfig("v3", {}))
+    for name, parameter in made.named_parameters():
+        if not name.endswith(".pe"):
+            parameter.data.copy_(gold_tensor(f"block.{name}", parameter.shape))
+    return made.requires_grad_(False)
+
+
+def test_a_block_by_hand(block):
+    """Frames 0-3 and 3-6, weights 1 2 2 1 each: only frame 3 is a mean, of both with the same weight."""
+    tokens = gold_tensor("tokens", (PIXELS, F, C))
+    parts = []
+    for first in (0, 3):
+        part = tokens[:, first : first + 4]
+        for norm, attention in zip(block.norms, block.attention_blocks, strict=True):
+            rows = norm(part) + attention.pos_encoder.pe[:, :4]  # positions count from 0 in each window
+            q, k, v = attention.to_qkv(rows).split(C, -1)
+            part = part + attention.to_out(sdpa_attention(q, k, v, 8))
+        parts.append(part)
+    first, second = parts
+    attended = torch.cat((first[:, :3], (first[:, 3:] + second[:, :1]) / 2, second[:, 1:]), 1)
+    want = attended + block.ff(block.ff_norm(attended))
+    assert_same(block(tokens, sdpa_attention, Views(SHORT, F, 0)), want, 1e-5)
+    assert not torch.allclose(block(tokens, sdpa_attention), want, atol=1e-2)
+
+
+def test_scaled_keys_are_those_of_the_frames_of_a_view(block):
+    """Two videos and a value for each image: as each window with its own values."""
+    tokens = gold_tensor("tokens", (2 * PIXELS, F, C))
+    values = torch.linspace(0.5, 2.5, 2 * F)
+    apart = ViewSettings(view_length=4, view_overlap=0, view_schedule="batched")
+
+    def scaled(values):
+        return ScaledKeys(sdpa_attention, Placed(values[:, None, None], (1, PIXELS)))
+
+    got = block(tokens, scaled(values), Views(apart, F, 0))
+    of_videos = values.view(2, F)
+    parts = [
+        block(tokens[:, part], scaled(of_videos[:, part].flatten())) for part in (slice(0, 3), slice(3, 7))
+    ]
+    assert_same(got, torch.cat(parts, 1), 1e-5)
+
+
+def test_one_view_is_no_view(plain, module):
+    run = {**SMALL, "frames": 5}
+    want = sample(moving(plain, module), **run)
+    assert torch.equal(sample(viewed(plain, module, ViewSettings(view_length=5)), **run), want)
+    assert torch.equal(sample(viewed(plain, module, ViewSettings(view_length=6)), **run), want)
+    assert not torch.allclose(sample(viewed(plain, module), **run), want, atol=1e-1)
+
+
+def test_views_without_overlap_are_videos_of_their_own(plain, module):
+    """Nothing else of the network knows of frames, where its norms are per frame."""
+    views = ViewSettings(view_length=3, view_overlap=0, view_schedule="batched")
+    run = {**SMALL, "frames": 6}
+    same(
+        sample(viewed(plain, module, views), **run), sample(moving(plain, module, frames_per_video=3), **run)
+    )
+
+
+def test_several_videos_get_views_each(plain, module):
+    noise = gold_tensor("noise", (14, 4, 8, 6))
+    several = sample(viewed(plain, module, frames_per_video=7), **{**SMALL, "frames": 14, "noise": noise})
+    for video in (slice(0, 7), slice(7, 14)):
+        same(several[video], sample(viewed(plain, module), **{**SMALL, "noise": noise[video]}))
+
+
+def test_strength_over_frames_and_views(plain, module):
+    off = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0]
+    got = sample(viewed(plain, module, strength=frame_values(off)), **SMALL)
+    want = sample(moving(plain, module, strength=1e-30), **SMALL)
+    for frame, strength in enumerate(off):
+        assert torch.allclose(got[frame], want[frame], atol=1e-2) == (strength == 0.0)
+
+
+def test_views_make_videos_longer_than_the_table(plain):
+    module = motion_module("v3", 6)
+    with pytest.raises(ValueError, match="7 frames are more than the 6"):
+        sample(moving(plain, module), **SMALL)
+    assert sample(viewed(plain, module), **SMALL).isfinite().all()
+    windows = apply_context_windows(
+        viewed(plain, module), ContextSettings(context_length=7, context_overlap=2)
+    )
+    assert sample(windows, **{**SMALL, "frames": 11}).isfinite().all()
+    with pytest.raises(ValueError, match="windows of 7 frames inside the layers are more than the 6"):
+        sample(viewed(plain, module, ViewSettings(view_length=8)), **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "fuse_method"),
+    [(schedule, "pyramid") for schedule in CONTEXT_SCHEDULES]
+    + [("standard_static", method) for method in FUSE_METHODS],
+)
+def test_every_schedule_keeps_what_no_layer_changes(schedule, fuse_method):
+    """Layers that double their input do so through every window plan and fusion, at every step."""
+    tokens = gold_tensor("tokens", (PIXELS, 26, 2))
+    settings = ViewSettings(8, 2, schedule, fuse_method=fuse_method)
+    for step in range(5):
+        got = Views(settings, 26, step, 3.0)(tokens, lambda part, frames: part + tokens[:, frames])
+        assert_same(got, 2 * tokens, 1e-5)
+
+
+def test_windows_move_with_the_steps(plain, module):
+    """standard_uniform has other windows at later steps, so those differ from static ones."""
+    one, four = (
+        [
+            sample(viewed(plain, module, ViewSettings(4, 1, schedule)), **{**SMALL, "steps": steps})
+            for schedule in ("standard_static", "standard_uniform")
+        ]
+        for steps in (1, 4)
+    )
+    assert torch.equal(*one)
+    assert not torch.allclose(*four, atol=1e-2)
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if not method.takes_views])
+def test_other_methods_are_refused_behind_and_in_front(plain, module, method):
+    other = new_motion_module(METHODS[method], places_of(golden_model().model.diffusion_model))
+    if other.method.per_frame or other.method.needs:
+        return
+    with pytest.raises(ValueError, match="whose layers take no windows inside"):
+        viewed(plain, other)
+    with pytest.raises(ValueError, match="whose layers take no windows inside"):
+        sample(moving(viewed(plain, module), other, strength=0.5), **SMALL)
+
+
+def test_a_model_without_layers_and_bad_settings_are_refused(plain):
+    with pytest.raises(ValueError, match="no temporal layers .* behind Apply Motion Module"):
+        apply_layer_views(plain, SHORT)
+    with pytest.raises(ValueError, match="view_overlap=4 must be smaller than view_length=4; lower"):
+        ViewSettings(4, 4)
+    with pytest.raises(ValueError, match="fuse_method='x' must be one of"):
+        ViewSettings(fuse_method="x")
+
+
+def test_the_checkpoint_and_the_model_before_stay_as_they_were(plain, module):
+    model = moving(plain, module)
+    before = sample(plain, **SMALL), sample(model, **SMALL)
+    sample(apply_layer_views(model, SHORT), **SMALL)
+    assert torch.equal(sample(plain, **SMALL), before[0])
+    assert torch.equal(sample(model, **SMALL), before[1])
