@@ -54,7 +54,7 @@ def _length_inputs() -> list[io.Input]:
             default=16,
             min=1,
             max=4096,
-            tooltip="Frames that a temporal layer sees at once: 16 for AnimateDiff; a shorter video is not cut.",
+            tooltip="Frames that a layer sees at once: 16 for AnimateDiff; a shorter video is not cut.",
         ),
         io.Int.Input(
             "view_overlap",
