@@ -65,7 +65,6 @@ class VaryValueByBlock(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, down, mid, up, blocks, values=None) -> io.NodeOutput:
-        groups = {"down": down, "mid": mid, "up": up}
+    def execute(cls, blocks, values=None, **groups) -> io.NodeOutput:
         factors = {name: factor for name, factor in groups.items() if factor != 1} | parse_blocks(blocks)
         return io.NodeOutput(replace(values or frame_values([1.0]), blocks=factors))
