@@ -7,7 +7,7 @@ from zoetrope.host.injection import MotionSettings, apply_motion_module
 from zoetrope.host.injection.layer_views import apply_layer_views
 from zoetrope.host.injection.motion_models import new_motion_module
 from zoetrope.host.injection.places import places_of
-from zoetrope.host.injection.views import Views, ViewSettings
+from zoetrope.host.injection.views import Views, ViewSettings, refuse_without_views
 from zoetrope.host.windows import ContextSettings, apply_context_windows
 from zoetrope.motion_modules.animatediff.layers import MotionConfig, TemporalTransformerBlock, sdpa_attention
 from zoetrope.motion_modules.methods import METHODS
@@ -147,15 +147,20 @@ def test_windows_move_with_the_steps(plain, module):
     assert not torch.allclose(*four, atol=1e-2)
 
 
-@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if not method.takes_views])
+@pytest.mark.parametrize(
+    "method", [name for name, m in METHODS.items() if not (m.takes_views or m.per_frame or m.needs)]
+)
 def test_other_methods_are_refused_behind_and_in_front(plain, module, method):
     other = new_motion_module(METHODS[method], places_of(golden_model().model.diffusion_model))
-    if other.method.per_frame or other.method.needs:
-        return
     with pytest.raises(ValueError, match="whose layers take no windows inside"):
         viewed(plain, other)
     with pytest.raises(ValueError, match="whose layers take no windows inside"):
         sample(moving(viewed(plain, module), other, strength=0.5), **SMALL)
+
+
+def test_a_camera_encoder_that_sees_all_frames_is_refused():
+    with pytest.raises(ValueError, match="'camera.ckpt' is a module of CameraCtrl, whose layers take no"):
+        refuse_without_views(METHODS["CameraCtrl"], "camera.ckpt")
 
 
 def test_a_model_without_layers_and_bad_settings_are_refused(plain):
