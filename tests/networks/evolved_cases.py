@@ -210,5 +210,5 @@ def _sample(case: PeerCase, model, recorded: dict) -> torch.Tensor:
         noise = comfy.sample.prepare_noise(zeros, case.noise_seed)
     return comfy.sample.sample(
         model, noise, recorded["steps"], recorded["cfg"], "euler", "normal", positive, negative, zeros,
-        disable_pbar=True, seed=SEED,
+        disable_pbar=True, seed=SEED if case.noise_seed is None else case.noise_seed,
     )  # fmt: skip
