@@ -24,6 +24,7 @@ from ..samplers.context_fusion import fuse_weights
 from ..samplers.context_plan import draw_plan
 from ..samplers.context_schedules import create_context_windows
 from ..samplers.frame_guidance import GuidanceSettings, guidance_of_frames
+from ..samplers.freeinit import LOW_PASS_FILTERS
 from ..samplers.oscillating_guidance import OscillationSettings, guidance_of_step
 from ..samplers.over_frames.curves import CURVES
 from ..samplers.over_frames.prompts import PromptSettings, prompt_plan
@@ -100,6 +101,13 @@ def oscillation() -> torch.Tensor:
     return plot_values([scales], ["cfg 15 in the sampler, low_cfg 1"], WIDTH, 220, "cfg of a step", "step")[0]
 
 
+def freeinit_filters() -> torch.Tensor:
+    """What each filter keeps of the frequencies over 64 frames, at cut-offs of 0.25."""
+    curves = [keep((64, 1, 1), 0.25, 0.25)[:33, 0, 0].tolist() for keep in LOW_PASS_FILTERS.values()]
+    title = "Part kept of a frequency: d_t 0.25, 64 frames"
+    return plot_values(curves, list(LOW_PASS_FILTERS), WIDTH, 300, title, "periods in the video")[0]
+
+
 def clip(seed: int, motion: str, num_frames: int = 16, **things: str) -> torch.Tensor:
     """A clip of the world (F, H, W, 3)."""
     return world.render_clip(
@@ -146,6 +154,7 @@ PICTURES = {
     "ZoetropeSchedulePrompts/curves.png": prompt_curves,
     "ZoetropeScheduleValues/curve.png": values,
     "ZoetropeOscillateGuidance/steps.png": oscillation,
+    "ZoetropeApplyFreeInit/filters.png": freeinit_filters,
     "ZoetropeMakeCameraPoses/path.png": camera_path,
     "ZoetropeCompareClips/compared.png": compared,
     "ZoetropeMakeContactSheet/sheet.png": sheet,

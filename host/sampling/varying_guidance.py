@@ -18,9 +18,9 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from ...frame_values import FrameValues, Placed
-from ...motion_modules.call import streams_in
 from ...shapes import fold_frames, unfold_frames
 from .guiders import check_one_scale
+from .video_frames import frames_of_video
 
 KEY = "zoetrope_varying_guidance"
 
@@ -49,23 +49,7 @@ class VaryingGuidance:
 
         Raises ValueError for a batch that is no whole number of videos, and for values of another length.
         """
-        if len(shape) not in (4, 5):
-            raise ValueError(
-                f"cfg of frames or places needs latents of 4 or 5 dimensions, these have shape"
-                f" {tuple(shape)}; give Vary Guidance one number."
-            )
-        if len(shape) == 5:
-            frames, streams, images = shape[2], 1, shape[2]
-        else:
-            windows = getattr(model_options.get("context_handler"), "settings", None)
-            images, streams = shape[0], streams_in(model_options.get("transformer_options", {}))
-            frames = getattr(windows, "frames_per_video", 0) or images // streams
-        frames = self.frames_per_video or frames
-        if frames == 0 or images % (streams * frames) or (len(shape) == 5 and images != frames):
-            raise ValueError(
-                f"{images} frames are not a whole number of videos of frames_per_video={frames}; set it to"
-                " the frames of one video, or to 0."
-            )
+        frames = frames_of_video(shape, model_options, self.frames_per_video, "Vary Guidance")
         self.cfg.check_length(frames, "cfg")
         return frames
 

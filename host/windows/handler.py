@@ -238,16 +238,20 @@ def _prepare_sampling(executor, model, noise_shape, conds, *args, **kwargs):
     return executor(model, noise_shape, conds, *args, **kwargs)
 
 
+def arranged_noise(noise: torch.Tensor, model_options: dict, seed: int) -> torch.Tensor:
+    """Noise of all frames as the noise type of the MODEL's Context Windows has it; as it is without them."""
+    s = getattr(model_options.get("context_handler"), "settings", None)
+    if not isinstance(s, ContextSettings) or s.noise_type == "default":
+        return noise
+    streams = _streams(model_options)
+    rows = streams * s.videos(noise.shape, streams)[0]  # each stream is arranged as a video of its own
+    return arrange_noise(
+        noise, s.noise_type, s.axis(noise.shape), s.context_length, s.context_overlap, seed, rows
+    )
+
+
 def _sampler_sample(executor, guider, sigmas, extra_args, callback, noise, *args, **kwargs):
-    handler = extra_args["model_options"].get("context_handler")
-    if isinstance(handler, ContextWindowHandler) and handler.settings.noise_type != "default":
-        s = handler.settings
-        seed = extra_args.get("seed") or 0
-        streams = _streams(extra_args["model_options"])
-        rows = streams * s.videos(noise.shape, streams)[0]  # each stream is arranged as a video of its own
-        noise = arrange_noise(
-            noise, s.noise_type, s.axis(noise.shape), s.context_length, s.context_overlap, seed, rows
-        )
+    noise = arranged_noise(noise, extra_args["model_options"], extra_args.get("seed") or 0)
     return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)
 
 

@@ -1,7 +1,9 @@
 """The nodes of the menu Zoetrope > Sampling."""
 
 from .apply_context_windows import ApplyContextWindows
+from .apply_freeinit import ApplyFreeInit
 from .apply_layer_views import ApplyLayerViews
+from .make_frame_noise import MakeFrameNoise
 from .make_reference_noise import MakeReferenceNoise
 from .oscillate_guidance import OscillateGuidance
 from .preview_clip import PreviewClip
@@ -25,6 +27,8 @@ NODES = [
     ApplyLayerViews,
     ShowContextWindows,
     PreviewClip,
+    ApplyFreeInit,
+    MakeFrameNoise,
     MakeReferenceNoise,
     ShareNoise,
     ShareUpscaleNoise,
