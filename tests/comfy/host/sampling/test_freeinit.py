@@ -8,6 +8,7 @@ import comfy.samplers
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
+from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, RandomNoise, SamplerCustomAdvanced
 from comfy_extras.nodes_model_advanced import ModelSamplingSD3
 from zoetrope.host.sampling.freeinit import apply_freeinit
 from zoetrope.host.windows import ContextSettings, apply_context_windows
@@ -19,6 +20,8 @@ from zoetrope.shapes import fold_frames, unfold_frames
 from zoetrope.tests.comfy.golden_unet import golden_model
 from zoetrope.tests.gold_weights import gold_input, gold_tensor
 from zoetrope.tests.rounding import assert_same
+
+from nodes import KSampler
 
 F, H, W, SEED = 5, 16, 8, 3
 UNITS = 0.18215  # of SD1.5's latents
@@ -266,6 +269,19 @@ def test_models_whose_first_noise_holds_nothing_are_refused():
     flow = ModelSamplingSD3().patch(golden_model(), 3.0)[0]
     with pytest.raises(ValueError, match=r"\(sigma=1\) leaves nothing"):
         run(freeinit(flow))
+
+
+def test_every_sampler_node_makes_the_same():
+    model = freeinit(golden_model(), iterations=2)
+    prompts = [[[gold_input(name, (1, 7, 48)), {}]] for name in ("positive", "negative")]
+    latent = {"samples": torch.zeros(F, 4, H, W)}
+    (simple,) = KSampler().sample(model, SEED, 2, 3.0, "euler", "normal", *prompts, latent)
+    noise, guider = RandomNoise.execute(SEED).args[0], CFGGuider.execute(model, *prompts, 3.0).args[0]
+    sampler = KSamplerSelect.execute("euler").args[0]
+    result, denoised = SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas_of(model), latent).args
+    assert torch.equal(simple["samples"], run(model))
+    assert torch.equal(result["samples"], run(model))
+    torch.testing.assert_close(denoised["samples"], run(model), atol=1e-3, rtol=1e-4)
 
 
 def test_the_node_hands_its_widgets_on():
