@@ -137,7 +137,9 @@ class Case:
         module = with_inputs(module or self.trained())
         return apply_motion_module(model or self.plain, module, settings)
 
-    def sample(self, model, frames=F, steps=2, positive=None, callback=None, **kwargs) -> torch.Tensor:
+    def sample(
+        self, model, frames=F, steps=2, cfg=3.0, positive=None, negative=None, callback=None, **kwargs
+    ) -> torch.Tensor:
         """Core's sampling with both kinds of conditioning: (F, 4, H, W), (2F, 4, H, W) of two streams."""
         latent = torch.zeros(frames * self.method.streams, 4, H, W)
         noise = kwargs.pop("noise", None)
@@ -145,13 +147,13 @@ class Case:
         latent = latent[: len(noise)]
         positive, negative = (
             positive or self.unet.conditioning("positive"),
-            self.unet.conditioning("negative"),
+            negative or self.unet.conditioning("negative"),
         )
         return comfy.sample.sample(
             model,
             noise,
             steps,
-            3.0,
+            cfg,
             "euler",
             "normal",
             positive,
