@@ -207,7 +207,10 @@ class Placed:
 
 @dataclass(frozen=True)
 class ScaledKeys:
-    """An attention over frames whose keys are multiplied: it looks more (above 1) or less (below) closely."""
+    """An attention over frames whose keys are multiplied: it looks more (above 1) or less (below) closely.
+
+    Keys in front of those of the frames are no frames, and are left as they are.
+    """
 
     attention: Callable[..., torch.Tensor]
     scale: float | Placed
@@ -215,8 +218,9 @@ class ScaledKeys:
     def __call__(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int, **kwargs
     ) -> torch.Tensor:
+        others, k = k.split((k.shape[1] - q.shape[1], q.shape[1]), 1)
         scale = self.scale.beside_sequences(k) if isinstance(self.scale, Placed) else self.scale
-        return self.attention(q, k * scale, v, heads, **kwargs)
+        return self.attention(q, torch.cat((others, k * scale), 1), v, heads, **kwargs)
 
 
 def unscaled(attention: Callable) -> Callable:

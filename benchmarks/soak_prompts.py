@@ -102,9 +102,12 @@ class Graph(dict):
     def windows(self, rng: random.Random, model: list, **settings) -> list:
         """Adds context windows of any schedule, fusion and noise, and returns the MODEL."""
         kind = "ZoetropeApplyContextWindows"
+        # AnimateDiff-Evolved's ways to fuse refuse some of the windows.
+        fuses = [name for name in self.choices(kind, "fuse_method") if "AnimateDiff-Evolved" not in name]
         chosen = {
-            name: rng.choice(self.choices(kind, name))
-            for name in ("context_schedule", "fuse_method", "noise_type")
+            "context_schedule": rng.choice(self.choices(kind, "context_schedule")),
+            "fuse_method": rng.choice(fuses),
+            "noise_type": rng.choice(self.choices(kind, "noise_type")),
         }
         wanted = {
             "context_length": 3,

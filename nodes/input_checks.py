@@ -301,5 +301,6 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "NOISE": _check_part("generate_noise", "RandomNoise"),
     "CONTROL_NET": _check_part("copy", "Load ControlNet Model"),
     "FRAME_VALUES": _check_part("keys", "Vary Value"),
+    "CAMERA_POSES": _check_part("to_camera", "Camera Poses"),
 }  # fmt: skip
 """Type of an input -> check(name, value, entry) -> the value, for numbers in the schema's type."""

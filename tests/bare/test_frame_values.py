@@ -115,6 +115,9 @@ def test_scaled_keys_multiply_the_keys_of_any_attention():
 
     q, k, v = torch.randn(3, 4, 5, C).unbind()
     assert torch.equal(ScaledKeys(attention, 2.0)(q, k, v, 1, mask=3), attention(q, 2 * k, v, 1, mask=3))
+    null = torch.randn(4, 1, C)
+    keys = ScaledKeys(lambda q, k, v, heads: k, 2.0)(q, torch.cat((null, k), 1), v, 1)
+    assert torch.equal(keys, torch.cat((null, 2 * k), 1))
     twice = ScaledKeys(ScaledKeys(attention, 2.0), 3.0)
     torch.testing.assert_close(scaled_as(twice, own)(q, k, v, 1), q + 6 * k + v)
     assert scaled_as(attention, own) is own

@@ -12,6 +12,7 @@ import comfy.sd
 import comfy.utils
 import pytest
 import torch
+from comfy.patcher_extension import WrapperExecutor
 from safetensors.torch import save_file
 from zoetrope.host.sampling.scaled_sampling import ddim_sigmas, reference_ddim
 from zoetrope.host.video_models import network_file
@@ -206,11 +207,14 @@ def test_latents_of_another_kind_are_refused(tiny):
 def test_sizes_that_the_network_cannot_halve_are_refused(tiny, size, refused):
     check = LatentCheck(dataclasses.replace(tiny.system, size_multiple=64))
     noise = torch.zeros(3, 4, *size)
+    guider = comfy.samplers.CFGGuider(tiny.model)
+    guider.conds = {}  # as a sampler sets them
+    run = WrapperExecutor.new_class_executor(lambda noise: noise, guider, [check]).execute
     if refused:
         with pytest.raises(ValueError, match=f"multiples of 64 pixels, got {size[1] * 8} x {size[0] * 8}"):
-            check(lambda noise: noise, noise)
+            run(noise)
     else:
-        assert check(lambda noise: noise, noise) is noise
+        assert run(noise) is noise
 
 
 def test_what_core_saves_loads_again(tiny, tmp_path):
