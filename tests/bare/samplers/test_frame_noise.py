@@ -38,7 +38,9 @@ def test_noise_is_that_of_animatediff_evolved(recorded, noise_type, settings):
     noise = FrameNoise(FrameNoiseSettings(noise_seed=11, **settings))
     plain = noise.generate_noise({"samples": torch.zeros(18, 4, 4, 4)})
     expected = load_file(GOLDENS / "ade" / "frame_noise.safetensors")[recorded]
-    assert torch.equal(arrange_noise(plain, noise_type, 0, 8, 3, noise.seed), expected)
+    # Bit-equal on the processor that recorded them; torch draws to the last bit as its kernels round.
+    got = arrange_noise(plain, noise_type, 0, 8, 3, noise.seed)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
 
 
 @every_kind
