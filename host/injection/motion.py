@@ -45,11 +45,13 @@ def apply_motion_module(
     _refuse_second_keys(model, motion_module)
     if motion_module.is_untrained:
         say(_untrained_text(motion_module), current_node())
-    scheduled = model.clone()
+    scheduled, method = model.clone(), motion_module.method
+    if method.streams > 1:
+        scheduled.model_options["transformer_options"][STREAMS] = method.streams
     if settings.strength == 0:
         say("Apply Motion Module is off: its strength is 0.", current_node())
         return scheduled
-    method, patcher = motion_module.method, motion_module.patcher.clone()
+    patcher = motion_module.patcher.clone()
     put_trained_schedule(scheduled, method.beta_schedule(motion_module.config), settings.beta_schedule)
     if advice := method.advice(motion_module.config):
         say(advice, current_node())
@@ -59,8 +61,6 @@ def apply_motion_module(
     acts = {**_joint_norms(motion_module, places, settings.group_norm), **method.acts(patcher.model, places)}
     patched = apply_method(scheduled, acts, calls, [patcher])
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, calls.wrap_outer_sample)
-    if method.streams > 1:
-        patched.model_options["transformer_options"][STREAMS] = method.streams
     if (scale := getattr(motion_module.inputs, "context_guidance", 1.0)) != 1.0:
         patched.set_model_sampler_post_cfg_function(ContextGuidance(calls, scale))
     return patched

@@ -272,3 +272,10 @@ def test_windows_that_part_content_from_motion_are_refused(case):
 def test_more_frames_than_it_knows_are_refused(case):
     with pytest.raises(ValueError, match="33 frames are more than the 32"):
         case.sample(case.moving(), noise=seeded(66), frames=33)
+
+
+def test_the_batch_has_two_streams_at_strength_0_too(case):
+    """So that context windows and other methods still take content and motion as halves of one video."""
+    off = case.moving(strength=0.0)
+    assert off.model_options["transformer_options"][STREAMS] == 2
+    assert STREAMS not in case.plain.model_options["transformer_options"]
