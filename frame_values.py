@@ -143,7 +143,7 @@ class Placed:
     values: torch.Tensor
     size: tuple[int, int]
     resized: dict = field(default_factory=dict, compare=False)
-    """What was resized in this forward already, by size."""
+    """What was resized in this forward already, by size, device and dtype."""
 
     def times(self, factor: float) -> Placed:
         return self if factor == 1 else replace(self, values=self.values * factor, resized={})
@@ -171,25 +171,26 @@ class Placed:
         if x.ndim == 2:
             return self.values.mean((1, 2))[:, None].to(x)
         if x.ndim == 4:
-            return self._at_size(tuple(x.shape[2:]))[:, None].to(x)
-        return self._at_size(self._size_of(x.shape[1])).flatten(1)[..., None].to(x)
+            return self._at_size(tuple(x.shape[2:]), x)[:, None]
+        return self._at_size(self._size_of(x.shape[1]), x).flatten(1)[..., None]
 
     def beside_sequences(self, x: torch.Tensor) -> torch.Tensor:
-        """What to multiply sequences over frames x (B*T, F, C) with: (B*T, F, 1), or (B*T or 1, F, 1)."""
+        """What to multiply sequences over frames x (B*T, F, C) with: (B*T, F, 1)."""
         videos = len(self.values) // x.shape[1]
         places = x.shape[0] // videos
         if self.values.shape[1:] == (1, 1):
             values = self.values.view(videos, 1, -1).expand(-1, places, -1)
         else:
-            values = (
-                self._at_size(self._size_of(places)).flatten(1).unflatten(0, (videos, -1)).transpose(1, 2)
-            )
+            resized = self._at_size(self._size_of(places), x).flatten(1)
+            values = resized.unflatten(0, (videos, -1)).transpose(1, 2)
         return values.reshape(x.shape[0], x.shape[1], 1).to(x)
 
-    def _at_size(self, size: tuple[int, int]) -> torch.Tensor:
-        if size not in self.resized:
-            self.resized[size] = nnf.interpolate(self.values[:, None], size=size, mode="bilinear")[:, 0]
-        return self.resized[size]
+    def _at_size(self, size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
+        key = size, like.device, like.dtype
+        if key not in self.resized:
+            resized = nnf.interpolate(self.values[:, None], size=size, mode="bilinear")[:, 0]
+            self.resized[key] = resized.to(like)
+        return self.resized[key]
 
     def _size_of(self, tokens: int) -> tuple[int, int]:
         """(H, W) of a layer by its number of tokens."""
