@@ -1,7 +1,7 @@
 """The nodes of the menu Zoetrope > Sampling."""
 
 from .apply_context_windows import ApplyContextWindows
-from .apply_freeinit import ApplyFreeInit
+from .apply_free_init import ApplyFreeInit
 from .apply_layer_views import ApplyLayerViews
 from .make_frame_noise import MakeFrameNoise
 from .make_reference_noise import MakeReferenceNoise
