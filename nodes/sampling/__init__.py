@@ -7,6 +7,7 @@ from .make_frame_noise import MakeFrameNoise
 from .make_reference_noise import MakeReferenceNoise
 from .oscillate_guidance import OscillateGuidance
 from .preview_clip import PreviewClip
+from .rearrange_noise import RearrangeNoise
 from .schedule_prompts import SchedulePrompts
 from .schedule_values import ScheduleValues
 from .set_frame_guidance import SetFrameGuidance
@@ -30,6 +31,7 @@ NODES = [
     ApplyFreeInit,
     MakeFrameNoise,
     MakeReferenceNoise,
+    RearrangeNoise,
     ShareNoise,
     ShareUpscaleNoise,
     SetFrameGuidance,

@@ -12,7 +12,11 @@ ON_A_MODEL = {
     "ZoetropeOscillateGuidance": {"high_steps": 0},
     "ZoetropeThresholdPrediction": {"percentile": 50.0},
 }
-NOISES = {"ZoetropeShareNoise": {"noise": ["21", 0]}, "ZoetropeMakeFrameNoise": {"noise_seed": 5}}
+NOISES = {
+    "ZoetropeShareNoise": {"noise": ["21", 0]},
+    "ZoetropeMakeFrameNoise": {"noise_seed": 5},
+    "ZoetropeRearrangeNoise": {"noise": ["21", 0], "window_length": 2, "stride": 2},
+}
 
 
 def with_defaults(node_id, given):
