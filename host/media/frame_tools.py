@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from ...frame_tools import grids, plots
+from ...frame_tools.coarse_video import MoveSettings, coarse_video
+from ...frame_tools.degrading import DegradeSettings, degraded
 from ...frame_tools.flicker import FlickerSettings, even_colours
 from ...frame_tools.optical_flow import draw_flow, far_movement, flow_between, flow_frames
 
@@ -24,6 +26,16 @@ def _progress(total: int):
 def remove_flicker(images: torch.Tensor, settings: FlickerSettings) -> torch.Tensor:
     """Images (F, H, W, C) with evened colours; see frame_tools.flicker."""
     return even_colours(images, settings, _progress(len(images)))
+
+
+def make_coarse_video(image: torch.Tensor, settings: MoveSettings) -> tuple[torch.Tensor, torch.Tensor]:
+    """Frames (F, H, W, C) of a moving camera and masks (F, H, W); see frame_tools.coarse_video."""
+    return coarse_video(image, settings, _progress(settings.num_frames))
+
+
+def degrade(images: torch.Tensor, settings: DegradeSettings) -> torch.Tensor:
+    """Images (F, H, W, C) without their details; see frame_tools.degrading."""
+    return degraded(images, settings, _progress(len(images)))
 
 
 def compare(clips: dict[str, torch.Tensor], labels: str, settings: grids.GridSettings) -> torch.Tensor:

@@ -2,8 +2,10 @@
 
 from .compare_clips import CompareClips
 from .count_frames import CountFrames
+from .degrade_frames import DegradeFrames
 from .draw_optical_flow import DrawOpticalFlow
 from .interleave_frames import InterleaveFrames
+from .make_coarse_video import MakeCoarseVideo
 from .make_contact_sheet import MakeContactSheet
 from .merge_frames import MergeFrames
 from .ping_pong_frames import PingPongFrames
@@ -24,6 +26,8 @@ NODES = [
     InterleaveFrames,
     CountFrames,
     RemoveFlicker,
+    MakeCoarseVideo,
+    DegradeFrames,
     CompareClips,
     MakeContactSheet,
     DrawOpticalFlow,

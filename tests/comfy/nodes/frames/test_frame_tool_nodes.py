@@ -147,6 +147,30 @@ def test_clips_are_compared_shown_on_a_sheet_and_measured(comfy_server, frames):
     )  # fmt: skip
 
 
+def test_a_picture_becomes_a_coarse_video_and_loses_its_details(comfy_server, frames):
+    """A camera goes half a picture to the right, past whose edge it is black; then every second is held."""
+    graph = frames | {
+        "join": node("ImageStitch", image1=["e1", 0], image2=["e4", 0], direction="right",
+                     match_image_size=True, spacing_width=0, spacing_color="white"),
+        "coarse": node("ZoetropeMakeCoarseVideo", image=["join", 0], num_frames=3, zoom=1.0, pan_x=0.5,
+                       pan_y=0.0, roll=0.0, turn=0.0, tilt=0.0, field_of_view=50.0, path="linear",
+                       outside="black"),
+        "outside": node("MaskToImage", mask=["coarse", 1]),
+        "degraded": node("ZoetropeDegradeFrames", images=["coarse", 0], downscale=2.0, keep_every=2,
+                         noise=0.0, seed=0),
+    }  # fmt: skip
+    graph |= {
+        f"show {name}": node("PreviewImage", images=[name, 0]) for name in ("coarse", "outside", "degraded")
+    }
+    result = comfy_server.prompt(graph)
+    columns = [5, 30, 50, 75]  # of two pictures of 40 pixels, 50 and 200
+    seen = {name: shown(comfy_server, result, f"show {name}")[:, 12, columns, 0].tolist()
+            for name in ("coarse", "outside", "degraded")}  # fmt: skip
+    assert seen["coarse"] == [[50, 50, 200, 200], [50, 200, 200, 0], [200, 200, 0, 0]]
+    assert seen["outside"] == [[0, 0, 0, 0], [0, 0, 0, 255], [0, 0, 255, 255]]
+    assert seen["degraded"] == [seen["coarse"][0], seen["coarse"][0], seen["coarse"][2]]
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
