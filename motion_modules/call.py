@@ -86,6 +86,12 @@ class Forward:
     def is_windowed(self) -> bool:
         return self.options.get("context_window") is not None
 
+    @property
+    def frames_of_run(self) -> int:
+        """Images of a chunk in the whole run, of which a context window holds some."""
+        window = self.options.get("context_window")
+        return self.num_frames if window is None else window.total_frames
+
     def frame_numbers(self) -> list[int]:
         """The place of every image (N,) among the frames of its latent: 0, 1, 2, ... without context windows.
 

@@ -132,6 +132,11 @@ CONTEXT_SCHEDULES: dict[str, ContextSchedule] = {
 }
 
 
+def is_looped(context_schedule: str) -> bool:
+    """Whether windows of a schedule go from the last frame on to the first."""
+    return context_schedule.startswith("looped")
+
+
 def check_context(
     context_schedule: str,
     context_length: int,
@@ -175,9 +180,12 @@ def create_context_windows(
     context_stride: int = 1,
     closed_loop: bool = False,
     step: int = 0,
+    use_on_equal_length: bool = False,
 ) -> list[list[int]]:
     """The windows of one sampling step of a registered schedule: lists of frame numbers in 0..num_frames-1.
 
+    use_on_equal_length: whether a video of exactly context_length frames goes by the schedule too; a looped
+    one then turns it.
     Raises ValueError on a video without frames, an unknown
     schedule, and lengths, overlaps or strides that make no sense.
     """
@@ -187,7 +195,7 @@ def create_context_windows(
     if step < 0:
         raise ValueError(f"step={step} must be at least 0; sampling steps are counted from 0.")
     _check_memory(num_frames, context_length, context_overlap, context_stride)
-    if num_frames <= context_length:
+    if num_frames < context_length + (0 if use_on_equal_length else 1):
         return [list(range(num_frames))]
     return CONTEXT_SCHEDULES[context_schedule](
         WindowRequest(num_frames, context_length, context_overlap, context_stride, closed_loop, step)

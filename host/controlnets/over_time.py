@@ -19,8 +19,9 @@ import comfy.controlnet
 import torch
 
 from ...frame_values import FrameValues, Placed
-from ...motion_modules.call import Forward, frames_in_call, streams_in
+from ...motion_modules.call import Forward, frames_in_call
 from ..injection.run_values import RunValues
+from ..sampling.video_frames import frames_in_batch
 from ..windows.controls import selects_frames_itself
 
 _T2I_EXPONENTS = (0, 1, 2, 7)
@@ -63,9 +64,7 @@ class OverTimeSettings:
     def _strength(self, forward: Forward, sigma_at: Callable[[float], float]) -> Placed:
         if not isinstance(self.strength, FrameValues):
             return Placed(torch.full((forward.num_images, 1, 1), float(self.strength)), forward.size)
-        window = forward.options.get("context_window")
-        whole = forward.num_frames if window is None else window.total_frames
-        length = self.frames_per_video or whole // streams_in(forward.options)
+        length = frames_in_batch(forward.frames_of_run, forward.options, self.frames_per_video)
         self.strength.check_length(length, "strength of ControlNet over Time")
         sigmas = {key.start_percent: float(sigma_at(key.start_percent)) for key in self.strength.keys}
         return RunValues(self.strength, sigmas, length, forward.size).placed(forward)

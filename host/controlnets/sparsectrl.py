@@ -25,6 +25,7 @@ from ...memory import check_memory
 from ...motion_modules.animatediff.sparsectrl import sparse_hints
 from ...motion_modules.call import Forward, frames_in_call, streams_in
 from ..media.vae_cancelling import cancelled_between_layers
+from ..sampling.video_frames import frames_in_batch
 from ..video_models.start_images import fitted_images
 from .sparsectrl_network import SparseControlNet, SparseMotion
 
@@ -59,14 +60,12 @@ class SparseSettings:
 
     def rows(self, forward: Forward, num_images: int) -> list[int | None]:
         """Which image each of the N images of a forward sees."""
-        window = forward.options.get("context_window")
-        total = forward.num_frames if window is None else window.total_frames
-        length = self.frames_per_video or total // streams_in(forward.options)
+        length = frames_in_batch(forward.frames_of_run, forward.options, self.frames_per_video)
         placed = frames_of_images(self.place, self.frames, num_images, length)
         size = self.part_length(forward)
         numbers = [number % length for number in forward.frame_numbers()]
         parts = [numbers[start : start + size] for start in range(0, len(numbers), size)]
-        nearest = window is not None and self.windows_without_images == NEAREST
+        nearest = forward.is_windowed and self.windows_without_images == NEAREST
         return [row for part in parts for row in images_in_part(placed, part, nearest)]
 
     def part_length(self, forward: Forward) -> int:

@@ -20,9 +20,11 @@ from ...motion_modules.points import Point
 from ...motion_modules.unet_places import UNetPlaces
 from ..node_notes import current_node, say
 from ..sampling.prompt_frames import refuse_other_frames
+from ..sampling.video_frames import frames_in_batch
 from .apply import KEY, apply_method, attention_with
 from .block_factors import block_factors
 from .context_guidance import RUNS, ContextGuidance
+from .frame_limits import check_frames, check_run
 from .motion_models import MotionModule
 from .places import places_in
 from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, refuse_other_windows, sigma_range
@@ -117,10 +119,13 @@ class MotionCalls:
         range_ = sigma_range(model, self.settings)
         handler = model.model_options.get("context_handler")
         refuse_other_windows(handler, streams)
-        frames = self._frames_of_run(noise.shape[0] // streams, handler)
+        frames = frames_in_batch(
+            noise.shape[0], model.model_options["transformer_options"], self.settings.frames_per_video
+        )
         refuse_other_frames(executor.class_obj, frames, noise.shape[0] // frames)
         for text in odd_in_run(self.settings, range_, frames, sigmas, handler):
             say(text, self.node_id)
+        check_run(self.module, model, frames, sigmas[:-1].tolist())
         run = self._run(model, range_, noise.shape, frames)
         options = executor.class_obj.model_options.setdefault("transformer_options", {})
         before = options.get(RUNS, {})
@@ -129,11 +134,6 @@ class MotionCalls:
             return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
         finally:
             options[RUNS] = before
-
-    def _frames_of_run(self, total: int, handler) -> int:
-        """Frames of a video where all videos have `total` together."""
-        windows = getattr(handler, "settings", None)
-        return self.settings.frames_per_video or getattr(windows, "frames_per_video", 0) or total
 
     def _run(self, model, range_: tuple[float, float], shape: torch.Size, num_frames: int) -> Run:
         inputs = self.module.inputs and self.module.inputs.for_run(model, shape, num_frames)
@@ -186,35 +186,8 @@ class MotionCalls:
                 f" frames_per_video={frames}{twice}; make the latent batch a multiple of {streams * frames}"
                 " or set frames_per_video to 0 (the whole batch is one video)."
             )
-        views = forward.options.get(VIEWS)
-        if views is None or self.module.method.per_frame:
-            self._check_length(frames, forward.is_windowed)
-        else:
-            self._check_views(min(frames, views.view_length))
+        check_frames(self.module, frames, forward.is_windowed, forward.options.get(VIEWS))
         return frames
-
-    def _check_views(self, frames: int) -> None:
-        longest = self.module.method.longest(self.module.config)
-        if longest is not None and frames > longest:
-            raise ValueError(
-                f"windows of {frames} frames inside the layers are more than the {longest} that the motion "
-                f"module '{printable(self.module.name)}' knows; lower view_length to at most {longest}."
-            )
-
-    def _check_length(self, frames: int, windowed: bool) -> None:
-        longest = self.module.method.longest(self.module.config)
-        if longest is None or frames <= longest:
-            return
-        known = f"the {longest} that the motion module '{printable(self.module.name)}' knows"
-        if windowed:
-            raise ValueError(
-                f"windows of {frames} frames are more than {known}; lower context_length of the context"
-                f" windows to at most {longest} (16 is usual)."
-            )
-        raise ValueError(
-            f"{frames} frames are more than {known}; add the node 'Context Windows' (for example"
-            f" context_length=16) behind 'Apply Motion Module', or make at most {longest} frames."
-        )
 
 
 def places_that_fit(model, motion_module: MotionModule) -> UNetPlaces:

@@ -11,7 +11,7 @@ Letters: F frames of a video, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +57,19 @@ class ViewSettings:
             self.closed_loop,
             step,
         )
+
+    def check_plans(self, lengths: Iterable[set[int]]) -> None:
+        """Raises ValueError where the windows of one of the steps of a run cannot be made or weighed.
+
+        lengths: how many frames the layers get at each step, of all frames or of a context window.
+        """
+        names = self.view_schedule, self.fuse_method
+        changes_by_step = any("AnimateDiff-Evolved" in name for name in names)
+        known: set[int] = set()
+        for step, of_step in enumerate(lengths):
+            for num_frames in of_step if changes_by_step else of_step - known:
+                Views(self, num_frames, step)
+            known |= of_step
 
 
 class Views:

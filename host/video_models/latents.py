@@ -10,6 +10,7 @@ import torch
 
 from ...video_unets.systems import VideoSystem
 from ..sampling.prompt_frames import refuse_other_frames
+from ..sampling.video_frames import frames_of_video
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ class LatentCheck:
         """
         self._check_axes(noise)
         self._check_size(noise)
-        windows = getattr(executor.class_obj.model_options.get("context_handler"), "settings", None)
-        frames = getattr(windows, "frames_per_video", 0) or len(noise)
+        frames = frames_of_video(noise.shape, executor.class_obj.model_options)
         refuse_other_frames(executor.class_obj, frames, len(noise) // frames)
         return executor(noise, *args, **kwargs)
 

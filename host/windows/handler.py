@@ -18,14 +18,15 @@ from comfy.context_windows import ContextHandlerABC, IndexListContextWindow
 from comfy.patcher_extension import WrappersMP
 
 from ...motion_modules.call import streams_in
-from ...samplers.context_fusion import FusionPlan, WindowFusion, fuse_weights
-from ...samplers.context_schedules import create_context_windows
+from ...samplers.context_fusion import FusionPlan, WindowFusion
 from ...samplers.noise import arrange_noise
 from ..sampling.prompt_frames import refuse_other_frames
 from ..sampling.steps import step_of
+from ..sampling.video_frames import FRAMES_PER_VIDEO
 from .batch import WindowBatch
 from .conds import BATCH_AXIS, TIME_AXIS, window_conds
 from .controls import HintStore
+from .parts import ContextParts
 from .patches import refuse_recorders, unknown_parts
 from .settings import ContextSettings
 
@@ -40,6 +41,7 @@ class ContextRun:
 
     def __init__(self):
         self.windows: dict[tuple, tuple[list[list[int]], FusionPlan]] = {}
+        self.settings_told: list[ContextSettings] = []
         self.hints = HintStore()
         self.parts_told: list[str] = []
 
@@ -47,9 +49,12 @@ class ContextRun:
 class ContextWindowHandler(ContextHandlerABC):
     """Evaluates the conds of a sampling step window by window; see the module."""
 
-    def __init__(self, settings: ContextSettings):
+    def __init__(self, *settings: ContextSettings):
+        """settings: of each part of the run, by rising start_percent."""
         super().__init__()
-        self.settings = settings
+        self.parts = ContextParts(settings)
+        self.settings = settings[0]
+        """Those of the video, which are the same in every part: axis, videos, noise."""
 
     def should_use_context(
         self, model, conds, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict
@@ -57,8 +62,9 @@ class ContextWindowHandler(ContextHandlerABC):
         """Whether x_in has more frames than one window.
         Raises ValueError on latents that this handler cannot divide.
         """
-        needed = self.settings.needed(x_in.shape, _streams(model_options))
-        _refuse_mixed_latents(conds, needed, self.settings.context_length)
+        part = self.parts.at(model, timestep, model_options)
+        needed = part.needed(x_in.shape, _streams(model_options))
+        _refuse_mixed_latents(conds, needed, part.context_length)
         return needed
 
     def get_resized_cond(
@@ -81,16 +87,15 @@ class ContextWindowHandler(ContextHandlerABC):
         if run is None:  # called outside of a sampling run: nothing to keep
             run = ContextRun()
         axis = self.settings.axis(x_in.shape)
-        frame_lists, plan = self._windows(run, x_in, timestep, model_options)
+        part = self.parts.at(model, timestep, model_options)
+        frame_lists, plan = self._windows(run, part, x_in, timestep, model_options)
         windows = [
-            IndexListContextWindow(
-                frames, axis, x_in.shape[axis], context_overlap=self.settings.context_overlap
-            )
+            IndexListContextWindow(frames, axis, x_in.shape[axis], context_overlap=part.context_overlap)
             for frames in frame_lists
         ]
         fusions = [WindowFusion(plan, x_in, axis) for _ in conds]
         batched = bool((timestep == timestep[0]).all()) and not self._unknown_parts(run, model, model_options)
-        for group in self._groups(windows, batched):
+        for group in _groups(windows, part.windows_per_batch if batched else 1):
             batch = WindowBatch(model, group, conds, x_in, timestep, model_options, run.hints)
             for results in batch.evaluate(calc_cond_batch):
                 for fusion, result in zip(fusions, results, strict=True):
@@ -107,20 +112,25 @@ class ContextWindowHandler(ContextHandlerABC):
         return parts
 
     def _windows(
-        self, run: ContextRun, x_in: torch.Tensor, timestep: torch.Tensor, model_options: dict
+        self,
+        run: ContextRun,
+        part: ContextSettings,
+        x_in: torch.Tensor,
+        timestep: torch.Tensor,
+        model_options: dict,
     ) -> tuple[list[list[int]], FusionPlan]:
         streams = _streams(model_options)
-        num_videos, num_frames = self.settings.videos(x_in.shape, streams)
+        num_videos, num_frames = part.videos(x_in.shape, streams)
         step, sigma = step_of(timestep, model_options), float(timestep.mean())
-        windows, weights = self.plan_of_step(num_frames, step, sigma)
+        windows, weights = part.plan(num_frames, step, sigma)
+        if part not in run.settings_told:
+            run.settings_told.append(part)
+            logging.info(
+                f"Context windows: {num_frames} frames in {len(windows)} windows of at most"
+                f" {max(map(len, windows))} frames."
+            )
         key = (num_frames, tuple(map(tuple, windows)), tuple(map(tuple, weights)), x_in.device)
         if key not in run.windows:
-            if not run.windows:
-                longest = max(map(len, windows))
-                logging.info(
-                    f"Context windows: {num_frames} frames in {len(windows)} windows of at most {longest}"
-                    " frames."
-                )
             frame_lists = windows_of_videos(windows, num_videos, num_frames, streams)
             plan = FusionPlan(
                 frame_lists,
@@ -131,46 +141,14 @@ class ContextWindowHandler(ContextHandlerABC):
             run.windows[key] = frame_lists, plan
         return run.windows[key]
 
-    def check_plan(self, num_frames: int, steps: int) -> None:
-        """Raises ValueError where a video of num_frames frames has no windows at one of the steps of a run:
-        AnimateDiff-Evolved's have some at one step and none at another.
-        """
-        names = self.settings.context_schedule, self.settings.fuse_method
-        for step in range(steps if any("AnimateDiff-Evolved" in name for name in names) else 1):
-            self.plan_of_step(num_frames, step, 0.0)
 
-    def plan_of_step(
-        self, num_frames: int, step: int, sigma: float
-    ) -> tuple[list[list[int]], list[list[float]]]:
-        """The windows of one video of num_frames frames at a sampling step of noise level sigma,
-        and the weight of each of their frames.
-        """
-        s = self.settings
-        windows = create_context_windows(
-            s.context_schedule,
-            num_frames,
-            s.context_length,
-            s.context_overlap,
-            s.context_stride,
-            s.closed_loop,
-            step,
-        )
-        method = s.fuse_method if len(windows) > 1 else "flat"
-        return windows, [
-            fuse_weights(method, window, num_frames, s.context_overlap, sigma) for window in windows
-        ]
-
-    def _groups(
-        self, windows: list[IndexListContextWindow], batched: bool
-    ) -> list[list[IndexListContextWindow]]:
-        """Neighbouring windows of equal length that are evaluated together."""
-        largest = self.settings.windows_per_batch or len(windows)
-        groups = []
-        for _, equal in groupby(windows, key=lambda window: len(window.index_list)):
-            equal = list(equal)
-            size = largest if batched else 1
-            groups += [equal[start : start + size] for start in range(0, len(equal), size)]
-        return groups
+def _groups(windows: list[IndexListContextWindow], most: int) -> list[list[IndexListContextWindow]]:
+    """Neighbouring windows of equal length that are evaluated together, at most so many; 0: all."""
+    size, groups = most or len(windows), []
+    for _, equal in groupby(windows, key=lambda window: len(window.index_list)):
+        equal = list(equal)
+        groups += [equal[start : start + size] for start in range(0, len(equal), size)]
+    return groups
 
 
 def windows_of_videos(
@@ -215,9 +193,10 @@ def _outer_sample(executor, noise, latent_image, sampler, sigmas, *args, **kwarg
         num_videos, num_frames = handler.settings.videos(noise.shape, streams)
         are_batch = handler.settings.axis(noise.shape) == BATCH_AXIS
         refuse_other_frames(guider, num_frames, num_videos * streams, are_batch)
-        if handler.settings.needed(noise.shape, streams):
+        if any(part.needed(noise.shape, streams) for part in handler.parts.settings):
             refuse_recorders(before)
-            handler.check_plan(num_frames, len(sigmas) - 1)
+            sampling = guider.model_patcher.get_model_object("model_sampling")
+            list(handler.parts.plans_of_run(num_frames, sampling, sigmas[:-1].tolist()))
     guider.model_options = {**before, KEY: ContextRun()}
     try:
         return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
@@ -233,7 +212,8 @@ def _prepare_sampling(executor, model, noise_shape, conds, *args, **kwargs):
     if isinstance(handler, ContextWindowHandler):
         axis = handler.settings.axis(noise_shape)
         noise_shape = list(noise_shape)
-        window = handler.settings.context_length * _streams(kwargs["model_options"])
+        longest = max(part.context_length for part in handler.parts.settings)
+        window = longest * _streams(kwargs["model_options"])
         noise_shape[axis] = min(noise_shape[axis], window)
     return executor(model, noise_shape, conds, *args, **kwargs)
 
@@ -263,13 +243,28 @@ WRAPPERS = {
 
 
 def apply_context_windows(model, settings: ContextSettings):
-    """A clone of the MODEL that is sampled in context windows;
-    windows set earlier, also by ComfyUI's own node, are replaced.
+    """A clone of the MODEL that is sampled in context windows; windows set earlier, also by ComfyUI's own
+    node, are replaced, or with a start_percent rule until then.
+
+    Raises ValueError where there are none to follow, and for settings that contradict theirs.
     """
     model = model.clone()
-    model.model_options["context_handler"] = ContextWindowHandler(settings)
+    parts = _parts_with(model.model_options.get("context_handler"), settings)
+    model.model_options["context_handler"] = ContextWindowHandler(*parts)
+    model.model_options["transformer_options"][FRAMES_PER_VIDEO] = parts[0].frames_per_video
     for kind, wrapper in WRAPPERS.items():
         for key in (KEY, *CORE_KEYS):
             model.remove_wrappers_with_key(kind, key)
         model.add_wrapper_with_key(kind, KEY, wrapper)
     return model
+
+
+def _parts_with(handler, settings: ContextSettings) -> tuple[ContextSettings, ...]:
+    if settings.start_percent == 0:
+        return (settings,)
+    if not isinstance(handler, ContextWindowHandler):
+        raise ValueError(
+            f"start_percent={settings.start_percent:g} needs windows that rule until then; put a Context"
+            " Windows with start_percent 0 in front of this one, or set it to 0."
+        )
+    return handler.parts.and_then(settings)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from ...foreign_text import printable
-from ...samplers.context_fusion import FUSE_METHODS
-from ...samplers.context_schedules import check_context
+from ...samplers.context_fusion import FUSE_METHODS, fuse_weights
+from ...samplers.context_schedules import check_context, create_context_windows, is_looped
 from ...samplers.noise import NOISE_TYPES
 from .conds import BATCH_AXIS, TIME_AXIS
 
@@ -33,6 +33,12 @@ class ContextSettings:
     windows_per_batch: int = 0
     frame_axis: str = "auto"
     frames_per_video: int = 0
+    start_percent: float = 0.0
+    """The part of the noise schedule from which on these windows rule, 0..1."""
+    guarantee_steps: int = 1
+    """Steps that they get at least, where they begin within a run."""
+    use_on_equal_length: bool = False
+    """Whether a video of exactly context_length frames has windows too."""
 
     def __post_init__(self):
         check_context(self.context_schedule, self.context_length, self.context_overlap, self.context_stride)
@@ -56,6 +62,31 @@ class ContextSettings:
                 f"frames_per_video={self.frames_per_video} must be at least 0; 0 means that all frames are"
                 " one video."
             )
+        self._check_part()
+        self._check_loop()
+
+    def _check_part(self) -> None:
+        if not 0 <= self.start_percent < 1:
+            raise ValueError(
+                f"start_percent={self.start_percent:g} must be at least 0 and below 1; 0 = from the first"
+                " step on."
+            )
+        if self.guarantee_steps < 0:
+            raise ValueError(f"guarantee_steps={self.guarantee_steps} must be at least 0; 1 is usual.")
+        if self.start_percent == 0 and self.guarantee_steps != 1:
+            raise ValueError(
+                f"guarantee_steps={self.guarantee_steps} is for windows with a start_percent above 0, which"
+                " follow those of another Context Windows; leave it at 1."
+            )
+
+    def _check_loop(self) -> None:
+        for name in ("closed_loop", "use_on_equal_length"):
+            if getattr(self, name) and not is_looped(self.context_schedule):
+                raise ValueError(
+                    f"{name} is for looped_uniform, whose windows go from the last frame on to the first;"
+                    f" context_schedule={self.context_schedule} has none: turn {name} off, or take"
+                    " looped_uniform."
+                )
 
     def axis(self, shape: torch.Size | list[int]) -> int:
         """The axis of latents of this shape that holds the frames. Raises ValueError where there is none."""
@@ -93,4 +124,31 @@ class ContextSettings:
     def needed(self, shape: torch.Size | list[int], streams: int = 1) -> bool:
         """Whether latents of this shape are more than one window. Raises ValueError as `videos` does."""
         num_videos, num_frames = self.videos(shape, streams)
-        return num_frames > self.context_length or num_videos > 1
+        longest = self.context_length - int(self.use_on_equal_length)
+        return num_frames > longest or num_videos > 1
+
+    @property
+    def changes_by_step(self) -> bool:
+        """Whether windows or weights may be right at one step and wrong at another."""
+        return any("AnimateDiff-Evolved" in name for name in (self.context_schedule, self.fuse_method))
+
+    def plan(self, num_frames: int, step: int, sigma: float) -> tuple[list[list[int]], list[list[float]]]:
+        """The windows of one video of num_frames frames at a sampling step of noise level sigma,
+        and the weight of each of their frames.
+
+        Raises ValueError where AnimateDiff-Evolved's schedules and weights have none.
+        """
+        windows = create_context_windows(
+            self.context_schedule,
+            num_frames,
+            self.context_length,
+            self.context_overlap,
+            self.context_stride,
+            self.closed_loop,
+            step,
+            self.use_on_equal_length,
+        )
+        method = self.fuse_method if len(windows) > 1 else "flat"
+        return windows, [
+            fuse_weights(method, window, num_frames, self.context_overlap, sigma) for window in windows
+        ]

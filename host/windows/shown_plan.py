@@ -23,10 +23,10 @@ def window_plan(model, num_frames: int, steps: int) -> tuple[torch.Tensor, str]:
         )
     if steps < 1:
         raise ValueError(f"steps={steps} must be at least 1; 1 shows the first sampling step.")
-    plans, num_windows = [], 0
-    for step in range(steps):
-        sigma = float(model.get_model_object("model_sampling").percent_to_sigma(step / steps))
-        plans.append(handler.plan_of_step(num_frames, step, sigma))
+    plans, num_windows, sampling = [], 0, model.get_model_object("model_sampling")
+    sigmas = [float(sampling.percent_to_sigma(step / steps)) for step in range(steps)]
+    for step, part in enumerate(handler.parts.of_steps(sampling, sigmas)):
+        plans.append(part.plan(num_frames, step, sigmas[step]))
         num_windows += len(plans[-1][0])
         check_cells(num_windows, num_frames, step + 1, steps)
         throw_exception_if_processing_interrupted()

@@ -50,6 +50,7 @@ class ApplyContextWindows(ZoetropeNode):
                 *_schedule_inputs(),
                 *_fusion_inputs(),
                 *_batch_inputs(),
+                *_part_inputs(),
             ],
             outputs=[io.Model.Output("MODEL", tooltip="The MODEL with windows; goes into any sampler.")],
         )
@@ -180,5 +181,46 @@ def _batch_inputs() -> list[io.Input]:
             "Frames of one video when the latents hold several videos one after another; 0 = all"
             " frames are one video. Each video gets its own windows; leave Apply Motion Module's"
             " at 0."
+        ),
+    ]
+
+
+def _part_inputs() -> list[io.Input]:
+    """For which part of the steps, and for which videos."""
+    return [
+        io.Float.Input(
+            "start_percent",
+            default=0.0,
+            min=0.0,
+            max=0.999,
+            step=0.001,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "0: windows for all steps, in place of any in front. Above 0: those of the Context Windows in"
+                " front rule up to this part of the noise schedule, these from there on."
+            ),
+        ),
+        io.Int.Input(
+            "guarantee_steps",
+            default=1,
+            min=0,
+            max=10000,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "With a start_percent above 0: steps that these windows rule at least, even where the next"
+                " ones are due. 0 = none: they may be passed over."
+            ),
+        ),
+        io.Boolean.Input(
+            "use_on_equal_length",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "looped_uniform only: a video of exactly context_length frames has windows too, which turn"
+                " it from step to step, for loops. Off = no."
+            ),
         ),
     ]

@@ -168,3 +168,14 @@ def test_settings_that_make_no_sense_are_refused(change, words):
     }
     with pytest.raises(ValueError, match=words):
         create_context_windows(**{**good, **change})
+
+
+@pytest.mark.parametrize("name", ["looped_uniform", "looped_uniform (AnimateDiff-Evolved)"])
+def test_a_video_of_one_window_may_be_turned(name):
+    """4 frames, overlap 1, step 1: the first window begins at round(4 / 2) = 2, the next 4 - 1 later."""
+    assert create_context_windows(name, 4, 4, 1, step=1) == [[0, 1, 2, 3]]
+    turned = create_context_windows(name, 4, 4, 1, step=1, use_on_equal_length=True)
+    assert turned == [[2, 3, 0, 1]]
+    looped = create_context_windows(name, 4, 4, 1, closed_loop=True, step=1, use_on_equal_length=True)
+    assert looped == [[2, 3, 0, 1], [1, 2, 3, 0]]
+    assert create_context_windows(name, 3, 4, 1, step=1, use_on_equal_length=True) == [[0, 1, 2]]

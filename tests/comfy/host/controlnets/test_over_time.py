@@ -211,6 +211,15 @@ def test_sampling_in_windows_is_sampling_without(model, windows_per_batch):
     assert (evaluate(model, noise, *half, sampler=two_steps) - expected).abs().max() > 1e-3
 
 
+def test_several_videos_in_windows_have_the_strength_of_one_each(model):
+    """Context Windows says how many frames one has; ControlNet over Time need not be told again."""
+    control, noise = scaled(controlnet(hint_images(1)), frame_values(PER_FRAME)), seeded(B * F, 4, H, W)
+    conds = with_control(prompt(), control), with_control(prompt(seed=3), control)
+    both = evaluate(windowed(model, frames_per_video=F), noise, *conds)
+    for found, part in zip(both.split(F), noise.split(F), strict=True):
+        assert_same(found, evaluate(model, part, *conds))
+
+
 def test_what_cannot_be_is_named(model):
     control = controlnet(hint_images(F))
     with pytest.raises(ValueError, match="has values for 3 frames, the video has 7"):

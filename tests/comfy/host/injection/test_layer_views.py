@@ -172,6 +172,27 @@ def test_a_model_without_layers_and_bad_settings_are_refused(plain):
         ViewSettings(fuse_method="x")
 
 
+@pytest.mark.parametrize("around", [None, ContextSettings(context_length=11, context_overlap=2)])
+def test_the_windows_of_all_steps_are_checked_before_the_first(plain, module, around):
+    """AnimateDiff-Evolved's uniform windows of 5 with overlap 2 and stride 2 leave out a frame of 11, at the
+    third step only.
+    """
+    views = ViewSettings(5, 2, "standard_uniform (AnimateDiff-Evolved)", view_stride=2)
+    model, frames = viewed(plain, module, views), 11
+    if around:
+        model, frames = apply_context_windows(model, around), 13
+    calls = []
+    hook = plain.model.diffusion_model.register_forward_pre_hook(lambda *_: calls.append(1))
+    try:
+        with pytest.raises(ValueError, match="leave frames out .*num_frames=11, .* step 2"):
+            sample(model, **{**SMALL, "frames": frames, "steps": 3})
+        assert calls == []
+        sample(model, **{**SMALL, "frames": frames, "steps": 2})
+        assert calls
+    finally:
+        hook.remove()
+
+
 def test_the_checkpoint_and_the_model_before_stay_as_they_were(plain, module):
     model = moving(plain, module)
     before = sample(plain, **SMALL), sample(model, **SMALL)

@@ -6,6 +6,7 @@ import torch
 from zoetrope.devtools.server import ComfyError
 from zoetrope.host.windows import FRAME_AXES, ContextSettings, shown_plan
 from zoetrope.host.windows import handler as context_handler
+from zoetrope.host.windows import settings as context_settings
 from zoetrope.samplers.context_fusion import FUSE_METHODS
 from zoetrope.samplers.context_schedules import CONTEXT_SCHEDULES, create_context_windows
 from zoetrope.samplers.noise import NOISE_TYPES
@@ -20,7 +21,9 @@ def windows(**settings):
 
 
 def test_the_node_offers_the_registries_and_the_settings(comfy_server):
-    inputs = comfy_server.object_info()[NODE]["input"]["required"]
+    offered = comfy_server.object_info()[NODE]["input"]
+    assert set(offered["optional"]) == {"start_percent", "guarantee_steps", "use_on_equal_length"}
+    inputs = {**offered["required"], **offered["optional"]}
     assert set(inputs) == {"model", *ContextSettings.__dataclass_fields__}
     offered = {
         name: inputs[name][1]["options"]
@@ -55,6 +58,7 @@ def test_a_long_video_comes_out_and_one_window_changes_nothing(comfy_server):
             "5",
             "context_overlap=4 must be smaller than context_length=4; lower",
         ),
+        ({"start_percent": 0.5}, "5", "start_percent=0.5 needs windows that rule until then"),
         ({"frame_axis": "time"}, "9", "frame_axis=time needs video latents of 5 dimensions"),
         ({"frames_per_video": 2}, "9", "5 frames are not a whole number of videos of frames_per_video=2"),
     ],
@@ -126,9 +130,9 @@ def test_a_plan_that_no_picture_holds_is_counted_before_it_is_made(
         made.append(len(windows))
         return windows
 
-    monkeypatch.setattr(context_handler, "create_context_windows", counted)
+    monkeypatch.setattr(context_settings, "create_context_windows", counted)
     monkeypatch.setattr(shown_plan, "draw_plan", lambda *arguments: pytest.fail("drawn"))
-    settings = ContextSettings(length, overlap, schedule, stride, closed_loop=True)
+    settings = ContextSettings(length, overlap, schedule, stride, closed_loop=schedule.startswith("looped"))
     Plain.model_options = {"context_handler": context_handler.ContextWindowHandler(settings)}
     with pytest.raises(
         ValueError,

@@ -1,0 +1,69 @@
+"""How many frames the layers of a motion module see at once, and whether it knows so many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...foreign_text import printable
+from .motion_models import MotionModule
+from .views import VIEWS, ViewSettings
+
+
+def window_lengths(context_handler, num_frames: int, sampling, sigmas: Sequence[float]) -> list[set[int]]:
+    """How many frames the layers see at once at each step of these noise levels: num_frames, those of one
+    video, or those of Context Windows. Nothing where windows of another node cut the video.
+
+    Raises ValueError where Context Windows has no windows for a step.
+    """
+    if context_handler is None:
+        return [{num_frames}] * len(sigmas)
+    parts = getattr(context_handler, "parts", None)
+    plans = parts.plans_of_run(num_frames, sampling, sigmas) if parts else ()
+    return [set(map(len, windows)) for windows, _ in plans]
+
+
+def check_run(module: MotionModule, model, num_frames: int, sigmas: Sequence[float]) -> None:
+    """Raises ValueError where a step of a run on a MODEL gives the layers frames that they cannot take.
+
+    num_frames: of one video. sigmas: the noise level of each step.
+    """
+    sampling, handler = model.get_model_object("model_sampling"), model.model_options.get("context_handler")
+    views = model.model_options["transformer_options"].get(VIEWS)
+    lengths = window_lengths(handler, num_frames, sampling, sigmas)
+    for length in sorted({length for of_step in lengths for length in of_step}):
+        check_frames(module, length, length < num_frames, views)
+    if views is not None:
+        views.check_plans(lengths)
+
+
+def check_frames(module: MotionModule, frames: int, windowed: bool, views: ViewSettings | None) -> None:
+    """Raises ValueError where frames are more than the module knows. windowed: whether they are a window."""
+    if views is None or module.method.per_frame:
+        _check_length(module, frames, windowed)
+    else:
+        _check_views(module, min(frames, views.view_length))
+
+
+def _check_views(module: MotionModule, frames: int) -> None:
+    longest = module.method.longest(module.config)
+    if longest is not None and frames > longest:
+        raise ValueError(
+            f"windows of {frames} frames inside the layers are more than the {longest} that the motion "
+            f"module '{printable(module.name)}' knows; lower view_length to at most {longest}."
+        )
+
+
+def _check_length(module: MotionModule, frames: int, windowed: bool) -> None:
+    longest = module.method.longest(module.config)
+    if longest is None or frames <= longest:
+        return
+    known = f"the {longest} that the motion module '{printable(module.name)}' knows"
+    if windowed:
+        raise ValueError(
+            f"windows of {frames} frames are more than {known}; lower context_length of the context"
+            f" windows to at most {longest} (16 is usual)."
+        )
+    raise ValueError(
+        f"{frames} frames are more than {known}; add the node 'Context Windows' (for example"
+        f" context_length=16) behind 'Apply Motion Module', or make at most {longest} frames."
+    )
