@@ -37,6 +37,8 @@ STREAMS = "zoetrope_streams"
 """The key of transformer_options that says how many images belong to each frame: 1 without it. 2 images:
 every video is twice in the batch, the content of its F frames and then their motion.
 """
+SINGLE_FRAMES = "zoetrope_single_frames"
+"""The key of transformer_options that says that every image of the batch is a video of one frame."""
 
 
 def streams_in(transformer_options: Mapping) -> int:

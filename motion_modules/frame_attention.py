@@ -29,7 +29,7 @@ def attend_to_frames(source: Source) -> Act:
     """
 
     def act(call: Call, inner: Act, x: torch.Tensor, context=None, value=None, **kwargs) -> torch.Tensor:
-        if call.num_frames == 1:
+        if call.num_frames == 1 or call.strength == 0:
             return inner(x, context=context, value=value, **kwargs)
         keys = _of_frames(source, x if context is None else context, call)
         values = keys if value is None or value is context else _of_frames(source, value, call)

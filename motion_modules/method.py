@@ -20,16 +20,42 @@ from .points import Acts
 from .unet_places import UNetPlaces
 
 
-@dataclass(frozen=True)
-class TemporalMethod:
-    """One way to let the frames of an image UNet know of each other.
+@dataclass(frozen=True, kw_only=True)
+class FrameMethod:
+    """What a sampling run must know of a method, with weights or without. Only the name is needed."""
 
-    The first four fields are needed; the others have an
+    name: str
+    """What people call it; the key of METHODS, where it has weights."""
+    longest: Callable[[Any], int | None] = lambda config: None
+    """Most frames of one video; None without a limit."""
+    joint_module_norms: Callable[[Any], bool] = lambda config: False
+    """Whether its own norms saw all frames of a video when it was trained."""
+    attends: bool = True
+    """Whether its layers attend over frames, so that the keys of that can be scaled."""
+    takes_views: bool = False
+    """Whether its layers go by `call.views`, so that each sees windows of the frames."""
+    per_frame: bool = False
+    """Whether it computes each frame by itself, so that context windows change nothing."""
+    needs: str = ""
+    """What a person has to wire into the module besides, and how. Its acts read it as `call.inputs`. Empty:
+    nothing.
+    """
+    streams: int = 1
+    """How many images of a batch belong to each frame of a video. 2: the content of all its frames, then the
+    motion of all of them.
+    """
+    sets_keys: bool = False
+    """Whether it decides what the UNet's self-attentions read; one MODEL can have one such method."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalMethod(FrameMethod):
+    """One way to let the frames of an image UNet know of each other, by layers of its own.
+
+    The fields without a value are needed; the others have an
     answer that is right for a method that has no such thing.
     """
 
-    name: str
-    """What people call it, and the key of METHODS."""
     claims: Callable[[frozenset[str]], bool]
     """Whether a file with these keys is of this method. Exactly one method claims a file."""
     read: Callable[[StateDict, str], tuple[Any, StateDict]]
@@ -54,8 +80,6 @@ class TemporalMethod:
     """Whether the parameter of this name stays float32 in a half-precision network."""
     title: Callable[[Any], str] = lambda config: "temporal module"
     """What a person is told that a module of this config is."""
-    longest: Callable[[Any], int | None] = lambda config: None
-    """Most frames of one video; None without a limit."""
     with_positions: Callable[[Any, int], Any] | None = None
     """(config, rows) -> the config whose position tables have so many rows; None where there are none. The
     tables are those of `positions.is_table_of_layers`.
@@ -64,28 +88,10 @@ class TemporalMethod:
     """The entry of BETA_SCHEDULES that it was trained with; None = the checkpoint's own."""
     joint_norms: Callable[[Any], bool] = lambda config: False
     """Whether the UNet's norms saw all frames of a video when it was trained."""
-    joint_module_norms: Callable[[Any], bool] = lambda config: False
-    """Whether its own norms saw all frames of a video when it was trained."""
     advice: Callable[[Any], str] = lambda config: ""
     """What a person should set in the sampler; empty where the usual is right."""
-    attends: bool = True
-    """Whether its layers attend over frames, so that the keys of that can be scaled."""
-    takes_views: bool = False
-    """Whether its layers go by `call.views`, so that each sees windows of the frames."""
     acts_untrained: bool = False
     """Whether frames see each other before anything is trained. One frame alone is the plain UNet's."""
-    per_frame: bool = False
-    """Whether it computes each frame by itself, so that context windows change nothing."""
-    needs: str = ""
-    """What a person has to wire into the module besides, and how. Its acts read it as `call.inputs`. Empty:
-    nothing.
-    """
-    streams: int = 1
-    """How many images of a batch belong to each frame of a video. 2: the content of all its frames, then the
-    motion of all of them.
-    """
-    sets_keys: bool = False
-    """Whether it decides what the UNet's self-attentions read; one MODEL can have one such method."""
 
 
 def claimed_by(methods: Mapping[str, TemporalMethod], tensors: StateDict) -> TemporalMethod | None:

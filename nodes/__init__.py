@@ -23,8 +23,18 @@ class ZoetropeExtension(ComfyExtension):
         register_template_links()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from . import animatediff, controlnet, frames, sampling, temporal_layers, video, video_models
+        from . import (
+            animatediff,
+            controlnet,
+            frames,
+            sampling,
+            temporal_layers,
+            text2video_zero,
+            video,
+            video_models,
+        )
 
         # In the order of the menu.
-        categories = animatediff, controlnet, temporal_layers, sampling, video, frames, video_models
+        image_models = animatediff, text2video_zero, controlnet, temporal_layers
+        categories = *image_models, sampling, video, frames, video_models
         return [node for category in categories for node in category.NODES]

@@ -234,6 +234,14 @@ def _check_floats(name: str, value: Any, entry: io.Input) -> list[float]:
     return [_number(f"number {place} of {name}", number) for place, number in enumerate(values)]
 
 
+def _check_sigmas(name: str, value: Any, entry: io.Input) -> torch.Tensor:
+    if not isinstance(value, torch.Tensor) or value.ndim != 1 or not value.is_floating_point():
+        raise ValueError(f"{name} must be SIGMAS, this is {_kind(value)}; wire BasicScheduler.")
+    if not bool(value.isfinite().all()):
+        raise ValueError(f"{name} holds sigmas that are not finite; wire BasicScheduler.")
+    return value
+
+
 def _check_part(needed: str, advice: str) -> Callable[[str, Any, io.Input], Any]:
     """The check of an object by something that it must have."""
 
@@ -296,6 +304,9 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "CLIP_VISION": _check_part("encode_image", "Load CLIP Vision"),
     "OPTICAL_FLOW": _check_part("load_device", "Load Optical Flow Model"),
     "SAMPLER": _check_part("sample", "KSamplerSelect"),
+    "GUIDER": _check_part("model_patcher", "CFGGuider"),
+    "SIGMAS": _check_sigmas,
+    "MOTION_FIELD": _check_part("displacements", "Motion Field"),
     "MOTION_MODULE": _check_part("patcher", "Load Motion Module"),
     "TEMPORAL_DECODER": _check_part("patcher", "Load Temporal Decoder"),
     "NOISE": _check_part("generate_noise", "RandomNoise"),

@@ -119,12 +119,26 @@ def standard_static_exact(request: WindowRequest) -> list[list[int]]:
     return [list(range(start, end + overlap)) for start, end in zip(cuts[:-1], cuts[1:], strict=True)]
 
 
+def first_frame_batched(request: WindowRequest) -> list[list[int]]:
+    """As batched, with the first frame in front of every window: Text2Video-Zero's chunks, whose frames all
+    read it. Windows of one frame have no place for it.
+
+    >>> first_frame_batched(WindowRequest(num_frames=8, context_length=4))
+    [[0, 1, 2], [0, 3, 4], [0, 5, 6, 7]]
+    """
+    if request.context_length == 1:
+        return batched(request)
+    others = batched(WindowRequest(request.num_frames - 1, request.context_length - 1))
+    return [[0, *(frame + 1 for frame in window)] for window in others]
+
+
 CONTEXT_SCHEDULES: dict[str, ContextSchedule] = {
     "standard_static": standard_static,
     "standard_uniform": standard_uniform,
     "looped_uniform": looped_uniform,
     "batched": batched,
     "standard_static_exact": standard_static_exact,
+    "first_frame_batched": first_frame_batched,
     "standard_static (AnimateDiff-Evolved)": evolved_windows.standard_static,
     "standard_uniform (AnimateDiff-Evolved)": evolved_windows.standard_uniform,
     "looped_uniform (AnimateDiff-Evolved)": evolved_windows.looped_uniform,

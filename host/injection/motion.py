@@ -14,7 +14,7 @@ from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
 from ...frame_values import FrameValues, ScaledKeys
-from ...motion_modules.call import STREAMS, Call, Forward, streams_in
+from ...motion_modules.call import SINGLE_FRAMES, STREAMS, Call, Forward, streams_in
 from ...motion_modules.joint_norm import joint_norm_acts
 from ...motion_modules.points import Point
 from ...motion_modules.unet_places import UNetPlaces
@@ -44,7 +44,7 @@ def apply_motion_module(
     """
     places = places_that_fit(model, motion_module)
     _refuse_without_inputs(motion_module)
-    _refuse_second_keys(model, motion_module)
+    refuse_second_keys(model, motion_module)
     if motion_module.is_untrained:
         say(_untrained_text(motion_module), current_node())
     scheduled, method = model.clone(), motion_module.method
@@ -113,17 +113,18 @@ class MotionCalls:
         """
         model = executor.class_obj.model_patcher
         streams = streams_in(model.model_options["transformer_options"])
-        refuse_latents(model, noise.shape, streams)
+        refuse_latents(model, noise.shape, self.module.node, streams)
         if VIEWS in model.model_options["transformer_options"]:
             refuse_without_views(self.module.method, self.module.name)
         range_ = sigma_range(model, self.settings)
         handler = model.model_options.get("context_handler")
         refuse_other_windows(handler, streams)
-        frames = frames_in_batch(
-            noise.shape[0], model.model_options["transformer_options"], self.settings.frames_per_video
-        )
+        single = SINGLE_FRAMES in executor.class_obj.model_options["transformer_options"]
+        of_video = 1 if single else self.settings.frames_per_video
+        frames = frames_in_batch(noise.shape[0], model.model_options["transformer_options"], of_video)
         refuse_other_frames(executor.class_obj, frames, noise.shape[0] // frames)
-        for text in odd_in_run(self.settings, range_, frames, sigmas, handler):
+        told = odd_in_run(self.settings, range_, frames, sigmas, handler, self.module.node)
+        for text in () if single else told:
             say(text, self.node_id)
         check_run(self.module, model, frames, sigmas[:-1].tolist())
         run = self._run(model, range_, noise.shape, frames)
@@ -172,11 +173,13 @@ class MotionCalls:
         )
 
     def _frames_of_video(self, forward: Forward) -> int:
+        if SINGLE_FRAMES in forward.options:
+            return 1
         streams = streams_in(forward.options)
         frames = self.settings.frames_per_video or forward.num_frames // streams
         if self.settings.frames_per_video and forward.is_windowed:
             raise ValueError(
-                f"frames_per_video={frames} of Apply Motion Module cannot be combined with context windows;"
+                f"frames_per_video={frames} of {self.module.node} cannot be combined with context windows;"
                 f" set it to 0 there and set frames_per_video of the node 'Context Windows' to {frames}."
             )
         if forward.num_frames % (streams * frames):
@@ -211,7 +214,7 @@ def applied_modules(model) -> list[MotionModule]:
     return [one.module for one in calls if isinstance(one, MotionCalls)]
 
 
-def _refuse_second_keys(model, motion_module: MotionModule) -> None:
+def refuse_second_keys(model, motion_module) -> None:
     """Raises ValueError where another method of the MODEL decides already what its self-attentions read."""
     if not motion_module.method.sets_keys:
         return

@@ -40,6 +40,7 @@ class MotionModule:
     name: str
     is_untrained: bool = False
     inputs: RunInputs | None = None
+    node = "Apply Motion Module"
 
     @property
     def title(self) -> str:

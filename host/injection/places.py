@@ -11,12 +11,15 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
 from ...motion_modules.unet_places import AttentionPlace, Block, BlockPlaces, ConvPlace, UNetPlaces
 
 
-def places_in(model) -> UNetPlaces:
-    """`places_of` the UNet of a MODEL. Raises ValueError where it has none of Stable Diffusion's kind."""
+def places_in(model, what: str = "a motion module") -> UNetPlaces:
+    """`places_of` the UNet of a MODEL. Raises ValueError where it has none of Stable Diffusion's kind.
+
+    what: needs it, for the message.
+    """
     unet = model.get_model_object("diffusion_model")
     if not isinstance(unet, UNetModel):
         raise ValueError(
-            f"a motion module needs a Stable Diffusion UNet, this MODEL is a {type(unet).__name__}; load an"
+            f"{what} needs a Stable Diffusion UNet, this MODEL is a {type(unet).__name__}; load an"
             " SD1.x checkpoint (or SDXL for an SDXL module) with Load Checkpoint."
         )
     return places_of(unet)

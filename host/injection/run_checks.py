@@ -22,14 +22,14 @@ def sigma_range(model, settings: MotionSettings) -> tuple[float, float]:
     )
 
 
-def refuse_latents(model, shape: torch.Size, streams: int = 1) -> None:
+def refuse_latents(model, shape: torch.Size, node: str, streams: int = 1) -> None:
     """Raises ValueError for latents that are no batch of images (F, C, H, W) of this MODEL, or no whole
-    number of frames of `streams` images each.
+    number of frames of `streams` images each. node: whose message it is.
     """
     remedy = "use Empty Latent Image with batch_size = frames, or VAE Encode with this checkpoint's VAE."
     if len(shape) != 4:
         raise ValueError(
-            "Apply Motion Module needs the latents of images, 4 dimensions (frames, channels, height, "
+            f"{node} needs the latents of images, 4 dimensions (frames, channels, height, "
             f"width); these have the shape {tuple(shape)}, "
             f"{'as those of video models have' if len(shape) == 5 else 'which no checkpoint of images has'}; "
             f"{remedy}"
@@ -63,22 +63,23 @@ def odd_in_run(
     num_frames: int,
     sigmas: torch.Tensor,
     context_handler,
+    node: str,
 ) -> Iterator[str]:
-    """Sentences for the person about a run that works, but in which the motion module cannot do much.
+    """Sentences for the person about a run that works, but in which a method cannot do much.
 
-    num_frames: of one video.
+    num_frames: of one video. node: of the method.
     """
     length = getattr(getattr(context_handler, "settings", context_handler), "context_length", num_frames)
     if min(num_frames, length) == 1:
         yield (
-            "Apply Motion Module: the motion module sees one frame at a time, so nothing can move. Make "
+            f"{node}: the network sees one frame at a time, so nothing can move. Make "
             "batch_size of the latent (with context windows: context_length) larger, 16 is usual."
         )
     high, low = range_
     levels = sigmas[:-1]
     if len(levels) and not any(low <= float(sigma) <= high for sigma in levels):
         yield (
-            f"Apply Motion Module: none of the {len(levels)} steps of this run lies between "
+            f"{node}: none of the {len(levels)} steps of this run lies between "
             f"start_percent={settings.start_percent:g} and end_percent={settings.end_percent:g} of the noise "
-            "schedule, so the module does not act. Widen the range."
+            "schedule, so it does not act. Widen the range."
         )

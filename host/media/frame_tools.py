@@ -14,6 +14,7 @@ from ...frame_tools.coarse_video import MoveSettings, coarse_video
 from ...frame_tools.degrading import DegradeSettings, degraded
 from ...frame_tools.flicker import FlickerSettings, even_colours
 from ...frame_tools.optical_flow import draw_flow, far_movement, flow_between, flow_frames
+from ...samplers.text2video_zero.motion_fields import FlowField, field_of_flows
 
 RAFT_SMALLEST_SIDE, RAFT_MULTIPLE = 128, 8
 
@@ -69,6 +70,13 @@ def optical_flow_image(
         f"{len(flows)} steps, mean movement {mean:.2f} pixels a frame, full colour = {full_colour:.2f} pixels"
     )
     return draw_flow(flows, full_colour), text
+
+
+def motion_field(images: torch.Tensor, amount: float, optical_flow=None) -> FlowField:
+    """The motion of a video's frames (F, H, W, C) as a motion field; optical_flow: as optical_flow_image."""
+    find = flow_between if optical_flow is None else _raft(optical_flow)
+    to_the_frame_before = flow_frames(images.flip(0), find, _progress(len(images) - 1)).flip(0)
+    return field_of_flows(to_the_frame_before, amount)
 
 
 def _raft(patcher):

@@ -6,8 +6,7 @@ from comfy_api.latest import io
 
 from ...host.media.frame_tools import optical_flow_image
 from ..base import ZoetropeNode
-
-OpticalFlow = io.Custom("OPTICAL_FLOW")  # ComfyUI's own type, from Load Optical Flow Model
+from .inputs import OpticalFlow
 
 
 class DrawOpticalFlow(ZoetropeNode):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+OpticalFlow = io.Custom("OPTICAL_FLOW")  # ComfyUI's own type, from Load Optical Flow Model
 FRAMES = "IMAGE, LATENT or MASK"
 
 

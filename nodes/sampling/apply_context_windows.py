@@ -98,6 +98,8 @@ def _schedule_inputs() -> list[io.Input]:
                 " overlap. standard_uniform: seams move from step to step. looped_uniform: windows"
                 " also wrap from the last frame to the first, for loops. batched: pieces without"
                 " overlap. standard_static_exact: shorter windows that share exactly context_overlap frames."
+                " first_frame_batched: batched, with the first frame in every window, for Cross-Frame"
+                " Attention."
                 " (AnimateDiff-Evolved): that pack's windows, for old seeds."
             ),
         ),

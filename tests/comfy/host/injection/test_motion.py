@@ -4,7 +4,6 @@ import comfy.model_patcher
 import comfy.sample
 import comfy.samplers
 import comfy.sd
-import comfy.supported_models
 import pytest
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer
@@ -27,6 +26,7 @@ from zoetrope.motion_modules.joint_norm import joint_norm_acts
 from zoetrope.motion_modules.points import inject
 from zoetrope.tests.comfy.golden_unet import animatediff_shapes, forward, motion_module, sample
 from zoetrope.tests.gold_weights import gold_input, gold_tensor
+from zoetrope.tests.networks.image_unets import transformer
 from zoetrope.tests.places import GOLDENS
 from zoetrope.tests.rounding import OTHER_BATCH, assert_same
 
@@ -400,30 +400,7 @@ def test_a_module_for_another_base_model_is_refused(plain, tmp_path):
 
 
 def test_a_model_that_is_not_a_unet_is_refused(modules):
-    config = comfy.supported_models.Flux(
-        {
-            "image_model": "flux",
-            "in_channels": 16,
-            "out_channels": 16,
-            "vec_in_dim": 16,
-            "context_in_dim": 16,
-            "hidden_size": 64,
-            "mlp_ratio": 4.0,
-            "num_heads": 2,
-            "depth": 1,
-            "depth_single_blocks": 1,
-            "axes_dim": [8, 12, 12],
-            "theta": 10000,
-            "patch_size": 2,
-            "qkv_bias": True,
-            "guidance_embed": False,
-            "txt_ids_dims": [],
-        }
-    )
-    config.set_inference_dtype(torch.float32, None)
-    cpu = torch.device("cpu")
-    dit = comfy.model_patcher.CoreModelPatcher(config.get_model({}), load_device=cpu, offload_device=cpu)
     with pytest.raises(
         ValueError, match="needs a Stable Diffusion UNet, this MODEL is a Flux.*Load Checkpoint"
     ):
-        apply_motion_module(dit, modules["v3"], MotionSettings())
+        apply_motion_module(transformer(), modules["v3"], MotionSettings())
