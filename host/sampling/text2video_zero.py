@@ -142,7 +142,7 @@ def _factors(model, sigmas: torch.Tensor, as_published: bool) -> tuple[float, fl
     if not isinstance(sampling, ModelSamplingDiscrete) or min(timesteps) < 1:
         raise ValueError(
             "as_published needs a MODEL with discrete timesteps and a t0_step before the last one, this is "
-            f"{type(sampling).__name__} at sigma={float(sigmas[0]):g}; turn as_published off or lower t0_step."
+            f"{type(sampling).__name__} at sigma={float(sigmas[0]):g}; turn it off or lower t0_step."
         )
     sooner = [_level(sampling, sampling.sigma(torch.tensor(timestep - 1))) for timestep in timesteps]
     return published_factors(*levels, *sooner)

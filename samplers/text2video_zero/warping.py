@@ -73,6 +73,6 @@ def _refuse_lost_frame(displacement: torch.Tensor, k: int) -> None:
         moved = ", ".join(f"{float(along.mean()):.1f}" for along in displacement)
         raise ValueError(
             f"the motion field leads frame {k} out of the picture: it has moved by ({moved}) places of "
-            f"latents of {width}x{height}, so that it shows nothing of the first frame; lower what the field moves"
-            " each frame, or num_frames."
+            f"{width}x{height}, so that it shows nothing of the first frame; lower what the field moves each "
+            "frame, or num_frames."
         )
