@@ -59,7 +59,7 @@ def _cut_model_cond(key: str, value, window: IndexListContextWindow, x_in: torch
     if key == "num_video_frames":  # Stable Video Diffusion splits the batch by it
         return value._copy_with(len(window.index_list))
     cut = _cut_batch_value if window.dim == BATCH_AXIS else _cut_time_value
-    return cut(value, window.index_list, x_in.shape[window.dim])
+    return cut(value, window.index_list, window.total_frames)
 
 
 def _cut_mask(mask: torch.Tensor, window: IndexListContextWindow, num_frames: int) -> torch.Tensor:
@@ -94,13 +94,13 @@ def _areas_in_window(area, window: IndexListContextWindow, x_in: torch.Tensor) -
 def window_conds(
     conds: list[dict], window: IndexListContextWindow, x_in: torch.Tensor, model=None
 ) -> list[dict]:
-    """The conds of one list (positive, negative, ...) for one window; x_in are the latents of all frames.
-    Nothing given is changed.
+    """The conds of one list (positive, negative, ...) for one window of a video of
+    window.total_frames frames; x_in are the latents at hand. Nothing given is changed.
 
     A model (BaseModel) may know better how its own conds are cut. ControlNets are left as they are. A cond
     whose area holds none of the window's frames is left out.
     """
-    num_frames = x_in.shape[window.dim]
+    num_frames = window.total_frames
     result = []
     for cond in conds:
         cut = dict(cond)

@@ -3,6 +3,7 @@
 from .apply_context_windows import ApplyContextWindows
 from .apply_free_init import ApplyFreeInit
 from .apply_layer_views import ApplyLayerViews
+from .create_fifo_sampler import CreateFifoSampler
 from .make_frame_noise import MakeFrameNoise
 from .make_reference_noise import MakeReferenceNoise
 from .oscillate_guidance import OscillateGuidance
@@ -27,6 +28,7 @@ NODES = [
     ApplyContextWindows,
     ApplyLayerViews,
     ShowContextWindows,
+    CreateFifoSampler,
     PreviewClip,
     ApplyFreeInit,
     MakeFrameNoise,
