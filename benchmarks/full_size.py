@@ -70,20 +70,25 @@ def _sd15_text(seed: int) -> dict[str, torch.Tensor]:
     return _sd15_config().process_clip_state_dict_for_saving(random_state_dict(text, seed))
 
 
-def write_v2_module(path: Path, seed: int = 1) -> None:
-    """A motion module file of AnimateDiff v2's size (453 M parameters, fp16) under the published names."""
-    model = MotionModel(MotionConfig("v2", animatediff_sites(SD15_CHANNELS, with_mid=True)), device="meta")
+def write_module(path: Path, version: str = "v2", seed: int = 1) -> None:
+    """A motion module file of AnimateDiff v2's size (453 M parameters, fp16) or v3's (417 M) under the
+    published names.
+    """
+    sites = animatediff_sites(SD15_CHANNELS, with_mid=version == "v2")
+    model = MotionModel(MotionConfig(version, sites), device="meta")
     sd = random_state_dict(model, seed)
     sd |= {k: sinusoidal_table(*v.shape[1:]).to(v.dtype) for k, v in sd.items() if k.endswith(".pe")}
     model.load_state_dict(sd, assign=True)
     save_file(to_original_names(model), path)
 
 
-def load_full_size(folder: Path) -> tuple[comfy.model_patcher.ModelPatcher, MotionModule]:
+def load_full_size(
+    folder: Path, version: str = "v2"
+) -> tuple[comfy.model_patcher.ModelPatcher, MotionModule]:
     """Writes both files into folder where they are missing, and loads them as a user's would be."""
-    module = folder / "full_size_mm_v2.safetensors"
+    module = folder / f"full_size_mm_{version}.safetensors"
     if not module.exists():
-        write_v2_module(module)
+        write_module(module, version)
     return load_sd15(folder), motion_module_from_file(str(module))
 
 

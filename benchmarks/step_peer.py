@@ -53,14 +53,14 @@ def compare_with_peer(folder: Path, peer: Path, size: int, steps: int, rounds: i
 
     Raises ValueError where `peer` is no AnimateDiff-Evolved, or where a pack does not use the module.
     """
-    from .full_size import write_sd15_checkpoint, write_v2_module
+    from .full_size import write_module, write_sd15_checkpoint
 
     check_peer(peer)
     inputs = Inputs("full_size_sd15.safetensors", "full_size_mm_v2.safetensors", size, steps)
     models = folder / "base" / "models"
     for name, write in (
         (f"checkpoints/{inputs.checkpoint}", write_sd15_checkpoint),
-        (f"animatediff_models/{inputs.module}", write_v2_module),
+        (f"animatediff_models/{inputs.module}", write_module),
     ):
         (models / name).parent.mkdir(parents=True, exist_ok=True)
         write(models / name)

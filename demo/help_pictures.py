@@ -108,6 +108,27 @@ def freeinit_filters() -> torch.Tensor:
     return plot_values(curves, list(LOW_PASS_FILTERS), WIDTH, 300, title, "periods in the video")[0]
 
 
+def reused_blocks() -> torch.Tensor:
+    """Four steps, one below the other, of an SD1.x network: blocks that are computed are coloured, those
+    whose work comes from the last whole step are dark.
+    """
+    cell, gap, parts = 22, 4, []
+    colours = torch.tensor([[0.35, 0.6, 0.95], [0.75, 0.55, 0.95], [0.95, 0.62, 0.3]])
+    kinds = torch.tensor([0] * 12 + [1] + [2] * 12)
+    for interval, depth in ((2, 1), (3, 3)):
+        rows = []
+        for step in range(4):
+            outer = (torch.arange(25) < depth) | (torch.arange(25) >= 25 - depth)
+            shown = torch.where((outer | (step % interval == 0))[:, None], colours[kinds], torch.tensor(0.2))
+            row = shown.repeat_interleave(cell, 0)[None].repeat(cell - gap, 1, 1)
+            row[:, cell - 2 :: cell] = row[:, cell - 1 :: cell] = 0.12
+            rows += [F.pad(row, (0, 0, 0, WIDTH - row.shape[1], 0, gap), value=0.12)]
+        text = f"steps 0 to 3, interval {interval}, depth {depth}"
+        parts += [label_bar(text, WIDTH, BAR), *rows]
+    names = "blue: input blocks    violet: middle    orange: output blocks"
+    return torch.cat([*parts, label_bar(names, WIDTH, BAR)])
+
+
 def clip(seed: int, motion: str, num_frames: int = 16, **things: str) -> torch.Tensor:
     """A clip of the world (F, H, W, 3)."""
     return world.render_clip(
@@ -155,6 +176,7 @@ PICTURES = {
     "ZoetropeScheduleValues/curve.png": values,
     "ZoetropeOscillateGuidance/steps.png": oscillation,
     "ZoetropeApplyFreeInit/filters.png": freeinit_filters,
+    "ZoetropeReuseDeepFeatures/blocks.png": reused_blocks,
     "ZoetropeMakeCameraPoses/path.png": camera_path,
     "ZoetropeCompareClips/compared.png": compared,
     "ZoetropeMakeContactSheet/sheet.png": sheet,

@@ -20,8 +20,10 @@ from ..host.files import demo_family
 from ..host.injection import MotionSettings, apply_motion_module
 from ..host.injection.motion_loras import add_motion_lora_from_file
 from ..host.injection.motion_models import MotionModule, motion_module_from_file
+from ..host.sampling.reuse_deep_features import reuse_deep_features
 from ..host.sampling.schedule_prompts import schedule_prompts
 from ..host.windows import ContextSettings, apply_context_windows
+from ..samplers.deep_features import ReuseSettings
 from ..samplers.over_frames.prompts import PromptSettings
 from . import world
 from .files import path_of
@@ -164,6 +166,11 @@ def in_windows(model, context_length: int = 16, context_overlap: int = 8) -> obj
         context_length=context_length, context_overlap=context_overlap, noise_type="freenoise"
     )
     return apply_context_windows(model, settings)
+
+
+def reusing(model, interval: int = 2, depth: int = 1) -> object:
+    """The MODEL that computes one step in `interval` whole."""
+    return reuse_deep_features(model, ReuseSettings(interval, depth))
 
 
 def clip_of(family: Family, model, text: str, seed: int, num_frames: int = 16, steps: int = STEPS,

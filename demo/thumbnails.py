@@ -186,6 +186,14 @@ def controlnet_over_time(family: play.Family) -> Panels:
     return [*clips, shown], ["no ControlNet", "in all frames", "from frame 5 on", "what it is told"], 2
 
 
+def deep_features_reused(family: play.Family) -> Panels:
+    """The same prompt and seed with every step whole, and with every other one."""
+    text, whole = "a big orange ball bounces in the desert", play.moving(family)
+    models = [whole, play.reusing(whole)]
+    clips = [play.clip_of(family, model, text, 2) for model in models]
+    return clips, ["every step whole", "every other step"], 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -205,6 +213,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "19 Demo, zoom then pan": zoom_then_pan,
     "21 Demo, ControlNet over time": controlnet_over_time,
     "20 Demo, prompts over frames": prompts_over_frames,
+    "22 Demo, deep features reused": deep_features_reused,
 }
 
 

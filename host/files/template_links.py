@@ -33,6 +33,7 @@ LINKS = {
     "zoetrope_demo_zoom_then_pan": "19 Demo, zoom then pan",
     "zoetrope_demo_prompts_over_frames": "20 Demo, prompts over frames",
     "zoetrope_demo_controlnet_over_time": "21 Demo, ControlNet over time",
+    "zoetrope_demo_deep_features_reused": "22 Demo, deep features reused",
 }
 """Name in links -> name of the file in example_workflows/."""
 

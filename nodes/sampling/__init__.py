@@ -9,6 +9,7 @@ from .make_reference_noise import MakeReferenceNoise
 from .oscillate_guidance import OscillateGuidance
 from .preview_clip import PreviewClip
 from .rearrange_noise import RearrangeNoise
+from .reuse_deep_features import ReuseDeepFeatures
 from .schedule_prompts import SchedulePrompts
 from .schedule_values import ScheduleValues
 from .set_frame_guidance import SetFrameGuidance
@@ -40,5 +41,6 @@ NODES = [
     VaryGuidance,
     OscillateGuidance,
     ThresholdPrediction,
+    ReuseDeepFeatures,
 ]
 """In the order of the menu."""

@@ -25,6 +25,7 @@ FILES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*
 DEMO, LOOK, TURNS = "01 Demo (no download)", "02 Demo, camera and look", "19 Demo, zoom then pan"
 TRAVEL = "20 Demo, prompts over frames"
 CONTROL = "21 Demo, ControlNet over time"
+REUSE = "22 Demo, deep features reused"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -50,9 +51,12 @@ EXPECTED = {
     TURNS: (5, 8),
     TRAVEL: (5, 8),
     CONTROL: (5, 8),
+    REUSE: (5, 8),
 }
 # Height and width where they are not those of one clip: two side by side under their labels.
-SIZES = {"08 Compare clips, contact sheet": (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)}
+SIZES = dict.fromkeys(
+    ("08 Compare clips, contact sheet", REUSE), (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)
+)
 
 
 def read(name):
@@ -253,6 +257,18 @@ def test_the_demo_of_prompts_over_frames_changes_colour_where_it_is_told(run):
     assert [r.colour for r in readings[11:]] == ["blue"] * 5, readings
     assert sum((r.shape, r.background) == ("ball", "meadow") for r in readings) >= 14, readings
     assert judge.read_motion(frames, readings).jerk < 6
+
+
+def test_the_demo_of_reused_features_shows_the_same_twice(run):
+    """As a person runs it: both clips are what the prompt says, and they are near each other, not equal."""
+    frames = torch.from_numpy(run(read(REUSE)).frames).permute(0, 3, 1, 2) / 255
+    clips = [frames[:, :, 24:, start : start + 128] for start in (0, 132)]
+    for clip in clips:
+        readings = judge.read_frames(clip)
+        right = [(r.colour, r.shape, r.background) == ("orange", "ball", "desert") for r in readings]
+        assert sum(right) >= 14, readings
+        assert judge.coherent(readings, judge.read_motion(clip, readings))
+    assert 0.003 < (clips[0] - clips[1]).square().mean().sqrt() < 0.1
 
 
 def test_the_demo_of_a_controlnet_over_time_follows_it_only_later(run):
