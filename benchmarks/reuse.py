@@ -87,8 +87,8 @@ def speedups(folder: Path, settings: Sequence[Setting], size: int, steps: int) -
         reusing = play.reusing(moving, interval, depth)
         whole, mixed = step_seconds(moving, size, steps), step_seconds(reusing, size, steps)
         short = [seconds for step, seconds in enumerate(mixed) if step % interval]
-        part = statistics.median(short) / statistics.median(whole)
-        found[interval, depth] = {"speedup": round(sum(whole) / sum(mixed), 3), "short_step": round(part, 3)}
+        part = round(statistics.median(short) / statistics.median(whole), 3) if short else None
+        found[interval, depth] = {"speedup": round(sum(whole) / sum(mixed), 3), "short_step": part}
     return found
 
 
@@ -138,10 +138,13 @@ def judged(settings: Sequence[Setting], videos: int) -> dict[Setting | None, dic
     return {s: _means(clips) for s, clips in seen.items()}
 
 
-def psnr(frames, whole) -> float:
-    """Peak signal-to-noise ratio in dB of pictures in 0..1."""
-    return -10 * math.log10(float((frames - whole).square().mean()))
+def psnr(frames, whole) -> float | None:
+    """Peak signal-to-noise ratio in dB of pictures in 0..1; None where they are equal."""
+    error = float((frames - whole).square().mean())
+    return -10 * math.log10(error) if error else None
 
 
-def _means(clips: list[dict]) -> dict[str, float]:
-    return {key: round(statistics.mean(clip[key] for clip in clips), 4) for key in clips[0]}
+def _means(clips: list[dict]) -> dict[str, float | None]:
+    """The mean of each measure, rounded; None of nothing."""
+    values = {key: [clip[key] for clip in clips if clip[key] is not None] for key in clips[0]}
+    return {key: round(statistics.mean(seen), 4) if seen else None for key, seen in values.items()}

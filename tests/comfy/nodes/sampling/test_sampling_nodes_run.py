@@ -11,6 +11,7 @@ ON_A_MODEL = {
     "ZoetropeVaryGuidance": {"cfg": 1.5},
     "ZoetropeOscillateGuidance": {"high_steps": 0},
     "ZoetropeThresholdPrediction": {"percentile": 50.0},
+    "ZoetropeReuseDeepFeatures": {},
 }
 NOISES = {
     "ZoetropeShareNoise": {"noise": ["21", 0]},
