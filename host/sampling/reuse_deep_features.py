@@ -123,10 +123,13 @@ def _predict_noise(executor, x, timestep, model_options, seed):
 def _names(options: dict, x: torch.Tensor) -> Iterator[Hashable]:
     """What each chunk of a call is, for the whole run: its conditioning, window and device.
 
-    None where core has not said so, as when another node calls the network by itself.
+    None where core has not said so, as when another node calls the network by itself, and where frames have
+    noise levels of their own (FIFO Sampler): other frames stand in their places at the next step.
     """
-    identities = options.get("uuids", ())
-    if not identities or len(x) % len(identities) or "sigmas" not in options:
+    identities, sigmas = options.get("uuids", ()), options.get("sigmas")
+    if sigmas is None or not bool((sigmas == sigmas[0]).all()):
+        return
+    if not identities or len(x) % len(identities):
         return
     window = options.get("context_window")
     windows = getattr(window, "windows", None) or [window] * len(identities)

@@ -328,6 +328,26 @@ def test_calls_without_identities_are_whole(moving):
     assert torch.equal(run(reusing(model)), run(moving))
 
 
+def test_frames_with_noise_levels_of_their_own_are_whole(moving):
+    """As in a queue of frames, where other frames stand in the same places at the next step."""
+
+    def queue(model, x, sigmas, extra_args=None, **more):
+        for sigma in sigmas[:-1]:
+            x = model(x, sigma * torch.linspace(1, 0.5, len(x)), **extra_args)
+        return x
+
+    def sampled(model):
+        noise = comfy.sample.prepare_noise(torch.zeros(F, 4, H, W), 1)
+        given = ([[gold_input(name, (1, 7, 48)), {}]] for name in ("positive", "negative"))
+        guider = comfy.samplers.CFGGuider(model)
+        guider.set_conds(*given)
+        guider.set_cfg(3.0)
+        sigmas = torch.tensor([9.0, 7.0, 5.0, 0.0])
+        return guider.sample(noise, torch.zeros_like(noise), comfy.samplers.KSAMPLER(queue), sigmas, seed=1)
+
+    assert torch.equal(sampled(reusing(moving)), sampled(moving))
+
+
 def test_a_run_that_ends_early_leaves_nothing_and_the_next_begins_anew(moving, runs):
     model = reusing(moving)
     expected = run(model)
