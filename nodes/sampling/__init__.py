@@ -3,6 +3,7 @@
 from .apply_context_windows import ApplyContextWindows
 from .apply_free_init import ApplyFreeInit
 from .apply_layer_views import ApplyLayerViews
+from .combine_noise import CombineNoise
 from .create_fifo_sampler import CreateFifoSampler
 from .make_frame_noise import MakeFrameNoise
 from .make_reference_noise import MakeReferenceNoise
@@ -36,6 +37,7 @@ NODES = [
     MakeReferenceNoise,
     RearrangeNoise,
     ShareNoise,
+    CombineNoise,
     ShareUpscaleNoise,
     SetFrameGuidance,
     VaryGuidance,

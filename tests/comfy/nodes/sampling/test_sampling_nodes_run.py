@@ -16,6 +16,7 @@ ON_A_MODEL = {
 NOISES = {
     "ZoetropeShareNoise": {"noise": ["21", 0]},
     "ZoetropeMakeFrameNoise": {"noise_seed": 5},
+    "ZoetropeCombineNoise": {"noise": ["21", 0], "layer": ["26", 0]},
     "ZoetropeRearrangeNoise": {"noise": ["21", 0], "window_length": 2, "stride": 2},
 }
 
@@ -54,6 +55,7 @@ def test_a_noise(comfy_server, node_id):
                                                           "steps": 2, "denoise": 1.0}},
         "24": {"class_type": "CFGGuider", "inputs": {"model": sampler["model"], "cfg": 4.0,
                                                      "positive": ["6", 0], "negative": ["7", 0]}},
+        "26": {"class_type": "RandomNoise", "inputs": {"noise_seed": 4}},
         "25": with_defaults(node_id, NOISES[node_id]),
     }  # fmt: skip
 
