@@ -71,12 +71,14 @@ def frame_values(
     outside: float = 0.0,
     start_percent: float = 0.0,
     before: FrameValues | None = None,
+    stretch_mask: bool = False,
 ) -> FrameValues:
     """Values of one key, or one key more behind those of `before`.
 
     numbers: one, or one for each frame. mask: (V, H, W) of 0..1; where it is 0 the value is `outside`, where
-    it is 1 the number. Of numbers and mask the shorter one keeps its last. Raises ValueError for no numbers,
-    and for values that are not finite.
+    it is 1 the number; stretch_mask: its least and largest over all frames become 0 and 1 first. Of numbers
+    and mask the shorter one keeps its last. Raises ValueError for no numbers, for values that are not finite,
+    and for a mask of one value that should be stretched.
 
     >>> key = frame_values([2.0, 4.0], torch.tensor([[[0.0, 1.0]]]), outside=1.0).keys[0]
     >>> key.values.tolist()
@@ -87,13 +89,23 @@ def frame_values(
         raise ValueError("values over frames need at least one number; wire or type one.")
     if mask is not None:
         length = max(len(values), len(mask))
-        mask = _extended(mask.float(), length)
+        mask = _extended(_stretched(mask.float()) if stretch_mask else mask.float(), length)
         values = outside + mask * (_extended(values, length) - outside)
     if not bool(values.isfinite().all()):
         raise ValueError("values over frames must be finite numbers; correct the list or the mask.")
     keys = {key.start_percent: key for key in before.keys} if before else {}
     keys[start_percent] = Key(values, start_percent)
     return FrameValues(tuple(keys[start] for start in sorted(keys)), dict(before.blocks) if before else {})
+
+
+def _stretched(mask: torch.Tensor) -> torch.Tensor:
+    least, largest = mask.amin(), mask.amax()
+    if least == largest:
+        raise ValueError(
+            f"stretch_mask needs a mask of different values, this one is {float(least):g} everywhere; turn"
+            " stretch_mask off, or give another mask."
+        )
+    return (mask - least) / (largest - least)
 
 
 def _extended(values: torch.Tensor, length: int) -> torch.Tensor:

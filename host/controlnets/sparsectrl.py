@@ -41,7 +41,11 @@ class SparseSettings:
 
     place, frames: as frames_of_images takes them. windows_without_images: what a context window without an
     image sees, one of WINDOW_CHOICES. motion_strength: 0 = off, 1 = as trained. frames_per_video: F where a
-    batch holds several videos; 0 = the whole batch is one. Raises ValueError for other values.
+    batch holds several videos; 0 = the whole batch is one. attention_scale: factor of the keys of the motion
+    modules. strength_at_images, strength_elsewhere: factors of what frames with an image and those without
+    get. mask_value: what the mask beside an image says, 1 as trained. Raises ValueError for other values.
+
+    The last four are ComfyUI-Advanced-ControlNet's motion_scale, hint, nonhint and mask multipliers.
     """
 
     place: str = SPREAD
@@ -49,6 +53,10 @@ class SparseSettings:
     windows_without_images: str = NEAREST
     motion_strength: float = 1.0
     frames_per_video: int = 0
+    attention_scale: float = 1.0
+    strength_at_images: float = 1.0
+    strength_elsewhere: float = 1.0
+    mask_value: float = 1.0
 
     def __post_init__(self) -> None:
         for name, choices in (("place", PLACES), ("windows_without_images", WINDOW_CHOICES)):
@@ -99,6 +107,8 @@ class SparseControl(comfy.controlnet.ControlNet):
         self.settings = SparseSettings()
         self.name = name
         self.prepared: dict[tuple[int, int], torch.Tensor] = {}
+        self.rows: list[int | None] = []
+        """Which image each frame of the running call sees."""
 
     def copy(self) -> SparseControl:
         c = copy.copy(self)
@@ -119,15 +129,27 @@ class SparseControl(comfy.controlnet.ControlNet):
             )
         num_frames = frames_in_call(len(x_noisy), transformer_options)
         forward = Forward(self.control_model, len(x_noisy), num_frames, transformer_options)
-        motion = SparseMotion(self._checked_frames(forward), self.settings.motion_strength, forward.options)
-        # Core takes hints of the right size as they are.
-        self.cond_hint = self._hints(x_noisy, self.settings.rows(forward, len(self.cond_hint_original)))
-        self.extra_args["motion"] = motion
+        s, frames = self.settings, self._checked_frames(forward)
+        self.extra_args["motion"] = SparseMotion(
+            frames, s.motion_strength, forward.options, s.attention_scale
+        )
+        self.rows = s.rows(forward, len(self.cond_hint_original))
+        self.cond_hint = self._hints(x_noisy)  # core takes hints of the right size as they are
         try:
             return super().get_control(x_noisy, t, cond, batched_number, transformer_options)
         finally:
             self.cond_hint = None
             del self.extra_args["motion"]
+
+    def control_merge(self, control, control_prev, output_dtype):
+        at, elsewhere = self.settings.strength_at_images, self.settings.strength_elsewhere
+        if (at, elsewhere) != (1, 1):
+            factors = torch.tensor([elsewhere if row is None else at for row in self.rows])
+            control = {
+                side: [x * factors.to(x)[:, None, None, None] for x in layers]
+                for side, layers in control.items()
+            }
+        return super().control_merge(control, control_prev, output_dtype)
 
     def _checked_frames(self, forward: Forward) -> int:
         frames, most = self.settings.part_length(forward), self.control_model.motion.config.position_length
@@ -139,14 +161,14 @@ class SparseControl(comfy.controlnet.ControlNet):
             )
         return frames
 
-    def _hints(self, x: torch.Tensor, rows: list[int | None]) -> torch.Tensor:
-        """What the network sees beside latents x (N, C, H, W)."""
+    def _hints(self, x: torch.Tensor) -> torch.Tensor:
+        """What the network sees beside latents x (N, C, H, W), whose images are `rows`."""
         size = tuple(x.shape[2:])
         if size not in self.prepared:
             self.prepared[size] = self._prepare(*size)
         images = self.prepared[size]
         dtype = self.manual_cast_dtype or self.control_model.dtype
-        return sparse_hints(images.to(x.device, dtype), rows)
+        return sparse_hints(images.to(x.device, dtype), self.rows, self.settings.mask_value)
 
     def _prepare(self, height: int, width: int) -> torch.Tensor:
         """The images as the network takes them: pixels (n, 3, 8 H, 8 W), or latents (n, 4, H, W)."""

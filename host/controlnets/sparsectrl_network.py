@@ -8,6 +8,7 @@ import comfy.cldm.cldm
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import TimestepEmbedSequential
 
+from ...frame_values import ScaledKeys
 from ...motion_modules.animatediff.layers import MotionModel, motion_acts
 from ...motion_modules.animatediff.sparsectrl import EncoderConfig, SparseCtrlFile
 from ...motion_modules.call import Call, Forward, in_forward
@@ -19,16 +20,22 @@ from ..injection.places import places_of
 @dataclass(frozen=True)
 class SparseMotion:
     """What the motion modules need of one forward. num_frames: F of one video. options: core's
-    transformer_options, which say how many chunks the batch holds.
+    transformer_options, which say how many chunks the batch holds. attention_scale: a factor of the keys.
     """
 
     num_frames: int
     strength: float
     options: dict
+    attention_scale: float = 1.0
 
     def resolve(self, forward: Forward) -> Call | None:
+        if not self.strength:
+            return None
         # As the ControlNet's own layers, they get no options of other packs.
-        return Call(forward, self.num_frames, self.strength, attention_with({})) if self.strength else None
+        attention = attention_with({})
+        if self.attention_scale != 1:
+            attention = ScaledKeys(attention, self.attention_scale)
+        return Call(forward, self.num_frames, self.strength, attention)
 
 
 class SparseControlNet(comfy.cldm.cldm.ControlNet):

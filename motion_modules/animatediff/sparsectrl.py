@@ -109,8 +109,9 @@ def encoder_config(file: SparseCtrlFile, file_name: str) -> EncoderConfig:
     )
 
 
-def sparse_hints(images: torch.Tensor, rows: Sequence[int | None]) -> torch.Tensor:
-    """What the encoder sees: row i is image rows[i] with a mask of ones, or zeros without an image.
+def sparse_hints(images: torch.Tensor, rows: Sequence[int | None], mask_value: float = 1.0) -> torch.Tensor:
+    """What the encoder sees: row i is image rows[i] with a mask of ones (or of mask_value), or zeros without
+    an image.
 
     images (n, C, H, W), rows of length N -> (N, C + 1, H, W). Rows [1, None] of 2 images: the second image
     at the first frame, nothing at the second.
@@ -118,5 +119,5 @@ def sparse_hints(images: torch.Tensor, rows: Sequence[int | None]) -> torch.Tens
     hints = images.new_zeros(len(rows), images.shape[1] + 1, *images.shape[2:])
     for place, row in enumerate(rows):
         if row is not None:
-            hints[place, :-1], hints[place, -1] = images[row], 1
+            hints[place, :-1], hints[place, -1] = images[row], mask_value
     return hints

@@ -78,6 +78,7 @@ class PlaceSparseImages(ZoetropeNode):
                     "Frames of one video where the latent holds several: the images lie at these frames"
                     " of each. 0 = the whole batch is one video."
                 ),
+                *_factor_inputs(),
             ],
             outputs=[io.ControlNet.Output("CONTROL_NET", tooltip="Goes into Apply ControlNet.")],
         )
@@ -85,3 +86,28 @@ class PlaceSparseImages(ZoetropeNode):
     @classmethod
     def execute(cls, control_net, **settings) -> io.NodeOutput:
         return io.NodeOutput(place_sparse_images(control_net, SparseSettings(**settings)))
+
+
+def _factor_inputs() -> list[io.Input]:
+    """What Advanced-ControlNet calls motion_scale and sparse multipliers."""
+    return [
+        _factor(
+            "attention_scale",
+            "A factor of the keys in the attention over frames of the model's motion modules: 1 = as trained,"
+            " more = frames look more closely at a few others.",
+        ),
+        _factor(
+            "strength_at_images", "A factor for frames at which an image lies: 1 = as trained, 0 = off there."
+        ),
+        _factor("strength_elsewhere", "A factor for all other frames: 1 = as trained, 0 = off there."),
+        _factor(
+            "mask_value",
+            "What the mask says where an image lies: 1 = as trained; lower takes the images less seriously.",
+        ),
+    ]
+
+
+def _factor(name: str, tooltip: str) -> io.Float.Input:
+    return io.Float.Input(
+        name, default=1.0, min=0.0, max=10.0, step=0.01, optional=True, advanced=True, tooltip=tooltip
+    )

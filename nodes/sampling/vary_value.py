@@ -46,11 +46,15 @@ class VaryValue(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, value, outside, start_percent, mask=None, values=None) -> io.NodeOutput:
+    def execute(
+        cls, value, outside, start_percent, mask=None, values=None, stretch_mask=(False,)
+    ) -> io.NodeOutput:
         # ComfyUI hands a list for every input here, so that a list of numbers comes whole.
         numbers = [n for one in value for n in (one if isinstance(one, list | tuple) else [one])]
         mask, before = (None if one is None else one[0] for one in (mask, values))
-        return io.NodeOutput(frame_values(numbers, mask, outside[0], start_percent[0], before))
+        return io.NodeOutput(
+            frame_values(numbers, mask, outside[0], start_percent[0], before, stretch_mask[0])
+        )
 
 
 def _inputs() -> list[io.Input]:
@@ -87,5 +91,12 @@ def _inputs() -> list[io.Input]:
         ),
         FrameValues.Input(
             "values", optional=True, tooltip="What holds before start_percent, from another Vary Value."
+        ),
+        io.Boolean.Input(
+            "stretch_mask",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="Makes the darkest place of the mask 0 and the brightest 1 first. Off = as it is.",
         ),
     ]

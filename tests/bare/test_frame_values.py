@@ -35,6 +35,15 @@ def test_the_shorter_of_list_and_mask_keeps_its_last():
     assert frame_values([2.0], mask).keys[0].values.flatten().tolist() == [0.0, 2.0]
 
 
+def test_a_stretched_mask_goes_from_0_to_1_over_all_frames():
+    """AnimateDiff-Evolved: (mask - least) / (largest - least) * (value - outside) + outside, by hand."""
+    mask = torch.tensor([0.25, 0.5, 0.75]).view(3, 1, 1)
+    values = frame_values([3.0], mask, outside=1.0, stretch_mask=True)
+    assert values.keys[0].values.flatten().tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match="stretch_mask needs a mask of different values, this one is 0.5"):
+        frame_values([3.0], torch.full((2, 1, 1), 0.5), stretch_mask=True)
+
+
 @pytest.mark.parametrize("numbers", [[], [torch.nan], [torch.inf]])
 def test_no_numbers_and_numbers_without_end_are_refused(numbers):
     with pytest.raises(ValueError, match="at least one number|must be finite"):

@@ -250,6 +250,47 @@ def test_rgb_images_go_through_the_vae(load):
         control_of(control.copy().set_cond_hint(images, 0.9), golden_model())
 
 
+@pytest.mark.parametrize("over", [None, [1.0, 0.5, 0.0, 2.0, 1.0, 0.25, 1.5, 0.75]])
+def test_frames_with_an_image_and_those_without_have_factors(load, over):
+    """Beside strengths of ControlNet over Time, and in a window whose image is another frame's."""
+    control = scribble(load, strength_at_images=0.5, strength_elsewhere=2.0)
+    control = over_time(control, OverTimeSettings(frame_values(over))) if over else control
+    factors = [0.5 if frame in (0, 5) else 2.0 for frame in range(F)]
+    rows = torch.tensor([a * b for a, b in zip(factors, over or [1.0] * F, strict=True)] * B)
+    plain = control_of(scribble(load), golden_model())
+    expected = {side: [x * rows[:, None, None, None] for x in plain[side]] for side in plain}
+    assert_equal(control_of(control, golden_model()), expected)
+    if over is None:
+        seen = {"context_window": window(list(range(8, 16)), 20)}
+        near = control_of(scribble(load), golden_model(), options=seen)
+        rows = torch.tensor(([0.5] + [2.0] * 7) * B)[:, None, None, None]
+        expected = {side: [x * rows for x in near[side]] for side in near}
+        assert_equal(control_of(control, golden_model(), options=seen), expected)
+
+
+def test_the_mask_beside_an_image_may_say_less(load):
+    images = fold_frames(golden()["scribble_images_u8"].float() / 255)
+    hints = sparse_hints(images, [0, N, N, N, N, 1, N, N] * B)
+    hints[:, -1] *= 0.25
+    expected = residuals_of(load("scribble"), hints, OPTIONS)
+    assert_equal(control_of(scribble(load, mask_value=0.25), golden_model()), expected)
+
+
+def test_attention_scale_is_a_factor_of_the_motion_modules_keys(load):
+    tensors = published("scribble")
+    keys = [key for key in tensors if "motion_modules" in key and key.endswith("to_k.weight")]
+    assert keys
+    other = place_sparse_images(
+        load("scribble", {**tensors, **{key: tensors[key] * 1.5 for key in keys}}),
+        SparseSettings("at frames", PLACED),
+    ).copy()
+    other.set_cond_hint(scribble(load).cond_hint_original, 0.9)
+    expected = control_of(other, golden_model())
+    assert_equal(control_of(scribble(load, attention_scale=1.5), golden_model()), expected)
+    plain = control_of(scribble(load), golden_model())
+    assert (plain["middle"][0] - expected["middle"][0]).abs().max() > 1e-3
+
+
 def test_motion_strength_is_that_of_the_motion_modules(load):
     """At 0 frames do not see each other: frame 0 is that of a video of one frame."""
     still = control_of(scribble(load, motion_strength=0.0), golden_model())
