@@ -3,8 +3,7 @@ temporal convolutions and temporal transformers in its own blocks.
 
 Source: ModelScopeT2V (Wang et al. 2023, arXiv 2308.06571, section 3.2) and its published implementation
 (github.com/modelscope/modelscope, video_synthesis/unet_sd.py) fix the layers and their key names, the
-misspelled `temopral_conv` included; the relative positions are those of VideoCrafter1 (Chen et al. 2023,
-arXiv 2310.19512; github.com/AILab-CVC/VideoCrafter), after Shaw et al. 2018, arXiv 1803.02155.
+misspelled `temopral_conv` included.
 
 Letters: B videos, F frames of a video in this call, N = B*F images, C channels, H height, W width. Everything
 between the layers is (N, C, H, W) with the frames of a video adjacent, so that core's ControlNet, patches and
@@ -17,13 +16,15 @@ from collections.abc import Callable, Iterable
 
 import comfy.ops
 import torch
-from comfy.ldm.modules.attention import BasicTransformerBlock, CrossAttention, SpatialTransformer
+from comfy.ldm.modules.attention import BasicTransformerBlock, SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, TimestepEmbedSequential, UNetModel
 from einops import rearrange
 from torch import nn
 
 from ..motion_modules.call import in_forward, running_frames
 from ..shapes import fold_frames, unfold_frames
+from .attention import FrameAttention, RelativePositionAttention, TextAttention, note_texts
+from .frame_conv import with_frame_convs
 
 OPERATIONS = comfy.ops.disable_weight_init
 
@@ -81,61 +82,6 @@ class TemporalConvResBlock(ResBlock):
         return fold_frames(self.temopral_conv(unfold_frames(super().forward(x, emb), running_frames())))
 
 
-class RelativePositions(nn.Module):
-    """A learned vector for every distance between two frames, distances beyond the trained ones clamped."""
-
-    def __init__(self, head_dim: int, max_distance: int, dtype=None, device=None):
-        super().__init__()
-        self.max_distance = max_distance
-        self.embeddings_table = nn.Parameter(
-            torch.empty(2 * max_distance + 1, head_dim, dtype=dtype, device=device), requires_grad=False
-        )
-
-    def forward(self, like: torch.Tensor, num_frames: int) -> torch.Tensor:
-        """(F, F, head_dim) in dtype and on the device of `like`:
-        row = the frame that looks, column = the one looked at.
-        """
-        place = torch.arange(num_frames, device=like.device)
-        distance = (place[None, :] - place[:, None]).clamp(
-            -self.max_distance, self.max_distance
-        ) + self.max_distance
-        return comfy.ops.cast_to_input(self.embeddings_table, like)[distance]
-
-
-class RelativePositionAttention(CrossAttention):
-    """Self-attention over frames whose keys and values know how far the other frame is."""
-
-    def __init__(
-        self,
-        query_dim: int,
-        heads: int,
-        dim_head: int,
-        max_distance: int,
-        dtype=None,
-        device=None,
-        operations=OPERATIONS,
-    ):
-        super().__init__(
-            query_dim, heads=heads, dim_head=dim_head, dtype=dtype, device=device, operations=operations
-        )
-        self.relative_position_k = RelativePositions(dim_head, max_distance, dtype=dtype, device=device)
-        self.relative_position_v = RelativePositions(dim_head, max_distance, dtype=dtype, device=device)
-
-    def forward(self, x, context=None, value=None, mask=None, transformer_options=None):
-        """x (B*H*W, F, C) -> the same shape; attends to x alone."""
-        num_frames = x.shape[1]
-        q, k, v = (
-            rearrange(to(x), "n f (h d) -> n h f d", h=self.heads) for to in (self.to_q, self.to_k, self.to_v)
-        )
-        towards = self.relative_position_k(q, num_frames)
-        weights = q @ k.transpose(-1, -2) + torch.einsum("n h t d, t s d -> n h t s", q, towards)
-        weights = (weights.float() * self.dim_head**-0.5).softmax(dim=-1).to(q.dtype)
-        out = weights @ v + torch.einsum(
-            "n h t s, t s d -> n h t d", weights, self.relative_position_v(v, num_frames)
-        )
-        return self.to_out(rearrange(out, "n h f d -> n f (h d)"))
-
-
 class TemporalTransformer(nn.Module):
     """Self-attention over the frames of every pixel:
     GroupNorm over all frames of a video, projection, one transformer block.
@@ -168,15 +114,14 @@ class TemporalTransformer(nn.Module):
             else operations.Conv1d(channels, inner, 1, **factory_kwargs)
         )
         block = BasicTransformerBlock(inner, heads, head_dim, operations=operations, **factory_kwargs)
-        if max_distance:
-            for name in ("attn1", "attn2"):
-                setattr(
-                    block,
-                    name,
-                    RelativePositionAttention(
-                        inner, heads, head_dim, max_distance, operations=operations, **factory_kwargs
-                    ),
-                )
+        for name in ("attn1", "attn2"):
+            sizes = {"heads": heads, "dim_head": head_dim, "operations": operations, **factory_kwargs}
+            attention = (
+                RelativePositionAttention(inner, max_distance=max_distance, **sizes)
+                if max_distance
+                else FrameAttention(inner, **sizes)
+            )
+            setattr(block, name, attention)
         self.transformer_blocks = nn.ModuleList([block])
         self.proj_out = (
             operations.Linear(inner, channels, **factory_kwargs)
@@ -192,19 +137,21 @@ class TemporalTransformer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x (N, C, H, W) -> (N, C, H, W)."""
-        h, w = x.shape[2:]
         video = self.norm(unfold_frames(x, running_frames()))
-        if self.use_linear:
-            tokens = self.proj_in(rearrange(video, "b c f h w -> (b h w) f c"))
-        else:
-            tokens = self.proj_in(rearrange(video, "b c f h w -> (b h w) c f")).transpose(1, 2)
+        tokens = self._projected(self.proj_in, rearrange(video, "b c f h w -> (b f) (h w) c"))
         for block in self.transformer_blocks:
             # Empty options: patches made
             # for spatial tokens (IPAdapter, attention couple) must not meet temporal ones.
             tokens = block(tokens, transformer_options={})
+        tokens = self._projected(self.proj_out, tokens)
+        return x + rearrange(tokens, "n (h w) c -> n c h w", h=x.shape[2])
+
+    def _projected(self, projection: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+        """tokens (N, P, C) -> (N, P, C')."""
         if self.use_linear:
-            return x + rearrange(self.proj_out(tokens), "(b h w) f c -> (b f) c h w", h=h, w=w)
-        return x + rearrange(self.proj_out(tokens.transpose(1, 2)), "(b h w) c f -> (b f) c h w", h=h, w=w)
+            return projection(tokens)
+        row = projection(tokens.flatten(0, 1).t()[None])[0]  # one product of matrices, not one for each image
+        return row.t().unflatten(0, tokens.shape[:2])
 
 
 class VideoUNet(UNetModel):
@@ -220,11 +167,16 @@ class VideoUNet(UNetModel):
 
     def __init__(self, *, context_dim: int, dtype=None, device=None, operations=OPERATIONS, **settings):
         settings = {"image_size": 32, "use_spatial_transformer": True, "legacy": False, **settings}
+        operations = with_frame_convs(operations)
         super().__init__(
             context_dim=context_dim, dtype=dtype, device=device, operations=operations, **settings
         )
         self.context_dim = context_dim
         self.factory_kwargs = {"dtype": dtype, "device": device, "operations": operations}
+        for layer in self.modules():
+            if isinstance(layer, SpatialTransformer):
+                for block in layer.transformer_blocks:
+                    block.attn2 = TextAttention.like(block.attn2, **self.factory_kwargs)
 
     def replace_layers(self, layers_for: Callable[[nn.Module], Iterable[nn.Module]]) -> None:
         """Puts layers_for(layer) into the place of every layer of every block;
@@ -252,5 +204,6 @@ class VideoUNet(UNetModel):
                 f" {context.shape[-1]}: it comes from the wrong text encoder; wire {self.text_encoder} into"
                 " CLIP Text Encode."
             )
-        with in_forward(self, x.shape[0], transformer_options):
+        with in_forward(self, x.shape[0], transformer_options) as forward:
+            note_texts(forward, context)
             return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)

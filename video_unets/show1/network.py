@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn.functional import gelu
 
 from ...motion_modules.call import in_forward
+from ..frame_conv import with_frame_convs
 from ..temporal_layers import OPERATIONS
 from .blocks import HEAD_CHANNELS, POOLING_HEADS, EmbeddingLayers, Level, TextTimeEmbedding
 
@@ -56,6 +57,7 @@ class Show1UNet(UNetModel):
         operations=OPERATIONS,
     ):
         nn.Module.__init__(self)
+        operations = with_frame_convs(operations)
         factory_kwargs = {"dtype": dtype, "device": device, "operations": operations}
         plain = {"dtype": dtype, "device": device}
         self.dtype = dtype

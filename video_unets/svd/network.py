@@ -14,6 +14,7 @@ from comfy.ldm.modules.attention import SpatialVideoTransformer
 
 from ...motion_modules.call import frames_in_call
 from ..temporal_layers import VideoUNet
+from .layers import SVDTransformer
 
 TEMPORAL_SETTINGS = {
     "num_classes": "sequential",
@@ -41,6 +42,9 @@ class SVDUNet(VideoUNet):
 
     def __init__(self, *, num_head_channels: int, small_norm_eps: float | None = None, **settings):
         super().__init__(num_heads=-1, num_head_channels=num_head_channels, **TEMPORAL_SETTINGS, **settings)
+        for module in self.modules():
+            if type(module) is SpatialVideoTransformer:
+                module.__class__ = SVDTransformer  # the same layers
         if small_norm_eps is not None:
             attention = SpatialVideoTransformer
             downs = [b for b in self.input_blocks if any(isinstance(layer, attention) for layer in b)]

@@ -81,28 +81,85 @@ def test_levels_without_attention_have_the_norms_of_diffusers():
     assert_same(out, case["out"])
 
 
-def test_the_network_is_cores_own(original):
-    network, io = original
-    state = network.state_dict()
-    settings = svd_names.original_settings(FileShapes({key: value.shape for key, value in state.items()}))
-    core = build(
-        UNetModel,
-        settings
-        | {
-            "num_head_channels": 16,
-            "num_heads": -1,
-            "image_size": 32,
-            "use_spatial_transformer": True,
-            "legacy": False,
-            **TEMPORAL_SETTINGS,
-        },
-        state,
-    )
+@pytest.fixture(scope="module")
+def core(original):
+    """Core's own network with the weights of the original."""
+    state = original[0].state_dict()
+    sizes = svd_names.original_settings(FileShapes({key: value.shape for key, value in state.items()}))
+    own = {"num_heads": -1, "image_size": 32, "use_spatial_transformer": True, "legacy": False}
+    return build(UNetModel, sizes | {"num_head_channels": 16} | own | TEMPORAL_SETTINGS, state)
+
+
+def cores_forward(core, io, context, options=None):
     with torch.no_grad():
-        out = core(
-            io["x"], io["t"], context=io["context"], y=io["y"], num_video_frames=5, transformer_options={}
-        )
-    assert_same(out, io["out"])
+        more = {"y": io["y"], "num_video_frames": 5, "transformer_options": options or {}}
+        return core(io["x"], io["t"], context=context, **more)
+
+
+def our_forward(network, io, context, options=None):
+    videos = len(io["x"]) // 5
+    with torch.no_grad():
+        options = {"cond_or_uncond": [0] * videos} | (options or {})
+        return network(io["x"], io["t"], context=context, y=io["y"], transformer_options=options)
+
+
+def test_the_network_is_cores_own(core, original):
+    io = original[1]
+    assert_same(cores_forward(core, io, io["context"]), io["out"])
+
+
+@pytest.mark.parametrize("tokens", [1, 7])
+@pytest.mark.parametrize("shared", [True, False])
+def test_texts_of_any_length_are_those_of_core(core, original, tokens, shared):
+    """One for each video, or one for each frame."""
+    network, io = original
+    rows = len(io["x"])
+    context = gold_input("texts", (rows, tokens, io["context"].shape[-1]))
+    context = context[::5].repeat_interleave(5, 0) if shared else context
+    assert_same(our_forward(network, io, context), cores_forward(core, io, context))
+
+
+def patches(seen):
+    """Options with code of others at each place; all of it writes down the shapes that it sees."""
+
+    def note(*args):
+        seen.append([x.shape for x in args if isinstance(x, torch.Tensor)])
+
+    def replaced(q, k, v, options):
+        note(q, k, v)
+        return 0.5 * q
+
+    def output(n, options):
+        note(n)
+        n *= 0.5
+        return n
+
+    def inputs(q, k, v, options):
+        note(q, k, v)
+        return q, 2 * k, 2 * v
+
+    def override(function, q, k, v, heads, *args, **kwargs):
+        note(q, k, v)
+        return 0.5 * function(q, k, v, heads, *args, **kwargs)
+
+    return {
+        "attn1_patch": {"patches": {"attn1_patch": [inputs]}},
+        "attn2_patch": {"patches": {"attn2_patch": [inputs]}},
+        "attn2_output_patch": {"patches": {"attn2_output_patch": [output]}},
+        "replace": {"patches_replace": {"attn1": {("middle", 0): replaced}}},
+        "override": {"optimized_attention_override": override},
+    }
+
+
+@pytest.mark.parametrize("kind", patches([]))
+def test_patches_see_and_change_what_they_do_in_core(core, original, kind):
+    network, io = original
+    ours, theirs = [], []
+    out = our_forward(network, io, io["context"], patches(ours)[kind])
+    expected = cores_forward(core, io, io["context"], patches(theirs)[kind])
+    assert ours == theirs and ours
+    assert_same(out, expected)
+    assert (out - io["out"]).abs().max() > 0.01
 
 
 def test_frames_know_each_other_and_videos_do_not(diffusers):
