@@ -8,6 +8,7 @@ from zoetrope.host.injection.motion_models import with_a_network_of_its_own
 from zoetrope.host.windows.handler import ContextSettings, apply_context_windows
 from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, sample
 from zoetrope.tests.comfy.method_rules import same
+from zoetrope.tests.gold_weights import gold_input
 
 SMALL = {"size": (8, 6), "frames": 5, "steps": 3}
 
@@ -123,6 +124,17 @@ def test_other_lengths_and_parts_of_the_picture_are_refused(plain, module):
         sample(moving(plain, module, strength=frame_values([1.0] * 4)), **SMALL)
     with pytest.raises(ValueError, match="attention_scale has values for 2 frames, the video has 5"):
         sample(moving(plain, module, attention_scale=frame_values([1.0] * 2)), **SMALL)
+    with pytest.raises(ValueError, match="strength has values for 6 frames, the video has 5"):
+        sample(moving(plain, module, strength=frame_values([1.0] * 6)), **SMALL)
+    masks = frame_values([1.0], torch.rand(3, 8, 6))
+    with pytest.raises(ValueError, match="strength has values for 3 frames, the video has 5"):
+        sample(moving(plain, module, strength=masks), **SMALL)
+    part = [[gold_input("positive", (1, 7, 48)), {"area": (8, 4, 0, 0), "strength": 1.0}]]
+    one = frame_values([1.0], torch.rand(1, 8, 6))
+    with pytest.raises(
+        ValueError, match=r"values is for latents of \(8, 6\), the network got a part of \(8, 4"
+    ):
+        sample(moving(plain, module, strength=one), positive=part, **SMALL)
     with pytest.raises(ValueError, match="strength=-0.5 must be a finite number, 0 or larger"):
         moving(plain, module, strength=frame_values([1.0, -0.5]))
 

@@ -50,6 +50,23 @@ def test_a_long_video_comes_out_and_one_window_changes_nothing(comfy_server):
     assert not torch.equal(sampled(extra=windows(context_length=3, context_overlap=1)), short)
 
 
+def test_windows_change_in_the_course_of_a_run(comfy_server):
+    """Two nodes in a row: the second rules the second of two steps."""
+    first = {"context_length": 3, "context_overlap": 1}
+
+    def chained(start):
+        nodes = graph(frames=5, extra=windows(**first))
+        later = windows(context_length=4, context_schedule="batched", context_overlap=0, start_percent=start)
+        nodes["15"] = {**later, "inputs": {**later["inputs"], "model": ["5", 0]}}
+        nodes["9"]["inputs"]["model"] = ["15", 0]
+        return latents_of(comfy_server, comfy_server.prompt(nodes))
+
+    alone = latents_of(comfy_server, comfy_server.prompt(graph(frames=5, extra=windows(**first))))
+    second = chained(0.5)
+    assert not torch.equal(second, alone)
+    assert torch.equal(chained(0.9), second)
+
+
 @pytest.mark.parametrize(
     ("settings", "node", "words"),
     [
