@@ -259,6 +259,13 @@ def of_frames(attention: Callable, frames: Sequence[int], num_frames: int) -> Ca
     return ScaledKeys(inner, scale.of_frames(frames, num_frames) if isinstance(scale, Placed) else scale)
 
 
+def treats_places_alike(attention: Callable) -> bool:
+    """Whether an attention may be asked for some places of a forward alone: no mask scales its keys."""
+    if not isinstance(attention, ScaledKeys):
+        return True
+    return not isinstance(attention.scale, Placed) and treats_places_alike(attention.attention)
+
+
 def scaled_as(attention: Callable, own: Callable) -> Callable:
     """A method's own attention with keys scaled as those of the call's attention are."""
     if isinstance(attention, ScaledKeys):

@@ -21,9 +21,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from ...frame_values import of_frames
+from ...frame_values import of_frames, treats_places_alike
 from ...shapes import videos_in_batch
 from ..call import Attention, Call, Views
+from ..linear_products import fast_linear
 from ..named_layers import add_at_path
 from ..points import Act, Acts
 from ..unet_places import UNetPlaces
@@ -56,6 +57,11 @@ def sinusoidal_table(length: int, channels: int) -> torch.Tensor:
 
 NORM_GROUPS = 32
 """Of the norm in front of every motion module, so C is a multiple of it."""
+
+PIECE = 768
+"""Tokens that go through all layers before the next do, on a CPU. What lies in between stays in its caches,
+and its largest tensor, 8 C wide, below 32 MiB, above which memory is fetched anew from the system each time.
+"""
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,11 @@ class MotionConfig:
 
 
 class PositionalEncoding(nn.Module):
-    """Adds row f of a (1, length, C) table to frame f."""
+    """Adds row f of a (1, length, C) table to frame f, in place: it gets a norm's output, which is new.
+
+    Folded into a bias of q, k and v for each frame it would cost more: that sum is a pass of its own, over a
+    tensor three times as wide.
+    """
 
     def __init__(self, channels: int, length: int, device=None, dtype=None):
         super().__init__()
@@ -108,7 +118,7 @@ class PositionalEncoding(nn.Module):
             self.pe.data.copy_(sinusoidal_table(length, channels))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        return tokens + self.pe[:, : tokens.shape[1]].to(device=tokens.device, dtype=tokens.dtype)
+        return tokens.add_(self.pe[:, : tokens.shape[1]].to(device=tokens.device, dtype=tokens.dtype))
 
 
 class TemporalAttention(nn.Module):
@@ -124,7 +134,7 @@ class TemporalAttention(nn.Module):
         self.pos_encoder = PositionalEncoding(channels, position_length, device=device, dtype=dtype)
 
     def forward(self, tokens: torch.Tensor, attention: Attention) -> torch.Tensor:
-        """tokens (pixels, F, C) -> (pixels, F, C)."""
+        """tokens (pixels, F, C), which change -> (pixels, F, C)."""
         q, k, v = self.to_qkv(self.pos_encoder(tokens)).chunk(3, dim=-1)
         return self.to_out(attention(q, k, v, self.heads))
 
@@ -138,7 +148,7 @@ class GEGLU(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         u, gate = self.proj(x).chunk(2, dim=-1)
-        return u * F.gelu(gate)
+        return F.gelu(gate).mul_(u)
 
 
 class FeedForward(nn.Module):
@@ -192,7 +202,7 @@ class TemporalTransformerBlock(nn.Module):
                 return self._attend_all(tokens, of_frames(attention, frames, num_frames), **own)
 
             tokens = views(tokens, of_view)
-        return tokens + self.ff(self.ff_norm(tokens))
+        return self.ff(self.ff_norm(tokens)).add_(tokens)
 
     def _attend_all(self, tokens: torch.Tensor, attention: Attention, **steering) -> torch.Tensor:
         for number in range(len(self.attention_blocks)):
@@ -201,7 +211,7 @@ class TemporalTransformerBlock(nn.Module):
 
     def attend(self, number: int, tokens: torch.Tensor, attention: Attention) -> torch.Tensor:
         """One of the attentions with its norm and its residual."""
-        return tokens + self.attention_blocks[number](self.norms[number](tokens), attention)
+        return self.attention_blocks[number](self.norms[number](tokens), attention).add_(tokens)
 
 
 class TemporalTransformer(nn.Module):
@@ -235,7 +245,7 @@ class TemporalTransformer(nn.Module):
         """What the module adds to x: x (B*F, C, H, W) -> (B*F, C, H, W), F = num_frames of this call.
 
         joint_norm takes the GroupNorm statistics over all frames of a video instead of frame by frame.
-        steering: for the blocks.
+        steering: for the blocks; tensors there are (pixels, F, ...).
         """
         n, _, h, w = x.shape
         videos_in_batch(n, num_frames)  # raises where they are no whole number
@@ -245,10 +255,29 @@ class TemporalTransformer(nn.Module):
             tokens = rearrange(video, "b c (f h) w -> (b h w) f c", f=num_frames)
         else:
             tokens = rearrange(self.norm(x), "(b f) c h w -> (b h w) f c", f=num_frames)
+        with fast_linear(x):
+            if _goes_in_pieces(tokens, attention):
+                for start in range(0, len(tokens), pixels := max(1, PIECE // num_frames)):
+                    part = slice(start, start + pixels)
+                    own = {k: v[part] if isinstance(v, torch.Tensor) else v for k, v in steering.items()}
+                    tokens[part] = self._over_frames(tokens[part], attention, own)
+            else:
+                tokens = self._over_frames(tokens, attention, steering)
+        return rearrange(tokens, "(b h w) f c -> (b f) c h w", h=h, w=w)
+
+    def _over_frames(self, tokens: torch.Tensor, attention: Attention, steering: Mapping) -> torch.Tensor:
+        """All behind the norm: tokens (pixels, F, C) -> (pixels, F, C)."""
         tokens = self.proj_in(tokens)
         for block in self.transformer_blocks:
             tokens = block(tokens, attention, **steering)
-        return rearrange(self.proj_out(tokens), "(b h w) f c -> (b f) c h w", h=h, w=w)
+        return self.proj_out(tokens)
+
+
+def _goes_in_pieces(tokens: torch.Tensor, attention: Attention) -> bool:
+    """Whether some pixels may go through the layers before others, and gain by it: on a CPU, where no mask
+    scales the attention's keys, and no gradients are recorded.
+    """
+    return tokens.device.type == "cpu" and not torch.is_grad_enabled() and treats_places_alike(attention)
 
 
 class MotionModel(nn.Module):
