@@ -27,6 +27,7 @@ class ZoetropeExtension(ComfyExtension):
             animatediff,
             controlnet,
             frames,
+            inversion,
             sampling,
             temporal_layers,
             text2video_zero,
@@ -36,5 +37,5 @@ class ZoetropeExtension(ComfyExtension):
 
         # In the order of the menu.
         image_models = animatediff, text2video_zero, controlnet, temporal_layers
-        categories = *image_models, sampling, video, frames, video_models
+        categories = *image_models, sampling, inversion, video, frames, video_models
         return [node for category in categories for node in category.NODES]

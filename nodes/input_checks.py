@@ -312,6 +312,7 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "NOISE": _check_part("generate_noise", "RandomNoise"),
     "CONTROL_NET": _check_part("copy", "Load ControlNet Model"),
     "FRAME_VALUES": _check_part("keys", "Vary Value"),
+    "INVERSION": _check_part("trajectory", "Invert Video"),
     "CAMERA_POSES": _check_part("to_camera", "Camera Poses"),
 }  # fmt: skip
 """Type of an input -> check(name, value, entry) -> the value, for numbers in the schema's type."""

@@ -1,0 +1,55 @@
+"""Gradients through a MODEL whose weights were loaded where ComfyUI records none.
+
+ComfyUI runs nodes in torch's inference mode, and a tensor made there cannot be kept for a backward pass.
+Core's training copies the whole model instead. Here each weight is stood for by a tensor on the same memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def differentiable(modules: Iterable[torch.nn.Module]) -> Iterator[None]:
+    """Opens torch's recording of gradients, in which modules give gradients to what goes into them.
+
+    Their weights get none. Weights are as they were afterwards, whatever happens.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        replaced = []
+        try:
+            for module in {id(part): part for whole in modules for part in whole.modules()}.values():
+                for tensors in (module._parameters, module._buffers):
+                    for name, tensor in tensors.items():
+                        if tensor is not None:
+                            replaced.append((tensors, name, tensor))
+                            tensors[name] = _stand_in(tensor)
+            yield
+        finally:
+            for tensors, name, tensor in replaced:
+                tensors[name] = tensor
+
+
+def _stand_in(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor on the same memory that needs no gradients and may be kept for a backward pass."""
+    if not tensor.is_inference() and not tensor.requires_grad:
+        return tensor
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter):  # quantized weights have no memory to share
+        return tensor.detach().clone()
+    same = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    same.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
+    return torch.nn.Parameter(same, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else same
+
+
+def recordable(value):
+    """Tensors in lists and dicts copied, so that they may be kept for a backward pass."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: recordable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(recordable, value))
+    return value
