@@ -10,6 +10,7 @@ import dataclasses
 
 import comfy.controlnet
 import comfy.sample
+import comfy.samplers
 import comfy.sd
 import comfy.utils
 import torch
@@ -106,6 +107,34 @@ def _sample(
         disable_pbar=True,
     )
     return family.vae.decode(samples).movedim(-1, 1)
+
+
+@torch.inference_mode()
+def latents_by(
+    family: Family, model, text: str, seed: int, num_frames: int, sampler, steps: int = STEPS
+) -> torch.Tensor:
+    """The latents (F, 4, H, W) that a SAMPLER makes of one text."""
+    side = world.SIZE // 8
+    latents = torch.zeros(num_frames, 4, side, side)
+    return comfy.samplers.sample(
+        model,
+        comfy.sample.prepare_noise(latents, seed),
+        encode(family, [text]),
+        encode(family, [""]),
+        GUIDANCE,
+        model.load_device,
+        sampler,
+        comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), SCHEDULER, steps),
+        latent_image=latents,
+        disable_pbar=True,
+        seed=seed,
+    )
+
+
+@torch.inference_mode()
+def decoded(family: Family, latents: torch.Tensor) -> torch.Tensor:
+    """The frames (F, 3, H, W) of latents."""
+    return family.vae.decode(latents).movedim(-1, 1)
 
 
 def images(family: Family, texts: list[str], seed: int, steps: int = STEPS, batch: int = 20) -> torch.Tensor:

@@ -41,16 +41,23 @@ def check_frames(module: MotionModule, frames: int, windowed: bool, views: ViewS
     if views is None or module.method.per_frame:
         _check_length(module, frames, windowed)
     else:
-        _check_views(module, min(frames, views.view_length))
+        _check_views(module, views.longest(frames), bool(views.global_until))
 
 
-def _check_views(module: MotionModule, frames: int) -> None:
+def _check_views(module: MotionModule, frames: int, are_all: bool) -> None:
     longest = module.method.longest(module.config)
-    if longest is not None and frames > longest:
+    if longest is None or frames <= longest:
+        return
+    if are_all:
         raise ValueError(
-            f"windows of {frames} frames inside the layers are more than the {longest} that the motion "
-            f"module '{printable(module.name)}' knows; lower view_length to at most {longest}."
+            f"with global_until the layers see all {frames} frames at once, the motion module "
+            f"'{printable(module.name)}' knows {longest}; set global_until to 0, or stretch its table with "
+            "'Adjust Position Table'."
         )
+    raise ValueError(
+        f"windows of {frames} frames inside the layers are more than the {longest} that the motion "
+        f"module '{printable(module.name)}' knows; lower view_length to at most {longest}."
+    )
 
 
 def _check_length(module: MotionModule, frames: int, windowed: bool) -> None:

@@ -50,12 +50,12 @@ class FreeInitSampler(comfy.samplers.Sampler):
         total, done, result = sum(len(levels) - 1 for levels in schedules), 0, None
         for iteration, levels in enumerate(schedules):
             if iteration:
-                _begin_hooks_again(model_wrap, extra_args["model_options"])
+                begin_hooks_again(model_wrap, extra_args["model_options"])
             result = self.sampler.sample(
                 model_wrap,
                 levels,
                 _arguments(extra_args, levels, iteration),
-                _counted(callback, done, total),
+                counted(callback, done, total),
                 beginnings.noise_of(result),
                 latent_image,
                 denoise_mask,
@@ -120,14 +120,14 @@ def _arguments(extra_args: dict, sigmas: torch.Tensor, iteration: int) -> dict:
     return {**extra_args, "seed": seed, "model_options": {**options, "transformer_options": to_network}}
 
 
-def _counted(callback, done: int, total: int):
+def counted(callback, done: int, total: int):
     """The callback of a run for an iteration that `done` of all `total` steps came before."""
     if callback is None:
         return None
     return lambda step, denoised, x, _: callback(done + step, denoised, x, total)
 
 
-def _begin_hooks_again(guider, model_options: dict) -> None:
+def begin_hooks_again(guider, model_options: dict) -> None:
     """Hooks with keyframes go forward only: sets them back to the first."""
     for cond in (cond for conds in guider.conds.values() for cond in conds):
         if cond.get("hooks") is not None:

@@ -5,6 +5,8 @@ from .apply_free_init import ApplyFreeInit
 from .apply_layer_views import ApplyLayerViews
 from .combine_noise import CombineNoise
 from .create_fifo_sampler import CreateFifoSampler
+from .extend_video import ExtendVideo
+from .guide_motion import GuideMotion
 from .make_frame_noise import MakeFrameNoise
 from .make_reference_noise import MakeReferenceNoise
 from .oscillate_guidance import OscillateGuidance
@@ -31,6 +33,7 @@ NODES = [
     ApplyLayerViews,
     ShowContextWindows,
     CreateFifoSampler,
+    ExtendVideo,
     PreviewClip,
     ApplyFreeInit,
     MakeFrameNoise,
@@ -44,5 +47,6 @@ NODES = [
     OscillateGuidance,
     ThresholdPrediction,
     ReuseDeepFeatures,
+    GuideMotion,
 ]
 """In the order of the menu."""

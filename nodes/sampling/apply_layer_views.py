@@ -28,6 +28,8 @@ class ApplyLayerViews(ZoetropeNode):
                 "standard static view options",
                 "context options views",
                 "freenoise",
+                "freelong",
+                "spectral blending",
                 "animatediff",
                 "ADE",
                 "层内窗口",
@@ -38,6 +40,19 @@ class ApplyLayerViews(ZoetropeNode):
                 io.Model.Input("model", tooltip="The MODEL from Apply Motion Module."),
                 *_length_inputs(),
                 *_schedule_inputs(),
+                io.Float.Input(
+                    "global_until",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "FreeLong: up to this part of the steps, slow changes come from attention over all"
+                        " frames at once. 0 = none, windows alone; 0.5 as published."
+                    ),
+                ),
             ],
             outputs=[io.Model.Output("MODEL", tooltip="Goes into any sampler, or into Context Windows.")],
         )

@@ -58,6 +58,45 @@ def test_a_block_by_hand(block):
     assert not torch.allclose(block(tokens, sdpa_attention), want, atol=1e-2)
 
 
+def test_slow_changes_come_from_all_frames_in_the_first_steps(block):
+    """FreeLong by hand, with Fourier transforms: attention over all frames and in windows, blended."""
+    tokens = gold_tensor("tokens", (PIXELS, F, C))
+    settings = ViewSettings(view_length=4, view_overlap=1, global_until=0.5)
+
+    seen = []
+
+    def layers(part, frames):
+        seen.append(len(frames))
+        return block._attend_all(part, sdpa_attention)
+
+    windows, whole = Views(SHORT, F, 0)(tokens, layers), layers(tokens, list(range(F)))
+    seen.clear()
+    t = 2 * torch.fft.fftfreq(F)
+    keep = torch.exp(-(t**2) / (2 * 0.25**2))[:, None]
+    spectrum = torch.fft.fft(whole, dim=1) * keep + torch.fft.fft(windows, dim=1) * (1 - keep)
+    want = torch.fft.ifft(spectrum, dim=1).real
+    assert_same(Views(settings, F, 1, steps=4)(tokens, layers), want)
+    assert seen == [4, 4, F]
+    assert torch.equal(Views(settings, F, 2, steps=4)(tokens, layers), windows)
+    assert (want - windows).abs().max() > 1e-2
+
+
+def test_all_frames_must_be_known_where_they_are_seen_at_once():
+    views = ViewSettings(view_length=4, view_overlap=1, global_until=0.5)
+    short = motion_module("v3", 6)
+    with pytest.raises(ValueError, match="see all 7 frames at once, the motion module .* knows 6; set"):
+        sample(viewed(golden_model(), short, views), **SMALL)
+    known = viewed(golden_model(), motion_module("v3"), views)
+    result = sample(known, **SMALL)
+    in_windows = sample(viewed(golden_model(), motion_module("v3")), **SMALL)
+    assert (result - in_windows).abs().max() > 1e-3 * result.std()
+
+
+def test_a_part_of_the_steps_is_between_0_and_1():
+    with pytest.raises(ValueError, match="global_until=1.5 must be 0..1, a part of the steps"):
+        ViewSettings(global_until=1.5)
+
+
 def test_scaled_keys_are_those_of_the_frames_of_a_view(block):
     """Two videos and a value for each image: as each window with its own values."""
     tokens = gold_tensor("tokens", (2 * PIXELS, F, C))

@@ -1,0 +1,144 @@
+"""Extend Video in ComfyUI: each window is core's own run with a noise mask over the known frames."""
+
+import comfy.samplers
+import pytest
+import torch
+from comfy_extras.nodes_custom_sampler import CFGGuider, RandomNoise, SamplerCustomAdvanced
+from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.motion_modules.call import STREAMS
+from zoetrope.nodes.sampling import ExtendVideo
+from zoetrope.tests.comfy.golden_unet import golden_model, motion_module
+from zoetrope.tests.comfy.host.context_rig import (
+    CPU,
+    PRECISE,
+    H,
+    W,
+    controlnet,
+    hint_images,
+    prompt,
+    seeded,
+    windowed,
+    with_control,
+)
+from zoetrope.tests.comfy.host.sampling.test_freeinit import hooked
+from zoetrope.tests.rounding import assert_same
+
+N, SEED = 5, 13
+WINDOWS = [((-2, 2), 2), ((0, 4), 2), ((1, 5), 3)]
+SIGMAS = torch.tensor([9.0, 2.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def moving():
+    return apply_motion_module(golden_model(PRECISE), motion_module("v3"), MotionSettings())
+
+
+def extending(clip, name="euler", length=4, overlap=2):
+    sampler = comfy.samplers.sampler_object(name)
+    given = {"context_length": length, "context_overlap": overlap}
+    return ExtendVideo.execute(sampler=sampler, clip={"samples": clip}, **given).args[0]
+
+
+def run(model, sampler, noise, positive=None, latents=None, seed=SEED, negative=None, **more):
+    return comfy.samplers.sample(
+        model, noise, positive or prompt(), negative or prompt(seed=3), 4.0, CPU, sampler, SIGMAS,
+        latent_image=torch.zeros_like(noise) if latents is None else latents, disable_pbar=True, seed=seed,
+        **more,
+    )  # fmt: skip
+
+
+def by_core(model, clip, noise, name, given, latents=None, mask=None):
+    """Window by window: known frames are outside of core's noise mask; prompts and hints by given(frames)."""
+    fresh = torch.Generator().manual_seed(SEED + 1)
+    video = torch.cat((clip, torch.zeros_like(noise) if latents is None else latents))
+    masks = torch.ones(len(noise), 1, H, W) if mask is None else mask
+    for number, ((start, stop), known) in enumerate(WINDOWS):
+        part = slice(len(clip) + start, len(clip) + stop)
+        drawn = torch.randn((known, 4, H, W), generator=fresh)
+        video[part][known:] = run(
+            model,
+            comfy.samplers.sampler_object(name),
+            torch.cat((drawn, noise[start + known : stop])),
+            latents=video[part].clone(),
+            seed=SEED + number,
+            denoise_mask=torch.cat((torch.zeros(known, 1, H, W), masks[start + known : stop])),
+            **given([max(0, frame) for frame in range(start, stop)]),
+        )[known:]
+    return video[len(clip) :]
+
+
+def prompts_of(frames):
+    return {"positive": [[prompt(N)[0][0][frames], {}]]}
+
+
+def hints_of(frames):
+    control = controlnet(hint_images(N)[frames])
+    return {
+        name: with_control(prompt(seed=seed), control) for name, seed in (("positive", 2), ("negative", 3))
+    }
+
+
+@pytest.mark.parametrize("given", [prompts_of, hints_of], ids=["prompts", "hints"])
+def test_windows_are_cores_with_a_mask_over_the_known_frames(moving, given):
+    noise, clip = seeded(N, 4, H, W), seeded(3, 4, H, W, seed=8) * 3
+    result = run(moving, extending(clip), noise, **given(list(range(N))))
+    assert_same(result, by_core(moving, clip, noise, "euler", given), 1e-5)
+    other = run(moving, extending(-clip), noise, **given(list(range(N))))
+    assert (other - result).abs().amax((1, 2, 3)).min() > 1e-2 * result.std(), (
+        "the clip counts in every frame"
+    )
+
+
+def test_samplers_with_noise_latents_and_masks_of_the_run(moving):
+    noise, clip, latents = (seeded(k, 4, H, W, seed=k) for k in (N, 3, N))
+    mask = (torch.arange(N * H * W) % 3 > 0).float().view(N, 1, H, W)
+    given = {"latents": latents, "denoise_mask": mask}
+    result = run(moving, extending(clip, "euler_ancestral"), noise, **given)
+    expected = by_core(moving, clip, noise, "euler_ancestral", lambda frames: {}, latents, mask)
+    assert_same(result, expected, 1e-5)
+    kept = (1 - mask).bool().expand_as(latents)
+    assert_same(result[kept], latents[kept], 1e-5)
+
+
+def test_hooks_with_keyframes_begin_again_in_each_window(moving):
+    noise, clip = seeded(N, 4, H, W), seeded(3, 4, H, W, seed=8)
+    result = run(moving, extending(clip), noise, positive=hooked())
+    expected = by_core(moving, clip, noise, "euler", lambda frames: {"positive": hooked()})
+    assert_same(result, expected, 1e-5)
+
+
+def test_previews_hold_all_new_frames_and_windows_on_the_model_give_way(moving):
+    noise, clip, told = seeded(N, 4, H, W), seeded(1, 4, H, W, seed=8), []
+    result = run(
+        windowed(moving),
+        extending(clip),
+        noise,
+        callback=lambda step, x0, x, total: told.append((step, total, len(x0))),
+    )
+    assert told == [(step, 4, N) for step in range(4)], "two windows of two steps"
+    assert torch.equal(result, run(moving, extending(clip), noise))
+
+
+def test_the_node_in_cores_graph(moving):
+    clip, latent = seeded(3, 4, H, W, seed=8), {"samples": torch.zeros(N, 4, H, W)}
+    guider, noise = (
+        CFGGuider.execute(moving, prompt(), prompt(seed=3), 4.0).args[0],
+        RandomNoise.execute(SEED),
+    )
+    result, denoised = SamplerCustomAdvanced.execute(
+        noise.args[0], guider, extending(clip), SIGMAS, latent
+    ).args
+    drawn = noise.args[0].generate_noise(latent)
+    assert_same(result["samples"], run(moving, extending(clip), drawn))
+    assert_same(denoised["samples"], result["samples"])
+
+
+def test_what_does_not_go_together_is_refused(moving):
+    with pytest.raises(ValueError, match="needs latents whose frames are the batch"):
+        run(golden_model(), extending(seeded(3, 4, H, W)), seeded(1, 4, N, H, W))
+    with pytest.raises(ValueError, match=r"the clip has latents of shape \(3, 4, 2, 2\), the new frames"):
+        run(moving, extending(seeded(3, 4, 2, 2)), seeded(N, 4, H, W))
+    streams = golden_model()
+    streams.model_options["transformer_options"][STREAMS] = 2
+    with pytest.raises(ValueError, match="dual-stream modules"):
+        run(streams, extending(seeded(3, 4, H, W)), seeded(6, 4, H, W))
