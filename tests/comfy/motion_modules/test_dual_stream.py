@@ -245,9 +245,7 @@ def test_an_odd_number_of_images_is_refused(case):
 
 
 def test_images_that_are_no_whole_videos_are_refused(case):
-    with pytest.raises(
-        ValueError, match="batch of 8 images .* frames_per_video=3 with their motion; .* of 6"
-    ):
+    with pytest.raises(ValueError, match="8 frames .* frames_per_video=3 with their motion; .* of 6 frames"):
         case.sample(case.moving(frames_per_video=3), noise=seeded(8), frames=4)
     windowed = apply_context_windows(
         case.moving(), ContextSettings(context_length=2, context_overlap=1, frames_per_video=3)

@@ -314,7 +314,7 @@ def test_nothing_of_a_run_stays_in_the_model(model):
     before = repr(windows.model_options), repr(windows.wrappers)
     evaluate(windows, seeded(F, 4, H, W), prompt(F), prompt())
     assert (repr(windows.model_options), repr(windows.wrappers)) == before
-    assert vars(windows.model_options["context_handler"]).keys() == {"settings"}
+    assert vars(windows.model_options["context_handler"]).keys() == {"parts", "settings"}
 
 
 def gligen(model):
