@@ -37,14 +37,17 @@ from ...host.injection.motion_models import (
 )
 from ...host.injection.places import places_of
 from ...host.injection.reference_image import LCMImage
+from ...host.sampling.reuse_deep_features import reuse_deep_features
 from ...host.windows import ContextSettings, apply_context_windows
 from ...motion_modules.call import Call
 from ...motion_modules.camera.moves import moved
 from ...motion_modules.method import TemporalMethod
 from ...motion_modules.points import inject
+from ...samplers.deep_features import ReuseSettings
 from ..gold_weights import gold_tensor
 from ..networks.image_unets import IMAGE_UNETS, ImageUNet
 from .host.media.small_vaes import image_vae
+from .host.sampling.replaced_features import replacing
 
 F, H, W = 5, 8, 16
 EPS32 = 2.0**-23
@@ -375,6 +378,14 @@ def masked_conditionings_work_beside_it(case: Case) -> None:
     assert torch.isfinite(got).all() and not torch.allclose(got, case.sample(case.moving()), atol=1e-3)
 
 
+def deep_features_are_reused_with_it(case: Case) -> None:
+    """Steps that compute the outer blocks only, with its layers in them, on either side of its node."""
+    moving, settings = case.moving(), ReuseSettings(interval=2, depth=4)
+    got = case.sample(reuse_deep_features(moving, settings))
+    same(got, case.sample(replacing(moving, 2, 4)))
+    assert torch.equal(case.sample(case.moving(model=reuse_deep_features(case.plain, settings))), got)
+
+
 def what_it_needs_is_asked_for(case: Case) -> None:
     """Where it needs something besides its weights, a module without it is refused."""
     if case.method.needs:
@@ -457,6 +468,7 @@ RULES = [
     a_lora_of_the_checkpoint_works_under_it,
     hooks_work_beside_it,
     masked_conditionings_work_beside_it,
+    deep_features_are_reused_with_it,
     what_it_needs_is_asked_for,
     little_memory_gives_the_same,
     conditionings_one_by_one_give_the_same,
