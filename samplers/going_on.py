@@ -17,6 +17,8 @@ class GoingOnSettings:
     """Frames of a window, L."""
     context_overlap: int = 8
     """Known frames at the beginning of a window at least, O."""
+    known_noise: float = 0.0
+    """Noise of known frames as a part of that of the new ones."""
 
     def __post_init__(self) -> None:
         if self.context_length < 2:
@@ -27,6 +29,10 @@ class GoingOnSettings:
             raise ValueError(
                 f"context_overlap={self.context_overlap} must be at least 1 and smaller than"
                 f" context_length={self.context_length}; half of it is usual."
+            )
+        if not 0 <= self.known_noise <= 1:
+            raise ValueError(
+                f"known_noise={self.known_noise} must be 0..1; 0 shows the known frames as they are."
             )
 
     def windows(self, num_frames: int, clip_frames: int) -> list[tuple[range, int]]:

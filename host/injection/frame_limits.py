@@ -22,16 +22,21 @@ def window_lengths(context_handler, num_frames: int, sampling, sigmas: Sequence[
     return [set(map(len, windows)) for windows, _ in plans]
 
 
-def check_run(module: MotionModule, model, num_frames: int, sigmas: Sequence[float]) -> None:
+def check_run(
+    module: MotionModule, model, num_frames: int, sigmas: Sequence[float], at_once: int | None = None
+) -> None:
     """Raises ValueError where a step of a run on a MODEL gives the layers frames that they cannot take.
 
-    num_frames: of one video. sigmas: the noise level of each step.
+    num_frames: of one video. sigmas: the noise level of each step. at_once: frames of the windows that the
+    sampler itself makes, in place of all others.
     """
     sampling, handler = model.get_model_object("model_sampling"), model.model_options.get("context_handler")
     views = model.model_options["transformer_options"].get(VIEWS)
     lengths = window_lengths(handler, num_frames, sampling, sigmas)
+    if at_once is not None:
+        lengths = [{at_once}] * len(sigmas)
     for length in sorted({length for of_step in lengths for length in of_step}):
-        check_frames(module, length, length < num_frames, views)
+        check_frames(module, length, at_once is not None or length < num_frames, views)
     if views is not None:
         views.check_plans(lengths)
 

@@ -126,7 +126,8 @@ class MotionCalls:
         told = odd_in_run(self.settings, range_, frames, sigmas, handler, self.module.node)
         for text in () if single else told:
             say(text, self.node_id)
-        check_run(self.module, model, frames, sigmas[:-1].tolist())
+        at_once = getattr(sampler, "frames_at_once", None)
+        check_run(self.module, model, frames, sigmas[:-1].tolist(), at_once)
         run = self._run(model, range_, noise.shape, frames)
         options = executor.class_obj.model_options.setdefault("transformer_options", {})
         before = options.get(RUNS, {})

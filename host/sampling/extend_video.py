@@ -1,12 +1,17 @@
 """A SAMPLER that lets a clip go on, window after window, each with its first frames known.
 
-Known frames are kept as ComfyUI keeps what lies outside of a noise mask: at every step they are in the
-latents with their noise, and the layers over frames see them. What is made needs the memory of one window.
+Known frames are kept as ComfyUI keeps what lies outside of a noise mask, and the layers over frames see them.
+What is made needs the memory of one window.
 
-Source: the replacement method of Video Diffusion Models (Ho et al. 2022, arXiv 2204.03458, section 3.1).
+Source: the replacement method of Video Diffusion Models (Ho et al. 2022, arXiv 2204.03458, section 3.1) with
+known_noise 1. Ours: with less, known frames have a lower noise level of their own, as frames further in front
+have in FIFO diffusion; with all of the noise they are seen too late to be gone on from.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import comfy.samplers
 import torch
@@ -24,6 +29,8 @@ class ExtendingSampler(comfy.samplers.Sampler):
 
     def __init__(self, sampler: comfy.samplers.Sampler, clip: torch.Tensor, settings: GoingOnSettings):
         self.sampler, self.clip, self.settings = sampler, clip, settings
+        self.frames_at_once = settings.context_length
+        """What the network sees; motion modules look for it before a run."""
 
     def sample(
         self,
@@ -42,13 +49,13 @@ class ExtendingSampler(comfy.samplers.Sampler):
         for number, (window, known) in enumerate(run.windows):
             if number:
                 begin_hooks_again(model_wrap, extra_args["model_options"])
-            given = run.latents_of(window)
+            given, drawn = run.latents_of(window), run.noise_of(window, known)
             made = self.sampler.sample(
                 model_wrap,
                 sigmas,
-                run.arguments(number, window),
+                run.arguments(number, window, run.handler_of(window, known, given, drawn)),
                 run.callback_of(number, window, known, callback),
-                run.noise_of(window, known),
+                drawn,
                 given,
                 run.mask_of(window, known, given),
                 disable_pbar,
@@ -71,11 +78,57 @@ class ExtendingSampler(comfy.samplers.Sampler):
         refuse_recorders(model_options)
 
 
+@dataclass(frozen=True)
+class SeenFrames:
+    """latents, noise: of the known frames (K, C, H, W). part: of the noise level of the others."""
+
+    latents: torch.Tensor
+    noise: torch.Tensor
+    part: float
+
+
+class KnownFramesHandler(QueueHandler):
+    """Lets the network see the first frames of a window with less noise than the others have.
+
+    All else (ranges of prompts and ControlNets, values over steps) goes by the noise level of the others.
+    """
+
+    def __init__(self, seen: SeenFrames, *args):
+        super().__init__(*args)
+        self.seen = seen
+
+    def execute(self, calc_cond_batch: Callable, model, conds, x_in, timestep, model_options):
+        """As QueueHandler does it."""
+        if self.seen.part < 1:
+            sampling, known = model.model_sampling, len(self.seen.latents)
+            levels = (timestep[:known] * self.seen.part).clamp(min=float(sampling.sigma_min))
+            shown = sampling.noise_scaling(levels, self.seen.noise, self.seen.latents)
+            x_in = torch.cat((shown, x_in[known:]))
+            own = _with_levels(levels, len(x_in), model_options.get("model_function_wrapper"))
+            model_options = {**model_options, "model_function_wrapper": own}
+        return super().execute(calc_cond_batch, model, conds, x_in, timestep, model_options)
+
+
+def _with_levels(levels: torch.Tensor, num_frames: int, inner: Callable | None) -> Callable:
+    """A call of the network in which the first frames of each chunk have these noise levels."""
+
+    def call(apply_model: Callable, args: dict) -> torch.Tensor:
+        rows = args["timestep"].unflatten(0, (-1, num_frames)).clone()
+        rows[:, : len(levels)] = levels
+        args = {**args, "timestep": rows.flatten()}
+        if inner is not None:
+            return inner(apply_model, args)
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    return call
+
+
 class ExtendingRun:
     """One run: what is made so far, in the units of the network, and what each window is given."""
 
     def __init__(self, sampler: ExtendingSampler, guider, sigmas, extra_args, noise, latents, mask):
         self.sigmas, self.extra_args, self.noise, self.mask = sigmas, extra_args, noise, mask
+        self.known_noise = sampler.settings.known_noise
         self.windows = sampler.settings.windows(len(noise), len(sampler.clip))
         longest = max(-window.start for window, _ in self.windows)
         clip = sampler.clip[len(sampler.clip) - longest :].to(noise)
@@ -102,15 +155,18 @@ class ExtendingRun:
         mask[:known] = 0
         return mask
 
-    def arguments(self, number: int, window: range) -> dict:
-        """A copy, which samplers may write into, with a seed of its own, and the frames of the window."""
+    def handler_of(self, window: range, known: int, latents, noise) -> QueueHandler:
+        """What evaluates a window of these latents and this noise."""
+        frames = [max(0, frame) for frame in window]
+        part = QueuePart(range(len(frames)), len(frames))
+        seen = SeenFrames(latents[:known], noise[:known].clone(), self.known_noise)
+        return KnownFramesHandler(seen, [part], frames, len(self.noise), self.hints)
+
+    def arguments(self, number: int, window: range, handler: QueueHandler) -> dict:
+        """A copy, which samplers may write into, with a seed of its own, and the handler of the window."""
         seed = self.extra_args.get("seed")
         if seed is not None:
             seed = (seed + number) % 2**64
-        frames = [max(0, frame) for frame in window]
-        handler = QueueHandler(
-            [QueuePart(range(len(frames)), len(frames))], frames, len(self.noise), self.hints
-        )
         options = {**self.extra_args["model_options"], "context_handler": handler}
         return {**self.extra_args, "seed": seed, "model_options": options}
 

@@ -38,6 +38,8 @@ class FifoSampler(comfy.samplers.Sampler):
 
     def __init__(self, settings: FifoSettings, clip: torch.Tensor | None = None):
         self.settings, self.clip = settings, clip
+        self.frames_at_once = settings.context_length
+        """What the network sees; motion modules look for it before a run."""
 
     def sample(
         self,

@@ -29,6 +29,7 @@ class FreeInitSampler(comfy.samplers.Sampler):
 
     def __init__(self, sampler: comfy.samplers.Sampler, settings: FreeInitSettings):
         self.sampler, self.settings = sampler, settings
+        self.frames_at_once = getattr(sampler, "frames_at_once", None)
 
     def sample(
         self,

@@ -31,33 +31,7 @@ class ExtendVideo(ZoetropeNode):
                 "续写视频",
                 "时间外推",
             ],
-            inputs=[
-                io.Sampler.Input("sampler", tooltip="The SAMPLER that makes each window, any."),
-                io.Latent.Input(
-                    "clip",
-                    tooltip=(
-                        "The clip that goes on, of any length: its last frames are seen. Encode a video with"
-                        " Video to Latents."
-                    ),
-                ),
-                io.Int.Input(
-                    "context_length",
-                    default=16,
-                    min=2,
-                    max=4096,
-                    tooltip="Frames that the network sees together, known and new ones. 16 for AnimateDiff.",
-                ),
-                io.Int.Input(
-                    "context_overlap",
-                    default=8,
-                    min=1,
-                    max=4095,
-                    tooltip=(
-                        "Known frames at the beginning of a window, smaller than context_length. 8 is usual;"
-                        " more continue the motion better and take longer."
-                    ),
-                ),
-            ],
+            inputs=_inputs(),
             outputs=[
                 io.Sampler.Output(
                     "SAMPLER",
@@ -72,3 +46,47 @@ class ExtendVideo(ZoetropeNode):
     @classmethod
     def execute(cls, sampler, clip, **settings) -> io.NodeOutput:
         return io.NodeOutput(ExtendingSampler(sampler, clip["samples"], GoingOnSettings(**settings)))
+
+
+def _inputs() -> list[io.Input]:
+    """What makes a window, the clip, and the fields of GoingOnSettings."""
+    return [
+        io.Sampler.Input("sampler", tooltip="The SAMPLER that makes each window, any."),
+        io.Latent.Input(
+            "clip",
+            tooltip=(
+                "The clip that goes on, of any length: its last frames are seen. Encode a video with"
+                " Video to Latents."
+            ),
+        ),
+        io.Int.Input(
+            "context_length",
+            default=16,
+            min=2,
+            max=4096,
+            tooltip="Frames that the network sees together, known and new ones. 16 for AnimateDiff.",
+        ),
+        io.Int.Input(
+            "context_overlap",
+            default=8,
+            min=1,
+            max=4095,
+            tooltip=(
+                "Known frames at the beginning of a window, smaller than context_length. 8 is usual;"
+                " more continue the motion better and take longer."
+            ),
+        ),
+        io.Float.Input(
+            "known_noise",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Noise in which the network sees the known frames, as a part of that of the new ones."
+                " 0 = none, the smoothest; 1 = as much, as published."
+            ),
+        ),
+    ]

@@ -14,6 +14,7 @@ from zoetrope.tests.comfy.host.context_rig import (
     H,
     W,
     controlnet,
+    evaluate,
     hint_images,
     prompt,
     seeded,
@@ -24,6 +25,7 @@ from zoetrope.tests.comfy.host.sampling.test_freeinit import hooked
 from zoetrope.tests.rounding import assert_same
 
 N, SEED = 5, 13
+UNITS = 0.18215  # of SD1.5's latents
 WINDOWS = [((-2, 2), 2), ((0, 4), 2), ((1, 5), 3)]
 SIGMAS = torch.tensor([9.0, 2.0, 0.0])
 
@@ -33,9 +35,9 @@ def moving():
     return apply_motion_module(golden_model(PRECISE), motion_module("v3"), MotionSettings())
 
 
-def extending(clip, name="euler", length=4, overlap=2):
+def extending(clip, name="euler", known_noise=1.0):
     sampler = comfy.samplers.sampler_object(name)
-    given = {"context_length": length, "context_overlap": overlap}
+    given = {"context_length": 4, "context_overlap": 2, "known_noise": known_noise}
     return ExtendVideo.execute(sampler=sampler, clip={"samples": clip}, **given).args[0]
 
 
@@ -89,6 +91,36 @@ def test_windows_are_cores_with_a_mask_over_the_known_frames(moving, given):
     )
 
 
+@pytest.mark.parametrize("part", [0.0, 0.25])
+def test_known_frames_are_seen_with_less_noise(moving, part):
+    """Euler's steps by hand, core alone evaluates the window; without noise means at the lowest level."""
+    noise, clip = seeded(2, 4, H, W), seeded(2, 4, H, W, seed=8) * 3
+    lowest = float(moving.get_model_object("model_sampling").sigma_min)
+    of_known = torch.randn((2, 4, H, W), generator=torch.Generator().manual_seed(SEED + 1))
+    x = noise * SIGMAS[0]
+    for sigma, lower in ((9.0, 2.0), (2.0, 0.0)):
+        known = max(part * sigma, lowest)
+        window = torch.cat((clip * UNITS + known * of_known, x))
+        levels = torch.tensor([known, known, sigma, sigma])
+
+        def one(network, noisy, sigmas, extra_args=None, window=window, levels=levels, **more):
+            return network(window, levels, **extra_args)
+
+        clean = evaluate(moving, torch.zeros_like(window), prompt(), prompt(seed=3), 4.0, one)[2:] * UNITS
+        x = clean + lower / sigma * (x - clean)
+    result = run(moving, extending(clip, known_noise=part), noise)
+    assert_same(result, x / UNITS, 1e-5)
+    assert (result - run(moving, extending(clip), noise)).abs().max() > 1e-2 * result.std()
+
+
+def test_prompts_of_a_part_of_the_steps_go_by_the_new_frames(moving):
+    """Nothing is left of a prompt that holds for the last tenth, where no step of this run begins."""
+    noise, clip = seeded(2, 4, H, W), seeded(2, 4, H, W, seed=8)
+    late = prompt(seed=5, start_percent=0.99, end_percent=1.0)
+    plain = run(moving, extending(clip, known_noise=0.0), noise)
+    assert torch.equal(run(moving, extending(clip, known_noise=0.0), noise, [*prompt(), *late]), plain)
+
+
 def test_samplers_with_noise_latents_and_masks_of_the_run(moving):
     noise, clip, latents = (seeded(k, 4, H, W, seed=k) for k in (N, 3, N))
     mask = (torch.arange(N * H * W) % 3 > 0).float().view(N, 1, H, W)
@@ -131,6 +163,12 @@ def test_the_node_in_cores_graph(moving):
     drawn = noise.args[0].generate_noise(latent)
     assert_same(result["samples"], run(moving, extending(clip), drawn))
     assert_same(denoised["samples"], result["samples"])
+
+
+def test_a_module_needs_to_know_the_frames_of_a_window_only(moving):
+    noise, clip = seeded(N, 4, H, W), seeded(3, 4, H, W, seed=8)
+    short = apply_motion_module(golden_model(PRECISE), motion_module("v3", 4), MotionSettings())
+    assert_same(run(short, extending(clip), noise), run(moving, extending(clip), noise))
 
 
 def test_what_does_not_go_together_is_refused(moving):

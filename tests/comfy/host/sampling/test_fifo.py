@@ -213,6 +213,17 @@ def test_values_over_frames_follow_the_frames(moving):
     assert_same(run(model, FifoSettings(F), noise)[F:], run(still, euler(), noise)[F:], 1e-5)
 
 
+def test_a_module_needs_to_know_the_frames_of_a_window_only(moving):
+    noise = seeded(N, 4, H, W)
+    short, shortest = (
+        apply_motion_module(golden_model(PRECISE), motion_module("v3", rows), MotionSettings())
+        for rows in (F, F - 1)
+    )
+    assert_same(run(short, FifoSettings(F), noise), run(moving, FifoSettings(F), noise))
+    with pytest.raises(ValueError, match="windows of 2 frames are more than the 1 that the motion module"):
+        run(shortest, FifoSettings(F), noise)
+
+
 def test_windows_on_the_model_give_way_and_the_model_is_as_it_was(moving):
     noise = seeded(N, 4, H, W)
     before = run(moving, euler(), noise)
