@@ -89,14 +89,14 @@ def files(place: Place) -> dict:
     """Writes the models of the other parts, and says what they will run on."""
     import comfy.model_management
 
-    from .full_size import write_sd15_checkpoint, write_v2_module
+    from .full_size import write_module, write_sd15_checkpoint
 
     models = make_base(place.base) / "models"
     if place.small:
         put_demo_weights(models)
     else:
         write_sd15_checkpoint(models / "checkpoints" / place.inputs.checkpoint)
-        write_v2_module(models / "animatediff_models" / place.inputs.module)
+        write_module(models / "animatediff_models" / place.inputs.module)
     device = comfy.model_management.get_torch_device()
     return {"device": comfy.model_management.get_torch_device_name(device), "torch": torch.__version__}
 
