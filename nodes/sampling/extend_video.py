@@ -86,7 +86,7 @@ def _inputs() -> list[io.Input]:
             advanced=True,
             tooltip=(
                 "Noise in which the network sees the known frames, as a part of that of the new ones."
-                " 0 = none, the smoothest; 1 = as much, as published."
+                " 0 = none; 1 = as much, as published."
             ),
         ),
     ]
