@@ -22,7 +22,7 @@ def test_speed_and_loss_of_every_setting_are_printed(monkeypatch, capsys):
     fast, plain, whole = (found["settings"][name] for name in ("3x1", "1x1", "whole"))
     assert set(fast) >= SEEN | {"speedup", "short_step"} and set(whole) >= SEEN - {"psnr"}
     assert found["reuse_speedup"] == fast["speedup"] and found["reuse_psnr"] == fast["psnr"]
-    assert 10 < fast["psnr"] < 60
+    assert 0 < fast["psnr"] < 30, "one whole step of three"
     assert plain["psnr"] is None and plain["short_step"] is None, "interval 1 is the whole run"
     assert plain["coherent"] == whole["coherent"]
 
