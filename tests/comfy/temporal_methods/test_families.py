@@ -30,12 +30,16 @@ def new_config(version, rows):
     return config
 
 
+def family_method(version):
+    """AnimateDiff with new modules of this family."""
+    joint = version in ("v1", "hotshotxl")  # norms over all frames act before anything is trained
+    new = new_config(version, FAMILIES[version][1])
+    return replace(METHODS["AnimateDiff"], new=new, acts_untrained=joint)
+
+
 @pytest.fixture(scope="module")
 def family(request, tmp_path_factory):
-    kind, rows = FAMILIES[request.param]
-    joint = request.param in ("v1", "hotshotxl")  # norms over all frames act before anything is trained
-    method = replace(METHODS["AnimateDiff"], new=new_config(request.param, rows), acts_untrained=joint)
-    return Case(method, kind, tmp_path_factory.mktemp("family"))
+    return Case(family_method(request.param), FAMILIES[request.param][0], tmp_path_factory.mktemp("family"))
 
 
 @pytest.mark.parametrize("rule", RULES + VALUE_RULES, ids=lambda rule: rule.__name__)
