@@ -62,6 +62,11 @@ def show1():
     return stages, ["8 frames, 64 x 40", "29 frames", "256 x 160", "576 x 320"], 2
 
 
+def sparse_pictures():
+    clip = drawn(11, "orbit", shape="ring", colour="orange", background="meadow", size="big")
+    return [clip[:1], clip[-1:], clip], ["first picture", "last picture", "16 frames"], 2
+
+
 DRAWINGS = {
     "09 Text to video (ModelScope)": lambda: moving(
         "a square bounces in the meadow",
@@ -118,5 +123,6 @@ DRAWINGS = {
     ),
     "17 Text to large video (LaVie)": lavie,
     "18 Text to video (Show-1)": show1,
+    "24 From pictures (AnimateDiff, SparseCtrl)": sparse_pictures,
 }
 """Name of a workflow -> its clips, their labels, and the number of columns."""

@@ -19,7 +19,13 @@ from ..frame_tools.grids import SheetSettings, compare_clips, contact_sheet
 from ..frame_tools.labels import label_bar, to_image
 from ..frame_tools.optical_flow import draw_flow, far_movement, flow_frames
 from ..frame_tools.plots import frame_differences, plot_differences, plot_values
+from ..frame_tools.sparse_places import AT_FRAMES, PLACES, frames_of_images
+from ..frame_values import frame_values
+from ..host.controlnets.over_time import OverTimeSettings
+from ..motion_modules.animatediff.layers import sinusoidal_table
 from ..motion_modules.camera.moves import continued, moved
+from ..motion_modules.pia import mask_values
+from ..motion_modules.positions import PositionChange
 from ..samplers.context_fusion import fuse_weights
 from ..samplers.context_plan import draw_plan
 from ..samplers.context_schedules import create_context_windows
@@ -129,6 +135,64 @@ def reused_blocks() -> torch.Tensor:
     return torch.cat([*parts, label_bar(names, WIDTH, BAR)])
 
 
+def values_by_place() -> torch.Tensor:
+    """Strength of eight frames: 0 to 1, where a mask is white; outside of it 0."""
+    mask = torch.zeros(1, 96, 96)
+    mask[..., 48:] = 1.0
+    placed = frame_values([frame / 7 for frame in range(8)], mask).keys[0].values
+    return contact_sheet(placed[..., None].expand(-1, -1, -1, 3), SheetSettings(8, 4, 128))[0]
+
+
+def guidance_of_steps() -> torch.Tensor:
+    """8, and 3 from 0.4 of the schedule on."""
+    held = frame_values([3.0], start_percent=0.4, before=frame_values([8.0]))
+    scales = [float(held.at(lambda start, part=part: start <= part / 100)) for part in range(101)]
+    title = "cfg: Vary Value 8, then 3 with start_percent 0.4"
+    return plot_values([scales], ["cfg"], WIDTH, 220, title, "percent of the noise schedule")[0]
+
+
+def stretched_positions() -> torch.Tensor:
+    """A slow channel of a table as the file has it, and the first 16 of its rows over 24."""
+    table = sinusoidal_table(32, 320)
+    tables = [table, PositionChange(cap=16, length=24).of(table)]
+    curves = [rows[0, :, 80].tolist() for rows in tables]
+    labels = ["of the file", "cap 16, length 24"]
+    return plot_values(curves, labels, WIDTH, 260, "One channel of the position table", "row")[0]
+
+
+def soft_weights() -> torch.Tensor:
+    """What the layers of an SD1.5 ControlNet are multiplied by."""
+    kinds = {"0.825": OverTimeSettings(soft_weights=0.825), "flipped": OverTimeSettings(1.0, 0.825, True)}
+    curves = [[kind.of_layer("output", i, 12, False) for i in range(12)] for kind in kinds.values()]
+    title = "Factor of a layer, soft_weights 0.825"
+    return plot_values(curves, list(kinds), WIDTH, 260, title, "layer, 0 = finest")[0]
+
+
+def views() -> torch.Tensor:
+    """Which frames a temporal layer sees at once: 32 frames, view_length 16, view_overlap 4."""
+    windows = create_context_windows("standard_static", 32, 16, 4, step=0)
+    weights = [fuse_weights("pyramid", window, 32, 4) for window in windows]
+    return draw_plan([(windows, weights)], 32, WIDTH // 32)
+
+
+def sparse_places() -> torch.Tensor:
+    """Where three images lie in a video of 16 frames, by place."""
+    parts = []
+    for place in PLACES:
+        frames = [[frame] for frame in frames_of_images(place, "0, 3, 12", 3, 16)]
+        plan = draw_plan([(frames, [[1.0]] * 3)], 16, WIDTH // 32)
+        parts += [label_bar(place + (": 0, 3, 12" if place == AT_FRAMES else ""), plan.shape[1], BAR), plan]
+    return torch.cat(parts)
+
+
+def likeness() -> torch.Tensor:
+    """How much the frames are like PIA's image at the first of 16, by motion."""
+    motions = ("small", "moderate", "large", "loop large")
+    curves = [mask_values(motion, 16, 0).tolist() for motion in motions]
+    title = "How much a frame is like the image, cond_frame 0"
+    return plot_values(curves, list(motions), WIDTH, 300, title)[0]
+
+
 def clip(seed: int, motion: str, num_frames: int = 16, **things: str) -> torch.Tensor:
     """A clip of the world (F, H, W, 3)."""
     return world.render_clip(
@@ -178,6 +242,13 @@ PICTURES = {
     "ZoetropeApplyFreeInit/filters.png": freeinit_filters,
     "ZoetropeReuseDeepFeatures/blocks.png": reused_blocks,
     "ZoetropeMakeCameraPoses/path.png": camera_path,
+    "ZoetropeVaryValue/values.png": values_by_place,
+    "ZoetropeVaryGuidance/steps.png": guidance_of_steps,
+    "ZoetropeAdjustPositionTable/table.png": stretched_positions,
+    "ZoetropeControlNetOverTime/layers.png": soft_weights,
+    "ZoetropeApplyLayerViews/views.png": views,
+    "ZoetropePlaceSparseImages/places.png": sparse_places,
+    "ZoetropeAnimateImagePIA/likeness.png": likeness,
     "ZoetropeCompareClips/compared.png": compared,
     "ZoetropeMakeContactSheet/sheet.png": sheet,
     "ZoetropeDrawOpticalFlow/flow.png": flow,

@@ -146,9 +146,9 @@ def images(family: Family, texts: list[str], seed: int, steps: int = STEPS, batc
     return torch.cat(done)
 
 
-def moving(family: Family) -> object:
+def moving(family: Family, strength: float | FrameValues = 1.0) -> object:
     """The MODEL with the motion module."""
-    return apply_motion_module(family.model, family.motion_module, MotionSettings())
+    return apply_motion_module(family.model, family.motion_module, MotionSettings(strength=strength))
 
 
 def not_moving(family: Family) -> object:
@@ -189,12 +189,15 @@ def at_dusk(family: Family, strength: float = 1.0) -> Family:
     return dataclasses.replace(family, model=model)
 
 
-def in_windows(model, context_length: int = 16, context_overlap: int = 8) -> object:
-    """The MODEL sampled in overlapping windows with FreeNoise."""
-    settings = ContextSettings(
-        context_length=context_length, context_overlap=context_overlap, noise_type="freenoise"
-    )
-    return apply_context_windows(model, settings)
+def in_windows(model, context_length: int = 16, context_overlap: int = 8, **settings) -> object:
+    """The MODEL sampled in overlapping windows with FreeNoise; settings: others of ContextSettings."""
+    settings = {"noise_type": "freenoise", **settings}
+    return apply_context_windows(model, ContextSettings(context_length, context_overlap, **settings))
+
+
+def with_same_noise(model) -> object:
+    """The MODEL sampled from one noise for all frames, so that what no module moves stands still."""
+    return in_windows(model, noise_type="constant")
 
 
 def reusing(model, interval: int = 2, depth: int = 1) -> object:

@@ -22,6 +22,8 @@ import torch.nn.functional as F
 from ..frame_tools.grids import GridSettings, compare_clips
 from ..frame_tools.labels import label_bar, to_image
 from ..frame_values import frame_values
+from ..host.sampling.freeinit import FreeInitSettings, apply_freeinit
+from ..host.sampling.varying_guidance import VaryingGuidance, vary_guidance
 from ..samplers.over_frames.prompts import PromptSettings
 from . import play, world
 from .drawn_thumbnails import DRAWINGS
@@ -194,6 +196,36 @@ def deep_features_reused(family: play.Family) -> Panels:
     return clips, ["every step whole", "every other step"], 2
 
 
+def values_over_frames_and_places(family: play.Family) -> Panels:
+    """Motion that sets in by and by, in the left half, where the ball is, and in the right one."""
+    text, seed = "a big red ball at the left drifts up in the desert", 2
+    left = torch.zeros(1, world.SIZE, world.SIZE)
+    left[..., : world.SIZE // 2] = 1.0
+    rising = [min(1.0, 0.2 + 0.8 * frame / 9) for frame in range(16)]
+    models = [play.moving(family, frame_values(rising, mask)) for mask in (left, 1 - left)]
+    clips = [play.clip_of(family, play.with_same_noise(model), text, seed) for model in models]
+    return clips, ["left half may move", "right half may move"], 2
+
+
+def guidance_and_freeinit(family: play.Family) -> Panels:
+    """A cfg of its own for each frame, and that with FreeInit."""
+    text, seed, model = "a red ball bounces in the meadow", 2, play.moving(family)
+    rising = [1.0] * 5 + [1 + i / 2 for i in range(1, 8)] + [5.0] * 4
+    varied = vary_guidance(model, VaryingGuidance(frame_values(rising)))
+    models = [varied, apply_freeinit(varied, FreeInitSettings(iterations=2))]
+    clips = [play.clip_of(family, model, text, seed) for model in models]
+    return clips, ["cfg 1 to 5", "FreeInit besides"], 2
+
+
+def windows_side_by_side(family: play.Family) -> Panels:
+    """The two plans of the workflow."""
+    clips = []
+    for schedule in ("standard_static", "standard_uniform (AnimateDiff-Evolved)"):
+        model = play.in_windows(play.moving(family), context_overlap=4, context_schedule=schedule)
+        clips.append(play.clip_of(family, model, "a red ball bounces in the meadow", 2, num_frames=32))
+    return clips, ["standard_static", "uniform (A.D.-Evolved)"], 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -214,6 +246,9 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "21 Demo, ControlNet over time": controlnet_over_time,
     "20 Demo, prompts over frames": prompts_over_frames,
     "22 Demo, deep features reused": deep_features_reused,
+    "23 Demo, values over frames and places": values_over_frames_and_places,
+    "25 Demo, guidance and FreeInit": guidance_and_freeinit,
+    "26 Demo, windows side by side": windows_side_by_side,
 }
 
 

@@ -34,6 +34,10 @@ LINKS = {
     "zoetrope_demo_prompts_over_frames": "20 Demo, prompts over frames",
     "zoetrope_demo_controlnet_over_time": "21 Demo, ControlNet over time",
     "zoetrope_demo_deep_features_reused": "22 Demo, deep features reused",
+    "zoetrope_demo_values_over_frames_and_places": "23 Demo, values over frames and places",
+    "AnimateDiff_SparseCtrl_from_pictures_SD1.5": "24 From pictures (AnimateDiff, SparseCtrl)",
+    "zoetrope_demo_guidance_and_FreeInit": "25 Demo, guidance and FreeInit",
+    "zoetrope_demo_windows_side_by_side": "26 Demo, windows side by side",
 }
 """Name in links -> name of the file in example_workflows/."""
 

@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 from zoetrope.demo.workflow_api import every_node
 from zoetrope.devtools.paths import DEMO_LINK, DEMO_WORKFLOW
-from zoetrope.host.files.published_files import MOTION_FILES, MOTION_LORA_FILES, VIDEO_MODEL_FILES, published
+from zoetrope.host.files.published_files import (
+    MOTION_FILES,
+    MOTION_LORA_FILES,
+    SPARSECTRL_FILES,
+    VIDEO_MODEL_FILES,
+    published,
+)
 from zoetrope.host.files.template_links import LINKS
 
 from ..places import ROOT
@@ -21,7 +27,7 @@ SAMPLERS = {"KSampler", "KSamplerAdvanced", "SamplerCustom"}
 TITLE_HEIGHT = 30  # drawn above a node's position
 MODEL_FILE = re.compile(r".*\.(safetensors|ckpt|pth|pt|bin)$")
 DEMO_FILE = re.compile(r"zoetrope_tiny_\w+\.safetensors")
-KNOWN_FILES = (*MOTION_FILES, *MOTION_LORA_FILES, *VIDEO_MODEL_FILES)
+KNOWN_FILES = (*MOTION_FILES, *MOTION_LORA_FILES, *SPARSECTRL_FILES, *VIDEO_MODEL_FILES)
 MODEL_FOLDERS = {
     "CheckpointLoaderSimple": "checkpoints",
     "CLIPLoader": "text_encoders",
@@ -29,6 +35,7 @@ MODEL_FOLDERS = {
     "LoraLoaderModelOnly": "loras",
     "ZoetropeLoadMotionModule": "animatediff_models",
     "ZoetropeLoadMotionLora": "animatediff_motion_lora",
+    "ZoetropeLoadSparseCtrl": "controlnet",
     "ZoetropeLoadVideoModel": "diffusion_models",
     "VAELoader": "vae",
 }

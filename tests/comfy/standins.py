@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import comfy.cldm.cldm
 import comfy.ops
+import comfy.utils
 import numpy as np
 import torch
 from PIL import Image
@@ -29,6 +30,7 @@ from ..gold_weights import fill, gold_tensor
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 CONTROLNET = "control_v11p_sd15_canny_fp16.safetensors"
 MOTION_V2 = "mm_sd_v15_v2.ckpt"
+SPARSECTRL = "v3_sd15_sparsectrl_rgb.ckpt"
 MOTION_V3 = "v3_sd15_mm.ckpt"
 INPUT_IMAGE, INPUT_VIDEO = "example.png", "input_video.mp4"
 VIDEO_FPS = 24
@@ -42,6 +44,7 @@ def put_standins(models: Path) -> None:
     """
     save_file(checkpoint(), models / "checkpoints" / CHECKPOINT)
     save_file(controlnet(), models / "controlnet" / CONTROLNET)
+    torch.save({"controlnet": sparsectrl()}, models / "controlnet" / SPARSECTRL)
     motion = models / "animatediff_models"
     torch.save(motion_module(with_mid=True), motion / MOTION_V2)
     torch.save(
@@ -60,8 +63,8 @@ def checkpoint() -> dict[str, torch.Tensor]:
     return networks.export_checkpoint(unet.state_dict(), text.state_dict(), tokens, decoder.taesd_state())
 
 
-def motion_module(with_mid: bool) -> dict[str, torch.Tensor]:
-    """A motion module under its published key names: v2 with a module in the middle block, v3 without."""
+def sites_of(with_mid: bool) -> dict[str, int]:
+    """The published sites of a motion module and their channels."""
     widths = [networks.UNET_WIDTH * factor for factor in networks.UNET_MULT]
     sites = {
         f"down_blocks.{level}.motion_modules.{i}": width
@@ -75,6 +78,12 @@ def motion_module(with_mid: bool) -> dict[str, torch.Tensor]:
     }
     if with_mid:
         sites["mid_block.motion_modules.0"] = widths[-1]
+    return sites
+
+
+def motion_module(with_mid: bool) -> dict[str, torch.Tensor]:
+    """A motion module under its published key names: v2 with a module in the middle block, v3 without."""
+    sites = sites_of(with_mid)
     model = fill(MotionModel(MotionConfig(version="v2" if with_mid else "v3", site_channels=sites)))
     return {k: v.detach().half().clone() for k, v in to_original_names(model).items()}
 
@@ -106,6 +115,26 @@ def controlnet() -> dict[str, torch.Tensor]:
         f"control_model.{k}": gold_tensor(k, v.shape, 0.3 if gain.match(k) else 1.0).half()
         for k, v in model.state_dict().items()
     }
+
+
+def sparsectrl() -> dict[str, torch.Tensor]:
+    """SparseCtrl's rgb file: a ControlNet under diffusers' names with motion modules of one attention."""
+    config = {**networks.UNET_CONFIG, "transformer_depth_output": [0] * 12}
+    names = {ours: theirs for theirs, ours in comfy.utils.unet_to_diffusers(config).items()}
+    names |= {f"middle_block_out.0.{side}": f"controlnet_mid_block.{side}" for side in ("weight", "bias")}
+    tensors = {}
+    for key, value in controlnet().items():
+        key = key.removeprefix("control_model.")
+        if key.startswith("zero_convs."):
+            _, number, _, side = key.split(".")
+            tensors[f"controlnet_down_blocks.{number}.{side}"] = value
+        elif not key.startswith("input_hint_block."):
+            tensors[names[key]] = value
+    for side, shape in (("weight", (networks.UNET_WIDTH, 5, 3, 3)), ("bias", (networks.UNET_WIDTH,))):
+        tensors[f"controlnet_cond_embedding.{side}"] = gold_tensor(f"sparse.{side}", shape).half()
+    sites = {k: v for k, v in sites_of(with_mid=False).items() if k.startswith("down_blocks.")}
+    motion = fill(MotionModel(MotionConfig("v3", sites, num_attention_blocks=1)))
+    return tensors | {k: v.detach().half().clone() for k, v in to_original_names(motion).items()}
 
 
 def moving_square(frames: int, width: int, height: int) -> np.ndarray:
@@ -142,7 +171,12 @@ SMALL = {
     "ZoetropeScheduleValues": {1: 5},
     "ZoetropeEncodeVideo": {2: 0, 7: WIDTH, 8: HEIGHT, 9: "stretch"},  # every frame of the video
 }
-SMALL_FRAMES = {("EmptyLatentImage", 64): 23, ("EmptyLatentImage", 16): 5, ("RepeatLatentBatch", 16): 7}
+SMALL_FRAMES = {
+    ("EmptyLatentImage", 64): 23,
+    ("EmptyLatentImage", 32): 23,
+    ("EmptyLatentImage", 16): 5,
+    ("RepeatLatentBatch", 16): 7,
+}
 
 
 def shrink(workflow: dict) -> dict:

@@ -5,9 +5,11 @@ fixed seeds, few samples.
 import random
 
 import pytest
+import torch
 from zoetrope.benchmarks import demo as bench
 from zoetrope.demo import judge, play, world
 from zoetrope.demo.dusk import by_day
+from zoetrope.frame_values import frame_values
 
 SCENES = [
     ("red", "ball", "blue"),
@@ -78,6 +80,27 @@ def test_motion_loras_move_the_camera(family):
         shift[move], growth[move] = readings[0].x - readings[-1].x, judge.read_motion(frames, readings).growth
     assert shift["pan"] >= bench.PAN_AT_LEAST and growth["zoom"] >= bench.ZOOM_AT_LEAST
     assert abs(shift[None]) < bench.PAN_AT_LEAST / 2 and growth[None] < 1 + (bench.ZOOM_AT_LEAST - 1) / 2
+
+
+def test_a_mask_of_strength_keeps_half_of_the_picture_still(family):
+    """From one noise for all frames: the thing, which is on the left, moves as told where the left half has
+    the strength of 1, and stands still where the right half has it.
+
+    Measured with this seed: 2.8 pixels a frame downwards, y from 33 to 75, and 0.3 pixels.
+    """
+    text, seed = "a small red ball at the left drifts down on a white background", 2
+    right = torch.zeros(1, world.SIZE, world.SIZE)
+    right[..., world.SIZE // 2 :] = 1.0
+    motion = {}
+    for half, mask in (("left", 1 - right), ("right", right)):
+        model = play.with_same_noise(play.moving(family, frame_values([1.0], mask)))
+        frames = play.clip_of(family, model, text, seed, steps=10)
+        readings = judge.read_frames(frames)
+        assert readings[0].x < world.SIZE / 2
+        motion[half] = judge.read_motion(frames, readings)
+    assert motion["left"].name == "down" and motion["left"].step > 2
+    assert motion["right"].name == "still" and motion["right"].step < 0.5
+    assert motion["right"].change < 0.25 * motion["left"].change
 
 
 def test_the_controlnet_is_followed(family):
