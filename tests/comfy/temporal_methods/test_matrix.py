@@ -274,10 +274,9 @@ def test_videos_on_an_inpainting_checkpoint_are_videos_alone(row):
     assert got[masks.expand_as(got) == 1].std() > 100 * got[masks.expand_as(got) == 0].std()
 
 
+@pytest.mark.parametrize("row", [SPARSE], indirect=True)
 def test_sparsectrl_runs_conditionings_one_by_one(row):
     """With room for one at a time; every method does so by a rule."""
-    if row.sparse is None:
-        return
     noise, model = noise_of(VIDEO), row.case.plain.model
     want, factor = row.sample(row.moving(), noise, cfg=3.0), model.memory_usage_factor
     model.memory_usage_factor = 1e9
