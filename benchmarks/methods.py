@@ -19,8 +19,8 @@ from pathlib import Path
 
 import torch
 
+from .animatediff import positive
 from .peak_memory import Peak
-from .step import positive
 from .step_times import FRAMES, ratios, times_of
 
 COLUMNS = {

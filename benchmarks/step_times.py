@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 Times = dict[str, dict[str, list[float]]]
 """Seconds of every step: {"plain": {"wall": [...], "cpu": [...]}, "motion": the same}."""
@@ -15,27 +11,6 @@ Times = dict[str, dict[str, list[float]]]
 FRAMES = 16
 KINDS = ("plain", "motion")
 CLOCKS = ("wall", "cpu")
-
-
-def main(arguments: list[str]) -> dict:
-    """Prints one JSON object of `step_times` as the last line; returns that object."""
-    parser = argparse.ArgumentParser(prog="bench step_times", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the model files lie; missing ones are written")
-    parser.add_argument("--size", type=int, default=128, help="picture width and height in pixels (128)")
-    parser.add_argument("--repeats", type=int, default=3, help="measured steps of each kind (3)")
-    options = parser.parse_args(arguments)
-    result = step_times(options.folder, options.size, options.repeats)
-    print(json.dumps(result))
-    return result
-
-
-def step_times(folder: Path, size: int, repeats: int) -> Times:
-    """Times with `repeats` steps of each kind; cpu is that of all threads of this process."""
-    from ..host.injection import MotionSettings, apply_motion_module
-    from .full_size import load_full_size
-
-    model, module = load_full_size(folder)
-    return times_of(model, apply_motion_module(model, module, MotionSettings()), size, repeats)
 
 
 def times_of(plain, motion, size: int, repeats: int) -> Times:
@@ -48,11 +23,6 @@ def times_of(plain, motion, size: int, repeats: int) -> Times:
             for clock in CLOCKS if repeat else ():
                 times[kind][clock].append(seconds[clock])
     return times
-
-
-def joined(parts: Sequence[Times]) -> Times:
-    """The times of several processes as one."""
-    return {k: {clock: sum((part[k][clock] for part in parts), []) for clock in CLOCKS} for k in KINDS}
 
 
 def ratios(times: Times) -> dict[str, float]:
