@@ -43,7 +43,7 @@ MORE_ROWS = {
     "reuse_speedup": "time without / with reused deep features",
     "reuse_psnr": "PSNR of one against the other, dB",
 }
-PARTS = ("step", "windows_memory", "reuse")
+PARTS = ("step", "windows", "windows_memory", "reuse")
 SIDES = {"": "", "peer_": ", AnimateDiff-Evolved", "before_": ", at that commit"}
 
 
@@ -94,7 +94,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict:
 
     check_system()
     result = {key: getattr(options, key) for key in ("size", "steps", "rounds")}
-    if "step" in options.parts:
+    if {"step", "windows"} & set(options.parts):
         result |= measure_steps(folder, options)
     if "windows_memory" in options.parts:
         result |= measured_apart("windows_memory")
@@ -106,15 +106,16 @@ def measure(folder: Path, options: argparse.Namespace) -> dict:
 
 def measure_steps(folder: Path, options: argparse.Namespace) -> dict:
     """Steps in servers of all packs. Raises ValueError for COMMIT and PATH."""
-    from .animatediff_packs import Pack, compare, our_nodes, peer_pack, write_inputs
+    from .animatediff_packs import Pack, compare, our_nodes, peer_pack, windowed_nodes, write_inputs
     from .commit_tree import unpack_commit
 
-    packs, commit = {"": Pack(PACK, ROOT, our_nodes)}, {}
+    nodes = windowed_nodes if "windows" in options.parts else our_nodes
+    packs, commit = {"": Pack(PACK, ROOT, nodes)}, {}
     if options.peer:
         packs["peer_"] = peer_pack(options.peer)
     if options.before:
         commit = {"before": unpack_commit(ROOT, options.before, folder / "before")}
-        packs["before_"] = Pack(f"{PACK}-before", folder / "before", our_nodes)
+        packs["before_"] = Pack(f"{PACK}-before", folder / "before", nodes)
     inputs = write_inputs(folder, options.size, options.steps)
     return compare(folder, packs, inputs, options.rounds) | commit
 

@@ -167,17 +167,22 @@ def our_nodes(inputs: Inputs) -> dict[str, dict]:
         "strength": 1.0, "start_percent": 0.0, "end_percent": 1.0, "beta_schedule": "auto",
         "group_norm": "auto", "frames_per_video": 0,
     }  # fmt: skip
+    return {
+        "module": node("ZoetropeLoadMotionModule", motion_module=inputs.module),
+        MOVING: node("ZoetropeApplyMotionModule", model=["base", 0], motion_module=["module", 0], **settings),
+    }
+
+
+def windowed_nodes(inputs: Inputs) -> dict[str, dict]:
+    """This pack's nodes, with those for context windows."""
     windows = {
         "context_length": FRAMES, "context_overlap": 4,
         "context_schedule": "standard_static", "context_stride": 1, "closed_loop": False,
         "fuse_method": "pyramid", "noise_type": "default", "windows_per_batch": 0, "frame_axis": "auto",
         "frames_per_video": 0,
     }  # fmt: skip
-    return {
-        "module": node("ZoetropeLoadMotionModule", motion_module=inputs.module),
-        MOVING: node("ZoetropeApplyMotionModule", model=["base", 0], motion_module=["module", 0], **settings),
-        WINDOWS: node("ZoetropeApplyContextWindows", model=[MOVING, 0], **windows),
-    }
+    given = node("ZoetropeApplyContextWindows", model=[MOVING, 0], **windows)
+    return our_nodes(inputs) | {WINDOWS: given}
 
 
 def peer_nodes(inputs: Inputs) -> dict[str, dict]:

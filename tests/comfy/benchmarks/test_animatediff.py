@@ -22,6 +22,7 @@ from zoetrope.benchmarks.animatediff_packs import (
     our_nodes,
     peer_nodes,
     peer_pack,
+    windowed_nodes,
 )
 from zoetrope.benchmarks.commit_tree import unpack_commit
 from zoetrope.benchmarks.step_times import one_step, ratios, times_of
@@ -175,7 +176,7 @@ def test_packs_are_compared_in_servers_of_their_own(tmp_path):
     (tmp_path / "peer").mkdir()
     (tmp_path / "peer" / "__init__.py").write_text(PEER_CODE.replace("{dev!r}", repr(str(ROOT / "dev.py"))))
     put_demo_weights(make_base(tmp_path / "base") / "models")
-    packs = {"": Pack(PACK, ROOT, our_nodes), "peer_": peer_pack(tmp_path / "peer")}
+    packs = {"": Pack(PACK, ROOT, windowed_nodes), "peer_": peer_pack(tmp_path / "peer")}
     result = compare(tmp_path, packs, TINY, 1)
     assert 250 < result["peer_peak_mib"] - result["peak_mib"] < 400
     assert result["peer_difference"] > 0.01
@@ -197,7 +198,7 @@ def test_a_pack_must_have_its_nodes_and_use_the_module(comfy_server):
 
     with pytest.raises(ValueError, match="must change the latents"):
         measure_pack(comfy_server, Pack(PACK, ROOT, idle), TINY)
-    run = measure_pack(comfy_server, Pack(PACK, ROOT, our_nodes), TINY)
+    run = measure_pack(comfy_server, Pack(PACK, ROOT, windowed_nodes), TINY)
     assert run.latents.shape == (16, 4, 8, 8) and torch.isfinite(run.latents).all()
     assert run.peak_mib > 100 and set(run.seconds) == {"plain", MOVING, WINDOWS}
 
