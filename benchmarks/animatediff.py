@@ -135,7 +135,7 @@ def print_table(result: dict) -> None:
             if side + key in result:
                 print(f"  {title + what:80} {result[side + key]:10.4g}")
     for key, title in MORE_ROWS.items():
-        if key in result:
+        if result.get(key) is not None:
             print(f"  {title:80} {result[key]:10.4g}")
     if "before" in result:
         print(f"  that commit {result['before']:>79}")
