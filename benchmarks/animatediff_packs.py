@@ -20,7 +20,7 @@ from ..devtools.base_folder import link_folder, make_base
 from ..devtools.comfyui import find_comfyui
 from ..devtools.server import ComfyServer
 from .soak_measures import MIB
-from .step_times import FRAMES
+from .step_times import CLOCKS, FRAMES
 
 PEER = "ComfyUI-AnimateDiff-Evolved"
 PEER_NODE = "ADE_AnimateDiffLoaderGen1"
@@ -145,9 +145,9 @@ def measure_pack(server: Any, pack: Pack, inputs: Inputs) -> Run:
             f"{pack.name} must change the latents by its motion module, they are the same with and without "
             f"it; give a version that works with this ComfyUI (log: {server.last_words(3)})."
         )
-    times = {"plain": seconds}
+    times = {"plain": seconds["cpu"]}
     for kind in (kind for kind in (MOVING, WINDOWS) if kind in nodes):
-        _, times[kind] = sample(server, graph(nodes, kind, inputs, 1))
+        times[kind] = sample(server, graph(nodes, kind, inputs, 1))[1]["cpu"]
     return Run(peak, latents, times)
 
 
@@ -215,12 +215,15 @@ def node(kind: str, **inputs: Any) -> dict:
     return {"class_type": kind, "inputs": inputs}
 
 
-def sample(server: Any, prompt: dict[str, dict]) -> tuple[torch.Tensor, float]:
-    """(latents (F, 4, H, W), seconds of the processors for the whole prompt)."""
-    before = cpu_seconds(server.process.pid)
+def sample(server: Any, prompt: dict[str, dict]) -> tuple[torch.Tensor, dict[str, float]]:
+    """(latents (F, 4, H, W), seconds of the whole prompt by each of CLOCKS)."""
+    cpu = cpu_seconds(server.process.pid)
     entry = server.prompt(prompt, patience=PATIENCE)
-    seconds = cpu_seconds(server.process.pid) - before
-    return load_file(server.output_files(entry)[-1])["latent_tensor"], seconds
+    cpu = cpu_seconds(server.process.pid) - cpu
+    times = {kind: what["timestamp"] for kind, what in entry["status"]["messages"]}
+    wall = (times["execution_success"] - times["execution_start"]) / 1000  # of milliseconds
+    latents = load_file(server.output_files(entry)[-1])["latent_tensor"]
+    return latents, dict(zip(CLOCKS, (wall, cpu), strict=True))
 
 
 def cpu_seconds(pid: int) -> float:

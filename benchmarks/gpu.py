@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..devtools.paths import ROOT
 from ..foreign_text import printable
-from .step import full_path
+from .animatediff import full_path
 
 BUDGETS = {
     "files": 40,
@@ -98,10 +98,10 @@ def trouble_with_gpu() -> str:
 
 
 def check_folder(parser: argparse.ArgumentParser, peer: Path) -> None:
-    from .step_peer import check_peer
+    from .animatediff_packs import peer_pack
 
     try:
-        check_peer(peer)
+        peer_pack(peer)
     except ValueError as error:
         parser.error(str(error))
 

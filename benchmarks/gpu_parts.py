@@ -17,10 +17,11 @@ from ..devtools.base_folder import link_folder, make_base, put_demo_weights
 from ..devtools.comfyui import find_comfyui
 from ..devtools.paths import PACK
 from ..devtools.server import ComfyServer
-from . import step_peer, video_full_size
+from . import animatediff_packs as packs
+from . import video_full_size
+from .animatediff import full_path
+from .animatediff_packs import Inputs
 from .peak_memory import Peak
-from .step import full_path
-from .step_peer import Inputs
 from .step_times import ratios, times_of
 from .video_files import SIZES, write_file
 
@@ -115,7 +116,7 @@ def step(place: Place) -> dict:
 
 def dynamic_vram(place: Place) -> dict:
     """A run in a ComfyUI server with its dynamic VRAM and in one without: time, memory, the same latents?"""
-    nodes = step_peer.our_nodes(place.inputs)
+    nodes = packs.our_nodes(place.inputs)
     on, latents = in_server(place, PACK, nodes)
     off, others = in_server(place, PACK, nodes, "--disable-dynamic-vram")
     found = {f"{key}_{name}": value for name, run in (("on", on), ("off", off)) for key, value in run.items()}
@@ -124,9 +125,9 @@ def dynamic_vram(place: Place) -> dict:
 
 def peer(place: Place) -> dict:
     """A run in this pack and in AnimateDiff-Evolved, in a server each."""
-    link_folder(place.base / "custom_nodes" / step_peer.PEER, place.peer)
-    ours, latents = in_server(place, PACK, step_peer.our_nodes(place.inputs))
-    theirs, others = in_server(place, step_peer.PEER, step_peer.peer_nodes(place.inputs))
+    link_folder(place.base / "custom_nodes" / packs.PEER, place.peer)
+    ours, latents = in_server(place, PACK, packs.our_nodes(place.inputs))
+    theirs, others = in_server(place, packs.PEER, packs.peer_nodes(place.inputs))
     return {
         **ours,
         **{f"peer_{key}": value for key, value in theirs.items()},
@@ -145,10 +146,10 @@ def in_server(place: Place, pack: str, nodes: dict, *flags: str) -> tuple[dict, 
     options = (*cpu, "--disable-api-nodes", "--whitelist-custom-nodes", pack, *flags)
     log = place.folder / f"{pack}.log"
     with ComfyServer(sys.executable, find_comfyui(), place.base, log=log, options=options) as server:
-        step_peer.check_nodes(server, pack, nodes)
-        latents, _ = step_peer.sample(server, step_peer.graph(nodes, place.inputs, 0))
-        _, plain = step_peer.sample(server, step_peer.graph({}, place.inputs, 0))
-        _, motion = step_peer.sample(server, step_peer.graph(nodes, place.inputs, 1))
+        packs.check_nodes(server, pack, nodes)
+        latents, _ = packs.sample(server, packs.graph(nodes, packs.MOVING, place.inputs, 0))
+        _, plain = packs.sample(server, packs.graph({}, "base", place.inputs, 0))
+        _, motion = packs.sample(server, packs.graph(nodes, packs.MOVING, place.inputs, 1))
         device = server.request("/system_stats")["devices"][0]
     return {
         "plain_seconds": round(plain["wall"], 3),
@@ -244,7 +245,7 @@ def tiny_video(name: str, path: Path) -> dict:
     }
 
 
-def sampled(model, size: int, num_frames: int = step_peer.FRAMES) -> torch.Tensor:
+def sampled(model, size: int, num_frames: int = packs.FRAMES) -> torch.Tensor:
     """What one step of core's sampler with cfg makes of seeded noise: (F, 4, H, W)."""
     import comfy.sample
 

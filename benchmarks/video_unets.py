@@ -28,7 +28,7 @@ from ..foreign_text import printable
 from ..shapes import fold_frames, unfold_frames
 from ..video_unets.file_shapes import FileShapes
 from ..video_unets.formats import VIDEO_UNETS
-from .step import full_path, positive
+from .animatediff import full_path, positive
 
 WIDTH = 1024
 """Of the text of both networks, D."""

@@ -30,39 +30,11 @@ from zoetrope.benchmarks.windows_memory import per_frame
 from zoetrope.devtools.base_folder import make_base, put_demo_weights
 from zoetrope.devtools.paths import PACK, ROOT
 from zoetrope.host.windows import ContextSettings, apply_context_windows
+from zoetrope.tests.comfy.benchmarks.peer_pack import write_peer
 from zoetrope.tests.comfy.golden_unet import golden_model
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-# A loader as AnimateDiff-Evolved has it, that holds 300 MiB. Only this pack knows the tiny family.
-PEER_CODE = """
-import runpy
-
-runpy.run_path({dev!r})["import_pack_as"]("zoetrope_family")
-from zoetrope_family.host.files import demo_family
-
-demo_family.register()
-
-
-class Loader:
-    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "load", ""
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"model": ("MODEL",), "model_name": ("STRING",), "beta_schedule": ("STRING",)}}
-
-    def load(self, model, model_name, beta_schedule):
-        self.held = b"1" * (300 * 2**20)
-        model = model.clone()
-        model.set_model_unet_function_wrapper(self.run)
-        return (model,)
-
-    def run(self, apply, given):
-        return 0.9 * apply(given["input"], given["timestep"], **given["c"])
-
-
-NODE_CLASS_MAPPINGS = {"ADE_AnimateDiffLoaderGen1": Loader}
-"""
 TINY = Inputs("zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors", 64, 1)
 
 
@@ -173,8 +145,7 @@ def test_the_table_says_what_was_measured(capsys):
 
 @linux
 def test_packs_are_compared_in_servers_of_their_own(tmp_path):
-    (tmp_path / "peer").mkdir()
-    (tmp_path / "peer" / "__init__.py").write_text(PEER_CODE.replace("{dev!r}", repr(str(ROOT / "dev.py"))))
+    write_peer(tmp_path / "peer")
     put_demo_weights(make_base(tmp_path / "base") / "models")
     packs = {"": Pack(PACK, ROOT, windowed_nodes), "peer_": peer_pack(tmp_path / "peer")}
     result = compare(tmp_path, packs, TINY, 1)
