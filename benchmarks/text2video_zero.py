@@ -11,7 +11,7 @@ import random
 
 import torch
 
-FRAMES, STEPS, T1, T0 = 5, 20, 10, 11
+FRAMES, STEPS, T1, T0 = 5, 20, 13, 14
 DELTA = 32.0
 """Of the canvas of 512 in each frame: 8 pixels of 128."""
 BORDER = 6.0
