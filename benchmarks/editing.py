@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-SECTIONS = ("text2video_zero",)
+SECTIONS = ("text2video_zero", "inversion")
 """Modules beside this one, each with measure(family, count) -> its numbers."""
 
 
