@@ -130,7 +130,7 @@ def test_a_module_that_begins_locally_knows_its_frame():
     """What leaves the last attention differs from frame to frame although every frame is the same."""
     motion = training.begin_local(training.make_motion())
     attention = next(m for n, m in motion.named_modules() if n.endswith("attention_blocks.1"))
-    tokens = torch.randn(1, 1, 64).expand(3, 16, 64)
+    tokens = torch.randn(1, 1, 64).repeat(3, 16, 1)
     with torch.no_grad():
         seen = attention(
             tokens,
