@@ -29,6 +29,7 @@ class ZoetropeExtension(ComfyExtension):
             frames,
             inversion,
             sampling,
+            stories,
             temporal_layers,
             text2video_zero,
             video,
@@ -37,5 +38,5 @@ class ZoetropeExtension(ComfyExtension):
 
         # In the order of the menu.
         image_models = animatediff, text2video_zero, controlnet, temporal_layers
-        categories = *image_models, sampling, inversion, video, frames, video_models
+        categories = *image_models, sampling, inversion, stories, video, frames, video_models
         return [node for category in categories for node in category.NODES]

@@ -313,6 +313,7 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "CONTROL_NET": _check_part("copy", "Load ControlNet Model"),
     "FRAME_VALUES": _check_part("keys", "Vary Value"),
     "INVERSION": _check_part("trajectory", "Invert Video"),
+    "STORYBOARD": _check_part("scenes", "Storyboard"),
     "CAMERA_POSES": _check_part("to_camera", "Camera Poses"),
 }  # fmt: skip
 """Type of an input -> check(name, value, entry) -> the value, for numbers in the schema's type."""

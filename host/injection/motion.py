@@ -156,11 +156,13 @@ class MotionCalls:
             )
         if not run.acts_at(forward.sigma):
             return None
+        strength = in_forward(run.strength, forward)
+        if isinstance(strength, Placed) and not strength.values.any():
+            return None  # such as the frames of a window in which another module acts
         join = _joins_module_norms(self.module, self.settings.group_norm)
         scale = in_forward(run.attention_scale, forward)
         attention = attention_with(forward.options)
         attention = attention if scale == 1 else ScaledKeys(attention, scale)
-        strength = in_forward(run.strength, forward)
         views = views_in(forward, frames)
         return Call(
             forward,

@@ -11,7 +11,7 @@ from ...samplers.context_parts import parts_of_steps
 from ..sampling.steps import step_of
 from .settings import ContextSettings
 
-OF_THE_VIDEO = {"noise_type": "default", "frame_axis": "auto", "frames_per_video": 0}
+OF_THE_VIDEO = {"noise_type": "default", "frame_axis": "auto", "frames_per_video": 0, "pieces": ()}
 """Settings that are the same from the first step to the last, and what stands for "as before"."""
 
 Plan = tuple[list[list[int]], list[list[float]]]

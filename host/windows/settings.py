@@ -39,6 +39,8 @@ class ContextSettings:
     """Steps that they get at least, where they begin within a run."""
     use_on_equal_length: bool = False
     """Whether a video of exactly context_length frames has windows too."""
+    pieces: tuple[int, ...] = ()
+    """Frames between borders that no window crosses, all of a video together; () = there are none."""
 
     def __post_init__(self):
         check_context(self.context_schedule, self.context_length, self.context_overlap, self.context_stride)
@@ -87,6 +89,11 @@ class ContextSettings:
                     f" context_schedule={self.context_schedule} has none: turn {name} off, or take"
                     " looped_uniform."
                 )
+        if self.closed_loop and len(self.pieces) > 1:
+            raise ValueError(
+                f"closed_loop is for a video of one piece, and the storyboard has {len(self.pieces)} between"
+                " its cuts and fades; turn closed_loop off."
+            )
 
     def axis(self, shape: torch.Size | list[int]) -> int:
         """The axis of latents of this shape that holds the frames. Raises ValueError where there is none."""
@@ -125,7 +132,7 @@ class ContextSettings:
         """Whether latents of this shape are more than one window. Raises ValueError as `videos` does."""
         num_videos, num_frames = self.videos(shape, streams)
         longest = self.context_length - int(self.use_on_equal_length)
-        return num_frames > longest or num_videos > 1
+        return num_frames > longest or num_videos > 1 or len(self.pieces) > 1
 
     @property
     def changes_by_step(self) -> bool:
@@ -136,8 +143,26 @@ class ContextSettings:
         """The windows of one video of num_frames frames at a sampling step of noise level sigma,
         and the weight of each of their frames.
 
-        Raises ValueError where AnimateDiff-Evolved's schedules and weights have none.
+        Raises ValueError where AnimateDiff-Evolved's schedules and weights have none, and for a video that is
+        not as long as its pieces.
         """
+        if self.pieces and sum(self.pieces) != num_frames:
+            raise ValueError(
+                f"the storyboard has {sum(self.pieces)} frames and the video {num_frames}; wire num_frames of"
+                " Storyboard to the empty latent's batch_size, or take the storyboard off Context Windows."
+            )
+        windows, weights, start = [], [], 0
+        for length in self.pieces or (num_frames,):
+            own_windows, own_weights = self._plan_of_piece(length, step, sigma)
+            windows += [[start + frame for frame in window] for window in own_windows]
+            weights += own_weights
+            start += length
+        return windows, weights
+
+    def _plan_of_piece(
+        self, num_frames: int, step: int, sigma: float
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        """`plan` of what lies between two borders, its frames counted from 0."""
         windows = create_context_windows(
             self.context_schedule,
             num_frames,

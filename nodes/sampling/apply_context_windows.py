@@ -9,6 +9,7 @@ from ...samplers.context_fusion import FUSE_METHODS
 from ...samplers.context_schedules import CONTEXT_SCHEDULES
 from ...samplers.noise import NOISE_TYPES
 from ..base import ZoetropeNode
+from ..stories.inputs import storyboard
 from ..videos_in_batch import frames_per_video
 
 
@@ -51,13 +52,15 @@ class ApplyContextWindows(ZoetropeNode):
                 *_fusion_inputs(),
                 *_batch_inputs(),
                 *_part_inputs(),
+                storyboard("No window goes over its cuts and fades.", optional=True),
             ],
             outputs=[io.Model.Output("MODEL", tooltip="The MODEL with windows; goes into any sampler.")],
         )
 
     @classmethod
-    def execute(cls, model, **settings) -> io.NodeOutput:
-        return io.NodeOutput(apply_context_windows(model, ContextSettings(**settings)))
+    def execute(cls, model, storyboard=None, **settings) -> io.NodeOutput:
+        pieces = tuple(storyboard.pieces()) if storyboard else ()
+        return io.NodeOutput(apply_context_windows(model, ContextSettings(**settings, pieces=pieces)))
 
 
 def _length_inputs() -> list[io.Input]:

@@ -6,7 +6,9 @@ from comfy_api.latest import io
 
 from ...host.media.latent_stream import ChunkRequest, LatentStream
 from ...host.media.video_saving import SaveRequest, save_video
+from ...host.stories.joining import joined_stream
 from ..base import ZoetropeNode
+from ..stories.inputs import storyboard
 from .file_inputs import AUDIO, SEARCHED, VIDEO, file_inputs
 
 
@@ -40,6 +42,7 @@ class SaveLatents(ZoetropeNode):
                 *file_inputs(),
                 *_chunk_inputs(),
                 AUDIO,
+                storyboard("Fades its scenes into each other while they are written.", optional=True),
             ],
             outputs=[VIDEO],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -48,12 +51,13 @@ class SaveLatents(ZoetropeNode):
 
     @classmethod
     def execute(
-        cls, samples, vae, chunk_frames, chunk_overlap, tile_size, audio=None, **settings
+        cls, samples, vae, chunk_frames, chunk_overlap, tile_size, audio=None, storyboard=None, **settings
     ) -> io.NodeOutput:
         chunks = ChunkRequest(chunk_frames, chunk_overlap, tile_size)
         stream = LatentStream(vae, samples["samples"], chunks)
         request = SaveRequest(**settings, hidden=cls.hidden)
-        saved = save_video(stream.frames, stream.count, stream.size, request, audio)
+        frames, count = joined_stream(stream.frames, stream.count, storyboard)
+        saved = save_video(frames, count, stream.size, request, audio)
         return io.NodeOutput(saved.video, ui=saved.ui)
 
 

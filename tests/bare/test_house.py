@@ -54,7 +54,16 @@ COMFYUI = {
     "nodes",
     "server",
 }
-LIBRARY = {"shapes", "frame_values", "motion_modules", "video_unets", "samplers", "video_io", "frame_tools"}
+LIBRARY = {
+    "shapes",
+    "frame_values",
+    "motion_modules",
+    "video_unets",
+    "samplers",
+    "storyboards",
+    "video_io",
+    "frame_tools",
+}
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
 EVERYWHERE = {"foreign_text", "memory"}  # import nothing of the pack; every part may import them
@@ -70,6 +79,7 @@ MAY_IMPORT = {
     "metrics": ({"shapes"}, ARRAYS | FILES),
     "motion_modules": ({"shapes", "frame_values"}, ARRAYS | FILES),
     "samplers": ({"shapes", "frame_values"}, ARRAYS),
+    "storyboards": ({"motion_modules", "samplers"}, ARRAYS | {"yaml"}),
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES),
     "curation": ({"shapes", "video_io", "metrics"}, ARRAYS | FILES | VIDEO),

@@ -1,0 +1,1 @@
+"""Storyboards in ComfyUI: what a script becomes, its cameras, and the scenes joined."""
