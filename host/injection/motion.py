@@ -13,7 +13,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
-from ...frame_values import FrameValues, ScaledKeys
+from ...frame_values import FrameValues, Placed, ScaledKeys
 from ...motion_modules.call import SINGLE_FRAMES, STREAMS, Call, Forward, streams_in
 from ...motion_modules.joint_norm import joint_norm_acts
 from ...motion_modules.points import Point

@@ -68,5 +68,7 @@ def test_a_module_does_not_run_in_windows_where_it_has_no_strength(monkeypatch):
     pieces = windowed(model, pieces=PIECES, windows_per_batch=1)
     found = evaluate(pieces, seeded(FRAMES, 4, H, W), prompt(FRAMES), prompt(seed=3))
     assert set(seen) == {6, 2} and seen.count(6) == 3 * seen.count(2)  # images of both conds
-    plain = evaluate(golden_model(PRECISE), seeded(FRAMES, 4, H, W)[:3], prompt(FRAMES), prompt(seed=3))
+    idle = MotionSettings(start_percent=1.0, end_percent=1.0)  # on the module's noise schedule
+    still = apply_motion_module(golden_model(PRECISE), module, idle)
+    plain = evaluate(still, seeded(FRAMES, 4, H, W)[:3], prompt(FRAMES), prompt(seed=3))
     assert_same(found[:3], plain)
