@@ -1,4 +1,4 @@
-"""Windows of a video of several pieces, as a storyboard's cuts make them: each piece is as if it were alone."""
+"""Windows of a video in pieces, as a storyboard's cuts make them: each piece is as if it were alone."""
 
 import pytest
 import torch

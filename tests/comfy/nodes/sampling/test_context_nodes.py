@@ -13,18 +13,26 @@ from zoetrope.samplers.noise import NOISE_TYPES
 from zoetrope.tests.comfy.nodes.animatediff.test_motion_nodes import frames_of, graph, latents_of
 
 NODE = "ZoetropeApplyContextWindows"
+FIELDS = {
+    name: field for name, field in ContextSettings.__dataclass_fields__.items() if name != "pieces"
+}  # those come with a storyboard
 
 
 def windows(**settings):
-    defaults = {name: field.default for name, field in ContextSettings.__dataclass_fields__.items()}
+    defaults = {name: field.default for name, field in FIELDS.items()}
     return {"class_type": NODE, "inputs": {"model": ["4", 0], **defaults, **settings}}
 
 
 def test_the_node_offers_the_registries_and_the_settings(comfy_server):
     offered = comfy_server.object_info()[NODE]["input"]
-    assert set(offered["optional"]) == {"start_percent", "guarantee_steps", "use_on_equal_length"}
+    assert set(offered["optional"]) == {
+        "start_percent",
+        "guarantee_steps",
+        "use_on_equal_length",
+        "storyboard",
+    }
     inputs = {**offered["required"], **offered["optional"]}
-    assert set(inputs) == {"model", *ContextSettings.__dataclass_fields__}
+    assert set(inputs) == {"model", "storyboard", *FIELDS}
     offered = {
         name: inputs[name][1]["options"]
         for name in ("context_schedule", "fuse_method", "noise_type", "frame_axis")
@@ -35,7 +43,7 @@ def test_the_node_offers_the_registries_and_the_settings(comfy_server):
         "noise_type": list(NOISE_TYPES),
         "frame_axis": list(FRAME_AXES),
     }
-    for name, field in ContextSettings.__dataclass_fields__.items():
+    for name, field in FIELDS.items():
         assert inputs[name][1]["default"] == field.default
 
 
