@@ -23,12 +23,9 @@ from ..host.injection.motion_loras import add_motion_lora_from_file
 from ..host.injection.motion_models import MotionModule, motion_module_from_file
 from ..host.sampling.reuse_deep_features import reuse_deep_features
 from ..host.sampling.schedule_prompts import schedule_prompts
-from ..host.stories.cameras import storyboard_values
 from ..host.windows import ContextSettings, apply_context_windows
 from ..samplers.deep_features import ReuseSettings
 from ..samplers.over_frames.prompts import PromptSettings
-from ..storyboards.joining import joined_images
-from ..storyboards.scenes import Storyboard
 from . import world
 from .files import path_of
 
@@ -206,23 +203,6 @@ def with_same_noise(model) -> object:
 def reusing(model, interval: int = 2, depth: int = 1) -> object:
     """The MODEL that computes one step in `interval` whole."""
     return reuse_deep_features(model, ReuseSettings(interval, depth))
-
-
-STORY_CAMERAS = {"zoom in": "zoom", "pan right": "pan", "hold": None}
-"""Camera move of a storyboard -> the MotionLoRA of the tiny family that makes it; None: none does."""
-
-
-def story_clip(family: Family, board: Storyboard, seed: int) -> torch.Tensor:
-    """The finished frames (F, 3, H, W) of a storyboard, as the story workflow makes them."""
-    plain, model = motion_module_from_file(path_of("motion_v2")), family.model
-    for camera in dict.fromkeys(scene.camera for scene in board.scenes):
-        move = STORY_CAMERAS[camera]
-        module = plain if move is None else add_motion_lora_from_file(plain, path_of(move), 1.0)
-        settings = MotionSettings(strength=storyboard_values(board, camera, 1.0))
-        model = apply_motion_module(model, module, settings)
-    model = apply_context_windows(model, ContextSettings(pieces=tuple(board.pieces())))
-    frames = prompts_clip(family, model, PromptSettings(board.prompts(), num_frames=board.num_frames), seed)
-    return joined_images(frames, board)
 
 
 def clip_of(family: Family, model, text: str, seed: int, num_frames: int = 16, steps: int = STEPS,
