@@ -41,9 +41,9 @@ class InversionSettings:
 
     mode: str = FIXED_POINT
     """One of INVERSION_MODES."""
-    iterations: int = 5
+    iterations: int = 10
     """The most corrections of a step; only a fixed point has them."""
-    tolerance: float = 1e-4
+    tolerance: float = 1e-5
     """Relative to x: a correction as small as this is the last one of its step."""
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class InversionSettings:
                 f"iterations={self.iterations} must be at least 1; choose mode='{DIFFUSERS}' for none."
             )
         if not 0 <= self.tolerance < 1:
-            raise ValueError(f"tolerance={self.tolerance} must be 0 or more and below 1; 1e-4 is usual.")
+            raise ValueError(f"tolerance={self.tolerance} must be 0 or more and below 1; 1e-5 is usual.")
 
 
 def levels_up(sigmas: torch.Tensor, lowest: torch.Tensor) -> torch.Tensor:

@@ -22,14 +22,14 @@ def step_inputs() -> list[io.Input]:
         ),
         io.Int.Input(
             "iterations",
-            default=5,
+            default=10,
             min=1,
             max=100,
             tooltip="The most corrections of a step of the fixed point, each a call of the network.",
         ),
         io.Float.Input(
             "tolerance",
-            default=1e-4,
+            default=1e-5,
             min=0.0,
             max=0.1,
             step=1e-5,
