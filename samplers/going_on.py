@@ -6,7 +6,13 @@ Letters: L frames of a window, O frames known at least, N new frames. New frames
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+START = 2.0
+"""Noise over the last known frame, in its own spread, that leaves its layout and lets it move; measured with
+latents of 16x16.
+"""
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,8 @@ class GoingOnSettings:
     """Known frames at the beginning of a window at least, O."""
     known_noise: float = 0.0
     """Noise of known frames as a part of that of the new ones."""
+    start_noise: float = START
+    """Noise over the last known frame that new frames begin as; 0 = they begin as noise alone."""
 
     def __post_init__(self) -> None:
         if self.context_length < 2:
@@ -34,6 +42,23 @@ class GoingOnSettings:
             raise ValueError(
                 f"known_noise={self.known_noise} must be 0..1; 0 shows the known frames as they are."
             )
+        if not 0 <= self.start_noise < math.inf:  # NaN compares as false
+            raise ValueError(
+                f"start_noise={self.start_noise} must be at least 0 and finite; {START:g} is usual, 0 begins"
+                " with noise alone."
+            )
+
+    def start_level(self, height: int, width: int) -> float:
+        """The noise level below which new frames are made, for latents of this size whose own spread is 1;
+        infinite where they begin as noise alone.
+
+        A part of the picture stays as visible as in latents of 16x16: means over four times as many pixels
+        have half of the noise.
+
+        >>> [GoingOnSettings(start_noise=noise).start_level(64, 64) for noise in (3.0, 0.0)]
+        [12.0, inf]
+        """
+        return self.start_noise * math.sqrt(height * width) / 16 or math.inf
 
     def windows(self, num_frames: int, clip_frames: int) -> list[tuple[range, int]]:
         """Windows of N new frames behind a clip, and how many frames of each are known; the last one is moved

@@ -3,16 +3,22 @@
 Known frames are kept as ComfyUI keeps what lies outside of a noise mask, and the layers over frames see them.
 What is made needs the memory of one window.
 
+New frames begin as the last known one under noise. What begins as noise alone has found a place of its own
+before the known frames can be told from theirs, and jumps there.
+
 Source: the replacement method of Video Diffusion Models (Ho et al. 2022, arXiv 2204.03458, section 3.1) with
-known_noise 1. Ours: with less, known frames have a lower noise level of their own, as frames further in front
-have in FIFO diffusion; with all of the noise they are seen too late to be gone on from.
+known_noise 1, start_noise 0. That new frames begin with the layout of a known one is ConsistI2V's idea (Ren et
+al. 2024, arXiv 2402.04324, FrameInit), which puts its slow changes into their noise. Ours: known frames with a
+lower noise level of their own, as frames further in front have in FIFO diffusion.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import comfy.model_sampling
 import comfy.samplers
 import torch
 
@@ -80,11 +86,14 @@ class ExtendingSampler(comfy.samplers.Sampler):
 
 @dataclass(frozen=True)
 class SeenFrames:
-    """latents, noise: of the known frames (K, C, H, W). part: of the noise level of the others."""
+    """latents, noise: of the known frames (K, C, H, W). part: of the noise level of the others. Above
+    `start` the new frames are taken for the last of them.
+    """
 
     latents: torch.Tensor
     noise: torch.Tensor
     part: float
+    start: float = math.inf
 
 
 class KnownFramesHandler(QueueHandler):
@@ -98,9 +107,12 @@ class KnownFramesHandler(QueueHandler):
         self.seen = seen
 
     def execute(self, calc_cond_batch: Callable, model, conds, x_in, timestep, model_options):
-        """As QueueHandler does it."""
+        """As QueueHandler does it; above the level at which new frames begin, without the network."""
+        sampling, known = model.model_sampling, len(self.seen.latents)
+        if float(timestep[-1]) > self.seen.start:
+            last = self.seen.latents[-1:].expand(len(x_in) - known, -1, -1, -1)
+            return [torch.cat((self.seen.latents, last)).to(x_in) for _ in conds]
         if self.seen.part < 1:
-            sampling, known = model.model_sampling, len(self.seen.latents)
             levels = (timestep[:known] * self.seen.part).clamp(min=float(sampling.sigma_min))
             shown = sampling.noise_scaling(levels, self.seen.noise, self.seen.latents)
             x_in = torch.cat((shown, x_in[known:]))
@@ -123,12 +135,24 @@ def _with_levels(levels: torch.Tensor, num_frames: int, inner: Callable | None) 
     return call
 
 
+def _start_of(sampler: ExtendingSampler, guider, sigmas: torch.Tensor, noise: torch.Tensor) -> float:
+    """The noise level at which new frames begin as the last known one; infinite with less denoising, which
+    begins with latents of its own.
+    """
+    if not sampler.max_denoise(guider, sigmas):
+        return math.inf
+    level = sampler.settings.start_level(*noise.shape[-2:])
+    is_flow = isinstance(guider.inner_model.model_sampling, comfy.model_sampling.CONST)
+    return level / (1 + level) if is_flow and level < math.inf else level
+
+
 class ExtendingRun:
     """One run: what is made so far, in the units of the network, and what each window is given."""
 
     def __init__(self, sampler: ExtendingSampler, guider, sigmas, extra_args, noise, latents, mask):
         self.sigmas, self.extra_args, self.noise, self.mask = sigmas, extra_args, noise, mask
         self.known_noise = sampler.settings.known_noise
+        self.start = _start_of(sampler, guider, sigmas, noise)
         self.windows = sampler.settings.windows(len(noise), len(sampler.clip))
         longest = max(-window.start for window, _ in self.windows)
         clip = sampler.clip[len(sampler.clip) - longest :].to(noise)
@@ -159,7 +183,7 @@ class ExtendingRun:
         """What evaluates a window of these latents and this noise."""
         frames = [max(0, frame) for frame in window]
         part = QueuePart(range(len(frames)), len(frames))
-        seen = SeenFrames(latents[:known], noise[:known].clone(), self.known_noise)
+        seen = SeenFrames(latents[:known], noise[:known].clone(), self.known_noise, self.start)
         return KnownFramesHandler(seen, [part], frames, len(self.noise), self.hints)
 
     def arguments(self, number: int, window: range, handler: QueueHandler) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...host.sampling.extend_video import ExtendingSampler
-from ...samplers.going_on import GoingOnSettings
+from ...samplers.going_on import START, GoingOnSettings
 from ..base import ZoetropeNode
 
 
@@ -87,6 +87,19 @@ def _inputs() -> list[io.Input]:
             tooltip=(
                 "Noise in which the network sees the known frames, as a part of that of the new ones."
                 " 0 = none; 1 = as much, as published."
+            ),
+        ),
+        io.Float.Input(
+            "start_noise",
+            default=START,
+            min=0.0,
+            max=100.0,
+            step=0.1,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Noise over the last known frame that new frames begin as; larger pictures get more by"
+                " themselves. Less moves less; 0 = noise alone, as published."
             ),
         ),
     ]

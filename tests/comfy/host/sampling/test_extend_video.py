@@ -1,9 +1,12 @@
 """Extend Video in ComfyUI: each window is core's own run with a noise mask over the known frames."""
 
+import math
+
 import comfy.samplers
 import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import CFGGuider, RandomNoise, SamplerCustomAdvanced
+from comfy_extras.nodes_model_advanced import ModelSamplingSD3
 from zoetrope.host.injection import MotionSettings, apply_motion_module
 from zoetrope.motion_modules.call import STREAMS
 from zoetrope.nodes.sampling import ExtendVideo
@@ -35,15 +38,17 @@ def moving():
     return apply_motion_module(golden_model(PRECISE), motion_module("v3"), MotionSettings())
 
 
-def extending(clip, name="euler", known_noise=1.0):
+def extending(clip, name="euler", known_noise=1.0, start_noise=0.0):
     sampler = comfy.samplers.sampler_object(name)
-    given = {"context_length": 4, "context_overlap": 2, "known_noise": known_noise}
+    noises = {"known_noise": known_noise, "start_noise": start_noise}
+    given = {"context_length": 4, "context_overlap": 2, **noises}
     return ExtendVideo.execute(sampler=sampler, clip={"samples": clip}, **given).args[0]
 
 
-def run(model, sampler, noise, positive=None, latents=None, seed=SEED, negative=None, **more):
+def run(model, sampler, noise, positive=None, latents=None, seed=SEED, negative=None,
+        sigmas=SIGMAS, **more):  # fmt: skip
     return comfy.samplers.sample(
-        model, noise, positive or prompt(), negative or prompt(seed=3), 4.0, CPU, sampler, SIGMAS,
+        model, noise, positive or prompt(), negative or prompt(seed=3), 4.0, CPU, sampler, sigmas,
         latent_image=torch.zeros_like(noise) if latents is None else latents, disable_pbar=True, seed=seed,
         **more,
     )  # fmt: skip
@@ -111,6 +116,54 @@ def test_known_frames_are_seen_with_less_noise(moving, part):
     result = run(moving, extending(clip, known_noise=part), noise)
     assert_same(result, x / UNITS, 1e-5)
     assert (result - run(moving, extending(clip), noise)).abs().max() > 1e-2 * result.std()
+
+
+def counting(model, levels):
+    """The MODEL that notes the noise level of the last row of each call."""
+
+    def call(apply_model, args):
+        levels.append(round(float(args["timestep"][-1]), 3))
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    model = model.clone()
+    model.set_model_unet_function_wrapper(call)
+    return model
+
+
+def test_new_frames_begin_as_the_last_known_one_under_noise(moving):
+    """Euler's steps by hand: the last known frame is what the first two would find, without the network."""
+    noise, clip, levels = seeded(2, 4, H, W), seeded(2, 4, H, W, seed=8) * 3, []
+    top = float(moving.get_model_object("model_sampling").sigma_max)
+    of_known = torch.randn((2, 4, H, W), generator=torch.Generator().manual_seed(SEED + 1))
+    x, last = noise * math.sqrt(1 + top**2), clip[1:] * UNITS
+    for sigma, lower in ((top, 6.0), (6.0, 2.0)):
+        x = last + lower / sigma * (x - last)
+    window = torch.cat((clip * UNITS + 2 * of_known, x))
+
+    def one(network, noisy, sigmas, extra_args=None, **more):
+        return network(window, torch.full((4,), 2.0), **extra_args)
+
+    expected = evaluate(moving, torch.zeros_like(window), prompt(), prompt(seed=3), 4.0, one)[2:]
+    extended = extending(clip, start_noise=3.0 / math.sqrt(H * W) * 16)
+    result = run(counting(moving, levels), extended, noise, sigmas=torch.tensor([top, 6.0, 2.0, 0.0]))
+    assert_same(result, expected, 1e-5)
+    assert set(levels) == {2.0}
+
+
+def test_a_flow_begins_where_as_much_is_seen(moving):
+    """Level t of a flow has 1 - t of the frame: 0.75 is noise of three times the frame."""
+    model, levels = ModelSamplingSD3().patch(golden_model(), 3.0)[0], []
+    top = float(model.get_model_object("model_sampling").sigma_max)
+    extended = extending(seeded(2, 4, H, W, seed=8), start_noise=3.0 / math.sqrt(H * W) * 16)
+    sigmas = torch.tensor([top, 0.76, 0.74, 0.2, 0.0])
+    result = run(counting(model, levels), extended, seeded(2, 4, H, W), sigmas=sigmas)
+    assert result.isfinite().all() and set(levels) == {0.74, 0.2}
+
+
+def test_less_denoising_begins_with_its_own_latents(moving):
+    noise, clip, latents = (seeded(2, 4, H, W, seed=k) for k in (1, 2, 3))
+    result = run(moving, extending(clip, start_noise=0.1), noise, latents=latents)
+    assert torch.equal(result, run(moving, extending(clip), noise, latents=latents))
 
 
 def test_prompts_of_a_part_of_the_steps_go_by_the_new_frames(moving):
