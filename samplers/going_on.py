@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-START = 2.0
+START = 4.0
 """Noise over the last known frame, in its own spread, that leaves its layout and lets it move; measured with
 latents of 16x16.
 """

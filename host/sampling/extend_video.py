@@ -7,9 +7,9 @@ New frames begin as the last known one under noise. What begins as noise alone h
 before the known frames can be told from theirs, and jumps there.
 
 Source: the replacement method of Video Diffusion Models (Ho et al. 2022, arXiv 2204.03458, section 3.1) with
-known_noise 1, start_noise 0. That new frames begin with the layout of a known one is ConsistI2V's idea (Ren et
-al. 2024, arXiv 2402.04324, FrameInit), which puts its slow changes into their noise. Ours: known frames with a
-lower noise level of their own, as frames further in front have in FIFO diffusion.
+known_noise 1, start_noise 0. That new frames begin with the layout of a known one is ConsistI2V's idea
+(Ren et al. 2024, arXiv 2402.04324, FrameInit), which puts its slow changes into their noise. Ours: known
+frames with a lower noise level of their own, as frames further in front have in FIFO diffusion.
 """
 
 from __future__ import annotations

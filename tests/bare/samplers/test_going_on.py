@@ -35,7 +35,7 @@ def test_every_frame_is_made_once_and_known_ones_are_there(length, overlap):
         ({"context_length": 1}, "context_length=1 must be at least 2"),
         ({"context_overlap": 0}, "context_overlap=0 must be at least 1 and smaller than context_length=16"),
         ({"known_noise": 1.5}, "known_noise=1.5 must be 0..1"),
-        ({"start_noise": -1.0}, "start_noise=-1.0 must be at least 0 and finite; 2 is usual"),
+        ({"start_noise": -1.0}, "start_noise=-1.0 must be at least 0 and finite; 4 is usual"),
         ({"start_noise": float("nan")}, "start_noise=nan must be at least 0 and finite"),
         ({"start_noise": float("inf")}, "start_noise=inf must be at least 0 and finite"),
         ({"context_overlap": 16}, "context_overlap=16 must be at least 1 and smaller"),
