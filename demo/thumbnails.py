@@ -27,6 +27,7 @@ from ..host.sampling.varying_guidance import VaryingGuidance, vary_guidance
 from ..samplers.over_frames.prompts import PromptSettings
 from . import play, world
 from .drawn_thumbnails import DRAWINGS
+from .long_thumbnails import filled_region, story
 
 FOLDER = pathlib.Path(__file__).parents[1] / "example_workflows"
 SIDE = 384  # pixels of a thumbnail
@@ -249,6 +250,8 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "23 Demo, values over frames and places": values_over_frames_and_places,
     "25 Demo, guidance and FreeInit": guidance_and_freeinit,
     "26 Demo, windows side by side": windows_side_by_side,
+    "34 Demo, fill a moving region": filled_region,
+    "36 Demo, a story of three scenes": story,
 }
 
 

@@ -23,7 +23,7 @@ from ..places import ROOT
 FOLDER = ROOT / "example_workflows"
 FILES = sorted(FOLDER.glob("*.json"))
 EDITOR_ONLY = {"MarkdownNote", "Note"}
-SAMPLERS = {"KSampler", "KSamplerAdvanced", "SamplerCustom"}
+SAMPLERS = {"KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced"}
 TITLE_HEIGHT = 30  # drawn above a node's position
 MODEL_FILE = re.compile(r".*\.(safetensors|ckpt|pth|pt|bin)$")
 DEMO_FILE = re.compile(r"zoetrope_tiny_\w+\.safetensors")

@@ -30,6 +30,8 @@ VALUES = "23 Demo, values over frames and places"
 SPARSE = "24 From pictures (AnimateDiff, SparseCtrl)"
 GUIDANCE = "25 Demo, guidance and FreeInit"
 PLANS = "26 Demo, windows side by side"
+FILLED = "34 Demo, fill a moving region"
+STORY = "36 Demo, a story of three scenes"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -60,11 +62,16 @@ EXPECTED = {
     SPARSE: (5, 8),
     GUIDANCE: (5, 8),
     PLANS: (23, 8),
+    FILLED: (5, 8),
+    STORY: (28, 8),
 }
-# Height and width where they are not those of one clip: two side by side under their labels.
-SIZES = dict.fromkeys(
-    ("08 Compare clips, contact sheet", REUSE, PLANS), (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)
-)
+# Height and width where they are not those of one clip: several side by side under their labels.
+SIZES = {
+    **dict.fromkeys(
+        ("08 Compare clips, contact sheet", REUSE, PLANS), (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)
+    ),
+    FILLED: (standins.HEIGHT + 24, 3 * standins.WIDTH + 8),
+}
 
 
 def read(name):
@@ -157,7 +164,9 @@ def test_saved_values_match_the_nodes(name, object_info):
         assert widgets - {"upload"} == set(names) - {"control_after_generate", "upload"}, node["type"]
         every = {name for group in ("required", "optional") for name in definition["input"].get(group, {})}
         assert sockets | (widgets - {"upload"}) == every, node["type"]
-        assert [output["type"] for output in node["outputs"]] == definition["output"], node["type"]
+        types = [output["type"] for output in node["outputs"]]
+        for saved, said in zip(types, definition["output"], strict=True):
+            assert said in (saved, "COMFY_MATCHTYPE_V3"), node["type"]  # saved: what it matches
         assert [output["name"] for output in node["outputs"]] == definition["output_name"], node["type"]
         if "control_after_generate" in names:
             assert node["widgets_values"][names.index("control_after_generate")] in ("fixed", "randomize")
