@@ -185,6 +185,7 @@ def test_workflow_runs(name, run):
         ("03 Text to video (AnimateDiff)", "ZoetropeApplyMotionModule"),
         ("05 Video to video (AnimateDiff, ControlNet)", "ZoetropeApplyMotionModule"),
         ("05 Video to video (AnimateDiff, ControlNet)", "ControlNetApplyAdvanced"),
+        (CAMERA, "ZoetropeMoveCamera"),
     ],
 )
 def test_part_acts(name, kind, run):
