@@ -32,6 +32,7 @@ VALUES = "23 Demo, values over frames and places"
 SPARSE = "24 From pictures (AnimateDiff, SparseCtrl)"
 GUIDANCE = "25 Demo, guidance and FreeInit"
 PLANS = "26 Demo, windows side by side"
+CAMERA = "27 Camera poses (AnimateDiff, CameraCtrl)"
 ZERO = "29 Demo, Text2Video-Zero"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
@@ -63,6 +64,8 @@ EXPECTED = {
     SPARSE: (5, 8),
     GUIDANCE: (5, 8),
     PLANS: (23, 8),
+    CAMERA: (5, 8),
+    "28 Text to video (AnimateLCM)": (5, 8),
     ZERO: (8, 8),
 }
 # Height and width where they are not those of one clip: two side by side under their labels.
@@ -195,6 +198,7 @@ def test_workflow_runs(name, run):
         ("03 Text to video (AnimateDiff)", "ZoetropeApplyMotionModule"),
         ("05 Video to video (AnimateDiff, ControlNet)", "ZoetropeApplyMotionModule"),
         ("05 Video to video (AnimateDiff, ControlNet)", "ControlNetApplyAdvanced"),
+        (CAMERA, "ZoetropeMoveCamera"),
     ],
 )
 def test_part_acts(name, kind, run):
