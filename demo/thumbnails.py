@@ -26,7 +26,7 @@ from ..host.sampling.freeinit import FreeInitSettings, apply_freeinit
 from ..host.sampling.varying_guidance import VaryingGuidance, vary_guidance
 from ..samplers.over_frames.prompts import PromptSettings
 from ..samplers.text2video_zero.motion_fields import CameraField
-from . import editing, play, world
+from . import editing, inputs, play, world
 from .drawn_thumbnails import DRAWINGS
 
 FOLDER = pathlib.Path(__file__).parents[1] / "example_workflows"
@@ -236,6 +236,14 @@ def text2video_zero(family: play.Family) -> Panels:
     return clips, ["Text2Video-Zero", "on their own"], 2
 
 
+def text2video_zero_with_controlnet(family: play.Family) -> Panels:
+    """The video that the workflow loads, its outlines, and a new thing that goes their way."""
+    video = world.render_clip(inputs.scene_of_video(), 16)
+    outline = (video[:, 1:2] < 0.37).float().expand(-1, 3, -1, -1)
+    clip = editing.zero_clip_by_hints(family, "a big orange ring in the meadow", 1, outline)
+    return [video, clip, outline], ["your video", "the new one", "its outline"], 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -260,6 +268,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "25 Demo, guidance and FreeInit": guidance_and_freeinit,
     "26 Demo, windows side by side": windows_side_by_side,
     "29 Demo, Text2Video-Zero": text2video_zero,
+    "30 Demo, Text2Video-Zero with ControlNet": text2video_zero_with_controlnet,
 }
 
 

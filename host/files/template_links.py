@@ -41,6 +41,7 @@ LINKS = {
     "AnimateDiff_CameraCtrl_camera_poses_SD1.5": "27 Camera poses (AnimateDiff, CameraCtrl)",
     "AnimateLCM_text_to_video_SD1.5": "28 Text to video (AnimateLCM)",
     "zoetrope_demo_Text2Video-Zero": "29 Demo, Text2Video-Zero",
+    "zoetrope_demo_Text2Video-Zero_with_ControlNet": "30 Demo, Text2Video-Zero with ControlNet",
 }
 """Name in links -> name of the file in example_workflows/."""
 

@@ -5,6 +5,7 @@ its widgets match the nodes, it runs, and its video is as the workflow says.
 import itertools
 import json
 import math
+import shutil
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ GUIDANCE = "25 Demo, guidance and FreeInit"
 PLANS = "26 Demo, windows side by side"
 CAMERA = "27 Camera poses (AnimateDiff, CameraCtrl)"
 ZERO = "29 Demo, Text2Video-Zero"
+OUTLINES = "30 Demo, Text2Video-Zero with ControlNet"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -67,11 +69,12 @@ EXPECTED = {
     CAMERA: (5, 8),
     "28 Text to video (AnimateLCM)": (5, 8),
     ZERO: (8, 8),
+    OUTLINES: (5, 8),
 }
 # Height and width where they are not those of one clip: two side by side under their labels.
 SIZES = dict.fromkeys(
     ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO), (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)
-)
+) | {OUTLINES: (standins.HEIGHT + 24, 3 * standins.WIDTH + 8)}
 
 
 def read(name):
@@ -324,6 +327,29 @@ def test_the_demo_of_text2video_zero_moves_as_its_field_says(run):
     steps = [math.dist((a.x, a.y), (b.x, b.y)) for a, b in itertools.pairwise(apart)]
     assert sum(step > 16 for step in steps) >= 3, apart
     assert (frames[4] - frames[6]).abs().mean() < 0.02
+
+
+@pytest.fixture
+def ring(server):
+    """Changes that make a workflow load the demo's own video, a ring on its round, in place of a stand-in."""
+    shutil.copy(ROOT / "demo" / "inputs" / "input_video.mp4", server.base / "input" / "ring.mp4")
+    return {("LoadVideo", "file"): "ring.mp4"}
+
+
+def test_the_demo_of_text2video_zero_with_controlnet_goes_where_the_video_goes(run, ring):
+    """As a person runs it, with fewer frames of the same round: another thing in another place is in every
+    frame where the ring of the video is.
+
+    Measured with this seed: at most 0.7 pixels from it.
+    """
+    fewer = {("ZoetropeTakeFrames", "select_every_nth"): 12, ("ZoetropeTakeFrames", "frame_cap"): 5}
+    frames = torch.from_numpy(run(read(OUTLINES), ring | fewer).frames).permute(0, 3, 1, 2) / 255
+    video, new = (judge.read_frames(frames[:, :, 24:, start : start + 128]) for start in (0, 264))
+    assert len(new) == 5
+    assert all((r.colour, r.shape, r.background) == ("orange", "ring", "meadow") for r in new), new
+    for there, reading in zip(video, new, strict=True):
+        assert math.dist((there.x, there.y), (reading.x, reading.y)) < 4, (video, new)
+    assert max(r.y for r in new) - min(r.y for r in new) > 16, "the ring of the video goes round"
 
 
 def test_the_demo_of_values_moves_one_half_only(run):
