@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-SECTIONS = ("text2video_zero", "inversion")
+SECTIONS = ("text2video_zero", "inversion", "round_trip")
 """Modules beside this one, each with measure(family, count) -> its numbers."""
 
 

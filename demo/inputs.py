@@ -37,12 +37,15 @@ def image() -> torch.Tensor:
     return enlarged(world.render_clip(scene, 1), PICTURE_SIDE)[0]
 
 
-def video() -> torch.Tensor:
-    """A purple ring on its round in front of the desert, at the world's pace of 8 frames a second: (F, H, W,
-    3) in 0..255.
-    """
+def scene_of_video() -> world.Scene:
+    """A purple ring on its round in front of the desert."""
     things = {"shape": "ring", "colour": "purple", "background": "desert", "size": "big"}
-    scene = world.random_scene(random.Random(5), motion="orbit", **things)
+    return world.random_scene(random.Random(5), motion="orbit", **things)
+
+
+def video() -> torch.Tensor:
+    """Its scene at the world's pace of 8 frames a second: (F, H, W, 3) in 0..255."""
+    scene = scene_of_video()
     clips = [world.render_clip(scene, 1, first_frame=frame * 8 / FPS) for frame in range(NUM_FRAMES)]
     return enlarged(torch.cat(clips), VIDEO_SIDE)
 

@@ -62,6 +62,11 @@ def controlled(conditioning: list, hints: torch.Tensor, strength: float | FrameV
     ControlNet over Time and Apply ControlNet do.
     """
     control = over_time(comfy.controlnet.load_controlnet(path_of("control")), OverTimeSettings(strength))
+    return told(conditioning, control, hints)
+
+
+def told(conditioning: list, control, hints: torch.Tensor) -> list:
+    """A conditioning with a CONTROL_NET and its outlines (N, 3, H, W), as Apply ControlNet makes it."""
     control = control.copy().set_cond_hint(hints, 1.0, (0.0, 1.0))
     return [[c, {**more, "control": control, "control_apply_to_uncond": False}] for c, more in conditioning]
 

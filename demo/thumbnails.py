@@ -25,7 +25,8 @@ from ..frame_values import frame_values
 from ..host.sampling.freeinit import FreeInitSettings, apply_freeinit
 from ..host.sampling.varying_guidance import VaryingGuidance, vary_guidance
 from ..samplers.over_frames.prompts import PromptSettings
-from . import play, world
+from ..samplers.text2video_zero.motion_fields import CameraField
+from . import editing, inputs, play, world
 from .drawn_thumbnails import DRAWINGS
 from .long_thumbnails import filled_region, story
 
@@ -227,6 +228,23 @@ def windows_side_by_side(family: play.Family) -> Panels:
     return clips, ["standard_static", "uniform (A.D.-Evolved)"], 2
 
 
+def text2video_zero(family: play.Family) -> Panels:
+    """One prompt's frames out of the first one, and each by itself; there and back, twice."""
+    text = "a small yellow ball on a blue background"
+    there = editing.zero_clip(family, text, 1, 6, CameraField(32.0, 0.0))
+    order = [*range(6), *range(4, 0, -1)] * 2
+    clips = [clip[order] for clip in (there, play.images(family, [text] * 6, seed=1))]
+    return clips, ["Text2Video-Zero", "on their own"], 2
+
+
+def text2video_zero_with_controlnet(family: play.Family) -> Panels:
+    """The video that the workflow loads, its outlines, and a new thing that goes their way."""
+    video = world.render_clip(inputs.scene_of_video(), 16)
+    outline = (video[:, 1:2] < 0.37).float().expand(-1, 3, -1, -1)
+    clip = editing.zero_clip_by_hints(family, "a big orange ring in the meadow", 1, outline)
+    return [video, clip, outline], ["your video", "the new one", "its outline"], 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -250,6 +268,8 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "23 Demo, values over frames and places": values_over_frames_and_places,
     "25 Demo, guidance and FreeInit": guidance_and_freeinit,
     "26 Demo, windows side by side": windows_side_by_side,
+    "29 Demo, Text2Video-Zero": text2video_zero,
+    "30 Demo, Text2Video-Zero with ControlNet": text2video_zero_with_controlnet,
     "34 Demo, fill a moving region": filled_region,
     "36 Demo, a story of three scenes": story,
 }

@@ -40,6 +40,8 @@ LINKS = {
     "zoetrope_demo_windows_side_by_side": "26 Demo, windows side by side",
     "AnimateDiff_CameraCtrl_camera_poses_SD1.5": "27 Camera poses (AnimateDiff, CameraCtrl)",
     "AnimateLCM_text_to_video_SD1.5": "28 Text to video (AnimateLCM)",
+    "zoetrope_demo_Text2Video-Zero": "29 Demo, Text2Video-Zero",
+    "zoetrope_demo_Text2Video-Zero_with_ControlNet": "30 Demo, Text2Video-Zero with ControlNet",
     "zoetrope_demo_fill_a_moving_region": "34 Demo, fill a moving region",
     "zoetrope_demo_story": "36 Demo, a story of three scenes",
 }

@@ -6,7 +6,7 @@ start and an end) is that of the sampling which the inversion undoes, and masks 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import comfy.model_management
 import comfy.samplers
@@ -22,16 +22,46 @@ class GuidedDenoiser:
     def __init__(self, guider, model_options: dict, seed: int | None):
         self.guider, self.arguments = guider, {"model_options": model_options, "seed": seed}
         self.sampling = guider.inner_model.model_sampling
+        self.hooks = HooksOnTheWay(guider, model_options["transformer_options"])
         self.denoised: torch.Tensor | None = None
         """Of the last call, for previews."""
 
     def direction(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         comfy.model_management.throw_exception_if_processing_interrupted()
+        self.hooks.as_in_sampling(sigma)
         self.denoised = self.guider(x, sigma * x.new_ones(x.shape[0]), **self.arguments)
         return (x - self.denoised) / sigma
 
     def input_scale(self, sigma: torch.Tensor) -> torch.Tensor:
         return self.sampling.calculate_input(sigma, torch.ones_like(sigma))
+
+
+class HooksOnTheWay:
+    """Core's hooks, whose keyframes only ever go forward, at any noise level as sampling has them.
+
+    to_network: transformer_options with the noise levels of that sampling.
+    """
+
+    def __init__(self, guider, to_network: Mapping):
+        groups = [cond["hooks"] for conds in guider.conds.values() for cond in conds if cond.get("hooks")]
+        hooks = {id(hook): hook for group in groups for hook in group.hooks}
+        self.keyframes = [hook.hook_keyframe for hook in hooks.values() if not hook.hook_keyframe.is_empty()]
+        self.model, self.to_network = guider.inner_model, to_network
+        self.level: float | None = None
+
+    def as_in_sampling(self, sigma: torch.Tensor) -> None:
+        """Goes through the levels that a sampler meets down to this one."""
+        if not self.keyframes or self.level == float(sigma):
+            return
+        self.level = float(sigma)
+        before = [keyframes.strength for keyframes in self.keyframes]
+        for keyframes in self.keyframes:
+            keyframes.reset()
+            for level in self.to_network["sample_sigmas"]:
+                if level >= sigma:
+                    keyframes.prepare_current_keyframe(level, self.to_network)
+        if before != [keyframes.strength for keyframes in self.keyframes]:
+            self.model.current_patcher.clear_cached_hook_weights()
 
 
 class InversionSampler(comfy.samplers.Sampler):

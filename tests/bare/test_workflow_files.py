@@ -25,6 +25,7 @@ FOLDER = ROOT / "example_workflows"
 FILES = sorted(FOLDER.glob("*.json"))
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 SAMPLERS = {"KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced"}
+GUIDED = {"SamplerCustomAdvanced"}  # which get their MODEL through a guider
 TITLE_HEIGHT = 30  # drawn above a node's position
 MODEL_FILE = re.compile(r".*\.(safetensors|ckpt|pth|pt|bin)$")
 DEMO_FILE = re.compile(r"zoetrope_tiny_\w+\.safetensors")
@@ -118,6 +119,10 @@ PUBLISHED = {
 def is_of_video_system(workflow):
     """Whether whole video networks make the video, without a motion module."""
     return any(node["type"] == "ZoetropeLoadVideoModel" for node in every_node(workflow))
+
+
+def has_a_motion_module(workflow):
+    return any(node["type"] == "ZoetropeLoadMotionModule" for node in every_node(workflow))
 
 
 def read(path):
@@ -312,10 +317,14 @@ def sampled_without_a_preview(graph):
         for link in graph["links"]
     )
     samplers = [node for node in nodes.values() if node["type"] in SAMPLERS]
-    sources = {n["id"]: links[s["link"]] for n in samplers for s in n["inputs"] if s["name"] == "model"}
-    return [n["type"] for n in samplers if nodes[sources[n["id"]]]["type"] != "ZoetropePreviewClip"], len(
-        samplers
-    )
+
+    def source(node, name):
+        (link,) = (socket["link"] for socket in node["inputs"] if socket["name"] == name)
+        return nodes[links[link]]
+
+    models = [source(source(n, "guider") if n["type"] in GUIDED else n, "model") for n in samplers]
+    without = zip(samplers, models, strict=True)
+    return [n["type"] for n, model in without if model["type"] != "ZoetropePreviewClip"], len(samplers)
 
 
 def test_every_sampler_shows_the_whole_clip(workflow):
@@ -348,7 +357,7 @@ def test_model_files_can_be_found(workflow):
         for v in node["widgets_values"]
         if isinstance(v, str) and MODEL_FILE.fullmatch(v)
     ]
-    assert len(named) >= (1 if is_of_video_system(workflow) else 2)
+    assert len(named) >= (2 if has_a_motion_module(workflow) else 1)
     for node, value in named:
         assert value in note
         folder = MODEL_FOLDERS[node["type"]]

@@ -195,12 +195,15 @@ SMALL = {
     "ImageScale": {1: WIDTH, 2: HEIGHT},
     "KSampler": {2: 2},
     "ZoetropeScheduleValues": {1: 5},
+    "ZoetropePrepareText2VideoZero": {0: 5},
+    "ZoetropeTakeFrames": {5: 5, 7: WIDTH, 8: HEIGHT},
     "ZoetropeEncodeVideo": {2: 0, 7: WIDTH, 8: HEIGHT, 9: "stretch"},  # every frame of the video
 }
 SMALL_FRAMES = {
     ("EmptyLatentImage", 64): 23,
     ("EmptyLatentImage", 32): 23,
     ("EmptyLatentImage", 16): 5,
+    ("EmptyLatentImage", 6): 5,
     ("RepeatLatentBatch", 16): 7,
 }
 

@@ -2,7 +2,10 @@
 its widgets match the nodes, it runs, and its video is as the workflow says.
 """
 
+import itertools
 import json
+import math
+import shutil
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -31,6 +34,8 @@ SPARSE = "24 From pictures (AnimateDiff, SparseCtrl)"
 GUIDANCE = "25 Demo, guidance and FreeInit"
 PLANS = "26 Demo, windows side by side"
 CAMERA = "27 Camera poses (AnimateDiff, CameraCtrl)"
+ZERO = "29 Demo, Text2Video-Zero"
+OUTLINES = "30 Demo, Text2Video-Zero with ControlNet"
 FILLED = "34 Demo, fill a moving region"
 STORY = "36 Demo, a story of three scenes"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
@@ -65,15 +70,18 @@ EXPECTED = {
     PLANS: (23, 8),
     CAMERA: (5, 8),
     "28 Text to video (AnimateLCM)": (5, 8),
+    ZERO: (8, 8),
+    OUTLINES: (5, 8),
     FILLED: (5, 8),
     STORY: (28, 8),
 }
 # Height and width where they are not those of one clip: several side by side under their labels.
 SIZES = {
     **dict.fromkeys(
-        ("08 Compare clips, contact sheet", REUSE, PLANS), (standins.HEIGHT + 24, 2 * standins.WIDTH + 4)
+        ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO),
+        (standins.HEIGHT + 24, 2 * standins.WIDTH + 4),
     ),
-    FILLED: (standins.HEIGHT + 24, 3 * standins.WIDTH + 8),
+    **dict.fromkeys((OUTLINES, FILLED), (standins.HEIGHT + 24, 3 * standins.WIDTH + 8)),
 }
 
 
@@ -147,6 +155,14 @@ def widget_names(definition):
     return names
 
 
+def output_types(definition, saved):
+    """The types of a node's outputs; one that follows an input is saved as what is wired."""
+    return [
+        there if kind == "COMFY_MATCHTYPE_V3" else kind
+        for kind, there in itertools.zip_longest(definition["output"], saved)
+    ]
+
+
 def test_every_workflow_has_its_expectation():
     """Those of the video systems have theirs in test_video_workflows.py."""
     assert set(EXPECTED) == {name for name in FILES if not is_of_video_system(read(name))}
@@ -168,8 +184,7 @@ def test_saved_values_match_the_nodes(name, object_info):
         every = {name for group in ("required", "optional") for name in definition["input"].get(group, {})}
         assert sockets | (widgets - {"upload"}) == every, node["type"]
         types = [output["type"] for output in node["outputs"]]
-        for saved, said in zip(types, definition["output"], strict=True):
-            assert said in (saved, "COMFY_MATCHTYPE_V3"), node["type"]  # saved: what it matches
+        assert types == output_types(definition, types), node["type"]
         assert [output["name"] for output in node["outputs"]] == definition["output_name"], node["type"]
         if "control_after_generate" in names:
             assert node["widgets_values"][names.index("control_after_generate")] in ("fixed", "randomize")
@@ -305,6 +320,44 @@ def test_the_demo_of_a_controlnet_over_time_follows_it_only_later(run):
     early, late = readings[:6], readings[11:]
     assert all(r.x < 70 and r.y < 80 for r in early) and early[-1].x - early[0].x > 8, readings
     assert all(abs(r.x - 100) < 5 and abs(r.y - 100) < 5 for r in late), readings
+
+
+def test_the_demo_of_text2video_zero_moves_as_its_field_says(run):
+    """As a person runs it: there and back, one ball passes 8 pixels a frame; on their own, frames are apart.
+
+    Measured with this seed: at most 1.6 pixels from the field's path.
+    """
+    frames = torch.from_numpy(run(read(ZERO)).frames).permute(0, 3, 1, 2) / 255
+    moved, apart = (judge.read_frames(frames[:6, :, 24:, start : start + 128]) for start in (0, 132))
+    assert all((r.colour, r.shape, r.background) == ("yellow", "ball", "blue") for r in moved), moved
+    for number, reading in enumerate(moved):
+        assert abs(moved[0].x - 8 * number - reading.x) < 4 and abs(moved[0].y - reading.y) < 4, moved
+    steps = [math.dist((a.x, a.y), (b.x, b.y)) for a, b in itertools.pairwise(apart)]
+    assert sum(step > 16 for step in steps) >= 3, apart
+    assert (frames[4] - frames[6]).abs().mean() < 0.02
+
+
+@pytest.fixture
+def ring(server):
+    """Changes that make a workflow load the demo's own video, a ring on its round, in place of a stand-in."""
+    shutil.copy(ROOT / "demo" / "inputs" / "input_video.mp4", server.base / "input" / "ring.mp4")
+    return {("LoadVideo", "file"): "ring.mp4"}
+
+
+def test_the_demo_of_text2video_zero_with_controlnet_goes_where_the_video_goes(run, ring):
+    """As a person runs it, with fewer frames of the same round: another thing in another place is in every
+    frame where the ring of the video is.
+
+    Measured with this seed: at most 0.7 pixels from it.
+    """
+    fewer = {("ZoetropeTakeFrames", "select_every_nth"): 12, ("ZoetropeTakeFrames", "frame_cap"): 5}
+    frames = torch.from_numpy(run(read(OUTLINES), ring | fewer).frames).permute(0, 3, 1, 2) / 255
+    video, new = (judge.read_frames(frames[:, :, 24:, start : start + 128]) for start in (0, 264))
+    assert len(new) == 5
+    assert all((r.colour, r.shape, r.background) == ("orange", "ring", "meadow") for r in new), new
+    for there, reading in zip(video, new, strict=True):
+        assert math.dist((there.x, there.y), (reading.x, reading.y)) < 4, (video, new)
+    assert max(r.y for r in new) - min(r.y for r in new) > 16, "the ring of the video goes round"
 
 
 def test_the_demo_of_values_moves_one_half_only(run):
