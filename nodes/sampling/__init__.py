@@ -7,6 +7,7 @@ from .combine_noise import CombineNoise
 from .create_fifo_sampler import CreateFifoSampler
 from .extend_video import ExtendVideo
 from .fix_frames import FixFrames
+from .guide_by_known_frames import GuideByKnownFrames
 from .guide_motion import GuideMotion
 from .make_frame_noise import MakeFrameNoise
 from .make_reference_noise import MakeReferenceNoise
@@ -25,6 +26,7 @@ from .threshold_prediction import ThresholdPrediction
 from .vary_guidance import VaryGuidance
 from .vary_value import VaryValue
 from .vary_value_by_block import VaryValueByBlock
+from .warp_noise import WarpNoise
 
 NODES = [
     SchedulePrompts,
@@ -38,12 +40,14 @@ NODES = [
     ExtendVideo,
     FixFrames,
     SetFrameDenoise,
+    GuideByKnownFrames,
     PreviewClip,
     ApplyFreeInit,
     MakeFrameNoise,
     MakeReferenceNoise,
     RearrangeNoise,
     ShareNoise,
+    WarpNoise,
     CombineNoise,
     ShareUpscaleNoise,
     SetFrameGuidance,
