@@ -6,12 +6,15 @@ Letters: F frames; clips are (F, 3, H, W) in 0..1, one of them is 32 frames or a
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import torch
 import torch.nn.functional as F
 
+from ..host.injection.camera_poses import picture_of
 from . import world
+from .moving_camera import curve, seen_by
 
 NUM_FRAMES = 32
 PACE = 0.5  # frames of the world from one frame to the next
@@ -60,6 +63,17 @@ def show1():
     clip = drawn(4, "orbit", shape="ring", colour="red", background="desert", size="big")
     stages = [coarse(held(clip, 8), 16), coarse(clip, 16), coarse(clip, 42), clip]
     return stages, ["8 frames, 64 x 40", "29 frames", "256 x 160", "576 x 320"], 2
+
+
+def camera_poses():
+    """What a camera sees that goes to the right and then comes closer, beside the drawing of its way."""
+    things = {"shape": "triangle", "colour": "purple", "background": "desert", "size": "small"}
+    scene = world.random_scene(random.Random(6), motion="still", **things)
+    way = curve("pan right", NUM_FRAMES, 1.0, "zoom in", 0.7)
+    seen = seen_by(world.poses(scene, NUM_FRAMES), way)
+    still = world.Poses(*(torch.zeros_like(getattr(seen, f.name)) for f in dataclasses.fields(seen)))
+    clip = world.render([scene] * NUM_FRAMES, seen, still)
+    return [clip, picture_of(way).movedim(-1, 1)], ["16 frames", "its camera poses"], 2
 
 
 def sparse_pictures():
@@ -124,5 +138,9 @@ DRAWINGS = {
     "17 Text to large video (LaVie)": lavie,
     "18 Text to video (Show-1)": show1,
     "24 From pictures (AnimateDiff, SparseCtrl)": sparse_pictures,
+    "27 Camera poses (AnimateDiff, CameraCtrl)": camera_poses,
+    "28 Text to video (AnimateLCM)": lambda: moving(
+        "16 frames in 6 steps", 10, "orbit", shape="triangle", colour="orange", background="blue", size="big"
+    ),
 }
 """Name of a workflow -> its clips, their labels, and the number of columns."""

@@ -38,6 +38,8 @@ LINKS = {
     "AnimateDiff_SparseCtrl_from_pictures_SD1.5": "24 From pictures (AnimateDiff, SparseCtrl)",
     "zoetrope_demo_guidance_and_FreeInit": "25 Demo, guidance and FreeInit",
     "zoetrope_demo_windows_side_by_side": "26 Demo, windows side by side",
+    "AnimateDiff_CameraCtrl_camera_poses_SD1.5": "27 Camera poses (AnimateDiff, CameraCtrl)",
+    "AnimateLCM_text_to_video_SD1.5": "28 Text to video (AnimateLCM)",
 }
 """Name in links -> name of the file in example_workflows/."""
 

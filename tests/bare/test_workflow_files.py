@@ -10,6 +10,7 @@ from PIL import Image
 from zoetrope.demo.workflow_api import every_node
 from zoetrope.devtools.paths import DEMO_LINK, DEMO_WORKFLOW
 from zoetrope.host.files.published_files import (
+    CAMERA_FILES,
     MOTION_FILES,
     MOTION_LORA_FILES,
     SPARSECTRL_FILES,
@@ -27,13 +28,14 @@ SAMPLERS = {"KSampler", "KSamplerAdvanced", "SamplerCustom"}
 TITLE_HEIGHT = 30  # drawn above a node's position
 MODEL_FILE = re.compile(r".*\.(safetensors|ckpt|pth|pt|bin)$")
 DEMO_FILE = re.compile(r"zoetrope_tiny_\w+\.safetensors")
-KNOWN_FILES = (*MOTION_FILES, *MOTION_LORA_FILES, *SPARSECTRL_FILES, *VIDEO_MODEL_FILES)
+KNOWN_FILES = (*MOTION_FILES, *CAMERA_FILES, *MOTION_LORA_FILES, *SPARSECTRL_FILES, *VIDEO_MODEL_FILES)
 MODEL_FOLDERS = {
     "CheckpointLoaderSimple": "checkpoints",
     "CLIPLoader": "text_encoders",
     "ControlNetLoader": "controlnet",
     "LoraLoaderModelOnly": "loras",
     "ZoetropeLoadMotionModule": "animatediff_models",
+    "ZoetropeLoadCameraControl": "animatediff_models",
     "ZoetropeLoadMotionLora": "animatediff_motion_lora",
     "ZoetropeLoadSparseCtrl": "controlnet",
     "ZoetropeLoadVideoModel": "diffusion_models",

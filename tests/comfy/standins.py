@@ -24,6 +24,7 @@ from zoetrope.demo import networks
 from zoetrope.demo.workflow_api import every_node
 from zoetrope.motion_modules.animatediff.files import to_original_names
 from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel
+from zoetrope.motion_modules.camera.camera_ctrl import CameraCtrl, is_own, to_file, with_poses
 
 from ..gold_weights import fill, gold_tensor
 
@@ -32,6 +33,8 @@ CONTROLNET = "control_v11p_sd15_canny_fp16.safetensors"
 MOTION_V2 = "mm_sd_v15_v2.ckpt"
 SPARSECTRL = "v3_sd15_sparsectrl_rgb.ckpt"
 MOTION_V3 = "v3_sd15_mm.ckpt"
+CAMERA = "CameraCtrl_pruned.safetensors"
+MOTION_LCM, LORA_LCM = "AnimateLCM_sd15_t2v.ckpt", "AnimateLCM_sd15_t2v_lora.safetensors"
 INPUT_IMAGE, INPUT_VIDEO = "example.png", "input_video.mp4"
 VIDEO_FPS = 24
 VIDEO_FRAMES = 31
@@ -51,6 +54,12 @@ def put_standins(models: Path) -> None:
         {"state_dict": {f"module.{k}": v for k, v in motion_module(with_mid=False).items()}},
         motion / MOTION_V3,
     )
+    save_file(camera_control(), motion / CAMERA)
+    tables = "pos_encoder.pe"  # which AnimateLCM's file lacks
+    torch.save(
+        {k: v for k, v in motion_module(with_mid=True).items() if not k.endswith(tables)}, motion / MOTION_LCM
+    )
+    save_file(lora(), models / "loras" / LORA_LCM)
 
 
 def checkpoint() -> dict[str, torch.Tensor]:
@@ -115,6 +124,23 @@ def controlnet() -> dict[str, torch.Tensor]:
         f"control_model.{k}": gold_tensor(k, v.shape, 0.3 if gain.match(k) else 1.0).half()
         for k, v in model.state_dict().items()
     }
+
+
+def camera_control() -> dict[str, torch.Tensor]:
+    """CameraCtrl's pruned file: its encoder and its merging layers, on the stand-in of the v3 module."""
+    model = fill(CameraCtrl(with_poses(MotionConfig("v3", sites_of(with_mid=False)), {})))
+    return {k: v.detach().half().clone() for k, v in to_file(model).items() if is_own(k)}
+
+
+def lora() -> dict[str, torch.Tensor]:
+    """A LoRA of the UNet's first transformers under the key names of kohya's scripts."""
+    out, width, rank = {}, networks.UNET_WIDTH, 3
+    for number in range(2):
+        layer = f"lora_unet_down_blocks_0_attentions_{number}_transformer_blocks_0_attn1_to_q"
+        for side, shape in (("up", (width, rank)), ("down", (rank, width))):
+            out[f"{layer}.lora_{side}.weight"] = gold_tensor(f"{layer}.{side}", shape).half()
+        out[f"{layer}.alpha"] = torch.tensor(float(rank))
+    return out
 
 
 def sparsectrl() -> dict[str, torch.Tensor]:

@@ -30,6 +30,7 @@ VALUES = "23 Demo, values over frames and places"
 SPARSE = "24 From pictures (AnimateDiff, SparseCtrl)"
 GUIDANCE = "25 Demo, guidance and FreeInit"
 PLANS = "26 Demo, windows side by side"
+CAMERA = "27 Camera poses (AnimateDiff, CameraCtrl)"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -60,6 +61,8 @@ EXPECTED = {
     SPARSE: (5, 8),
     GUIDANCE: (5, 8),
     PLANS: (23, 8),
+    CAMERA: (5, 8),
+    "28 Text to video (AnimateLCM)": (5, 8),
 }
 # Height and width where they are not those of one clip: two side by side under their labels.
 SIZES = dict.fromkeys(
@@ -182,6 +185,7 @@ def test_workflow_runs(name, run):
         ("03 Text to video (AnimateDiff)", "ZoetropeApplyMotionModule"),
         ("05 Video to video (AnimateDiff, ControlNet)", "ZoetropeApplyMotionModule"),
         ("05 Video to video (AnimateDiff, ControlNet)", "ControlNetApplyAdvanced"),
+        (CAMERA, "ZoetropeMoveCamera"),
     ],
 )
 def test_part_acts(name, kind, run):
