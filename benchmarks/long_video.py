@@ -1,4 +1,4 @@
-"""Long video by the tiny family: FIFO diffusion, FreeInit and extended clips, seen by its judge."""
+"""Long video by the tiny family: FIFO diffusion, FreeInit, extended clips and given frames, by its judge."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ def main(arguments: list[str]) -> dict:
     parser = argparse.ArgumentParser(prog="bench long_video", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--fifo", type=int, default=4, help=f"FIFO videos of {LONG} frames (4)")
+    parser.add_argument("--known", type=int, default=0, help="clips with known frames, with each weight (0)")
+    parser.add_argument("--weights", default="0,2", help="weights of Reconstruction Guidance for these (0,2)")
     parser.add_argument("--clips", type=int, default=8, help="clips that go on, and with FreeInit (8)")
     options = parser.parse_args(arguments)
     result = measure(options.fifo, options.clips)
+    if options.known:
+        from ..demo import play
+
+        weights = [float(weight) for weight in options.weights.split(",")]
+        result |= measure_known_frames(play.load_family(), options.known, weights)
     if options.json:
         print(json.dumps(result))
     else:
@@ -112,6 +119,41 @@ def measure_extension(family, count: int) -> dict:
         seams.append(seam(frames, firsts))
         same += identity(frames[CLIP:], scene)
     return {"extend_seam": mean(seams), "extend_identity": mean(same)}
+
+
+def measure_known_frames(family, count: int, weights: list[float]) -> dict:
+    """Reconstruction guidance by these weights, 0 = none: by how much more the frames change where known ones
+    meet new ones, for clips whose first half is known and for clips whose first and last frame are; and
+    whether the thing stays itself in the new ones.
+    """
+    half = CLIP // 2
+    goes_on = _filled_in(family, count, weights, list(range(half)), [half])
+    between = _filled_in(family, count, weights, [0, CLIP - 1], [1, CLIP - 1])
+    ways = {"goes_on": goes_on, "between": between}
+    return {f"{way}_{key}": value for way, found in ways.items() for key, value in found.items()}
+
+
+def _filled_in(family, count: int, weights: list[float], kept: list[int], firsts: list[int]) -> dict:
+    from ..demo import play
+    from ..frame_tools.kept_frames import KeptFrames, keep_frames
+    from ..host.sampling.reconstruction_guidance import guide_by_known_frames
+    from ..samplers.reconstruction_guidance import ReconstructionSettings
+
+    model, where = play.moving(family), KeptFrames(",".join(map(str, kept)))
+    made = [frame for frame in range(CLIP) if frame not in kept]
+    seams: dict[float, list] = {weight: [] for weight in weights}
+    same: dict[float, list] = {weight: [] for weight in weights}
+    for index, (scene, text) in enumerate(scenes("known", count)):
+        clip = play.latents_by(family, model, text, 8200 + index, CLIP, play.sampler())
+        latent = keep_frames({"samples": torch.zeros_like(clip)}, clip[kept], where)
+        for weight in weights:
+            guided = guide_by_known_frames(model, ReconstructionSettings(weight))
+            video = play.latents_by(family, guided, text, 8300 + index, CLIP, play.sampler(), latent=latent)
+            frames = play.decoded(family, video)
+            seams[weight].append(seam(frames, firsts))
+            same[weight] += identity(frames[made], scene)
+    result = {f"seam_by_{weight:g}": mean(seams[weight]) for weight in weights}
+    return result | {f"identity_by_{weight:g}": mean(same[weight]) for weight in weights}
 
 
 def measure_freeinit(family, count: int) -> dict:

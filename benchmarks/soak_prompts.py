@@ -188,6 +188,21 @@ def context_windows(rng, graph):
 
 
 @kind
+def key_frames(rng, graph):
+    """The first and the last frame given, with or without their guidance, in windows or without."""
+    images = graph.add("EmptyImage", width=64, height=64, batch_size=2, color=rng.randrange(2**24))
+    empty = graph.add("EmptyLatentImage", width=64, height=64, batch_size=5)
+    latent = graph.add("ZoetropeFixFrames", latent=empty, key_frames=images, vae=graph.vae, frames="0,-1")
+    model = graph.moving(rng)
+    if rng.random() < 0.5:
+        anchors = {"context_overlap": 1, "anchor_frames": rng.choice(("", "0"))}
+        model = graph.windows(rng, model, context_schedule="standard_static", **anchors)
+    weight = rng.choice((0.0, 2.0))
+    model = graph.add("ZoetropeGuideByKnownFrames", model=model, weight=weight)
+    graph.keep(graph.sample(rng, model, latent=latent))
+
+
+@kind
 def control(rng, graph):
     control = {"control_net": graph.add("ControlNetLoader", control_net_name=CONTROLNET), "vae": graph.vae}
     control["image"] = graph.add(

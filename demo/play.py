@@ -116,11 +116,12 @@ def _sample(
 
 @torch.inference_mode()
 def latents_by(
-    family: Family, model, text: str, seed: int, num_frames: int, sampler, steps: int = STEPS
-) -> torch.Tensor:
-    """The latents (F, 4, H, W) that a SAMPLER makes of one text."""
+    family: Family, model, text: str, seed: int, num_frames: int, sampler, steps: int = STEPS,
+    latent: dict | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """The latents (F, 4, H, W) that a SAMPLER makes of one text; latent: a LATENT to begin with."""
     side = world.SIZE // 8
-    latents = torch.zeros(num_frames, 4, side, side)
+    latents = torch.zeros(num_frames, 4, side, side) if latent is None else latent["samples"]
     return comfy.samplers.sample(
         model,
         comfy.sample.prepare_noise(latents, seed),
@@ -131,9 +132,15 @@ def latents_by(
         sampler,
         comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), SCHEDULER, steps),
         latent_image=latents,
+        denoise_mask=None if latent is None else latent.get("noise_mask"),
         disable_pbar=True,
         seed=seed,
     )
+
+
+def sampler():
+    """The SAMPLER by which clips are made."""
+    return comfy.samplers.sampler_object(SAMPLER)
 
 
 @torch.inference_mode()

@@ -34,7 +34,7 @@ def count_frames(frames: Frames) -> int:
     kind = kind_of(frames)
     if kind == "LATENT":
         samples = frames["samples"]
-        count = samples.shape[_axis(samples)]
+        count = samples.shape[frame_axis(samples)]
     else:
         count = 1 if frames.ndim == 2 else len(frames)
     if count == 0:
@@ -73,7 +73,7 @@ def take_frames(frames: Frames, numbers: list[int], same_noise: bool = True) -> 
     if kind_of(frames) != "LATENT":
         return _take(frames[None] if frames.ndim == 2 else frames, numbers, BATCH_AXIS)
     samples, count = frames["samples"], count_frames(frames)
-    axis = _axis(samples)
+    axis = frame_axis(samples)
     taken = {**frames, "samples": _take(samples, numbers, axis)}
     if "noise_mask" in frames:
         mask = _frame_mask(frames["noise_mask"], axis, count)
@@ -100,10 +100,10 @@ def join_frames(first: Frames, second: Frames, crossfade: int = 0) -> Frames:
     if kind_of(first) != "LATENT":
         first, second = (clip[None] if clip.ndim == 2 else clip for clip in (first, second))
         return _join(first, second, BATCH_AXIS, crossfade)
-    axis = _axis(first["samples"])
+    axis = frame_axis(first["samples"])
     joined = {**first, "samples": _join(first["samples"], second["samples"], axis, crossfade)}
     if "noise_mask" in first or "noise_mask" in second:
-        one, other = _full_mask(first), _full_mask(second)
+        one, other = full_mask(first), full_mask(second)
         if other.shape[-2:] != one.shape[-2:]:
             other = _resize(other, (*other.shape[2:-2], *one.shape[-2:]))
         joined["noise_mask"] = _join(one, other, axis, crossfade)
@@ -119,7 +119,7 @@ def interleave_frames(first: Frames, second: Frames) -> Frames:
     """
     _check_pair(first, second)
     if kind_of(first) == "LATENT":
-        tensor, axis = first["samples"], _axis(first["samples"])
+        tensor, axis = first["samples"], frame_axis(first["samples"])
     else:
         tensor, axis = first[None] if first.ndim == 2 else first, BATCH_AXIS
     _check_memory(tensor, count_frames(first) + count_frames(second), axis, copies=2)  # joined, then in turn
@@ -134,7 +134,7 @@ def repeat_frames(frames: Frames, times: int, each_frame: bool) -> Frames:
     return take_frames(frames, repeated(count_frames(frames), times, each_frame), same_noise=False)
 
 
-def _axis(samples: torch.Tensor) -> int:
+def frame_axis(samples: torch.Tensor) -> int:
     """The axis of a latent's samples that holds the frames."""
     if getattr(samples, "is_nested", False) or samples.ndim not in (4, 5):
         what = (
@@ -199,12 +199,12 @@ def _frame_mask(mask: torch.Tensor, axis: int, count: int) -> torch.Tensor:
     return mask if mask.shape[axis] in (1, count) else _resize(mask, (count, *mask.shape[-2:]))
 
 
-def _full_mask(latent: dict) -> torch.Tensor:
+def full_mask(latent: dict) -> torch.Tensor:
     """A noise mask with one entry for each frame;
     1 = sampled, which is what a latent without a mask means.
     """
     samples, count = latent["samples"], count_frames(latent)
-    axis = _axis(samples)
+    axis = frame_axis(samples)
     if "noise_mask" not in latent:
         return (
             samples.new_ones(count, 1, *samples.shape[-2:])
@@ -242,6 +242,6 @@ def _check_pair(first: Frames, second: Frames) -> None:
 def _shape_of_a_frame(frames: Frames) -> tuple[int, ...]:
     if kind_of(frames) == "LATENT":
         shape = list(frames["samples"].shape)
-        shape.pop(_axis(frames["samples"]))
+        shape.pop(frame_axis(frames["samples"]))
         return tuple(shape)
     return tuple(frames.shape[-2:] if kind_of(frames) == "MASK" else frames.shape[1:])

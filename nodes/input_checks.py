@@ -86,8 +86,11 @@ def _check_any(name: str, value: Any, kinds: list[str]) -> Any:
 
 def _check_widget_or_link(name: str, value: Any, entry: io.MultiType.Input) -> Any:
     """What a widget says, or an object of the pack that may be wired in its place."""
-    if isinstance(value, FrameValues):
+    kinds = [kind.io_type for kind in entry.io_types]
+    if isinstance(value, FrameValues) and "FRAME_VALUES" in kinds:
         return value
+    if isinstance(value, list | tuple) and "FLOATS" in kinds:
+        return [_in_range(name, number, entry.input_override) for number in _check_floats(name, value, entry)]
     return CHECKS[entry.input_override.get_io_type()](name, value, entry.input_override)
 
 

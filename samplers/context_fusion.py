@@ -1,9 +1,9 @@
 """Fusion of context windows:
 the results of overlapping windows become one result by a weighted mean for each frame.
 
-A fuse method gives each frame of a window its weight (> 0) by its place in the
-window. The mean is kept as a running mean, so a frame that only one window covers
-is that window's result bit for bit, and equal results stay equal bit for bit.
+A fuse method gives each frame of a window its weight (> 0) by its place in the window; frames that a window
+only looks at (anchors) have weight 0 there. The mean is kept as a running mean, so a frame that only one
+window covers is that window's result bit for bit, and equal results stay equal bit for bit.
 
 Source: the weights follow AnimateDiff-Evolved / ComfyUI core; "pyramid" is the
 weighting of FreeNoise (Qiu et al. 2023, arXiv 2310.15169, section 3.2). "relative"
@@ -101,7 +101,8 @@ class FusionPlan:
     tables made once for a list of windows, used for many tensors.
 
     windows: lists of indices along the frame axis, in the order in which they will be added. weights: one
-    positive number per index. A share is what a window's frame moves the mean so far towards itself:
+    number per index, 0 where a window's result is dropped. A share is what a window's frame moves the mean
+    so far towards itself:
 
     >>> FusionPlan([[0, 1, 2], [2, 3, 4]], [[1, 1, 1], [1, 1, 1]], 5).shares
     [tensor([1., 1., 1.]), tensor([0.5000, 1.0000, 1.0000])]
@@ -121,7 +122,7 @@ class FusionPlan:
             shares = []
             for frame, weight in zip(window, window_weights, strict=True):
                 total[frame] += weight
-                shares.append(weight / total[frame])
+                shares.append(weight / total[frame] if weight else 0.0)
             self.indices.append(torch.tensor(window, dtype=torch.long, device=device))
             self.shares.append(torch.tensor(shares, dtype=torch.float32, device=device))
         missing = [frame for frame, weight in enumerate(total) if not weight > 0]

@@ -2,7 +2,8 @@
 which frames are denoised together at each step, and how much each window counts for a frame.
 
 One column for each frame, one row for each window, one band of rows for each step; a cell is brighter the
-larger the window's share in the fused frame is, and dark where the window does not have the frame.
+larger the window's share in the fused frame is, faint where it only sees it (an anchor), and dark where the
+window does not have the frame.
 """
 
 from __future__ import annotations
@@ -75,11 +76,13 @@ def draw_plan(steps: Sequence[tuple], num_frames: int, cell: int | None = None) 
     check_memory(pixels * 3 * 4 * 3, f"a picture of {pixels} pixels would", "lower steps or num_frames")
     bands = []
     for windows, weights in steps:
-        table = shares(windows, weights, num_frames)
+        table, seen = shares(windows, weights, num_frames), torch.zeros(len(windows), num_frames)
+        for row, window in zip(seen, windows, strict=True):
+            row[list(window)] = 1
         colours = torch.stack([window_colour(number) for number in range(len(windows))])
         brightness = FAINTEST + (1 - FAINTEST) * table
         cells = torch.where(
-            table[..., None] > 0, colours[:, None] * brightness[..., None], torch.tensor(EMPTY_CELL)
+            seen[..., None] > 0, colours[:, None] * brightness[..., None], torch.tensor(EMPTY_CELL)
         )
         band = cells.repeat_interleave(cell, 0).repeat_interleave(cell, 1)
         if cell >= SMALLEST_WITH_LINES:

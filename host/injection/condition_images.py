@@ -21,21 +21,27 @@ _COPIES = 4
 def encoded(
     images: torch.Tensor, vae: Any, model: comfy.model_patcher.ModelPatcher, shape: torch.Size, node: str
 ) -> torch.Tensor:
-    """IMAGEs (K, H, W, C) as latents (K, 4, H, W) in the scale of the network's latents.
+    """`image_latents` in the scale of the network's latents.
 
-    shape: of the latents that are sampled (N, 4, H, W). The middle of every image is cut out and resized.
-    node: that gave the images. Raises ValueError for a VAE of another kind of checkpoint and for too many
-    images.
+    Raises ValueError for a VAE of another kind of checkpoint and for too many images.
     """
-    height, width = (size * vae.spacial_compression_encode() for size in shape[2:])
-    needed = _COPIES * len(images) * 3 * height * width * 4
-    check_memory(needed, f"{len(images)} images of {width}x{height}", "take fewer images or smaller latents")
-    # A VAE that was loaded while a graph ran has no gradients.
-    with torch.no_grad(), cancelled_between_layers(vae):
-        latents = vae.encode(fitted_images(images, width, height))
+    latents = image_latents(images, vae, shape)
     if latents.shape[1:] != shape[1:]:
         raise ValueError(
             f"the VAE of {node} makes latents of shape {tuple(latents.shape[1:])}, those that are sampled "
             f"have {tuple(shape[1:])}; wire the VAE of this checkpoint."
         )
     return model.model.process_latent_in(latents)
+
+
+def image_latents(images: torch.Tensor, vae: Any, shape: torch.Size) -> torch.Tensor:
+    """IMAGEs (K, H, W, C) as latents (K, C', H', W') of the size of others of this shape (..., H', W').
+
+    The middle of every image is cut out and resized. Raises ValueError for too many images.
+    """
+    height, width = (size * vae.spacial_compression_encode() for size in shape[-2:])
+    needed = _COPIES * len(images) * 3 * height * width * 4
+    check_memory(needed, f"{len(images)} images of {width}x{height}", "take fewer images or smaller latents")
+    # A VAE that was loaded while a graph ran has no gradients.
+    with torch.no_grad(), cancelled_between_layers(vae):
+        return vae.encode(fitted_images(images, width, height))

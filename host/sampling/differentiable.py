@@ -10,15 +10,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 
 @contextmanager
 def differentiable(modules: Iterable[torch.nn.Module]) -> Iterator[None]:
     """Opens torch's recording of gradients, in which modules give gradients to what goes into them.
 
-    Their weights get none. Weights are as they were afterwards, whatever happens.
+    Their weights get none. Weights are as they were afterwards, whatever happens. Other tensors made where
+    ComfyUI records none (prompts, values of nodes) are stood for too, wherever a function gets them.
     """
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), _Recordable():
         replaced = []
         try:
             for module in {id(part): part for whole in modules for part in whole.modules()}.values():
@@ -42,6 +44,28 @@ def _stand_in(tensor: torch.Tensor) -> torch.Tensor:
     same = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
     same.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
     return torch.nn.Parameter(same, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else same
+
+
+class _Recordable(TorchFunctionMode):
+    """Functions of torch get what may be kept for a backward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        """Of a tensor's id: the tensor, which keeps the id its own, and what stands for it."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = {} if kwargs is None else {name: self._of(value) for name, value in kwargs.items()}
+        return function(*map(self._of, args), **kwargs)
+
+    def _of(self, value):
+        if isinstance(value, torch.Tensor) and value.is_inference():
+            if id(value) not in self.known:
+                self.known[id(value)] = value, _stand_in(value)
+            return self.known[id(value)][1]
+        if type(value) in (list, tuple):
+            return type(value)(map(self._of, value))
+        return value
 
 
 def recordable(value):

@@ -24,10 +24,12 @@ import torch
 
 from ...motion_modules.call import streams_in
 from ...samplers.going_on import GoingOnSettings
+from ...samplers.reconstruction_guidance import KnownLatents
 from ..windows.controls import HintStore
 from ..windows.patches import refuse_recorders
 from ..windows.queue import QueueHandler, QueuePart
 from .freeinit import begin_hooks_again, counted
+from .reconstruction_guidance import KNOWN
 
 
 class ExtendingSampler(comfy.samplers.Sampler):
@@ -56,14 +58,15 @@ class ExtendingSampler(comfy.samplers.Sampler):
             if number:
                 begin_hooks_again(model_wrap, extra_args["model_options"])
             given, drawn = run.latents_of(window), run.noise_of(window, known)
+            mask = run.mask_of(window, known, given)
             made = self.sampler.sample(
                 model_wrap,
                 sigmas,
-                run.arguments(number, window, run.handler_of(window, known, given, drawn)),
+                run.arguments(number, run.handler_of(window, known, given, drawn), KnownLatents(given, mask)),
                 run.callback_of(number, window, known, callback),
                 drawn,
                 given,
-                run.mask_of(window, known, given),
+                mask,
                 disable_pbar,
             )
             run.put(window, known, made)
@@ -186,12 +189,12 @@ class ExtendingRun:
         seen = SeenFrames(latents[:known], noise[:known].clone(), self.known_noise, self.start)
         return KnownFramesHandler(seen, [part], frames, len(self.noise), self.hints)
 
-    def arguments(self, number: int, window: range, handler: QueueHandler) -> dict:
-        """A copy, which samplers may write into, with a seed of its own, and the handler of the window."""
+    def arguments(self, number: int, handler: QueueHandler, known: KnownLatents) -> dict:
+        """A copy, which samplers may write into, with a seed of its own, and what evaluates the window."""
         seed = self.extra_args.get("seed")
         if seed is not None:
             seed = (seed + number) % 2**64
-        options = {**self.extra_args["model_options"], "context_handler": handler}
+        options = {**self.extra_args["model_options"], "context_handler": handler, KNOWN: known}
         return {**self.extra_args, "seed": seed, "model_options": options}
 
     def callback_of(self, number: int, window: range, known: int, callback):

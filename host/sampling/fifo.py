@@ -23,9 +23,11 @@ from ...samplers.fifo import (
     iterations_of,
     places_of_frames,
 )
+from ...samplers.reconstruction_guidance import KnownLatents
 from ..windows.controls import HintStore
 from ..windows.patches import refuse_recorders
 from ..windows.queue import QueueHandler, QueuePart
+from .reconstruction_guidance import KNOWN
 from .video_frames import frames_of_video
 
 
@@ -170,9 +172,9 @@ class FifoRun:
         network = comfy.samplers.KSamplerX0Inpaint(self.guider, self.sigmas)
         network.latent_image, network.noise = self.latents[rows], self.noise[rows]
         mask = None if self.mask is None else self.mask[rows]
-        return network(
-            x, levels, mask, {**options, "context_handler": handler}, seed=self.extra_args.get("seed")
-        )
+        known = None if mask is None else KnownLatents(network.latent_image, mask)
+        options = {**options, "context_handler": handler, KNOWN: known}
+        return network(x, levels, mask, options, seed=self.extra_args.get("seed"))
 
     def _joining(self, start: int, frame: int) -> torch.Tensor:
         """The frame that joins the queue, (1, C, H, W) at the highest level."""

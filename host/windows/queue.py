@@ -49,6 +49,11 @@ class QueueHandler(ContextHandlerABC):
         super().__init__()
         self.parts, self.frames, self.total_frames, self.hints = parts, frames, total_frames, hints
 
+    @property
+    def is_one_call(self) -> bool:
+        """Whether all rows are one window."""
+        return len(self.parts) == 1
+
     def should_use_context(self, model, conds, x_in, timestep, model_options) -> bool:
         return True
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from ...foreign_text import printable
+from ...frame_tools.selection import check_expression, select_frames
+from ...samplers.anchor_frames import with_anchors
 from ...samplers.context_fusion import FUSE_METHODS, fuse_weights
 from ...samplers.context_schedules import check_context, create_context_windows, is_looped
 from ...samplers.noise import NOISE_TYPES
@@ -39,6 +41,8 @@ class ContextSettings:
     """Steps that they get at least, where they begin within a run."""
     use_on_equal_length: bool = False
     """Whether a video of exactly context_length frames has windows too."""
+    anchor_frames: str = ""
+    """Frames of a video, or of each of its pieces, that every window sees in front; empty = none."""
     pieces: tuple[int, ...] = ()
     """Frames between borders that no window crosses, all of a video together; () = there are none."""
 
@@ -64,6 +68,8 @@ class ContextSettings:
                 f"frames_per_video={self.frames_per_video} must be at least 0; 0 means that all frames are"
                 " one video."
             )
+        if self.anchor_frames.strip():
+            check_expression(self.anchor_frames)
         self._check_part()
         self._check_loop()
 
@@ -163,10 +169,11 @@ class ContextSettings:
         self, num_frames: int, step: int, sigma: float
     ) -> tuple[list[list[int]], list[list[float]]]:
         """`plan` of what lies between two borders, its frames counted from 0."""
+        anchors = self._anchors(num_frames)
         windows = create_context_windows(
             self.context_schedule,
             num_frames,
-            self.context_length,
+            self.context_length - len(anchors),
             self.context_overlap,
             self.context_stride,
             self.closed_loop,
@@ -174,6 +181,20 @@ class ContextSettings:
             self.use_on_equal_length,
         )
         method = self.fuse_method if len(windows) > 1 else "flat"
-        return windows, [
+        weights = [
             fuse_weights(method, window, num_frames, self.context_overlap, sigma) for window in windows
         ]
+        return with_anchors(windows, weights, anchors)
+
+    def _anchors(self, num_frames: int) -> list[int]:
+        """The anchors of a piece, none where it is one window. ValueError where they leave no place."""
+        if not self.anchor_frames.strip() or num_frames <= self.context_length:
+            return []
+        anchors = list(dict.fromkeys(select_frames(self.anchor_frames, num_frames)))
+        if self.context_length - len(anchors) <= self.context_overlap:
+            raise ValueError(
+                f'anchor_frames="{printable(self.anchor_frames)}" are {len(anchors)} of the'
+                f" context_length={self.context_length} frames of a window, so fewer are left than"
+                f" context_overlap={self.context_overlap} needs; name fewer, or lower the overlap."
+            )
+        return anchors

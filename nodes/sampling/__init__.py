@@ -6,6 +6,8 @@ from .apply_layer_views import ApplyLayerViews
 from .combine_noise import CombineNoise
 from .create_fifo_sampler import CreateFifoSampler
 from .extend_video import ExtendVideo
+from .fix_frames import FixFrames
+from .guide_by_known_frames import GuideByKnownFrames
 from .guide_motion import GuideMotion
 from .make_frame_noise import MakeFrameNoise
 from .make_reference_noise import MakeReferenceNoise
@@ -15,6 +17,7 @@ from .rearrange_noise import RearrangeNoise
 from .reuse_deep_features import ReuseDeepFeatures
 from .schedule_prompts import SchedulePrompts
 from .schedule_values import ScheduleValues
+from .set_frame_denoise import SetFrameDenoise
 from .set_frame_guidance import SetFrameGuidance
 from .share_noise import ShareNoise
 from .share_upscale_noise import ShareUpscaleNoise
@@ -23,6 +26,7 @@ from .threshold_prediction import ThresholdPrediction
 from .vary_guidance import VaryGuidance
 from .vary_value import VaryValue
 from .vary_value_by_block import VaryValueByBlock
+from .warp_noise import WarpNoise
 
 NODES = [
     SchedulePrompts,
@@ -34,12 +38,16 @@ NODES = [
     ShowContextWindows,
     CreateFifoSampler,
     ExtendVideo,
+    FixFrames,
+    SetFrameDenoise,
+    GuideByKnownFrames,
     PreviewClip,
     ApplyFreeInit,
     MakeFrameNoise,
     MakeReferenceNoise,
     RearrangeNoise,
     ShareNoise,
+    WarpNoise,
     CombineNoise,
     ShareUpscaleNoise,
     SetFrameGuidance,

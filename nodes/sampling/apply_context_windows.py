@@ -53,6 +53,7 @@ class ApplyContextWindows(ZoetropeNode):
                 *_batch_inputs(),
                 *_part_inputs(),
                 storyboard("No window goes over its cuts and fades.", optional=True),
+                _anchor_frames(),
             ],
             outputs=[io.Model.Output("MODEL", tooltip="The MODEL with windows; goes into any sampler.")],
         )
@@ -188,6 +189,20 @@ def _batch_inputs() -> list[io.Input]:
             " at 0."
         ),
     ]
+
+
+def _anchor_frames() -> io.String.Input:
+    """Which frames all windows see."""
+    return io.String.Input(
+        "anchor_frames",
+        default="",
+        optional=True,
+        advanced=True,
+        tooltip=(
+            "Frames that every window sees in front of its own, as a part of context_length, and does not"
+            " change: 0 = the first, 0,::16 = also every 16th. Empty: none."
+        ),
+    )
 
 
 def _part_inputs() -> list[io.Input]:

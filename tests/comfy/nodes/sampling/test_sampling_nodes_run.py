@@ -17,6 +17,7 @@ NOISES = {
     "ZoetropeShareNoise": {"noise": ["21", 0]},
     "ZoetropeMakeFrameNoise": {"noise_seed": 5},
     "ZoetropeCombineNoise": {"noise": ["21", 0], "layer": ["26", 0]},
+    "ZoetropeWarpNoise": {"noise": ["21", 0], "motion_field": ["27", 0]},
     "ZoetropeRearrangeNoise": {"noise": ["21", 0], "window_length": 2, "stride": 2},
 }
 
@@ -56,6 +57,8 @@ def test_a_noise(comfy_server, node_id):
         "24": {"class_type": "CFGGuider", "inputs": {"model": sampler["model"], "cfg": 4.0,
                                                      "positive": ["6", 0], "negative": ["7", 0]}},
         "26": {"class_type": "RandomNoise", "inputs": {"noise_seed": 4}},
+        "27": {"class_type": "ZoetropeMakeMotionField",
+               "inputs": {"delta_x": 64.0, "delta_y": 0.0, "zoom": 1.0, "rotation": 0.0}},
         "25": with_defaults(node_id, NOISES[node_id]),
     }  # fmt: skip
 
@@ -70,3 +73,27 @@ def test_a_noise(comfy_server, node_id):
     plain, changed = run("21"), run("25")
     assert torch.isfinite(changed).all()
     assert not torch.allclose(changed, plain, atol=1e-3)
+
+
+def test_first_and_last_frame_are_given(comfy_server):
+    """Fix Frames keeps them; Denoise per Frame and Reconstruction Guidance change the others."""
+
+    def run(guided, lists=False):
+        nodes = graph(4)
+        nodes["30"] = {
+            "class_type": "EmptyImage",
+            "inputs": {"width": 64, "height": 64, "batch_size": 2, "color": 0xFF2200},
+        }
+        given = {"latent": ["8", 0], "key_frames": ["30", 0], "vae": ["1", 2], "frames": "0,-1"}
+        nodes["31"] = with_defaults("ZoetropeFixFrames", given)
+        nodes["32"] = with_defaults("ZoetropeScheduleValues", {"num_frames": 4, "text": "0: (1)"})
+        denoise = {"latent": ["31", 0], "denoise": ["32", 0] if lists else 1.0}
+        nodes["33"] = with_defaults("ZoetropeSetFrameDenoise", denoise)
+        nodes["34"] = with_defaults("ZoetropeGuideByKnownFrames", {"model": ["4", 0], "weight": guided})
+        nodes["9"]["inputs"] |= {"latent_image": ["33", 0], "model": ["34", 0]}
+        return latents_of(comfy_server, comfy_server.prompt(nodes))
+
+    plain, guided = run(0.0), run(2.0, lists=True)
+    assert torch.allclose(plain[[0, -1]], guided[[0, -1]], atol=1e-4)
+    assert torch.isfinite(guided).all()
+    assert (plain - guided)[1:-1].abs().amax((1, 2, 3)).min() > 1e-3
