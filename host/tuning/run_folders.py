@@ -7,7 +7,7 @@ from pathlib import Path
 import folder_paths
 
 from ...foreign_text import printable
-from ...video_io.file_names import problem_of
+from ...video_io.file_names import USUAL_LIMIT, problem_of
 
 FOLDER = "training"
 
@@ -20,6 +20,8 @@ def run_folder(run_name: str) -> Path | None:
     told = f"run_name='{printable(run_name, 60)}'"
     if problem := problem_of(name):
         raise ValueError(f"{told} {problem}.")
-    if "/" in name or "\\" in name or name in (".", ".."):
-        raise ValueError(f"{told} must be a single name, without a folder; remove the slashes.")
+    if "/" in name or "\\" in name or not name.isprintable():
+        raise ValueError(f"{told} must be a single name of letters, without a folder; remove the slashes.")
+    if len(name.encode("utf8")) > USUAL_LIMIT:
+        raise ValueError(f"{told} has {len(name.encode('utf8'))} bytes, at most {USUAL_LIMIT}; shorten it.")
     return Path(folder_paths.get_output_directory()) / FOLDER / name

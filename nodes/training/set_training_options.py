@@ -58,7 +58,13 @@ def _optimiser_inputs() -> list[io.Input]:
             max=1024,
             tooltip="Clips of which an update takes the mean; one after the other, in the memory of one.",
         ),
-        _part("clip_norm", 1.0, "The largest norm of an update's gradients. 0 = any.", max=1000.0),
+        _part(
+            "clip_norm",
+            1.0,
+            "The largest norm of an update's gradients. 0 = any.",
+            max=1000.0,
+            display_name="clip_norm (0 = any)",
+        ),
         _part("ema", 0.0, "Decay of an average of the weights, which is the result. 0 = off.", max=0.99999),
     ]
 
