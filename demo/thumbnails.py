@@ -16,17 +16,28 @@ import pathlib
 import random
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
+from ..frame_tools.coarse_video import MoveSettings
 from ..frame_tools.grids import GridSettings, compare_clips
 from ..frame_tools.labels import label_bar, to_image
 from ..frame_values import frame_values
+from ..host.injection import MotionSettings, apply_motion_module
+from ..host.injection.motion_models import motion_module_from_file
+from ..host.media.frame_tools import make_coarse_video
 from ..host.sampling.freeinit import FreeInitSettings, apply_freeinit
 from ..host.sampling.varying_guidance import VaryingGuidance, vary_guidance
+from ..host.tuning.clips import add_clip
+from ..host.tuning.run import TrainingRun
+from ..host.tuning.temporal_training import train_motion_lora
 from ..samplers.over_frames.prompts import PromptSettings
-from . import play, world
+from ..tuning.recipe import Recipe
+from . import inputs, play, world
 from .drawn_thumbnails import DRAWINGS
+from .files import path_of
 
 FOLDER = pathlib.Path(__file__).parents[1] / "example_workflows"
 SIDE = 384  # pixels of a thumbnail
@@ -233,6 +244,23 @@ def compared(family: play.Family) -> Panels:
     return clips, ["with the module", "without"], 2
 
 
+def trained_motion_lora(family: play.Family) -> Panels:
+    """The clip that a MotionLoRA is trained on, and the same prompt without and with it, as the workflow."""
+    text, seed = "a small yellow square stands still on a blue background", 3
+    picture = torch.from_numpy(np.array(Image.open(inputs.FOLDER / inputs.PICTURE))).float()[None] / 255
+    small = F.interpolate(picture.movedim(-1, 1), (world.SIZE, world.SIZE), mode="bicubic", antialias=True)
+    clip = make_coarse_video(small.movedim(1, -1).clamp(0, 1), MoveSettings(num_frames=12, pan_x=0.3))[0]
+    caption = play.encode(family, ["a big red ball stands still in the meadow"])
+    clips = add_clip(None, {"samples": family.vae.encode(clip)}, caption)
+    recipe = Recipe(steps=60, learning_rate=0.004)
+    run = TrainingRun(clips, play.encode(family, [""]), recipe, checkpointing=False)
+    module = motion_module_from_file(path_of("motion_v2"))
+    trained = train_motion_lora(family.model, module, run, 8, "attention")[0]
+    models = [apply_motion_module(family.model, one, MotionSettings()) for one in (module, trained)]
+    made = [play.clip_of(family, model, text, seed, num_frames=12) for model in models]
+    return [clip.movedim(-1, 1), *made], ["trained on this", "before", "after 60 steps"], 3
+
+
 SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "01 Demo (no download)": demo,
     "02 Demo, camera and look": camera_and_look,
@@ -249,6 +277,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "23 Demo, values over frames and places": values_over_frames_and_places,
     "25 Demo, guidance and FreeInit": guidance_and_freeinit,
     "26 Demo, windows side by side": windows_side_by_side,
+    "38 Demo, train a MotionLoRA": trained_motion_lora,
 }
 
 

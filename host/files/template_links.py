@@ -38,6 +38,7 @@ LINKS = {
     "AnimateDiff_SparseCtrl_from_pictures_SD1.5": "24 From pictures (AnimateDiff, SparseCtrl)",
     "zoetrope_demo_guidance_and_FreeInit": "25 Demo, guidance and FreeInit",
     "zoetrope_demo_windows_side_by_side": "26 Demo, windows side by side",
+    "zoetrope_demo_train_a_MotionLoRA": "38 Demo, train a MotionLoRA",
 }
 """Name in links -> name of the file in example_workflows/."""
 

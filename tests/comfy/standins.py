@@ -168,6 +168,8 @@ SMALL = {
     "EmptyLatentImage": {0: WIDTH, 1: HEIGHT},
     "ImageScale": {1: WIDTH, 2: HEIGHT},
     "KSampler": {2: 2},
+    "ZoetropeMakeCoarseVideo": {0: 5},
+    "ZoetropeTrainMotionLora": {0: 2},
     "ZoetropeScheduleValues": {1: 5},
     "ZoetropeEncodeVideo": {2: 0, 7: WIDTH, 8: HEIGHT, 9: "stretch"},  # every frame of the video
 }
@@ -175,6 +177,7 @@ SMALL_FRAMES = {
     ("EmptyLatentImage", 64): 23,
     ("EmptyLatentImage", 32): 23,
     ("EmptyLatentImage", 16): 5,
+    ("EmptyLatentImage", 12): 5,
     ("RepeatLatentBatch", 16): 7,
 }
 

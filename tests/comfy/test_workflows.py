@@ -30,6 +30,7 @@ VALUES = "23 Demo, values over frames and places"
 SPARSE = "24 From pictures (AnimateDiff, SparseCtrl)"
 GUIDANCE = "25 Demo, guidance and FreeInit"
 PLANS = "26 Demo, windows side by side"
+TRAINED = "38 Demo, train a MotionLoRA"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -60,6 +61,7 @@ EXPECTED = {
     SPARSE: (5, 8),
     GUIDANCE: (5, 8),
     PLANS: (23, 8),
+    TRAINED: (5, 8),
 }
 # Height and width where they are not those of one clip: two side by side under their labels.
 SIZES = dict.fromkeys(
