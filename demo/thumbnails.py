@@ -29,6 +29,7 @@ from ..samplers.text2video_zero.motion_fields import CameraField
 from . import editing, inputs, play, world
 from .drawn_thumbnails import DRAWINGS
 from .long_thumbnails import filled_region, story
+from .training_thumbnails import trained_motion_lora
 
 FOLDER = pathlib.Path(__file__).parents[1] / "example_workflows"
 SIDE = 384  # pixels of a thumbnail
@@ -272,6 +273,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "30 Demo, Text2Video-Zero with ControlNet": text2video_zero_with_controlnet,
     "34 Demo, fill a moving region": filled_region,
     "36 Demo, a story of three scenes": story,
+    "38 Demo, train a MotionLoRA": trained_motion_lora,
 }
 
 

@@ -32,11 +32,12 @@ class ZoetropeExtension(ComfyExtension):
             stories,
             temporal_layers,
             text2video_zero,
+            training,
             video,
             video_models,
         )
 
         # In the order of the menu.
         image_models = animatediff, text2video_zero, controlnet, temporal_layers
-        categories = *image_models, sampling, inversion, stories, video, frames, video_models
+        categories = *image_models, sampling, inversion, stories, training, video, frames, video_models
         return [node for category in categories for node in category.NODES]

@@ -11,7 +11,8 @@ import re
 import pytest
 
 FIRST = "bare"
-NUMERIC = re.compile(r"\brounding import|\bGOLDENS\b|\bload_case\b|\bgolden_")
+NUMERIC = re.compile(r"\brounding import|\bGOLDENS\b|\bload_case\b")
+SLOW_FILES = 15
 
 
 def is_numeric(source: str) -> bool:
@@ -35,6 +36,7 @@ class TierReport:
         self.begun: dict[str, float] = {}
         self.ended: dict[str, float] = {}
         self.busy: dict[str, float] = {}
+        self.of_file: dict[str, float] = {}
         self.first_tier_failed = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -48,6 +50,8 @@ class TierReport:
         self.begun[tier] = min(self.begun.get(tier, report.start), report.start)
         self.ended[tier] = max(self.ended.get(tier, report.stop), report.stop)
         self.busy[tier] = self.busy.get(tier, 0.0) + report.duration
+        file = report.nodeid.split("::")[0]
+        self.of_file[file] = self.of_file.get(file, 0.0) + report.duration
         if tier == FIRST:
             self.first_tier_failed |= report.failed
         elif self.first_tier_failed:
@@ -64,3 +68,7 @@ class TierReport:
                 f"tests/{tier}: {number} tests in {by_the_clock:.0f} s ({self.busy[tier]:.0f} s in all"
                 " processes)"
             )
+        if len(self.tests) > 1:
+            slowest = sorted(self.of_file, key=self.of_file.get, reverse=True)[:SLOW_FILES]
+            told = ", ".join(f"{file.removeprefix('tests/')} {self.of_file[file]:.0f} s" for file in slowest)
+            terminalreporter.line(f"slowest files: {told}")

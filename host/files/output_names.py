@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import folder_paths
 
 from ...foreign_text import printable
-from ...video_io.file_names import problem_of
+from ...video_io.file_names import check_length, numbered, problem_of
 from ...video_io.frame_size import Size
+from ...video_io.part_file import PartFile
 
 NO_SIZE = Size(0, 0)
 
@@ -37,3 +39,24 @@ def next_name(filename_prefix: str, size: Size = NO_SIZE) -> tuple[Path, str, st
         ) from error
     folder, name, counter, subfolder, _ = found
     return Path(folder), f"{name}_{counter:05}_", subfolder
+
+
+def write_to_output(filename_prefix: str, extension: str, write: Callable[[str], None]) -> Path:
+    """Has a file written under the next free name below output/. write gets the path to write to.
+
+    Raises ValueError as `next_name` does; nothing remains of a file that is not finished.
+    """
+    folder, stem, _ = next_name(filename_prefix)
+    for name in numbered(stem):
+        path = folder / f"{name}{extension}"
+        check_length(folder, path.name)
+        part = None if os.path.lexists(path) else PartFile.reserve(folder, name)
+        if part is None:
+            continue
+        try:
+            write(str(part.path))
+            if part.publish(path):
+                return path
+        finally:
+            part.discard()
+    raise AssertionError  # numbers have no end

@@ -49,6 +49,17 @@ def add_motion_lora_from_file(module: MotionModule, path: str, strength: float) 
     outside = keys_outside_motion_modules(content)
     for text in _what_is_odd(module, name, strength, changes, len(kept), outside):
         say(text, current_node())
+    return _with_patches(module, patches, name, strength)
+
+
+def add_changes(
+    module: MotionModule, changes: list[LowRankChange], name: str, strength: float
+) -> MotionModule:
+    """`add_motion_lora` for changes that are in memory, all of which the module has."""
+    return _with_patches(module, _patches(module, changes, name), name, strength)
+
+
+def _with_patches(module: MotionModule, patches: dict, name: str, strength: float) -> MotionModule:
     patcher = with_a_network_of_its_own(module)
     patcher.add_patches(patches, strength)
     return replace(module, patcher=patcher, name=f"{module.name} + {name}")

@@ -20,10 +20,8 @@ from ...motion_modules.file_tensors import plain_tensors
 from ...motion_modules.method import TemporalMethod, claimed_by
 from ...motion_modules.methods import METHODS
 from ...motion_modules.unet_places import UNetPlaces
-from ...video_io.file_names import check_length, numbered
-from ...video_io.part_file import PartFile
 from ..files.model_files import MOTION_MODULES, find_model_file, read_tensors
-from ..files.output_names import next_name
+from ..files.output_names import write_to_output
 from .places import places_in
 from .run_inputs import RunInputs
 
@@ -141,23 +139,8 @@ def save_motion_module(module: MotionModule, path: str) -> None:
 
 
 def save_to_output(module: MotionModule, filename_prefix: str) -> Path:
-    """`save_motion_module` under the next free name below output/. Raises ValueError for a prefix that leads
-    out of it or that no file can have; nothing remains of a file that is not finished.
-    """
-    folder, stem, _ = next_name(filename_prefix)
-    for name in numbered(stem):
-        path = folder / f"{name}.safetensors"
-        check_length(folder, path.name)
-        part = None if os.path.lexists(path) else PartFile.reserve(folder, name)
-        if part is None:
-            continue
-        try:
-            save_motion_module(module, str(part.path))
-            if part.publish(path):
-                return path
-        finally:
-            part.discard()
-    raise AssertionError  # numbers have no end
+    """`save_motion_module` under the next free name below output/; see write_to_output."""
+    return write_to_output(filename_prefix, ".safetensors", lambda path: save_motion_module(module, path))
 
 
 def _module_of(network: torch.nn.Module, method: TemporalMethod, config: Any, name: str) -> MotionModule:

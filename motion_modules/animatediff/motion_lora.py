@@ -14,7 +14,7 @@ One half of a pair in the files of five trainers; S is down_blocks.0.motion_modu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -98,6 +98,25 @@ def read_motion_lora(
         {f"{key}, {kind}": t for (key, _), halves in found.items() for kind, t in halves.items()}, file_name
     )
     return [_change(key, part, halves, file_name, file_alpha) for (key, part), halves in found.items()]
+
+
+def published_motion_lora(changes: Iterable[LowRankChange]) -> dict[str, torch.Tensor]:
+    """Changes without an alpha under AnimateDiff's own key names, which every reader of MotionLoRAs knows.
+
+    Raises ValueError for a change that has an alpha: such files have none.
+    """
+    out = {}
+    for change in changes:
+        if change.alpha is not None:
+            raise ValueError(f"'{printable(change.key)}' has alpha={change.alpha}; multiply it in first.")
+        parent, _, last = change.key.removesuffix(".weight").removesuffix(".to_out.0").rpartition(".")
+        if change.key.endswith(".to_out.0.weight"):
+            parent, last = f"{parent}.{last}", "to_out"
+        if change.part is not None:
+            last = f"to_{'qkv'[change.part]}"
+        for side, value in (("down", change.down), ("up", change.up)):
+            out[f"{parent}.processor.{last}_lora.{side}.weight"] = value.contiguous()
+    return out
 
 
 def keys_outside_motion_modules(raw: Mapping) -> list[str]:

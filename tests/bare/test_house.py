@@ -81,10 +81,10 @@ MAY_IMPORT = {
     "samplers": ({"shapes", "frame_values"}, ARRAYS),
     "storyboards": ({"motion_modules", "samplers"}, ARRAYS | {"yaml"}),
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
-    "tuning": (LIBRARY, ARRAYS | FILES),
+    "tuning": (LIBRARY, ARRAYS | FILES | {"bitsandbytes.optim"}),
     "curation": ({"shapes", "video_io", "metrics"}, ARRAYS | FILES | VIDEO),
-    "host": (LIBRARY, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
-    "nodes": (LIBRARY | {"metrics", "host"}, ARRAYS | {"comfy_api.latest", "folder_paths"}),
+    "host": (LIBRARY | {"tuning"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
+    "nodes": (LIBRARY | {"metrics", "tuning", "host"}, ARRAYS | {"comfy_api.latest", "folder_paths"}),
     "devtools": (set(), {"torch"}),
 }
 OWN_NAMES = set(MAY_IMPORT) | {"demo", "benchmarks", "tests", "dev", "zoetrope"}

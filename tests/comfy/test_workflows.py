@@ -38,6 +38,7 @@ ZERO = "29 Demo, Text2Video-Zero"
 OUTLINES = "30 Demo, Text2Video-Zero with ControlNet"
 FILLED = "34 Demo, fill a moving region"
 STORY = "36 Demo, a story of three scenes"
+TRAINED = "38 Demo, train a MotionLoRA"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -82,6 +83,7 @@ SIZES = {
         (standins.HEIGHT + 24, 2 * standins.WIDTH + 4),
     ),
     **dict.fromkeys((OUTLINES, FILLED), (standins.HEIGHT + 24, 3 * standins.WIDTH + 8)),
+    TRAINED: (5, 8),
 }
 
 

@@ -20,6 +20,8 @@ TEXTS = {"anchor_frames", "app_text", "blocks", "frames", "idea", "labels", "lev
          "pose_text", "pre_text", "script", "selection", "text"}  # fmt: skip
 """Strings that never become a path."""
 PREFIXES = {"filename_prefix"}
+NAMES = {"run_name"}
+"""Of one folder; tests/comfy/host/tuning/test_run_folders.py has the names that are refused."""
 EVIL = (
     "../canary.png",
     "../../canary.png",
@@ -73,7 +75,7 @@ def test_the_inputs_that_name_files_are_known(file_inputs):
     strings = {
         entry.id for schema in SCHEMAS.values() for entry in schema.inputs if entry.io_type == "STRING"
     }
-    assert strings <= TEXTS | PREFIXES, (
+    assert strings <= TEXTS | PREFIXES | NAMES, (
         "a new text input: say whether it becomes a path, and test it if it does"
     )
 

@@ -1,0 +1,1 @@
+"""Training inside ComfyUI: what is trained runs as ComfyUI's samplers run it."""

@@ -1,0 +1,47 @@
+"""Gradient checkpointing: layers of the UNet are computed again in the backward pass, and not kept.
+
+A temporal method's acts stand around those layers, so they are computed again with them, and what they train
+gets its gradients. (SimDA's published code leaves its adapters out there.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from comfy.ldm.modules.diffusionmodules.openaimodel import TimestepEmbedSequential
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+
+@contextlib.contextmanager
+def layers_computed_again(network: nn.Module, wanted: bool = True) -> Iterator[int]:
+    """Inside, each layer of the UNet's blocks keeps only what goes into it. Gives the number of layers."""
+    before = []
+    try:
+        for layer in _layers(network) if wanted else ():
+            before.append((layer, layer.__dict__.get("forward")))
+            layer.forward = _again(layer.forward)
+        yield len(before)
+    finally:
+        for layer, forward in before:
+            if forward is None:
+                del layer.forward
+            else:
+                layer.forward = forward
+
+
+def _layers(network: nn.Module) -> Iterator[nn.Module]:
+    for block in network.modules():
+        if isinstance(block, TimestepEmbedSequential):
+            yield from block
+
+
+def _again(forward: Callable) -> Callable:
+    def computed(*args, **kwargs):
+        # Core writes the number of each block into these options; the second time it is another one's.
+        args = [dict(a) if isinstance(a, dict) else a for a in args]
+        kwargs = {k: dict(a) if isinstance(a, dict) else a for k, a in kwargs.items()}
+        return checkpoint(forward, *args, use_reentrant=False, **kwargs)
+
+    return computed

@@ -1,0 +1,94 @@
+"""The clips that a training run sees: latents of frames in order, and their text.
+
+Letters: F frames, C channels, h, w latent size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from ...foreign_text import printable
+
+
+@dataclass(frozen=True)
+class TrainingClip:
+    """latents: (F, C, h, w) as the VAE puts them out, float32, on the CPU. positive: CONDITIONING."""
+
+    latents: torch.Tensor
+    positive: list
+    name: str
+
+
+@dataclass(frozen=True)
+class TrainingClips:
+    """What travels on a TRAINING_CLIPS link."""
+
+    clips: tuple[TrainingClip, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def fingerprint(self) -> str:
+        """Of the latents and texts, so that a run goes on with the clips that it was begun with."""
+        digest = hashlib.sha256()
+        for clip in self.clips:
+            digest.update(clip.latents.contiguous().numpy().tobytes())
+            for tensor in _tensors(clip.positive):
+                digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        return f"{len(self.clips)} clips, {digest.hexdigest()[:12]}"
+
+
+def _tensors(value) -> Iterable[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+
+
+def add_clip(before: TrainingClips | None, latents: Mapping, positive: list) -> TrainingClips:
+    """The clips before and one more. latents: LATENT whose frames are the batch.
+
+    Raises ValueError for latents of other kinds, with numbers that are not finite, and of a single frame.
+    """
+    before = before or TrainingClips()
+    samples, name = latents["samples"], f"clip {len(before) + 1}"
+    if samples.ndim != 4:
+        raise ValueError(
+            f"{name} has latents of shape {tuple(samples.shape)}; the frames of a clip are the batch of a"
+            " LATENT (F, C, h, w), as VAE Encode and Video to Latents give them."
+        )
+    if len(samples) < 2:
+        raise ValueError(f"{name} has {len(samples)} frame, a clip needs at least 2; 16 are usual.")
+    if not torch.isfinite(samples).all():
+        raise ValueError(f"the latents of {name} hold numbers that are not finite; encode the clip again.")
+    if not positive:
+        raise ValueError(f"the text of {name} is empty; wire CLIP Text Encode with a caption, '' for none.")
+    copied = samples.detach().float().cpu().clone()
+    return TrainingClips((*before.clips, TrainingClip(copied, positive, name)))
+
+
+def check_clips(clips: TrainingClips, channels: int) -> None:
+    """Raises ValueError for a set that is empty, of mixed sizes, or for another kind of model."""
+    if not clips.clips:
+        raise ValueError("there is no clip to train on; wire Training Clip.")
+    first = clips.clips[0]
+    for clip in clips.clips:
+        if clip.latents.shape != first.latents.shape:
+            raise ValueError(
+                f"all clips of a run need the same size: {printable(first.name)} has latents of shape "
+                f"{tuple(first.latents.shape)}, {printable(clip.name)} of {tuple(clip.latents.shape)}; bring"
+                " them to one length and size with Video to Latents."
+            )
+    if first.latents.shape[1] != channels:
+        raise ValueError(
+            f"the clips have latents of {first.latents.shape[1]} channels, the MODEL takes {channels}; encode"
+            " them with the VAE of this model."
+        )

@@ -1,0 +1,217 @@
+"""A training run inside ComfyUI: a SAMPLER whose steps are updates.
+
+It goes through a guider as any sampler does, so that memory, prompts, ControlNets, hooks and what other nodes
+have put on the MODEL are core's business and the same as where the result is used.
+
+Letters: F frames of a clip, C channels, h, w latent size.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.model_management
+import comfy.model_sampling
+import comfy.samplers
+import comfy.utils
+import torch
+
+from ...foreign_text import printable
+from ...frame_tools.labels import to_image
+from ...frame_tools.plots import plot_values
+from ...tuning.objectives import AS_TRAINED, clip_loss
+from ...tuning.recipe import Recipe
+from ...tuning.run_state import RunFolder
+from ...tuning.trainer import Progress, Trainer, draw_sigma, generator_of
+from ..sampling.differentiable import differentiable, recordable
+from .checkpointing import layers_computed_again
+from .clips import TrainingClips, check_clips
+
+PREVIEW_SECONDS = 2.0
+SHOWN = 400
+"""Most points of a loss curve."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What one run is made of. empty: the CONDITIONING of a clip whose text is dropped. folder: of its state,
+    None = none is kept. checkpointing: see checkpointing.py.
+    """
+
+    clips: TrainingClips
+    empty: list
+    recipe: Recipe
+    folder: Path | None = None
+    checkpointing: bool = True
+
+
+class TrainingSampler(comfy.samplers.Sampler):
+    """Its `sample` is the run. weights: what is trained (trained_weights.py)."""
+
+    def __init__(self, run: TrainingRun, weights, what: str):
+        self.run, self.weights, self.what = run, weights, what
+        self.losses: list[float] = []
+        self.seconds = 0.0
+
+    def sample(
+        self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None,
+        disable_pbar=False,
+    ):  # fmt: skip
+        """Trains, and gives its latents back as they came; called by ComfyUI."""
+        model, options = model_wrap.inner_model, extra_args["model_options"]
+        frozen = [model, *(p.model for p in model_wrap.loaded_models if p.model not in self.weights.networks)]
+        with differentiable(frozen), self.weights.opened(noise.device) as parameters:
+            trainer = Trainer(parameters, self.run.recipe, self._folder(parameters))
+            network, begun = model.diffusion_model, time.monotonic()
+            try:
+                with layers_computed_again(network, self.run.checkpointing):
+                    loss_of = self._loss_of(model, model_wrap.conds, options, noise.device)
+                    trainer.run(loss_of, Shown(trainer), self._scaler(model, noise.device))
+            except comfy.model_management.OOM_EXCEPTION as error:
+                raise RuntimeError(
+                    f"memory ran out in step {trainer.step + 1}; take fewer frames or smaller clips, a lower"
+                    " rank or fewer layers, or switch gradient_checkpointing on."
+                ) from error
+            finally:
+                self.losses, self.seconds = trainer.losses, time.monotonic() - begun
+            trainer.finish()
+        return noise
+
+    def _folder(self, parameters: dict) -> RunFolder | None:
+        if self.run.folder is None:
+            return None
+        shapes = sum(p.numel() for p in parameters.values())
+        what = {"clips": self.run.clips.fingerprint(), "trained": f"{self.what}, {shapes} numbers"}
+        return RunFolder(self.run.folder, self.run.recipe, what)
+
+    def _scaler(self, model, device: torch.device) -> torch.amp.GradScaler | None:
+        half = model.get_dtype() == torch.float16 or model.manual_cast_dtype == torch.float16
+        return torch.amp.GradScaler(device.type) if half else None
+
+    def _loss_of(self, model, conds: dict, options: dict, device) -> Callable[[int], torch.Tensor]:
+        """number of a clip that is seen -> its loss."""
+        recipe, sampling = self.run.recipe, model.model_sampling
+        latents = [model.process_latent_in(clip.latents) for clip in self.run.clips.clips]
+        loss = loss_of_model(sampling) if recipe.loss == AS_TRAINED else recipe.loss
+        data = getattr(sampling, "sigma_data", 1.0)
+
+        def loss_of(number: int) -> torch.Tensor:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            which = clip_of(number, len(latents), recipe.seed)
+            seen = seen_clip(number, latents[which].shape, sampling, recipe)
+            clean = (latents[which].flip(-1) if seen.is_flipped else latents[which]).to(device)
+            sigma, noise = seen.sigma.to(device), seen.noise.to(device)
+            noisy = sampling.noise_scaling(sigma, noise, clean, False)
+            cond = conds["empty" if seen.is_without_text else f"clip {which}"]
+            each = sigma * clean.new_ones(len(clean))
+            denoised = comfy.samplers.calc_cond_batch(model, [cond], noisy, each, options)[0]
+            return clip_loss(denoised.float(), clean, sigma, loss, recipe.debias, seen.anchor, data)
+
+        return loss_of
+
+
+@dataclass(frozen=True)
+class SeenClip:
+    """What chance decides of a clip that is seen: its noise level, its noise (F, C, h, w) and so on."""
+
+    sigma: torch.Tensor
+    noise: torch.Tensor
+    is_flipped: bool
+    is_without_text: bool
+    anchor: int
+
+
+def seen_clip(number: int, shape: torch.Size, sampling, recipe: Recipe) -> SeenClip:
+    """What the clip of a number is seen with, on the CPU. sampling: ComfyUI's model_sampling."""
+    steps = not isinstance(sampling, comfy.model_sampling.ModelSamplingContinuousEDM)
+    levels = sampling.sigmas.detach().float().cpu() if steps else None
+    generator = generator_of(recipe.seed, number)
+    sigma = draw_sigma(levels, float(sampling.sigma_min), float(sampling.sigma_max), generator)
+    noise = torch.randn(shape, generator=generator)
+    flip, drop = torch.rand(2, generator=generator).tolist()
+    anchor = int(torch.randint(shape[0], (), generator=generator))
+    return SeenClip(sigma, noise, flip < recipe.flip, drop < recipe.text_dropout, anchor)
+
+
+def clip_of(number: int, count: int, seed: int) -> int:
+    """Which of `count` clips is seen: all of them before one is seen again, each time in another order."""
+    order = torch.randperm(count, generator=generator_of(seed, -1 - number // count))
+    return int(order[number % count])
+
+
+def loss_of_model(sampling) -> str:
+    """The loss that a MODEL of this kind is trained with, of objectives.WEIGHTS."""
+    if isinstance(sampling, comfy.model_sampling.ModelSamplingContinuousEDM):
+        return "EDM"
+    if isinstance(sampling, comfy.model_sampling.X0):
+        return "clean latents"
+    return "velocity" if isinstance(sampling, comfy.model_sampling.V_PREDICTION) else "noise"
+
+
+class Shown:
+    """ComfyUI's progress bar, with the loss curve as its preview."""
+
+    def __init__(self, trainer: Trainer):
+        self.trainer, self.due = trainer, 0.0
+        self.bar = comfy.utils.ProgressBar(trainer.recipe.steps)
+
+    def __call__(self, progress: Progress) -> None:
+        now, preview = time.monotonic(), None
+        if now >= self.due or progress.step == progress.steps:
+            picture = to_image(loss_curve(self.trainer.losses, (512, 288))[0])
+            preview, self.due = ("JPEG", picture, None), now + PREVIEW_SECONDS
+        self.bar.update_absolute(progress.step, progress.steps, preview)
+
+
+def loss_curve(losses: list[float], size: tuple[int, int] = (768, 384)) -> torch.Tensor:
+    """The losses of a run and their running mean as a picture (1, height, width, 3)."""
+    if not losses:
+        return torch.zeros(1, size[1], size[0], 3)
+    means, mean = [], losses[0]
+    for number, loss in enumerate(losses):
+        mean += (loss - mean) / min(number + 1, max(10, len(losses) // 20))
+        means.append(mean)
+    every = -(-len(losses) // SHOWN)
+    series = [values[::every] for values in (losses, means)]
+    across = "step" if every == 1 else f"step / {every}"
+    return plot_values(series, ["loss", "running mean"], *size, title="Loss of training", across=across)
+
+
+def train(model, weights, run: TrainingRun, what: str) -> TrainingSampler:
+    """Runs a training on a MODEL that has on it what is trained. Raises ValueError for clips that do not fit,
+    for quantised weights, and where a run of this name was another.
+    """
+    check_clips(run.clips, model.get_model_object("latent_format").latent_channels)
+    refuse_quantised(model)
+    sampler, sampling = TrainingSampler(run, weights, what), model.get_model_object("model_sampling")
+    # In ComfyUI's own mode, in which its weights are changed in place.
+    comfy.model_management.load_models_gpu([model, *model.get_nested_additional_models()])
+    with torch.inference_mode(False):
+        guider = comfy.samplers.CFGGuider(model)
+        conds = {f"clip {i}": clip.positive for i, clip in enumerate(run.clips.clips)}
+        guider.inner_set_conds(recordable({**conds, "empty": run.empty}))
+        latents = run.clips.clips[0].latents.clone()
+        ends = torch.tensor([float(sampling.sigma_max), 0.0])
+        guider.sample(torch.zeros_like(latents), latents, sampler, ends, seed=run.recipe.seed)
+    return sampler
+
+
+def refuse_quantised(model) -> None:
+    """Raises ValueError for a MODEL whose weights are stored in 8 bits or fewer."""
+    for name, weight in model.model.diffusion_model.named_parameters():
+        if weight.element_size() == 1 or type(weight.data) is not torch.Tensor:
+            raise ValueError(
+                f"the weights of this MODEL are quantised ({printable(name)}, {weight.dtype}), and give no"
+                " exact gradients; load the checkpoint in float16, bfloat16 or float32 for training."
+            )
+
+
+def told(sampler: TrainingSampler) -> str:
+    """A run in a sentence."""
+    losses = sampler.losses
+    few = max(1, len(losses) // 10)
+    first, last = (sum(part) / few for part in (losses[:few], losses[-few:]))
+    return f"{len(losses)} steps, {sampler.seconds:.0f} s; mean loss {first:.4f} at first, {last:.4f} at last"

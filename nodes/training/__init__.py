@@ -1,0 +1,10 @@
+"""The nodes of the menu Zoetrope > Training."""
+
+from .add_training_clip import AddTrainingClip
+from .save_motion_lora import SaveMotionLora
+from .set_training_options import SetTrainingOptions
+from .train_motion_lora import TrainMotionLora
+from .train_temporal_layers import TrainTemporalLayers
+
+NODES = [AddTrainingClip, TrainTemporalLayers, TrainMotionLora, SetTrainingOptions, SaveMotionLora]
+"""In the order of the menu."""

@@ -1,0 +1,89 @@
+"""Types and inputs that several nodes of this folder have."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...host.tuning.run import TrainingRun
+from ...host.tuning.run_folders import run_folder
+from ...tuning.recipe import Recipe, RecipeOptions
+from ..animatediff.inputs import MotionModule
+
+TrainingClips = io.Custom("TRAINING_CLIPS")
+TrainingOptions = io.Custom("TRAINING_OPTIONS")
+MotionLora = io.Custom("MOTION_LORA")
+
+
+def run_inputs(learning_rate: float, module: str) -> list[io.Input]:
+    """What every training node takes: the models, the clips, how long, how fast, and the run's name."""
+    return [
+        io.Model.Input("model", tooltip="The checkpoint, without the motion module; it is not changed."),
+        MotionModule.Input("motion_module", tooltip=module),
+        TrainingClips.Input("clips", tooltip="From Training Clip, one or several in a chain."),
+        io.Conditioning.Input(
+            "empty", tooltip="CLIP Text Encode of an empty text: seen where a clip's text is dropped."
+        ),
+        io.Int.Input(
+            "steps",
+            default=300,
+            min=1,
+            max=1_000_000,
+            tooltip="Updates of the weights. A run that is queued again with more goes on.",
+        ),
+        io.Float.Input(
+            "learning_rate",
+            default=learning_rate,
+            min=1e-8,
+            max=1.0,
+            step=1e-6,
+            round=False,
+            tooltip="How large an update is. Lower it where the loss rises or the picture breaks.",
+        ),
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=0xFFFFFFFFFFFFFFFF,
+            control_after_generate=False,
+            tooltip="Of the noise, the order of the clips and new weights. The same seed trains the same.",
+        ),
+        io.String.Input(
+            "run_name",
+            default="",
+            tooltip=(
+                "A name under which the state is kept in output/training, so that a stopped run goes on."
+                " Empty = nothing is kept."
+            ),
+        ),
+    ]
+
+
+def options_inputs() -> list[io.Input]:
+    """The inputs that may be left alone."""
+    return [
+        io.Boolean.Input(
+            "gradient_checkpointing",
+            default=True,
+            advanced=True,
+            tooltip="Computes layers again in place of keeping them: far less memory, a third slower.",
+        ),
+        TrainingOptions.Input(
+            "options", optional=True, tooltip="From Training Options; without it the usual values."
+        ),
+    ]
+
+
+def training_run(
+    clips, empty, steps, learning_rate, seed, run_name, gradient_checkpointing, options=None
+) -> TrainingRun:
+    """What these inputs say."""
+    recipe = Recipe(steps=steps, learning_rate=learning_rate, seed=seed, **vars(options or RecipeOptions()))
+    return TrainingRun(clips, empty, recipe, run_folder(run_name), gradient_checkpointing)
+
+
+def run_outputs() -> list[io.Output]:
+    """The loss curve and a sentence."""
+    return [
+        io.Image.Output("loss", tooltip="The loss of every step and its running mean, as a picture."),
+        io.String.Output("STRING", tooltip="Steps, seconds, and the mean loss at first and at last."),
+    ]

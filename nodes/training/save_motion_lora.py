@@ -1,0 +1,39 @@
+"""Save MotionLoRA: a trained one to a file that Load MotionLoRA and other packs read."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+
+from ...host.tuning.temporal_training import save_motion_lora
+from ..base import ZoetropeNode
+from .inputs import MotionLora
+
+
+class SaveMotionLora(ZoetropeNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZoetropeSaveMotionLora",
+            display_name="Save MotionLoRA",
+            category="Zoetrope/Training",
+            description="Writes a trained MotionLoRA to a file under AnimateDiff's own key names.",
+            search_aliases=["save motion lora", "export lora", "保存运动 LoRA"],
+            inputs=[
+                MotionLora.Input("motion_lora", tooltip="From Train MotionLoRA."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="motion_loras/zoetrope",
+                    tooltip=(
+                        "Where in the output folder: an optional sub-folder and the beginning of the name;"
+                        " %date:yyyy-MM-dd% works as in Save Video."
+                    ),
+                ),
+            ],
+            outputs=[],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, motion_lora, filename_prefix) -> io.NodeOutput:
+        path = save_motion_lora(motion_lora, filename_prefix)
+        return io.NodeOutput(ui=ui.PreviewText(f"{path.parent.name}/{path.name}"))

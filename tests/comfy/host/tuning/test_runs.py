@@ -1,0 +1,165 @@
+"""Training runs in ComfyUI: what they leave alone, how they stop and go on, and that every method trains."""
+
+import comfy.model_management
+import pytest
+import torch
+from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.host.injection.motion_models import new_for_model
+from zoetrope.host.tuning import run as runs
+from zoetrope.host.tuning.clips import TrainingClips, add_clip
+from zoetrope.host.tuning.temporal_training import train_motion_lora, train_temporal_layers
+from zoetrope.motion_modules.methods import METHODS
+from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, sample
+from zoetrope.tests.comfy.host.tuning.small_runs import FRAMES, a_run, clips, text
+from zoetrope.tuning.recipe import Recipe
+
+
+def weights_of(module):
+    return {k: v.detach().clone() for k, v in module.patcher.model.state_dict().items()}
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def stop_at(monkeypatch, step, error):
+    """Training raises an error after this step."""
+
+    class Stopping(runs.Shown):
+        def __call__(self, progress):
+            super().__call__(progress)
+            if progress.step == step:
+                raise error
+
+    monkeypatch.setattr(runs, "Shown", Stopping)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_changes_every_weight_that_the_method_trains(method):
+    model = golden_model()
+    new = new_for_model(model, method)
+    if METHODS[method].needs:
+        with pytest.raises(ValueError, match="which needs"):
+            train_temporal_layers(model, new, a_run())
+        return
+    module, run = train_temporal_layers(model, new, a_run(steps=4, checkpointing=True))
+    assert len(run.losses) == 4 and not module.is_untrained
+    before, after = weights_of(new), weights_of(module)
+    names = [name for name, _ in new.patcher.model.named_parameters() if METHODS[method].is_trained(name)]
+    still = [name for name in names if torch.equal(before[name].float(), after[name])]
+    assert names and not still
+    kept = before.keys() - set(names)
+    assert all(torch.equal(before[name].float(), after[name].float()) for name in kept)
+
+
+def test_checkpoint_and_module_are_bit_for_bit_what_they_were(monkeypatch):
+    model, module = golden_model(), motion_module("v3")
+    plain, given = sample(model), weights_of(module)
+    with_module = sample(apply_motion_module(model, module, MotionSettings()))
+    train_temporal_layers(model, module, a_run())
+    train_motion_lora(model, module, a_run(), 4, "attention")
+    stop_at(monkeypatch, 2, RuntimeError("the power went"))
+    with pytest.raises(RuntimeError, match="the power went"):
+        train_motion_lora(model, module, a_run(), 4, "attention")
+    assert torch.equal(sample(model), plain)
+    assert equal(weights_of(module), given)
+    assert torch.equal(sample(apply_motion_module(model, module, MotionSettings())), with_module)
+
+
+def test_layers_computed_again_give_the_same_losses():
+    kept, again = (
+        train_temporal_layers(golden_model(), motion_module("v3"), a_run(checkpointing=on))[1].losses
+        for on in (False, True)
+    )
+    assert again == pytest.approx(kept, rel=1e-5)
+
+
+@pytest.mark.parametrize("cancel", [False, True], ids=["error", "cancel"])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, cancel):
+    model, module = golden_model(), motion_module("v3")
+    options = {"steps": 4, "ema": 0.5, "text_dropout": 0.5, "flip": 0.5, "rate_schedule": "cosine"}
+    whole, run = train_temporal_layers(model, module, a_run(**options))
+    error = comfy.model_management.InterruptProcessingException if cancel else RuntimeError
+    with monkeypatch.context() as patched:
+        stop_at(patched, 2, error())
+        with pytest.raises(error):
+            train_temporal_layers(model, module, a_run(tmp_path, **options))
+    gone_on, rest = train_temporal_layers(model, module, a_run(tmp_path, **options))
+    assert rest.losses == run.losses
+    assert equal(weights_of(gone_on), weights_of(whole))
+
+
+def test_a_run_goes_on_only_as_it_was_begun(tmp_path):
+    model, module = golden_model(), motion_module("v3")
+    train_temporal_layers(model, module, a_run(tmp_path))
+    assert len(train_temporal_layers(model, module, a_run(tmp_path, steps=5))[1].losses) == 5
+    with pytest.raises(ValueError, match=r"learning_rate was 0.01, is 0.02") as found:
+        train_temporal_layers(model, module, a_run(tmp_path, learning_rate=0.02))
+    assert "another run_name" in str(found.value)
+    with pytest.raises(ValueError, match=r"clips was 2 clips, \w+, is 1 clips"):
+        train_temporal_layers(model, module, a_run(tmp_path, data=clips(1)))
+    with pytest.raises(ValueError, match="trained was AnimateDiff .* is MotionLoRA, rank 2"):
+        train_motion_lora(model, module, a_run(tmp_path), 2, "attention")
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_weights(tmp_path, monkeypatch):
+    model, module = golden_model(), motion_module("v3")
+    good, _ = train_temporal_layers(model, module, a_run(steps=2))
+    loss = runs.clip_loss
+    calls = []
+
+    def third_is_nan(*args):
+        calls.append(loss(*args))
+        return calls[-1] * (torch.nan if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(runs, "clip_loss", third_is_nan)
+    with pytest.raises(ValueError, match="the loss of step 3 is nan.*after step 2"):
+        train_temporal_layers(model, module, a_run(tmp_path))
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    after = weights_of(good)
+    assert state["step"] == 2 and all(torch.equal(v, after[k]) for k, v in state["weights"].items())
+
+
+def test_the_same_seed_trains_the_same_and_another_does_not():
+    model, module = golden_model(), motion_module("v3")
+    one, same, other = (
+        train_motion_lora(model, module, a_run(seed=seed), 3, "attention")[2].losses for seed in (1, 1, 2)
+    )
+    assert one == same and one != other
+
+
+def test_the_debiased_loss_counts_besides():
+    model, module = golden_model(), motion_module("v3")
+    plain, debiased = (
+        train_temporal_layers(model, module, a_run(steps=1, debias=d))[1].losses[0] for d in (0.0, 1.0)
+    )
+    assert debiased > plain * 1.5
+
+
+def test_data_that_cannot_be_trained_on_is_refused_before_work_starts():
+    model, module = golden_model(), motion_module("v3")
+    mixed = add_clip(clips(1), {"samples": torch.zeros(FRAMES, 4, 8, 8)}, text())
+    for data, sentence in (
+        (TrainingClips(), "there is no clip"),
+        (mixed, "need the same size: clip 1 .* clip 2 of"),
+        (add_clip(None, {"samples": torch.zeros(FRAMES, 16, 8, 8)}, text()), "the MODEL takes 4"),
+        (clips(1, frames=33), "32"),
+    ):
+        run = runs.TrainingRun(data, text(99), Recipe(steps=1), None)
+        with pytest.raises(ValueError, match=sentence):
+            train_temporal_layers(model, module, run)
+    for samples, sentence in (
+        (torch.zeros(1, 4, 8, 8), "at least 2"),
+        (torch.full((3, 4, 8, 8), torch.nan), "not finite"),
+        (torch.zeros(1, 4, 3, 8, 8), "the frames of a clip are the batch"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            add_clip(None, {"samples": samples}, text())
+
+
+def test_a_quantised_checkpoint_is_refused():
+    model = golden_model()
+    weight = model.model.diffusion_model.input_blocks[0][0].weight
+    weight.data = weight.data.to(torch.float8_e4m3fn)
+    with pytest.raises(ValueError, match="quantised .*input_blocks.0.0.weight"):
+        train_temporal_layers(model, motion_module("v3"), a_run())
