@@ -75,7 +75,9 @@ def motion_lora(family, count: int, steps: int) -> dict:
         scene = world.random_scene(rng, motion="still", camera="pan right")
         scenes.append(scene)
         texts.append(world.caption(scene, rng, name_motion=1.0))
-    recipe = Recipe(steps=steps, learning_rate=4e-3, rate_schedule="cosine", text_dropout=0.05)
+    recipe = Recipe(
+        steps=steps, learning_rate=4e-3, rate_schedule="cosine", text_dropout=0.05, loss="velocity"
+    )
     training = TrainingRun(
         clips_of(family, scenes, texts, 16), play.encode(family, [""]), recipe, checkpointing=False
     )
@@ -121,7 +123,7 @@ def one_shot(family, method: str, count: int, steps: int) -> dict:
     for index in range(max(1, count // 4)):
         scene = world.random_scene(rng, motion=motions[index % 4])
         text = world.caption(scene, rng, name_motion=1.0)
-        recipe = Recipe(steps=steps, learning_rate=1e-3, text_dropout=0.0, seed=index)
+        recipe = Recipe(steps=steps, learning_rate=1e-3, text_dropout=0.0, seed=index, loss="velocity")
         new = new_motion_module(METHODS[method], places_in(family.model))
         clips = clips_of(family, [scene], [text], 8)
         training = TrainingRun(clips, play.encode(family, [""]), recipe, checkpointing=False)
