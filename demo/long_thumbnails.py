@@ -15,16 +15,38 @@ import torch.nn.functional as F
 from ..host.injection import MotionSettings, apply_motion_module
 from ..host.injection.motion_loras import add_motion_lora_from_file
 from ..host.injection.motion_models import motion_module_from_file
+from ..host.sampling.extend_video import ExtendingSampler
+from ..host.sampling.fifo import FifoSampler
 from ..host.stories.cameras import storyboard_values
 from ..host.stories.joining import join_scenes
 from ..host.stories.storyboard import tell
 from ..host.windows import ContextSettings, apply_context_windows
+from ..samplers.fifo import FifoSettings
+from ..samplers.going_on import GoingOnSettings
 from ..samplers.over_frames.prompts import PromptSettings
 from . import play
 from .files import path_of
 
 if TYPE_CHECKING:
     from .thumbnails import Panels
+
+
+def queue_and_windows(family: play.Family) -> Panels:
+    """One prompt and one seed out of a queue and in windows."""
+    text, seed, frames, model = "a red ball bounces in the meadow", 2, 24, play.moving(family)
+    queue = play.latents_by(family, model, text, seed, frames, FifoSampler(FifoSettings()), 16)
+    in_windows = play.clip_of(family, play.in_windows(model, context_overlap=4), text, seed, frames)
+    return [play.decoded(family, queue), in_windows], ["FIFO Sampler", "Context Windows"], 2
+
+
+def extended_clip(family: play.Family) -> Panels:
+    """A clip of 16 frames and the 16 that come behind it."""
+    text, seed, model = "an orange ball bounces on a blue background", 8000, play.moving(family)
+    sampler = comfy.samplers.sampler_object(play.SAMPLER)
+    clip = play.latents_by(family, model, text, seed, 16, sampler)
+    extending = ExtendingSampler(sampler, clip, GoingOnSettings())
+    new = play.latents_by(family, model, text, seed + 1, 16, extending)
+    return [play.decoded(family, torch.cat((clip, new)))], ["16 frames, and 16 that go on"], 1
 
 
 @torch.inference_mode()
@@ -51,6 +73,14 @@ def filled_region(family: play.Family) -> Panels:
         disable_pbar=True,
     )
     return [clip, mask.expand_as(clip), play.decoded(family, filled)], ["clip", "mask", "filled"], 2
+
+
+def loop(family: play.Family) -> Panels:
+    """24 frames, the last of which goes on with the first, twice."""
+    looped = {"context_schedule": "looped_uniform", "closed_loop": True}
+    model = play.in_windows(play.moving(family), **looped)
+    clip = play.clip_of(family, model, "a big orange ball bounces on a blue background", 2, 24)
+    return [torch.cat((clip, clip))], ["24 frames, played twice"], 1
 
 
 SCRIPT = """scenes:

@@ -28,8 +28,7 @@ from ..samplers.over_frames.prompts import PromptSettings
 from ..samplers.text2video_zero.motion_fields import CameraField
 from . import editing, inputs, play, world
 from .drawn_thumbnails import DRAWINGS
-from .long_thumbnails import filled_region, story
-from .training_thumbnails import trained_motion_lora
+from .long_thumbnails import extended_clip, filled_region, loop, queue_and_windows, story
 
 FOLDER = pathlib.Path(__file__).parents[1] / "example_workflows"
 SIDE = 384  # pixels of a thumbnail
@@ -246,6 +245,14 @@ def text2video_zero_with_controlnet(family: play.Family) -> Panels:
     return [video, clip, outline], ["your video", "the new one", "its outline"], 2
 
 
+def edit_by_inversion(family: play.Family) -> Panels:
+    """The video that the workflow loads, and its ring in another colour; there and back."""
+    clip, order = world.render_clip(inputs.scene_of_video(), 8), [*range(8), *range(6, 0, -1)]
+    texts = (f"a big {colour} ring orbits in the desert" for colour in ("purple", "red"))
+    edit = editing.edited_clip(family, clip, *texts).edit
+    return [clip[order], edit[order]], ["your video", "edited"], 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -271,9 +278,12 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "26 Demo, windows side by side": windows_side_by_side,
     "29 Demo, Text2Video-Zero": text2video_zero,
     "30 Demo, Text2Video-Zero with ControlNet": text2video_zero_with_controlnet,
+    "31 Demo, edit by inversion": edit_by_inversion,
+    "32 Demo, queue and windows side by side": queue_and_windows,
+    "33 Demo, extend a clip": extended_clip,
     "34 Demo, fill a moving region": filled_region,
+    "35 Demo, loop": loop,
     "36 Demo, a story of three scenes": story,
-    "38 Demo, train a MotionLoRA": trained_motion_lora,
 }
 
 

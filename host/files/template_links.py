@@ -42,9 +42,12 @@ LINKS = {
     "AnimateLCM_text_to_video_SD1.5": "28 Text to video (AnimateLCM)",
     "zoetrope_demo_Text2Video-Zero": "29 Demo, Text2Video-Zero",
     "zoetrope_demo_Text2Video-Zero_with_ControlNet": "30 Demo, Text2Video-Zero with ControlNet",
+    "zoetrope_demo_edit_by_inversion": "31 Demo, edit by inversion",
+    "zoetrope_demo_queue_and_windows": "32 Demo, queue and windows side by side",
+    "zoetrope_demo_extend_a_clip": "33 Demo, extend a clip",
     "zoetrope_demo_fill_a_moving_region": "34 Demo, fill a moving region",
+    "zoetrope_demo_loop": "35 Demo, loop",
     "zoetrope_demo_story": "36 Demo, a story of three scenes",
-    "zoetrope_demo_train_a_MotionLoRA": "38 Demo, train a MotionLoRA",
 }
 """Name in links -> name of the file in example_workflows/."""
 

@@ -194,8 +194,6 @@ SMALL = {
     "EmptyLatentImage": {0: WIDTH, 1: HEIGHT},
     "ImageScale": {1: WIDTH, 2: HEIGHT},
     "KSampler": {2: 2},
-    "ZoetropeMakeCoarseVideo": {0: 5},
-    "ZoetropeTrainMotionLora": {0: 2},
     "ZoetropeScheduleValues": {1: 5},
     "ZoetropePrepareText2VideoZero": {0: 5},
     "ZoetropeTakeFrames": {5: 5, 7: WIDTH, 8: HEIGHT},
@@ -206,7 +204,6 @@ SMALL_FRAMES = {
     ("EmptyLatentImage", 32): 23,
     ("EmptyLatentImage", 16): 5,
     ("EmptyLatentImage", 6): 5,
-    ("EmptyLatentImage", 12): 5,
     ("RepeatLatentBatch", 16): 7,
 }
 
