@@ -6,7 +6,7 @@ Core's training copies the whole model instead. Here each weight is stood for by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -77,3 +77,37 @@ def recordable(value):
     if isinstance(value, list | tuple):
         return type(value)(map(recordable, value))
     return value
+
+
+def with_controls_beside(inner: Callable | None = None) -> Callable:
+    """A model_function_wrapper around another, or around the network itself, in which what ControlNets add
+    may have gradients beside it.
+    """
+
+    def call(apply_model: Callable, args: dict) -> torch.Tensor:
+        if (control := args["c"].get("control")) is not None:
+            args = {**args, "c": {**args["c"], "control": _beside(control)}}
+        if inner is not None:
+            return inner(apply_model, args)
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    return call
+
+
+class _Beside(torch.Tensor):
+    """What a ControlNet adds: core adds it in place, to features that layers have kept for their gradient."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        with torch._C.DisableTorchFunctionSubclass():
+            plain = [arg.as_subclass(torch.Tensor) if isinstance(arg, cls) else arg for arg in args]
+            function = torch.Tensor.add if function is torch.Tensor.add_ else function
+            return function(*plain, **(kwargs or {}))
+
+
+def _beside(control: dict[str, list]) -> dict[str, list]:
+    """What ControlNets add to each block, a list for each kind of block, so that a sum is a new tensor."""
+    return {
+        kind: [None if added is None else added.as_subclass(_Beside) for added in of_kind]
+        for kind, of_kind in control.items()
+    }

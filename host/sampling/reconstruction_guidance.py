@@ -19,7 +19,7 @@ from comfy.patcher_extension import WrappersMP
 
 from ...samplers.reconstruction_guidance import KnownLatents, ReconstructionSettings, guided
 from ..injection.run_checks import sigma_range
-from .differentiable import differentiable
+from .differentiable import differentiable, with_controls_beside
 from .reuse_deep_features import KEY as DEEP_FEATURES
 
 KEY = "zoetrope_reconstruction_guidance"
@@ -142,23 +142,16 @@ class _Calls:
     """
 
     def __init__(self, inner: Callable | None, is_divided: bool):
-        self.inner, self.is_divided = inner, is_divided
+        self.run, self.is_divided = with_controls_beside(inner), is_divided
         self.made: list[_Call] = []
 
     def __call__(self, apply_model: Callable, args: dict) -> torch.Tensor:
         if not self.is_divided:
-            return self._run(apply_model, args)
+            return self.run(apply_model, args)
         with torch.no_grad():  # with lists of its own: core takes out of them what a ControlNet adds
-            result = self._run(apply_model, _with_starts(args, []))
+            result = self.run(apply_model, _with_starts(args, []))
         self.made.append(_Call(apply_model, args, result.detach().requires_grad_()))
         return self.made[-1].result
-
-    def _run(self, apply_model: Callable, args: dict) -> torch.Tensor:
-        if (control := args["c"].get("control")) is not None:
-            args = {**args, "c": {**args["c"], "control": _beside(control)}}
-        if self.inner is not None:
-            return self.inner(apply_model, args)
-        return apply_model(args["input"], args["timestep"], **args["c"])
 
     def gradient(self, error: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
         """The gradient of the error with respect to point, also by way of all calls."""
@@ -172,32 +165,13 @@ class _Calls:
                 continue
             throw_exception_if_processing_interrupted()
             starts: list[tuple[torch.Tensor, torch.Tensor]] = []
-            result = self._run(call.apply_model, _with_starts(call.args, starts))
+            result = self.run(call.apply_model, _with_starts(call.args, starts))
             given, made = zip(*starts, strict=True)
             own = torch.autograd.grad(result, made, of_result, allow_unused=True)
             used = [(at, value) for at, value in zip(given, own, strict=True) if value is not None]
             ends, values = zip(*used, strict=True)
             total = total + torch.autograd.grad(ends, point, values, retain_graph=True)[0]
         return total
-
-
-class _Beside(torch.Tensor):
-    """What a ControlNet adds: core adds it in place, to features that layers have kept for their gradient."""
-
-    @classmethod
-    def __torch_function__(cls, function, types, args=(), kwargs=None):
-        with torch._C.DisableTorchFunctionSubclass():
-            plain = [arg.as_subclass(torch.Tensor) if isinstance(arg, cls) else arg for arg in args]
-            function = torch.Tensor.add if function is torch.Tensor.add_ else function
-            return function(*plain, **(kwargs or {}))
-
-
-def _beside(control: dict[str, list]) -> dict[str, list]:
-    """What ControlNets add to each block, a list for each kind of block, so that a sum is a new tensor."""
-    return {
-        kind: [None if added is None else added.as_subclass(_Beside) for added in of_kind]
-        for kind, of_kind in control.items()
-    }
 
 
 def _with_starts(value: Any, starts: list) -> Any:

@@ -26,7 +26,7 @@ from ...tuning.objectives import AS_TRAINED, clip_loss
 from ...tuning.recipe import Recipe
 from ...tuning.run_state import RunFolder
 from ...tuning.trainer import Progress, Trainer, draw_sigma, generator_of
-from ..sampling.differentiable import differentiable, recordable
+from ..sampling.differentiable import differentiable, recordable, with_controls_beside
 from .checkpointing import layers_computed_again
 from .clips import TrainingClips, check_clips
 
@@ -62,6 +62,8 @@ class TrainingSampler(comfy.samplers.Sampler):
     ):  # fmt: skip
         """Trains, and gives its latents back as they came; called by ComfyUI."""
         model, options = model_wrap.inner_model, extra_args["model_options"]
+        call = with_controls_beside(options.get("model_function_wrapper"))
+        options = {**options, "model_function_wrapper": call}
         frozen = [model, *(p.model for p in model_wrap.loaded_models if p.model not in self.weights.networks)]
         with differentiable(frozen), self.weights.opened(noise.device) as parameters:
             trainer = Trainer(parameters, self.run.recipe, self._folder(parameters))

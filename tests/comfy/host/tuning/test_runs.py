@@ -10,6 +10,7 @@ from zoetrope.host.tuning.clips import TrainingClips, add_clip
 from zoetrope.host.tuning.temporal_training import train_motion_lora, train_temporal_layers
 from zoetrope.motion_modules.methods import METHODS
 from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, sample
+from zoetrope.tests.comfy.host.context_rig import PRECISE, controlnet, hint_images, with_control
 from zoetrope.tests.comfy.host.tuning.small_runs import FRAMES, a_run, clips, text
 from zoetrope.tuning.recipe import Recipe
 
@@ -163,3 +164,21 @@ def test_a_quantised_checkpoint_is_refused():
     weight.data = weight.data.to(torch.float8_e4m3fn)
     with pytest.raises(ValueError, match="quantised .*input_blocks.0.0.weight"):
         train_temporal_layers(model, motion_module("v3"), a_run())
+
+
+def test_a_clip_may_have_a_controlnet_and_the_checkpoint_a_lora():
+    """What belongs to the conditioning and to the MODEL acts in training as in sampling."""
+    model, module = golden_model(PRECISE), motion_module("v3")
+    told = with_control(text(), controlnet(hint_images(FRAMES)))
+    latents = {"samples": clips(1).clips[0].latents}
+    key = "diffusion_model.input_blocks.1.1.proj_in.weight"
+    weight = model.model.get_parameter(key)
+    with_lora = model.clone()
+    with_lora.add_patches({key: ("diff", (torch.ones_like(weight),))}, 0.1)
+    plain = sample(model)
+    losses = [
+        train_motion_lora(one, module, a_run(data=add_clip(None, latents, texts)), 2, "attention")[2].losses
+        for one, texts in ((model, text()), (model, told), (with_lora, text()))
+    ]
+    assert len({tuple(found) for found in losses}) == 3
+    assert torch.equal(sample(model), plain)
