@@ -91,6 +91,7 @@ def _inputs() -> list[io.Input]:
         ),
         io.Float.Input(
             "start_noise",
+            display_name="start_noise (0 = noise alone)",
             default=START,
             min=0.0,
             max=100.0,
