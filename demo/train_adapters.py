@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ..motion_modules.animatediff.layers import MotionModel
-from ..motion_modules.animatediff.motion_lora import read_motion_lora
+from ..motion_modules.animatediff.motion_lora import LowRankChange, published_motion_lora, read_motion_lora
 from . import low_rank, networks, stages, training
 from .batches import Batch, Drawer
 
@@ -124,13 +124,12 @@ def train_control(setup: training.Setup, partner: training.Partner | None) -> No
 
 def motion_lora_state(work: pathlib.Path, stage: str) -> dict[str, torch.Tensor]:
     """A trained MotionLoRA under the published key names."""
-    out = {}
+    halves: dict[tuple[str, int | None], dict[str, torch.Tensor]] = {}
     for key, value in training.averages(work, stage).items():
         layer, side, part = key.rsplit(".", 2)
-        site, _, target = layer.rpartition(".to_")
-        target = f"to_{'qkv'[int(part)]}" if target == "qkv" else "to_out"
-        out[f"{site}.processor.{target}_lora.{side}.weight"] = value
-    return out
+        place = f"{layer}.weight", int(part) if layer.endswith("to_qkv") else None
+        halves.setdefault(place, {})[side] = value
+    return published_motion_lora(LowRankChange(*place, **both) for place, both in halves.items())
 
 
 def trained_motion_lora(published: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

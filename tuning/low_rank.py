@@ -14,16 +14,19 @@ from torch import nn
 class LowRank(nn.Module):
     """The change of one weight (rows, ...): for each part an up (rows / parts, rank) and a down (rank,
     columns). What it is called with is the weight, in the dtype that the layer computes in.
+
+    spread: standard deviation of a new down; None = rank**-0.5.
     """
 
     def __init__(
-        self, shape: torch.Size, rank: int, parts: int = 1, generator: torch.Generator | None = None
-    ):
+        self, shape: torch.Size, rank: int, parts: int = 1, generator: torch.Generator | None = None,
+        spread: float | None = None,
+    ):  # fmt: skip
         super().__init__()
         rows, columns = shape[0] // parts, shape[1:].numel()
         self.up = nn.ParameterList(torch.zeros(rows, rank) for _ in range(parts))
         self.down = nn.ParameterList(
-            torch.randn(rank, columns, generator=generator) * rank**-0.5 for _ in range(parts)
+            torch.randn(rank, columns, generator=generator) * (spread or rank**-0.5) for _ in range(parts)
         )
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,6 @@ from ..foreign_text import printable
 from .recipe import Recipe
 
 FILE = "state.pt"
-FORMAT = 1
 
 
 class RunFolder:
@@ -59,12 +57,8 @@ class RunFolder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")
         try:
-            torch.save({"format": FORMAT, "recipe": asdict(self.recipe), "what": self.what, **state}, part)
+            torch.save({"recipe": asdict(self.recipe), "what": self.what, **state}, part)
             os.replace(part, self.path)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-
-    def forget(self) -> None:
-        """Removes the folder of a run that is over."""
-        shutil.rmtree(self.path.parent, ignore_errors=True)

@@ -20,7 +20,7 @@ def differentiable(modules: Iterable[torch.nn.Module]) -> Iterator[None]:
     Their weights get none. Weights are as they were afterwards, whatever happens. Other tensors made where
     ComfyUI records none (prompts, values of nodes) are stood for too, wherever a function gets them.
     """
-    with torch.inference_mode(False), torch.enable_grad(), _Recordable():
+    with torch.inference_mode(False), torch.enable_grad():
         replaced = []
         try:
             for module in {id(part): part for whole in modules for part in whole.modules()}.values():
@@ -29,7 +29,10 @@ def differentiable(modules: Iterable[torch.nn.Module]) -> Iterator[None]:
                         if tensor is not None:
                             replaced.append((tensors, name, tensor))
                             tensors[name] = _stand_in(tensor)
-            yield
+            # Behind the weights: inside, a tensor that is asked what it is answers for its stand-in. A backward
+            # pass that computes layers again is outside of it, and has the weights' alone.
+            with _Recordable():
+                yield
         finally:
             for tensors, name, tensor in replaced:
                 tensors[name] = tensor

@@ -15,14 +15,14 @@ from torch.utils.checkpoint import checkpoint
 
 
 @contextlib.contextmanager
-def layers_computed_again(network: nn.Module, wanted: bool = True) -> Iterator[int]:
-    """Inside, each layer of the UNet's blocks keeps only what goes into it. Gives the number of layers."""
+def layers_computed_again(network: nn.Module, wanted: bool = True) -> Iterator[None]:
+    """Inside, each layer of the UNet's blocks keeps only what goes into it."""
     before = []
     try:
         for layer in _layers(network) if wanted else ():
             before.append((layer, layer.__dict__.get("forward")))
             layer.forward = _again(layer.forward)
-        yield len(before)
+        yield
     finally:
         for layer, forward in before:
             if forward is None:

@@ -18,6 +18,7 @@ import comfy.model_sampling
 import comfy.samplers
 import comfy.utils
 import torch
+from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
 from ...frame_tools.labels import to_image
@@ -27,6 +28,8 @@ from ...tuning.recipe import Recipe
 from ...tuning.run_state import RunFolder
 from ...tuning.trainer import Progress, Trainer, draw_sigma, generator_of
 from ..sampling.differentiable import differentiable, recordable, with_controls_beside
+from ..sampling.freeinit import KEY as FREEINIT
+from ..sampling.reuse_deep_features import KEY as DEEP_FEATURES
 from .checkpointing import layers_computed_again
 from .clips import TrainingClips, check_clips
 
@@ -188,6 +191,7 @@ def train(model, weights, run: TrainingRun, what: str) -> TrainingSampler:
     """
     check_clips(run.clips, model.get_model_object("latent_format").latent_channels)
     refuse_quantised(model)
+    _refuse_other_ways_to_sample(model)
     sampler, sampling = TrainingSampler(run, weights, what), model.get_model_object("model_sampling")
     # In ComfyUI's own mode, in which its weights are changed in place.
     comfy.model_management.load_models_gpu([model, *model.get_nested_additional_models()])
@@ -208,6 +212,18 @@ def refuse_quantised(model) -> None:
             raise ValueError(
                 f"the weights of this MODEL are quantised ({printable(name)}, {weight.dtype}), and give no"
                 " exact gradients; load the checkpoint in float16, bfloat16 or float32 for training."
+            )
+
+
+def _refuse_other_ways_to_sample(model) -> None:
+    """Raises ValueError for a MODEL on which a node changes how it is sampled: a run would be made several
+    times, or by parts of the network.
+    """
+    for name, key in (("FreeInit", FREEINIT), ("Reuse Deep Features", DEEP_FEATURES)):
+        if model.get_wrappers(WrappersMP.OUTER_SAMPLE, key):
+            raise ValueError(
+                f"this MODEL has '{name}' on it, which is for sampling and changes what is trained; wire the"
+                " MODEL in front of that node to the training."
             )
 
 

@@ -60,8 +60,7 @@ class OwnWeights:
 
     def finished(self) -> MotionModule:
         """The trained module, for graphs: its weights without gradients."""
-        network = self.module.patcher.model.requires_grad_(False)
-        assert isinstance(network, nn.Module)
+        self.module.patcher.model.requires_grad_(False)
         return replace(self.module, is_untrained=False)
 
 
@@ -74,15 +73,17 @@ class LowRankWeights:
     rank: int
     seed: int = 0
     fused: str = "to_qkv"
-    networks: list[nn.Module] = field(default_factory=list)
+    networks = ()
+    """None whose parameters keep their gradients."""
     changes: dict[str, LowRank] = field(default_factory=dict)
 
     def __post_init__(self):
         generator = torch.Generator().manual_seed(self.seed)
-        for name in self.layers:
-            layer = self.network.get_submodule(name)
-            parts = 3 if name.endswith(self.fused) else 1
-            self.changes[name] = LowRank(layer.weight.shape, self.rank, parts, generator)
+        with torch.inference_mode(False):  # what is made in it gets no gradients, and nodes run in it
+            for name in self.layers:
+                layer = self.network.get_submodule(name)
+                parts = 3 if name.endswith(self.fused) else 1
+                self.changes[name] = LowRank(layer.weight.shape, self.rank, parts, generator)
 
     @contextlib.contextmanager
     def opened(self, device: torch.device) -> Iterator[dict[str, nn.Parameter]]:

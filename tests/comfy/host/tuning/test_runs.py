@@ -4,13 +4,14 @@ import comfy.model_management
 import pytest
 import torch
 from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.host.injection.motion_loras import add_changes
 from zoetrope.host.injection.motion_models import new_for_model
 from zoetrope.host.tuning import run as runs
 from zoetrope.host.tuning.clips import TrainingClips, add_clip
 from zoetrope.host.tuning.temporal_training import train_motion_lora, train_temporal_layers
 from zoetrope.motion_modules.methods import METHODS
 from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, sample
-from zoetrope.tests.comfy.host.context_rig import PRECISE, controlnet, hint_images, with_control
+from zoetrope.tests.comfy.host.context_rig import PRECISE, controlnet, hint_images, windowed, with_control
 from zoetrope.tests.comfy.host.tuning.small_runs import FRAMES, a_run, clips, text
 from zoetrope.tuning.recipe import Recipe
 
@@ -53,6 +54,20 @@ def test_training_changes_every_weight_that_the_method_trains(method):
     assert all(torch.equal(before[name].float(), after[name].float()) for name in kept)
 
 
+@pytest.mark.parametrize("method", ["AnimateDiff", "Tune-A-Video", "SimDA"])
+def test_everything_may_come_from_a_running_graph(method):
+    """ComfyUI runs nodes in torch's inference mode: all that is wired in was made there."""
+    with torch.inference_mode():
+        model = golden_model()
+        new, module = new_for_model(model, method), motion_module("v3")
+        trained, run = train_temporal_layers(model, new, a_run(checkpointing=True))
+        lora, _, of_lora = train_motion_lora(model, module, a_run(checkpointing=True), 2, "attention")
+        for one in (trained, lora):
+            assert torch.isfinite(sample(apply_motion_module(model, one, MotionSettings()))).all()
+    plain = train_temporal_layers(golden_model(), new_for_model(golden_model(), method), a_run())[1]
+    assert len(of_lora.losses) == 3 and run.losses[0] == pytest.approx(plain.losses[0], rel=1e-5)
+
+
 def test_checkpoint_and_module_are_bit_for_bit_what_they_were(monkeypatch):
     model, module = golden_model(), motion_module("v3")
     plain, given = sample(model), weights_of(module)
@@ -68,11 +83,37 @@ def test_checkpoint_and_module_are_bit_for_bit_what_they_were(monkeypatch):
 
 
 def test_layers_computed_again_give_the_same_losses():
-    kept, again = (
-        train_temporal_layers(golden_model(), motion_module("v3"), a_run(checkpointing=on))[1].losses
-        for on in (False, True)
+    losses, calls = {}, {False: 0, True: 0}
+    for on in calls:
+        model = golden_model()
+
+        def count(*_, on=on):
+            calls[on] += 1
+
+        model.model.diffusion_model.output_blocks[3][0].in_layers[2].register_forward_hook(count)
+        losses[on] = train_temporal_layers(model, motion_module("v3"), a_run(checkpointing=on))[1].losses
+    assert losses[True] == pytest.approx(losses[False], rel=1e-5)
+    assert calls == {False: 3, True: 6}
+
+
+def test_training_goes_on_top_of_motion_loras_in_windows_and_in_half_precision():
+    """Two LoRAs on one module; a MODEL with context windows; a checkpoint in float16."""
+    module = motion_module("v2")
+    _, first, _ = train_motion_lora(golden_model(), module, a_run(), 2, "attention")
+    changed = add_changes(module, list(first.changes), "first", 1.0)
+    of_module, of_changed = (
+        train_motion_lora(golden_model(), one, a_run(), 2, "attention") for one in (module, changed)
     )
-    assert again == pytest.approx(kept, rel=1e-5)
+    assert of_module[2].losses != of_changed[2].losses
+    before, after = changed.patcher.patches, of_changed[0].patcher.patches
+    assert before and {k: len(v) for k, v in after.items()} == {k: 2 * len(v) for k, v in before.items()}
+    merged, _ = train_temporal_layers(golden_model(), changed, a_run(steps=1, learning_rate=1e-30))
+    key = first.changes[0].key
+    assert not torch.equal(weights_of(merged)[key], weights_of(module)[key].float())
+    whole = train_motion_lora(golden_model(), module, a_run(), 2, "attention")[2].losses
+    for model in (windowed(golden_model()), golden_model(torch.float16)):
+        losses = train_motion_lora(model, module, a_run(), 2, "attention")[2].losses
+        assert len(losses) == 3 and losses != whole and torch.isfinite(torch.tensor(losses)).all()
 
 
 @pytest.mark.parametrize("cancel", [False, True], ids=["error", "cancel"])
