@@ -29,8 +29,8 @@ def differentiable(modules: Iterable[torch.nn.Module]) -> Iterator[None]:
                         if tensor is not None:
                             replaced.append((tensors, name, tensor))
                             tensors[name] = _stand_in(tensor)
-            # Behind the weights: inside, a tensor that is asked what it is answers for its stand-in. A backward
-            # pass that computes layers again is outside of it, and has the weights' alone.
+            # Behind the weights: inside, a tensor that is asked what it is answers for its stand-in. A
+            # backward pass that computes layers again is outside of it, and has the weights' alone.
             with _Recordable():
                 yield
         finally:
