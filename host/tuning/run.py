@@ -222,7 +222,7 @@ def _refuse_other_ways_to_sample(model) -> None:
     for name, key in (("FreeInit", FREEINIT), ("Reuse Deep Features", DEEP_FEATURES)):
         if model.get_wrappers(WrappersMP.OUTER_SAMPLE, key):
             raise ValueError(
-                f"this MODEL has '{name}' on it, which is for sampling and changes what is trained; wire the"
+                f"this MODEL has {name} on it, which is for sampling and changes what is trained; wire the"
                 " MODEL in front of that node to the training."
             )
 

@@ -138,8 +138,8 @@ def test_a_run_with_a_name_goes_on_and_refuses_another_recipe(server):
         ({"frames": (1,)}, "has 1 frame"),
         ({"frames": (33,)}, "32"),
         ({"run_name": "a/b"}, "must be a single name"),
-        ({"model": ["50", 0]}, "has 'FreeInit' on it"),
-        ({"model": ["51", 0]}, "has 'Reuse Deep Features' on it"),
+        ({"model": ["50", 0]}, "has FreeInit on it"),
+        ({"model": ["51", 0]}, "has Reuse Deep Features on it"),
     ],
     ids=["sizes", "one frame", "too many frames", "path", "FreeInit", "deep features"],
 )
