@@ -29,7 +29,7 @@ from .animatediff.layers import (
 from .animatediff.layers import misfit as motion_misfit
 from .call import Call
 from .file_tensors import StateDict, weights_for
-from .frame_features import FeatureBlock, FrameFeatures, Frames, Levels, whole_images
+from .frame_features import Encode, FeatureBlock, FrameFeatures, Frames, Levels, before_features
 from .points import Act, Acts
 from .unet_places import UNetPlaces
 from .zero_layers import start_at_zero
@@ -107,22 +107,25 @@ def acts(network: AnimateLCMI2V, places: UNetPlaces) -> Acts:
     for level in range(network.config.num_levels):
         block = unet_block_of_site(f"down_blocks.{level}.motion_modules.{last}", last + 1)
         path = places.blocks[block].last
-        found[path] = _image_before(found[path], network.img_encoder, level)
-    found[places.conv_in.path] = whole_images(
-        lambda call: call.inputs.latents.shape[2:], "the image of AnimateLCM"
+        found[path] = _image_before(found[path], level)
+
+    def encoder(call: Call, x: torch.Tensor) -> Encode:
+        image: ReferenceImage = call.inputs
+        return lambda frames: network.img_encoder(image.of_frames(frames).to(x), image.motion_scale)
+
+    found[places.conv_in.path] = before_features(
+        "the image of AnimateLCM", lambda call: call.inputs.latents.shape[2:], encoder
     )
     return found
 
 
-def _image_before(motion: Act, encoder: ImageEncoder, level: int) -> Act:
+def _image_before(motion: Act, level: int) -> Act:
     def act(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
         image: ReferenceImage = call.inputs
 
         def with_image(x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
             x = inner(x, *args, **kwargs)
-            feature = image.features.at_level(
-                call, level, x, lambda frames: encoder(image.of_frames(frames).to(x), image.motion_scale)
-            )
+            feature = image.features.at_level(call, level, x)
             return call.add(x, image.weights[level] * feature)
 
         return motion(call, with_image, x, *args, **kwargs)

@@ -22,6 +22,8 @@ Frames = tuple[int, ...]
 """The numbers of the frames of one video in one call, from 0."""
 Levels = list[torch.Tensor]
 """Features (F, C, H, W) for each level of the UNet; the next level has half the height and width."""
+Encode = Callable[[Frames], Levels]
+"""Makes the features of one video."""
 
 
 class FeatureBlock(nn.Module):
@@ -64,16 +66,28 @@ class FrameFeatures:
         self.num_frames = num_frames
         self.kept: tuple[tuple, list[Levels]] = ((), [])
 
-    def at_level(
-        self, call: Call, level: int, like: torch.Tensor, encode: Callable[[Frames], Levels]
-    ) -> torch.Tensor:
-        """The features of the images of a call at a level, in the size of `like` (N, C', H, W): (N, C, H, W).
+    def prepare(self, call: Call, like: torch.Tensor, encode: Encode) -> None:
+        """Makes the features of a call, with the type and device of `like`, unless they are kept.
 
-        encode: makes those of one video. Videos and windows with the same frames share them.
+        encode: makes those of one video. Videos and windows with the same frames share them. It is done
+        before the layers that read them: gradient checkpointing computes each of those again by itself.
         """
+        different = sorted(set(self.videos(call)))
+        key = (*different, like.dtype, like.device)
+        if torch.is_grad_enabled():  # a graph is backpropagated through once
+            call.memory[self] = [encode(frames) for frames in different]
+            return
+        kept_of, found = self.kept
+        if kept_of != key:
+            found = [encode(frames) for frames in different]
+            self.kept = (key, found)
+        call.memory[self] = found
+
+    def at_level(self, call: Call, level: int, like: torch.Tensor) -> torch.Tensor:
+        """The features of the images of a call at a level (N, C, H, W), in the size of `like`."""
         videos = self.videos(call)
         different = sorted(set(videos))
-        features = [levels[level] for levels in self._features(call, different, like, encode)]
+        features = [levels[level] for levels in call.memory[self]]
         whole = torch.cat([features[different.index(video)] for video in videos])
         if whole.shape[2:] == like.shape[2:]:
             return whole
@@ -88,24 +102,15 @@ class FrameFeatures:
             for first in range(0, len(numbers), call.num_frames)
         ]
 
-    def _features(
-        self, call: Call, different: list[Frames], like: torch.Tensor, encode: Callable[[Frames], Levels]
-    ) -> list[Levels]:
-        if self not in call.memory:
-            key = (*different, like.dtype, like.device)
-            kept_of, found = self.kept
-            if kept_of != key or torch.is_grad_enabled():  # a graph is backpropagated through once
-                found = [encode(frames) for frames in different]
-            if not torch.is_grad_enabled():
-                self.kept = (key, found)
-            call.memory[self] = found
-        return call.memory[self]
 
+def before_features(
+    what: str, size: Callable[[Call], torch.Size], encoder: Callable[[Call, torch.Tensor], Encode]
+) -> Act:
+    """An act around the first convolution that makes the features of a call for the layers behind it.
+    It refuses a part of the image, where features are of the whole.
 
-def whole_images(size: Callable[[Call], torch.Size], what: str) -> Act:
-    """An act around the first convolution that refuses a part of the image, where features are of the whole.
-
-    size: (height, width) of the latents that are sampled. what: has features, for the message.
+    what: has features, for the message. size: (height, width) of the latents that are sampled. encoder: of a
+    call and its latents (N, C, H, W), what makes the features of one video.
     """
 
     def act(call: Call, inner: Act, x: torch.Tensor) -> torch.Tensor:
@@ -114,6 +119,7 @@ def whole_images(size: Callable[[Call], torch.Size], what: str) -> Act:
                 f"{what} has features for latents of {tuple(size(call))}, the network got a part of "
                 f"{tuple(x.shape[2:])}; limit a prompt by a mask (Conditioning Set Mask), not by an area."
             )
+        call.inputs.features.prepare(call, x, encoder(call, x))
         return inner(x)
 
     return act

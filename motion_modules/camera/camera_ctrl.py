@@ -12,7 +12,6 @@ Names are those of the motion module and of CameraCtrl_pruned.safetensors: `enco
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -33,7 +32,7 @@ from ..animatediff.layers import (
 )
 from ..call import Attention, Call
 from ..file_tensors import StateDict, refuse_broken_numbers
-from ..frame_features import FeatureBlock, Levels, whole_images
+from ..frame_features import Encode, FeatureBlock, Frames, Levels, before_features
 from ..points import Act, Acts
 from ..unet_places import UNetPlaces
 from ..zero_layers import start_at_zero
@@ -148,7 +147,18 @@ def acts(network: CameraCtrl, places: UNetPlaces) -> Acts:
         places.blocks[block].last: _steered(network, network.at(block), _level(site, network.config))
         for block, site in network.sites.items()
     }
-    found[places.conv_in.path] = whole_images(lambda call: call.inputs.size, "CameraCtrl")
+
+    def encoder(call: Call, x: torch.Tensor) -> Encode:
+        camera: CameraCondition = call.inputs
+        height, width = (PIXELS * size for size in camera.size)
+
+        def encode(frames: Frames) -> Levels:
+            rays = camera.poses.of_frames(list(frames)).rays(width, height)
+            return network.pose_encoder(rays.to(x), unscaled(call.attention))
+
+        return encode
+
+    found[places.conv_in.path] = before_features("CameraCtrl", lambda call: call.inputs.size, encoder)
     return found
 
 
@@ -163,13 +173,7 @@ def _steered(network: CameraCtrl, temporal: TemporalTransformer, level: int) -> 
     def add_motion(call: Call, inner: Act, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
         x = inner(x, *args, **kwargs)
         camera: CameraCondition = call.inputs
-
-        def encode(frames: Iterable[int]) -> Levels:
-            height, width = (PIXELS * size for size in camera.size)
-            rays = camera.poses.of_frames(list(frames)).rays(width, height)
-            return network.pose_encoder(rays.to(x), unscaled(call.attention))
-
-        feature = camera.features.at_level(call, level, x, encode)
+        feature = camera.features.at_level(call, level, x)
         tokens = rearrange(feature, "(b f) c h w -> (b h w) f c", f=call.num_frames)
         steering = {"camera": tokens, "strength": camera.strength}
         return call.add(x, temporal(x, call.num_frames, call.attention, call.join_norms, **steering))

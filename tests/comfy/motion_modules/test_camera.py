@@ -112,8 +112,8 @@ def motionctrl(v3, control_files):
 
 
 class ZeroFeatures(FrameFeatures):
-    def at_level(self, call, level, like, encode):
-        return torch.zeros_like(super().at_level(call, level, like, encode))
+    def at_level(self, call, level, like):
+        return torch.zeros_like(super().at_level(call, level, like))
 
 
 @dataclass(frozen=True)
