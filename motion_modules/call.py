@@ -38,7 +38,9 @@ STREAMS = "zoetrope_streams"
 every video is twice in the batch, the content of its F frames and then their motion.
 """
 SINGLE_FRAMES = "zoetrope_single_frames"
-"""The key of transformer_options that says that every image of the batch is a video of one frame."""
+"""The key of transformer_options that says that every image of the batch is a video of one frame, also for
+video networks.
+"""
 
 
 def streams_in(transformer_options: Mapping) -> int:
@@ -130,7 +132,8 @@ def running_forward() -> Forward | None:
 
 
 def running_frames() -> int:
-    """F of the forward that is running, for layers to which core hands nothing but their input.
+    """F of the forward that is running, for layers to which core hands nothing but their input; 1 where each
+    image is a video.
 
     Raises RuntimeError outside of one."""
     forward = running_forward()
@@ -138,7 +141,7 @@ def running_frames() -> int:
         raise RuntimeError(
             "a layer over frames ran outside of its network's forward; call the network itself."
         )
-    return forward.num_frames
+    return 1 if SINGLE_FRAMES in forward.options else forward.num_frames
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from ..foreign_text import printable
 from .objectives import AS_TRAINED, LOSSES
@@ -22,7 +22,9 @@ class RecipeOptions:
     clip_norm: the largest norm of all gradients together; 0 = without. ema: decay of the average of the
     weights that is kept in their place, 0 = without. text_dropout: part of the clips that are seen without
     their text. debias: weight of the appearance-debiased loss of MotionDirector. flip: part of the clips that
-    are mirrored. Raises ValueError with rule, value and remedy on settings that make no sense.
+    are mirrored. single_frames: part of the clips that are seen as pictures, every frame on its own and the
+    layers over frames without a say. Raises ValueError with rule, value and remedy on settings that make no
+    sense.
 
     Source: Guo et al. 2023, arXiv 2307.04725, and its published configuration (AdamW, 0.01, norm 1.0, text
     dropped one time in ten).
@@ -39,6 +41,7 @@ class RecipeOptions:
     debias: float = 0.0
     text_dropout: float = 0.1
     flip: float = 0.0
+    single_frames: float = 0.0
 
     def __post_init__(self):
         for name, least in (("clips_per_step", 1), ("warmup_steps", 0)):
@@ -47,7 +50,7 @@ class RecipeOptions:
         for name in ("weight_decay", "clip_norm", "debias"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)} must be a finite number, 0 or larger.")
-        for name in ("text_dropout", "flip"):
+        for name in ("text_dropout", "flip", "single_frames"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be between 0 and 1; 0 = never.")
         if not 0 <= self.ema < 1:
@@ -82,9 +85,9 @@ class Recipe(RecipeOptions):
     def differences(self, other: dict) -> list[str]:
         """What differs from a recipe that was kept as a dict, in words; empty where a run may go on."""
         own = asdict(self)
-        names = sorted((own.keys() | other.keys()) - MAY_CHANGE)
+        other = {field.name: field.default for field in fields(self)} | other  # an older state has fewer
         return [
             f"{printable(name)} was {printable(other.get(name))}, is {printable(own.get(name))}"
-            for name in names
+            for name in sorted(other.keys() - MAY_CHANGE)
             if own.get(name) != other.get(name)
         ]

@@ -27,6 +27,7 @@ from .attention import FrameAttention, RelativePositionAttention, TextAttention,
 from .frame_conv import with_frame_convs
 
 OPERATIONS = comfy.ops.disable_weight_init
+_OVER_FRAMES = {"time_stack", "attn_temp"}  # names of core's layers for Stable Video Diffusion, and LaVie's
 
 
 class TemporalConv(nn.Module):
@@ -207,3 +208,11 @@ class VideoUNet(UNetModel):
         with in_forward(self, x.shape[0], transformer_options) as forward:
             note_texts(forward, context)
             return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)
+
+
+def is_temporal(network: nn.Module, name: str) -> bool:
+    """Whether a layer of a network, or what it is a part of, looks at several frames at once."""
+    parts = name.split(".")
+    above = (network.get_submodule(".".join(parts[:end])) for end in range(1, len(parts)))
+    kinds = (TemporalTransformer, TemporalConv)
+    return not _OVER_FRAMES.isdisjoint(parts) or any(isinstance(module, kinds) for module in above)

@@ -53,13 +53,13 @@ def _tensors(value) -> Iterable[torch.Tensor]:
             yield from _tensors(item)
 
 
-def add_clip(before: TrainingClips | None, latents: Mapping, positive: list) -> TrainingClips:
-    """The clips before and one more. latents: LATENT whose frames are the batch.
+def add_clip(before: TrainingClips | None, latents: Mapping, positive: list, name: str = "") -> TrainingClips:
+    """The clips before and one more. latents: LATENT whose frames are the batch. name: for messages.
 
     Raises ValueError for latents of other kinds, with numbers that are not finite, and of a single frame.
     """
     before = before or TrainingClips()
-    samples, name = latents["samples"], f"clip {len(before) + 1}"
+    samples, name = latents["samples"], printable(name) or f"clip {len(before) + 1}"
     if samples.ndim != 4:
         raise ValueError(
             f"{name} has latents of shape {tuple(samples.shape)}; the frames of a clip are the batch of a"

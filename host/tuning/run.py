@@ -23,6 +23,7 @@ from comfy.patcher_extension import WrappersMP
 from ...foreign_text import printable
 from ...frame_tools.labels import to_image
 from ...frame_tools.plots import plot_values
+from ...motion_modules.call import SINGLE_FRAMES
 from ...tuning.objectives import AS_TRAINED, clip_loss
 from ...tuning.recipe import Recipe
 from ...tuning.run_state import RunFolder
@@ -112,10 +113,17 @@ class TrainingSampler(comfy.samplers.Sampler):
             noisy = sampling.noise_scaling(sigma, noise, clean, False)
             cond = conds["empty" if seen.is_without_text else f"clip {which}"]
             each = sigma * clean.new_ones(len(clean))
-            denoised = comfy.samplers.calc_cond_batch(model, [cond], noisy, each, options)[0]
-            return clip_loss(denoised.float(), clean, sigma, loss, recipe.debias, seen.anchor, data)
+            told = _of_single_frames(options) if seen.is_single else options
+            denoised = comfy.samplers.calc_cond_batch(model, [cond], noisy, each, told)[0]
+            debias = 0.0 if seen.is_single else recipe.debias  # of what frames of one clip share
+            return clip_loss(denoised.float(), clean, sigma, loss, debias, seen.anchor, data)
 
         return loss_of
+
+
+def _of_single_frames(options: dict) -> dict:
+    """model_options with which every frame of a batch is a picture of its own."""
+    return {**options, "transformer_options": {**options.get("transformer_options", {}), SINGLE_FRAMES: True}}
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,7 @@ class SeenClip:
     is_flipped: bool
     is_without_text: bool
     anchor: int
+    is_single: bool = False
 
 
 def seen_clip(number: int, shape: torch.Size, sampling, recipe: Recipe) -> SeenClip:
@@ -138,7 +147,8 @@ def seen_clip(number: int, shape: torch.Size, sampling, recipe: Recipe) -> SeenC
     noise = torch.randn(shape, generator=generator)
     flip, drop = torch.rand(2, generator=generator).tolist()
     anchor = int(torch.randint(shape[0], (), generator=generator))
-    return SeenClip(sigma, noise, flip < recipe.flip, drop < recipe.text_dropout, anchor)
+    single = float(torch.rand((), generator=generator)) < recipe.single_frames
+    return SeenClip(sigma, noise, flip < recipe.flip, drop < recipe.text_dropout, anchor, single)
 
 
 def clip_of(number: int, count: int, seed: int) -> int:

@@ -12,14 +12,22 @@ from ..animatediff.inputs import MotionModule
 TrainingClips = io.Custom("TRAINING_CLIPS")
 TrainingOptions = io.Custom("TRAINING_OPTIONS")
 MotionLora = io.Custom("MOTION_LORA")
+CoreLora = io.Custom("LORA_MODEL")
+"""ComfyUI's own type."""
 
 
-def run_inputs(learning_rate: float, module: str) -> list[io.Input]:
-    """What every training node takes: the models, the clips, how long, how fast, and the run's name."""
+MODEL_TOOLTIP = "The checkpoint, without the motion module; it is not changed."
+
+
+def run_inputs(learning_rate: float, module: str = "", model: str = MODEL_TOOLTIP) -> list[io.Input]:
+    """What every training node takes: the models, the clips, how long, how fast, and the run's name.
+
+    module, model: tooltips; without the first there is no motion module.
+    """
     return [
-        io.Model.Input("model", tooltip="The checkpoint, without the motion module; it is not changed."),
-        MotionModule.Input("motion_module", tooltip=module),
-        TrainingClips.Input("clips", tooltip="From Training Clip, one or several in a chain."),
+        io.Model.Input("model", tooltip=model),
+        *([MotionModule.Input("motion_module", tooltip=module)] if module else []),
+        TrainingClips.Input("clips", tooltip="From Training Clip, or Training Clips from Folder."),
         io.Conditioning.Input(
             "empty", tooltip="CLIP Text Encode of an empty text: seen where a clip's text is dropped."
         ),
@@ -56,6 +64,17 @@ def run_inputs(learning_rate: float, module: str) -> list[io.Input]:
             ),
         ),
     ]
+
+
+def rank_input() -> io.Input:
+    """The rank of a LoRA."""
+    return io.Int.Input(
+        "rank",
+        default=32,
+        min=1,
+        max=1024,
+        tooltip="How much it can learn: 32 as in MotionDirector, 64 and more in published files.",
+    )
 
 
 def options_inputs() -> list[io.Input]:

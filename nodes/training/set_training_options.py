@@ -84,4 +84,11 @@ def _loss_inputs() -> list[io.Input]:
         ),
         _part("text_dropout", 0.1, "Part of the clips that are seen without their text; keeps cfg working."),
         _part("flip", 0.0, "Part of the clips that are mirrored; 0 where left and right matter."),
+        _part(
+            "single_frames",
+            0.0,
+            "Part of the clips that are seen as single pictures: 1 = only what things look like, about 0.5 ="
+            " Dreamix's mixed tuning. 0 = off.",
+            display_name="single_frames (0 = off)",
+        ),
     ]

@@ -8,7 +8,7 @@ from ...host.tuning.run import loss_curve, told
 from ...host.tuning.temporal_training import LORA_LAYERS, train_motion_lora
 from ..animatediff.inputs import MotionModule
 from ..base import ZoetropeNode
-from .inputs import MotionLora, options_inputs, run_inputs, run_outputs, training_run
+from .inputs import MotionLora, options_inputs, rank_input, run_inputs, run_outputs, training_run
 
 
 class TrainMotionLora(ZoetropeNode):
@@ -25,13 +25,7 @@ class TrainMotionLora(ZoetropeNode):
             search_aliases=["train motion lora", "camera lora", "MotionDirector", "训练运动 LoRA", "运镜"],
             inputs=[
                 *run_inputs(1e-3, "The module that the LoRA is for, from Load Motion Module."),
-                io.Int.Input(
-                    "rank",
-                    default=32,
-                    min=1,
-                    max=1024,
-                    tooltip="How much it can learn: 32 as in MotionDirector, 64 and more in published files.",
-                ),
+                rank_input(),
                 io.Combo.Input(
                     "layers",
                     options=list(LORA_LAYERS),

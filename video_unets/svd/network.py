@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from comfy.ldm.modules.attention import SpatialVideoTransformer
 
-from ...motion_modules.call import frames_in_call
+from ...motion_modules.call import SINGLE_FRAMES, frames_in_call
 from ..temporal_layers import VideoUNet
 from .layers import SVDTransformer
 
@@ -57,5 +57,7 @@ class SVDUNet(VideoUNet):
         self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs
     ):
         """As VideoUNet; core's own temporal blocks are handed the number of frames."""
-        kwargs["num_video_frames"] = frames_in_call(x.shape[0], transformer_options or {})
+        options = transformer_options or {}
+        single = SINGLE_FRAMES in options
+        kwargs["num_video_frames"] = 1 if single else frames_in_call(x.shape[0], options)
         return super()._forward(x, timesteps, context, y, control, transformer_options, **kwargs)

@@ -12,9 +12,12 @@ from zoetrope.devtools.server import ComfyError
 from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
 from zoetrope.tests.comfy.nodes.temporal_layers.test_temporal_layers_nodes import NEEDS, node
 from zoetrope.tests.places import ROOT
+from zoetrope.video_io.encode import encode_h264
 
 CHECKPOINT, MODULE = "zoetrope_tiny_sd.safetensors", "zoetrope_tiny_mm.safetensors"
 FRAMES = 4
+APPLIED = {"strength": 1.0, "start_percent": 0.0, "end_percent": 1.0, "beta_schedule": "auto"}
+APPLIED |= {"group_norm": "auto", "frames_per_video": 0}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def graph(train="ZoetropeTrainMotionLora", module=None, frames=(FRAMES,), model=
 OPTIONS = {
     "optimizer": "AdamW", "rate_schedule": "constant", "warmup_steps": 0, "weight_decay": 0.0,
     "clips_per_step": 1, "clip_norm": 1.0, "ema": 0.0, "loss": "as the model was trained", "debias": 1.0,
-    "text_dropout": 0.5, "flip": 0.5,
+    "text_dropout": 0.5, "flip": 0.5, "single_frames": 0.0,
 }  # fmt: skip
 
 
@@ -68,9 +71,7 @@ def defaults(server, kind):
 
 def with_sampling(found, module):
     """The graph and a picture of latents sampled with a MOTION_MODULE."""
-    settings = {"strength": 1.0, "start_percent": 0.0, "end_percent": 1.0, "beta_schedule": "auto"}
-    settings |= {"group_norm": "auto", "frames_per_video": 0}
-    found["30"] = node("ZoetropeApplyMotionModule", model=["1", 0], motion_module=module, **settings)
+    found["30"] = node("ZoetropeApplyMotionModule", model=["1", 0], motion_module=module, **APPLIED)
     found["31"] = node("EmptyLatentImage", width=64, height=64, batch_size=FRAMES)
     sampling = {"seed": 3, "steps": 2, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
     conds = {"positive": ["2", 0], "negative": ["3", 0], "latent_image": ["31", 0], "denoise": 1.0}
@@ -150,3 +151,65 @@ def test_what_cannot_be_trained_is_said(settings, sentence, server):
             found[number] = node(kind, model=["1", 0], **defaults(server, kind))
     with pytest.raises(ComfyError, match=sentence):
         server.prompt(found)
+
+
+@pytest.fixture
+def folder(server):
+    """Two videos of 4 frames, one with a text."""
+    path = server.base / "input" / "my clips"
+    path.mkdir(exist_ok=True)
+    for number in range(2):
+        frames = [torch.full((64, 64, 3), 0.3 + 0.05 * n + 0.2 * number) for n in range(FRAMES)]
+        encode_h264(frames, str(path / f"{number}.mp4"), 8.0)
+    (path / "1.txt").write_text("a red ball")
+    return "my clips"
+
+
+def video_lora(folder, layers="spatial", model=None, **settings):
+    """A LoRA of the checkpoint under a motion module, on a folder of videos, saved by ComfyUI's own node."""
+    found = graph("ZoetropeTrainVideoLora", rank=2, layers=layers, **settings)
+    for name in ("image0", "latent0", "clip0"):
+        del found[name]
+    taken = {"num_frames": FRAMES, "frame_rate": 0.0, "width": 64, "height": 64, "clips_per_video": 0}
+    found["6"] = node(
+        "ZoetropeLoadTrainingClips", folder=folder, vae=["1", 2], clip=["1", 1], caption="a ball", **taken
+    )
+    found["7"] = node("PreviewAny", source=["6", 1])
+    found["8"] = node("ZoetropeApplyMotionModule", model=["1", 0], motion_module=["4", 0], **APPLIED)
+    found["20"]["inputs"] |= {"clips": ["6", 0], "model": model or ["8", 0]}
+    del found["20"]["inputs"]["motion_module"]
+    found["21"]["inputs"]["images"], found["22"]["inputs"]["source"] = ["20", 2], ["20", 3]
+    found["24"] = node("SaveLoRA", lora=["20", 1], prefix="loras/trained")
+    return found
+
+
+def test_a_lora_is_trained_on_a_folder_and_loads_by_comfyuis_own_nodes(server, comfy_models, folder):
+    found = video_lora(folder)
+    found["5"]["inputs"]["single_frames"] = 1.0
+
+    def latents(model, found):
+        found = with_sampling(found, ["4", 0])
+        found["32"]["inputs"]["model"] = model
+        answer = server.prompt(found)
+        (path,) = (p for p in server.output_files(answer) if p.suffix == ".latent")
+        return load_file(path)["latent_tensor"], answer["outputs"]
+
+    trained, outputs = latents(["20", 0], found)
+    assert outputs["7"]["text"] == ["2 clips of 4 frames from 2 videos; without a text file: 0.mp4"]
+    (saved,) = (server.base / "output" / "loras").glob("trained*.safetensors")
+    assert all(key.startswith("diffusion_model.") and "attn2" not in key for key in load_file(saved))
+    (comfy_models / "loras").mkdir(exist_ok=True)
+    (comfy_models / "loras" / saved.name).write_bytes(saved.read_bytes())
+    loaded = {name: part for name, part in graph().items() if name in "1234"}
+    plain, _ = latents(["30", 0], dict(loaded))
+    loaded["40"] = node("LoraLoaderModelOnly", model=["30", 0], lora_name=saved.name, strength_model=1.0)
+    again, _ = latents(["40", 0], loaded)
+    assert torch.allclose(again, trained, atol=1e-4)
+    assert float((trained - plain).abs().max()) > 0.01
+
+
+def test_a_lora_of_layers_that_the_model_lacks_is_refused(server, folder):
+    with pytest.raises(ComfyError, match="no layers of its own for layers=temporal"):
+        server.prompt(video_lora(folder, "temporal"))
+    with pytest.raises(ComfyError, match="Value not in list|is no folder of ComfyUI's input folder"):
+        server.prompt(video_lora("../output"))
