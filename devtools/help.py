@@ -11,6 +11,8 @@ python dev.py serve [--port N]               ComfyUI with this pack and the demo
 Ctrl-C ends it
 python dev.py bench NAME [--json] ...        run benchmarks/NAME.py: a table, or one JSON object \
 as the last line
+python dev.py train CONFIG.toml              train as a file says, without a browser: docs/train_pan.toml, \
+docs/training.md
 python dev.py run MODULE [arguments]         for developers: run a module of the pack (say demo.train) where \
 torch and ComfyUI are there
 python dev.py clean                          delete everything this script has made (the folder .zoetrope)

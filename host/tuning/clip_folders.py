@@ -93,13 +93,21 @@ def folder_state(folder: str | None) -> str:
 def clips_of_folder(
     folder: str, vae, clip, settings: FolderSettings, before: TrainingClips | None = None
 ) -> tuple[TrainingClips, str]:
-    """The clips before, and those of a folder with their texts; and a sentence about each that is odd.
+    """The clips before, and those of a folder of ComfyUI's input folder with their texts; and a sentence that
+    names what is odd.
 
     Raises ValueError for a folder that is not there or gives no clip, and for a text that is not UTF-8.
     """
     if message := missing_folder_message(folder):
         raise ValueError(message)
     path = Path(folder_paths.get_input_directory()) / folder
+    return clips_below(path, vae, clip, settings, before)
+
+
+def clips_below(
+    path: Path, vae, clip, settings: FolderSettings, before: TrainingClips | None = None
+) -> tuple[TrainingClips, str]:
+    """`clips_of_folder` by path, wherever the folder lies."""
     videos = _videos_in(path)
     texts = [_caption(video, settings.caption) for video in videos]
     clips, short, model = before, [], _fingerprint_of(vae)
@@ -118,7 +126,8 @@ def clips_of_folder(
             f"each has fewer than num_frames={settings.num_frames} frames" if videos else "it holds no video"
         )
         raise ValueError(
-            f"'{printable(folder)}' gives no clip: {why}; lower num_frames, raise frame_rate, or add videos."
+            f"'{printable(path.name)}' gives no clip: {why}; lower num_frames, raise frame_rate, or add"
+            " videos."
         )
     told = [f"{found} clips of {settings.num_frames} frames from {len(videos) - len(short)} videos"]
     untold = [video.name for video, text in zip(videos, texts, strict=True) if text is None]
