@@ -27,7 +27,8 @@ from ..host.injection.motion_models import motion_module_from_file, new_for_mode
 from ..host.tuning.clip_folders import FolderSettings, clips_below
 from ..host.tuning.clips import TrainingClips, add_clip
 from ..host.tuning.network_loras import PARTS, train_network_lora
-from ..host.tuning.run import TrainingRun, loss_curve, told
+from ..host.tuning.progress import loss_curve, told
+from ..host.tuning.run import TrainingRun
 from ..host.tuning.run_folders import run_folder
 from ..host.tuning.temporal_training import (
     LORA_LAYERS,

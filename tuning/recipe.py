@@ -10,8 +10,8 @@ from .objectives import AS_TRAINED, LOSSES
 from .optimisers import OPTIMISERS
 from .rates import RATE_SCHEDULES
 
-MAY_CHANGE = {"steps"}
-"""What may be another number where a run goes on: it is then longer or shorter."""
+MAY_CHANGE = {"steps", "sample_every"}
+"""What may be another number where a run goes on: it is then longer or shorter, and shows more or less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,8 @@ class RecipeOptions:
     weights that is kept in their place, 0 = without. text_dropout: part of the clips that are seen without
     their text. debias: weight of the appearance-debiased loss of MotionDirector. flip: part of the clips that
     are mirrored. single_frames: part of the clips that are seen as pictures, every frame on its own and the
-    layers over frames without a say. Raises ValueError with rule, value and remedy on settings that make no
+    layers over frames without a say. sample_every: steps between two clips that are sampled to be looked at,
+    0 = none. Raises ValueError with rule, value and remedy on settings that make no
     sense.
 
     Source: Guo et al. 2023, arXiv 2307.04725, and its published configuration (AdamW, 0.01, norm 1.0, text
@@ -42,9 +43,10 @@ class RecipeOptions:
     text_dropout: float = 0.1
     flip: float = 0.0
     single_frames: float = 0.0
+    sample_every: int = 0
 
     def __post_init__(self):
-        for name, least in (("clips_per_step", 1), ("warmup_steps", 0)):
+        for name, least in (("clips_per_step", 1), ("warmup_steps", 0), ("sample_every", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be {least} or larger; raise it.")
         for name in ("weight_decay", "clip_norm", "debias"):

@@ -16,27 +16,21 @@ from pathlib import Path
 import comfy.model_management
 import comfy.model_sampling
 import comfy.samplers
-import comfy.utils
 import torch
 from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
-from ...frame_tools.labels import to_image
-from ...frame_tools.plots import plot_values
 from ...motion_modules.call import SINGLE_FRAMES
 from ...tuning.objectives import AS_TRAINED, clip_loss
 from ...tuning.recipe import Recipe
 from ...tuning.run_state import RunFolder
-from ...tuning.trainer import Progress, Trainer, draw_sigma, generator_of
+from ...tuning.trainer import Trainer, draw_sigma, generator_of
 from ..sampling.differentiable import differentiable, recordable, with_controls_beside
 from ..sampling.freeinit import KEY as FREEINIT
 from ..sampling.reuse_deep_features import KEY as DEEP_FEATURES
 from .checkpointing import layers_computed_again
 from .clips import TrainingClips, check_clips
-
-PREVIEW_SECONDS = 2.0
-SHOWN = 400
-"""Most points of a loss curve."""
+from .progress import Samples, Shown
 
 
 @dataclass(frozen=True)
@@ -75,7 +69,8 @@ class TrainingSampler(comfy.samplers.Sampler):
             try:
                 with layers_computed_again(network, self.run.checkpointing):
                     loss_of = self._loss_of(model, model_wrap.conds, options, noise.device)
-                    trainer.run(loss_of, Shown(trainer), self._scaler(model, noise.device))
+                    shown = Shown(trainer, self._samples(model, model_wrap, options, noise.device))
+                    trainer.run(loss_of, shown, self._scaler(model, noise.device))
             except comfy.model_management.OOM_EXCEPTION as error:
                 raise RuntimeError(
                     f"memory ran out in step {trainer.step + 1}; take fewer frames or smaller clips, a lower"
@@ -92,6 +87,14 @@ class TrainingSampler(comfy.samplers.Sampler):
         shapes = sum(p.numel() for p in parameters.values())
         what = {"clips": self.run.clips.fingerprint(), "trained": f"{self.what}, {shapes} numbers"}
         return RunFolder(self.run.folder, self.run.recipe, what)
+
+    def _samples(self, model, model_wrap, options: dict, device: torch.device) -> Samples | None:
+        """What is sampled on the way, of the first clip's text; None where nothing is."""
+        if not self.run.recipe.sample_every:
+            return None
+        conds = [model_wrap.conds["empty"], model_wrap.conds["clip 0"]]
+        shape = self.run.clips.clips[0].latents.shape
+        return Samples(model, conds, options, shape, device, self.run.recipe.seed)
 
     def _scaler(self, model, device: torch.device) -> torch.amp.GradScaler | None:
         half = model.get_dtype() == torch.float16 or model.manual_cast_dtype == torch.float16
@@ -166,35 +169,6 @@ def loss_of_model(sampling) -> str:
     return "velocity" if isinstance(sampling, comfy.model_sampling.V_PREDICTION) else "noise"
 
 
-class Shown:
-    """ComfyUI's progress bar, with the loss curve as its preview."""
-
-    def __init__(self, trainer: Trainer):
-        self.trainer, self.due = trainer, 0.0
-        self.bar = comfy.utils.ProgressBar(trainer.recipe.steps)
-
-    def __call__(self, progress: Progress) -> None:
-        now, preview = time.monotonic(), None
-        if now >= self.due or progress.step == progress.steps:
-            picture = to_image(loss_curve(self.trainer.losses, (512, 288))[0])
-            preview, self.due = ("JPEG", picture, None), now + PREVIEW_SECONDS
-        self.bar.update_absolute(progress.step, progress.steps, preview)
-
-
-def loss_curve(losses: list[float], size: tuple[int, int] = (768, 384)) -> torch.Tensor:
-    """The losses of a run and their running mean as a picture (1, height, width, 3)."""
-    if not losses:
-        return torch.zeros(1, size[1], size[0], 3)
-    means, mean = [], losses[0]
-    for number, loss in enumerate(losses):
-        mean += (loss - mean) / min(number + 1, max(10, len(losses) // 20))
-        means.append(mean)
-    every = -(-len(losses) // SHOWN)
-    series = [values[::every] for values in (losses, means)]
-    across = "step" if every == 1 else f"step / {every}"
-    return plot_values(series, ["loss", "running mean"], *size, title="Loss of training", across=across)
-
-
 def train(model, weights, run: TrainingRun, what: str) -> TrainingSampler:
     """Runs a training on a MODEL that has on it what is trained. Raises ValueError for clips that do not fit,
     for quantised weights, and where a run of this name was another.
@@ -235,11 +209,3 @@ def _refuse_other_ways_to_sample(model) -> None:
                 f"this MODEL has {name} on it, which is for sampling and changes what is trained; wire the"
                 " MODEL in front of that node to the training."
             )
-
-
-def told(sampler: TrainingSampler) -> str:
-    """A run in a sentence."""
-    losses = sampler.losses
-    few = max(1, len(losses) // 10)
-    first, last = (sum(part) / few for part in (losses[:few], losses[-few:]))
-    return f"{len(losses)} steps, {sampler.seconds:.0f} s; mean loss {first:.4f} at first, {last:.4f} at last"

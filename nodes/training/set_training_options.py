@@ -91,4 +91,12 @@ def _loss_inputs() -> list[io.Input]:
             " Dreamix's mixed tuning. 0 = off.",
             display_name="single_frames (0 = off)",
         ),
+        io.Int.Input(
+            "sample_every",
+            display_name="sample_every (0 = off)",
+            default=0,
+            min=0,
+            max=1_000_000,
+            tooltip="Steps between two clips that are sampled and shown in the preview of the run. 0 = off.",
+        ),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...host.tuning.run import loss_curve, told
+from ...host.tuning.progress import loss_curve, told
 from ...host.tuning.temporal_training import LORA_LAYERS, train_motion_lora
 from ..animatediff.inputs import MotionModule
 from ..base import ZoetropeNode

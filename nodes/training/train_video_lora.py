@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...host.tuning.network_loras import PARTS, train_network_lora
-from ...host.tuning.run import loss_curve, told
+from ...host.tuning.progress import loss_curve, told
 from ..base import ZoetropeNode
 from .inputs import CoreLora, options_inputs, rank_input, run_inputs, run_outputs, training_run
 

@@ -1,11 +1,17 @@
 """Training runs in ComfyUI: what they leave alone, how they stop and go on, and that every method trains."""
 
+import io
+
 import comfy.model_management
+import comfy.utils
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from zoetrope.host.injection import MotionSettings, apply_motion_module
 from zoetrope.host.injection.motion_loras import add_changes
 from zoetrope.host.injection.motion_models import new_for_model
+from zoetrope.host.tuning import progress
 from zoetrope.host.tuning import run as runs
 from zoetrope.host.tuning.clips import TrainingClips, add_clip
 from zoetrope.host.tuning.temporal_training import train_motion_lora, train_temporal_layers
@@ -168,6 +174,31 @@ def test_the_same_seed_trains_the_same_and_another_does_not():
         train_motion_lora(model, module, a_run(seed=seed), 3, "attention")[2].losses for seed in (1, 1, 2)
     )
     assert one == same and one != other
+
+
+def test_samples_are_shown_on_the_way_and_change_nothing(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, preview, **_: shown.append((value, preview))
+    )
+    monkeypatch.setattr(progress, "PREVIEW_SECONDS", 0.0)
+    losses = {}
+    for every in (0, 2):
+        with torch.inference_mode():
+            run = a_run(checkpointing=True, steps=5, sample_every=every)
+            losses[every] = train_temporal_layers(golden_model(), motion_module("v3"), run)[1].losses
+    assert losses[0] == losses[2]
+    plain, sampled = ([p for value, p in shown[i : i + 5]] for i in (0, 5))
+    assert {p[0] for p in plain} == {"JPEG"} and [p[0] for p in sampled] == ["JPEG", *4 * ["WEBP"]]
+    pictures = []
+    for _, picture, _ in sampled[1:]:
+        out = io.BytesIO()
+        picture.save(out)
+        opened = Image.open(out)
+        assert opened.n_frames == FRAMES and opened.height > progress.CURVE[1]
+        pictures.append(np.asarray(opened.convert("RGB"))[progress.CURVE[1] + 8 :].astype(float))
+    one, same, other = (np.abs(pictures[0] - picture).mean() for picture in pictures[:3])
+    assert one == 0 and same < 1 < other, "the newest sample stays until the next one"
 
 
 def test_the_debiased_loss_counts_besides():
