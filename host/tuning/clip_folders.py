@@ -40,7 +40,8 @@ class FolderSettings:
 
     num_frames: F. frame_rate: frames a second, 0 = all of the file's. width, height: pixels; frames are
     scaled and cut to them. clips_per_video: clips one after the other from its beginning, 0 = as many as it
-    holds. caption: of videos without a text file. Raises ValueError for F below 2.
+    holds. caption: of videos without a text file. weight: factor of the clips' loss. Raises ValueError for F
+    below 2.
     """
 
     num_frames: int = 16
@@ -49,6 +50,7 @@ class FolderSettings:
     height: int = 512
     clips_per_video: int = 1
     caption: str = ""
+    weight: float = 1.0
 
     def __post_init__(self):
         if self.num_frames < 2:
@@ -119,7 +121,7 @@ def clips_below(
             continue
         positive = clip.encode_from_tokens_scheduled(clip.tokenize(text or settings.caption))
         for part in latents.split(settings.num_frames):
-            clips = add_clip(clips, {"samples": part}, positive, video.name)
+            clips = add_clip(clips, {"samples": part}, positive, video.name, settings.weight)
     found = len(clips or ()) - len(before or ())
     if not found:
         why = (
@@ -164,7 +166,7 @@ def _caption(video: Path, default: str) -> str | None:
 
 def _latents(video: Path, vae, settings: FolderSettings, model: str) -> torch.Tensor:
     """The latents of a video's clips (clips * F, C, h, w), from where they are kept or encoded and kept."""
-    state = (video.parent, _state(video), model, {**vars(settings), "caption": ""})
+    state = (video.parent, _state(video), model, {**vars(settings), "caption": "", "weight": 1})
     name = hashlib.sha256(repr(state).encode("utf8", "surrogateescape")).hexdigest()[:24]
     kept = Path(folder_paths.get_output_directory()) / FOLDER / LATENTS / f"{name}.safetensors"
     try:

@@ -6,6 +6,7 @@ Letters: F frames, C channels, h, w latent size.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,11 +17,14 @@ from ...foreign_text import printable
 
 @dataclass(frozen=True)
 class TrainingClip:
-    """latents: (F, C, h, w) as the VAE puts them out, float32, on the CPU. positive: CONDITIONING."""
+    """latents: (F, C, h, w) as the VAE puts them out, float32, on the CPU. positive: CONDITIONING. weight:
+    factor of its loss.
+    """
 
     latents: torch.Tensor
     positive: list
     name: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class TrainingClips:
         digest = hashlib.sha256()
         for clip in self.clips:
             digest.update(clip.latents.contiguous().numpy().tobytes())
+            digest.update(b"" if clip.weight == 1 else str(clip.weight).encode())
             for tensor in _tensors(clip.positive):
                 digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
         return f"{len(self.clips)} clips, {digest.hexdigest()[:12]}"
@@ -53,10 +58,13 @@ def _tensors(value) -> Iterable[torch.Tensor]:
             yield from _tensors(item)
 
 
-def add_clip(before: TrainingClips | None, latents: Mapping, positive: list, name: str = "") -> TrainingClips:
+def add_clip(
+    before: TrainingClips | None, latents: Mapping, positive: list, name: str = "", weight: float = 1.0
+) -> TrainingClips:
     """The clips before and one more. latents: LATENT whose frames are the batch. name: for messages.
 
-    Raises ValueError for latents of other kinds, with numbers that are not finite, and of a single frame.
+    Raises ValueError for latents of other kinds, with numbers that are not finite, and of a single frame, and
+    for a weight that is not above 0.
     """
     before = before or TrainingClips()
     samples, name = latents["samples"], printable(name) or f"clip {len(before) + 1}"
@@ -71,8 +79,10 @@ def add_clip(before: TrainingClips | None, latents: Mapping, positive: list, nam
         raise ValueError(f"the latents of {name} hold numbers that are not finite; encode the clip again.")
     if not positive:
         raise ValueError(f"the text of {name} is empty; wire CLIP Text Encode with a caption, '' for none.")
+    if not 0 < weight < math.inf:
+        raise ValueError(f"weight={weight} of {name} must be a number above 0; 1 counts as all others do.")
     copied = samples.detach().float().cpu().clone()
-    return TrainingClips((*before.clips, TrainingClip(copied, positive, name)))
+    return TrainingClips((*before.clips, TrainingClip(copied, positive, name, weight)))
 
 
 def check_clips(clips: TrainingClips, channels: int) -> None:

@@ -119,7 +119,8 @@ class TrainingSampler(comfy.samplers.Sampler):
             told = _of_single_frames(options) if seen.is_single else options
             denoised = comfy.samplers.calc_cond_batch(model, [cond], noisy, each, told)[0]
             debias = 0.0 if seen.is_single else recipe.debias  # of what frames of one clip share
-            return clip_loss(denoised.float(), clean, sigma, loss, debias, seen.anchor, data)
+            found = clip_loss(denoised.float(), clean, sigma, loss, debias, seen.anchor, data)
+            return found * self.run.clips.clips[which].weight
 
         return loss_of
 

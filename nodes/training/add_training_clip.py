@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...host.tuning.clips import add_clip
 from ..base import ZoetropeNode
-from .inputs import TrainingClips
+from .inputs import TrainingClips, weight_input
 
 
 class AddTrainingClip(ZoetropeNode):
@@ -24,11 +24,12 @@ class AddTrainingClip(ZoetropeNode):
                     tooltip="The frames of one clip, encoded by the checkpoint's VAE: 8 to 32 of them.",
                 ),
                 io.Conditioning.Input("positive", tooltip="CLIP Text Encode of what the clip shows."),
+                weight_input(),
                 TrainingClips.Input("clips", optional=True, tooltip="The clips before, of the same size."),
             ],
             outputs=[TrainingClips.Output("TRAINING_CLIPS", tooltip="Goes into a training node.")],
         )
 
     @classmethod
-    def execute(cls, latent, positive, clips=None) -> io.NodeOutput:
-        return io.NodeOutput(add_clip(clips, latent, positive))
+    def execute(cls, latent, positive, weight, clips=None) -> io.NodeOutput:
+        return io.NodeOutput(add_clip(clips, latent, positive, weight=weight))

@@ -66,6 +66,18 @@ def run_inputs(learning_rate: float, module: str = "", model: str = MODEL_TOOLTI
     ]
 
 
+def weight_input() -> io.Input:
+    """How much clips count."""
+    return io.Float.Input(
+        "weight",
+        default=1.0,
+        min=0.001,
+        max=1000.0,
+        step=0.01,
+        tooltip="How much the loss of these clips counts, such as of a prior that is to be kept.",
+    )
+
+
 def rank_input() -> io.Input:
     """The rank of a LoRA."""
     return io.Int.Input(

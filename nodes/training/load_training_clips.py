@@ -12,7 +12,7 @@ from ...host.tuning.clip_folders import (
     missing_folder_message,
 )
 from ..base import ZoetropeNode
-from .inputs import TrainingClips
+from .inputs import TrainingClips, weight_input
 
 
 class LoadTrainingClips(ZoetropeNode):
@@ -36,6 +36,7 @@ class LoadTrainingClips(ZoetropeNode):
                 io.Vae.Input("vae", tooltip="The VAE of the checkpoint that is trained with."),
                 io.Clip.Input("clip", tooltip="Reads the texts; from the same checkpoint."),
                 *_clip_inputs(),
+                weight_input(),
                 TrainingClips.Input("clips", optional=True, tooltip="The clips before, of the same size."),
             ],
             outputs=[

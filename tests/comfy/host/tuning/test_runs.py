@@ -176,6 +176,25 @@ def test_the_same_seed_trains_the_same_and_another_does_not():
     assert one == same and one != other
 
 
+def test_a_clip_counts_by_its_weight():
+    """The loss of each is its own, times its weight."""
+    latents = [{"samples": clip.latents} for clip in clips(2).clips]
+
+    def losses(*weights):
+        data = None
+        for latent, weight in zip(latents, weights, strict=True):
+            data = add_clip(data, latent, text(), weight=weight)
+        run = a_run(data=data, steps=2, learning_rate=1e-30, text_dropout=0.0)
+        return train_temporal_layers(golden_model(), motion_module("v3"), run)[1].losses
+
+    plain, weighted = losses(1.0, 1.0), losses(0.25, 1.0)
+    which = [runs.clip_of(number, 2, 0) for number in range(2)]
+    wanted = [loss * (0.25, 1.0)[clip] for loss, clip in zip(plain, which, strict=True)]
+    assert sorted(which) == [0, 1] and weighted == pytest.approx(wanted, rel=1e-5)
+    with pytest.raises(ValueError, match="weight=0 of clip 1 must be a number above 0"):
+        add_clip(None, latents[0], text(), weight=0)
+
+
 def test_samples_are_shown_on_the_way_and_change_nothing(monkeypatch):
     shown = []
     monkeypatch.setattr(

@@ -45,7 +45,9 @@ def graph(train="ZoetropeTrainMotionLora", module=None, frames=(FRAMES,), model=
         image, latent, clip = (f"{name}{number}" for name in ("image", "latent", "clip"))
         found[image] = node("EmptyImage", width=64, height=64, batch_size=count, color=0xFF8000 + number)
         found[latent] = node("VAEEncode", pixels=[image, 0], vae=["1", 2])
-        found[clip] = node("ZoetropeAddTrainingClip", latent=[latent, 0], positive=["2", 0], **clips)
+        found[clip] = node(
+            "ZoetropeAddTrainingClip", latent=[latent, 0], positive=["2", 0], weight=1.0, **clips
+        )
         clips = {"clips": [clip, 0]}
     wired = {"model": model or ["1", 0], "motion_module": ["4", 0], "empty": ["3", 0], "options": ["5", 0]}
     found["20"] = node(train, **wired, **clips, **settings)
@@ -172,7 +174,13 @@ def video_lora(folder, layers="spatial", model=None, **settings):
         del found[name]
     taken = {"num_frames": FRAMES, "frame_rate": 0.0, "width": 64, "height": 64, "clips_per_video": 0}
     found["6"] = node(
-        "ZoetropeLoadTrainingClips", folder=folder, vae=["1", 2], clip=["1", 1], caption="a ball", **taken
+        "ZoetropeLoadTrainingClips",
+        folder=folder,
+        vae=["1", 2],
+        clip=["1", 1],
+        caption="a ball",
+        weight=1.0,
+        **taken,
     )
     found["7"] = node("PreviewAny", source=["6", 1])
     found["8"] = node("ZoetropeApplyMotionModule", model=["1", 0], motion_module=["4", 0], **APPLIED)
