@@ -22,7 +22,7 @@ class Peak:
             self._before = torch.cuda.memory_allocated(self.device)
         else:
             Path("/proc/self/clear_refs").write_text("5")  # Linux begins to look for the highest value anew
-            self._before = _resident("VmRSS")
+            self._before = resident()
         return self
 
     def so_far(self) -> int:
@@ -31,12 +31,12 @@ class Peak:
             import torch
 
             return torch.cuda.max_memory_allocated(self.device) - self._before
-        return _resident("VmHWM") - self._before
+        return resident("VmHWM") - self._before
 
     def __exit__(self, *error) -> None:
         self.more = self.so_far()
 
 
-def _resident(kind: str) -> int:
+def resident(kind: str = "VmRSS") -> int:
     """Bytes of this process in memory, now (VmRSS) or at most (VmHWM); Linux only."""
     return int(re.search(kind + r":\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024

@@ -1,4 +1,5 @@
-"""What training comes to on the tiny family: a MotionLoRA for a camera move, and one-shot tuning, judged.
+"""What training comes to on the tiny family: a MotionLoRA for a camera move, and one-shot tuning, judged; and
+the memory of a MotionLoRA at SD1.5's own size.
 
 Clips are of the demo's world. Seconds are those of the clock, of two threads where there are two cores.
 """
@@ -9,8 +10,10 @@ import argparse
 import json
 import random
 import statistics
+import tempfile
+from pathlib import Path
 
-SECTIONS = ("motion_lora", "Tune-A-Video", "SimDA")
+SECTIONS = ("motion_lora", "Tune-A-Video", "SimDA", "full_size")
 PAN, NEAR = 10.0, 4.0
 """Pixels: of a pan in 16 frames, and between a thing's places in the video and in its edit."""
 
@@ -41,6 +44,8 @@ def run(sections: tuple[str, ...], count: int, steps: int | None) -> dict:
     for section in sections:
         if section == "motion_lora":
             found[section] = motion_lora(family, count, steps or 120)
+        elif section == "full_size":
+            found[section] = full_size(steps or 2)
         else:
             found[section] = one_shot(family, section, count, steps or 150)
     return found
@@ -173,6 +178,34 @@ def edited(family, module, clip, text: str):
         latent_image=inverted["samples"], disable_pbar=True,
     )  # fmt: skip
     return play.decoded(family, made)
+
+
+def full_size(steps: int) -> dict:
+    """The most memory that a MotionLoRA's training takes at SD1.5's size, 16 frames of 64x64 pixels, with
+    gradient checkpointing and without: of the whole process, the models with it.
+    """
+    import torch
+
+    from ..host.tuning.clips import add_clip
+    from ..host.tuning.run import TrainingRun
+    from ..host.tuning.temporal_training import train_motion_lora
+    from ..tuning.recipe import Recipe
+    from .full_size import load_full_size
+    from .peak_memory import Peak, resident
+
+    with tempfile.TemporaryDirectory() as folder:
+        model, module = load_full_size(Path(folder))
+    text = [[torch.randn(1, 77, 768), {}]]
+    clips = add_clip(None, {"samples": torch.randn(16, 4, 8, 8)}, text)
+    found = {"steps": steps}
+    for name, checkpointing in (("checkpointing", True), ("without", False)):
+        run = TrainingRun(clips, text, Recipe(steps=steps), checkpointing=checkpointing)
+        before = resident()
+        with Peak() as peak:
+            ran = train_motion_lora(model, module, run, 32, "attention")[2]
+        found[f"gib_{name}"] = round((before + peak.more) / 2**30, 2)
+        found[f"seconds_a_step_{name}"] = round(ran.seconds / steps, 1)
+    return found
 
 
 def costs(ran) -> dict:
