@@ -101,7 +101,6 @@ def measure_fifo(family, count: int) -> dict:
 
 def measure_extension(family, count: int) -> dict:
     """Clips that go on: whether it is seen where a window begins, and whether the thing stays itself."""
-    import comfy.samplers
 
     from ..demo import play
     from ..host.sampling.extend_video import ExtendingSampler
@@ -111,7 +110,7 @@ def measure_extension(family, count: int) -> dict:
     settings, model = GoingOnSettings(WINDOW, OVERLAP), play.moving(family)
     firsts = [CLIP + window.start + known for window, known in settings.windows(NEW, CLIP)]
     for index, (scene, text) in enumerate(scenes("extend", count)):
-        sampler = comfy.samplers.sampler_object(play.SAMPLER)
+        sampler = play.sampler()
         clip = play.latents_by(family, model, text, 8000 + index, CLIP, sampler)
         extending = ExtendingSampler(sampler, clip, settings)
         new = play.latents_by(family, model, text, 8100 + index, NEW, extending)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import comfy.sample
-import comfy.samplers
 import torch
 import torch.nn.functional as F
 
@@ -42,7 +41,7 @@ def queue_and_windows(family: play.Family) -> Panels:
 def extended_clip(family: play.Family) -> Panels:
     """A clip of 16 frames and the 16 that come behind it."""
     text, seed, model = "an orange ball bounces on a blue background", 8000, play.moving(family)
-    sampler = comfy.samplers.sampler_object(play.SAMPLER)
+    sampler = play.sampler()
     clip = play.latents_by(family, model, text, seed, 16, sampler)
     extending = ExtendingSampler(sampler, clip, GoingOnSettings())
     new = play.latents_by(family, model, text, seed + 1, 16, extending)
@@ -54,7 +53,7 @@ def filled_region(family: play.Family) -> Panels:
     """A clip, where its thing is in every frame, and another thing in its place."""
     model, seed = play.moving(family), 2
     texts = [f"a big {thing} drifts right on a black background" for thing in ("red ball", "blue square")]
-    sampler = comfy.samplers.sampler_object(play.SAMPLER)
+    sampler = play.sampler()
     latents = play.latents_by(family, model, texts[0], seed, 16, sampler)
     clip = play.decoded(family, latents)
     mask = F.max_pool2d((clip[:, :1] > 0.3).float(), 21, 1, 10)

@@ -7,6 +7,7 @@ from comfy_api.latest import io, ui
 from ...host.injection.motion_models import save_to_output
 from ..animatediff.inputs import MotionModule
 from ..base import ZoetropeNode
+from ..file_prefix import prefix_input
 from .inputs import TemporalDecoder
 
 
@@ -28,14 +29,7 @@ class SaveTemporalLayers(ZoetropeNode):
                     [MotionModule, TemporalDecoder],
                     tooltip="The layers of a MODEL or of a VAE, from any node that gives some.",
                 ),
-                io.String.Input(
-                    "filename_prefix",
-                    default="temporal_layers/zoetrope",
-                    tooltip=(
-                        "Where in the output folder: an optional sub-folder and the beginning of the name;"
-                        " %date:yyyy-MM-dd% works as in Save Video."
-                    ),
-                ),
+                prefix_input("temporal_layers/zoetrope"),
             ],
             outputs=[],
             is_output_node=True,

@@ -6,6 +6,7 @@ from comfy_api.latest import io, ui
 
 from ...host.tuning.temporal_training import save_motion_lora
 from ..base import ZoetropeNode
+from ..file_prefix import prefix_input
 from .inputs import MotionLora
 
 
@@ -20,14 +21,7 @@ class SaveMotionLora(ZoetropeNode):
             search_aliases=["save motion lora", "export lora", "保存运动 LoRA"],
             inputs=[
                 MotionLora.Input("motion_lora", tooltip="From Train MotionLoRA."),
-                io.String.Input(
-                    "filename_prefix",
-                    default="motion_loras/zoetrope",
-                    tooltip=(
-                        "Where in the output folder: an optional sub-folder and the beginning of the name;"
-                        " %date:yyyy-MM-dd% works as in Save Video."
-                    ),
-                ),
+                prefix_input("motion_loras/zoetrope"),
             ],
             outputs=[],
             is_output_node=True,
