@@ -1,4 +1,4 @@
-"""Every temporal method keeps the rules on checkpoints like SD2.x."""
+"""Every temporal method keeps half of the rules on checkpoints like SD2.x; see conftest.py."""
 
 KIND = "SD2.x"
 

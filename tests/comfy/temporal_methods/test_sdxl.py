@@ -1,4 +1,4 @@
-"""Every temporal method keeps the rules on checkpoints like SDXL."""
+"""Every temporal method keeps half of the rules on checkpoints like SDXL; see conftest.py."""
 
 KIND = "SDXL"
 

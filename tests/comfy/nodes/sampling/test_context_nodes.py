@@ -29,6 +29,7 @@ def test_the_node_offers_the_registries_and_the_settings(comfy_server):
         "start_percent",
         "guarantee_steps",
         "use_on_equal_length",
+        "anchor_frames",
         "storyboard",
     }
     inputs = {**offered["required"], **offered["optional"]}
