@@ -1,7 +1,7 @@
 """The rules for every temporal method; a file for each kind of checkpoint, so that processes share them.
 
 Every method meets every rule on SD1.x, and each on one of the other kinds: every second rule on SD2.x, the
-rest on SDXL. What depends on the kind (places, widths, conditionings) differs more between methods than rules.
+rest on SDXL. What depends on the kind (places, widths, conditionings) differs between methods, not rules.
 """
 
 import pytest
