@@ -10,6 +10,8 @@ import os
 import random
 import time
 
+from .camera_curves import measure_curves
+
 KEYS = (
     "colour",
     "shape",
@@ -20,6 +22,7 @@ KEYS = (
     "seam",
     "identity_64",
     "lora",
+    "curves",
     "controlnet",
     "second_base",
     "seconds",
@@ -45,7 +48,7 @@ def main(arguments: list[str]) -> dict:
         "--extras",
         type=int,
         default=6,
-        help="videos with each MotionLoRA, with the ControlNet and on the second base (6)",
+        help="videos with each MotionLoRA, camera curve, with the ControlNet and on the second base (6)",
     )
     options = parser.parse_args(arguments)
     result = run(options.prompts, options.videos, options.without, options.long, options.extras)
@@ -75,6 +78,7 @@ def run(prompts: int = 200, videos: int = 44, without: int = 11, long: int = 4, 
         (measure_control, ("control",)),
         (measure_second_base, ("dusk",)),
         (measure_cameras, cameras),
+        (measure_curves, ("camera",)),
     ):
         if extras and all(
             os.path.exists(path_of(which)) for which in needed

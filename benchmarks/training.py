@@ -13,7 +13,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-SECTIONS = ("motion_lora", "Tune-A-Video", "SimDA", "full_size")
+SECTIONS = ("motion_lora", "one_clip", "Tune-A-Video", "SimDA", "full_size")
 PAN, NEAR = 10.0, 4.0
 """Pixels: of a pan in 16 frames, and between a thing's places in the video and in its edit."""
 
@@ -44,6 +44,8 @@ def run(sections: tuple[str, ...], count: int, steps: int | None) -> dict:
     for section in sections:
         if section == "motion_lora":
             found[section] = motion_lora(family, count, steps or 120)
+        elif section == "one_clip":
+            found[section] = one_clip(family, count, steps)
         elif section == "full_size":
             found[section] = full_size(steps or 2)
         else:
@@ -106,6 +108,31 @@ def motion_lora(family, count: int, steps: int) -> dict:
         "shift_without": round(statistics.mean(shifts["without"]), 2),
         **costs(ran),
     }
+
+
+def one_clip(family, count: int, steps: int | None) -> dict:
+    """A MotionLoRA of one video, by the debiased loss: how alike the ways of other things are to the video's,
+    with it and without (`likeness`, -1 to 1), and whether their looks are those of their prompts.
+    """
+    from ..demo import judge, world
+    from ..demo import trained_motion as motion
+
+    video = motion.video_to_learn_from()
+    module, ran = motion.motion_of(family, video, motion.SHOWS, steps or motion.STEPS)
+    rng, found = random.Random("training: one clip"), {}
+    for index in range(count):
+        scene = world.random_scene(rng, motion="still")
+        text = world.caption(scene, rng, name_motion=0.0)
+        for which, one in (("", module), ("_without", family.motion_module)):
+            frames = motion.moved_by(family, one, text, 50 + index)
+            readings = judge.read_frames(frames)
+            looks = [(r.colour, r.shape) == (scene.colour, scene.shape) for r in readings]
+            coherent = judge.coherent(readings, judge.read_motion(frames, readings))
+            for key, value in (
+                ("likeness", motion.likeness(frames, video)), ("looks", share(looks)), ("coherent", coherent),
+            ):  # fmt: skip
+                found.setdefault(key + which, []).append(float(value))
+    return {key: round(statistics.mean(values), 3) for key, values in found.items()} | costs(ran)
 
 
 def one_shot(family, method: str, count: int, steps: int) -> dict:

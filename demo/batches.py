@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from . import networks, world
+from ..motion_modules.camera.poses import CameraPoses
+from . import moving_camera, networks, world
 
 UNKNOWN = -1  # a token that has no row of its own
 EMPTY_CAPTIONS, UNKNOWN_WORDS, NAMED_MOTION, NAMED_PLACE = 0.1, 0.02, 0.75, 0.5
 CAMERA_MOVES = 0.1  # share of single frames taken while the camera moves
 FAVOURED = 0.5  # share of clips that show a favoured motion, where motions are favoured
+STANDING, MOVING = 0.6, ("spin", "blink", "orbit", "bounce", "left", "right")  # under a camera that is told
 LENGTHS = (16, 16, 16, 8)  # frames of the clips of a batch, drawn from these
 
 
@@ -35,6 +37,7 @@ class Batch:
     times: torch.Tensor  # (B,) timesteps, 0..999
     kept: torch.Tensor  # (B,) how much of the picture each timestep keeps, 0..1
     seed: int  # of the noise
+    cameras: tuple[CameraPoses, ...] = ()  # of each clip, where a camera is told what to do
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
@@ -136,6 +139,21 @@ class Drawer:
         )
         times = torch.cat([high, 350 * torch.rand(low, generator=generator)]).long().clamp(0, 999)
         return self._batch(drawn, num_frames, times, self.levels[1, times], rng, seed)
+
+    def steered(self, frames: int, seed: int, stage: str) -> Batch:
+        """Clips of 16 frames, most of a thing that stands still, each seen by a camera that moves as it is
+        told; the caption says nothing of it.
+        """
+        rng, generator = generators(stage, seed)
+        num_frames, count = max(LENGTHS), max(1, frames // max(LENGTHS))
+        motions = ["still" if rng.random() < STANDING else rng.choice(MOVING) for _ in range(count)]
+        drawn = [draw_scene(rng, motion=motion) for motion in motions]
+        high = (torch.rand(count, generator=generator) + torch.arange(count)) / count
+        times = (1000 * high**0.75).long().clamp(0, 999)
+        batch = self._batch(drawn, num_frames, times, self.levels[1, times], rng, seed)
+        each = [moving_camera.draw_curve(rng, clip) for clip in batch.seen.split(num_frames)]
+        cameras, seen = zip(*each, strict=True)
+        return dataclasses.replace(batch, seen=world.Poses.stack(list(seen)), cameras=cameras)
 
     def _batch(
         self, drawn: list[tuple], num_frames: int, times, kept, rng: random.Random, seed: int

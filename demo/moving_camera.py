@@ -8,6 +8,7 @@ Letters: F frames.
 from __future__ import annotations
 
 import dataclasses
+import random
 
 import torch
 
@@ -18,6 +19,11 @@ from . import world
 DISTANCE = 9.0
 """Of the picture, in the unit of the poses: "zoom in" at speed 1 enlarges it 1.5 times in 16 frames."""
 FOCAL_LENGTH, ASPECT = 0.5, 1280 / 720  # the defaults of Camera Poses
+SPEEDS = {"pan": (1.2, 2.4), "zoom": (0.6, 1.1)}  # of moves that are trained, by kind
+MOVES = ("pan left", "pan right", "zoom in", "zoom out")
+HELD, IN_TURN = 0.1, 0.3  # shares of curves in which the camera stands, and in which it does two things
+LEAST_MARGIN, RADII, HORIZONS = 2.0, (15.0, 31.0), (35.0, 115.0)  # pixels: what stays in view of a thing
+MOST_DRAWS = 300
 
 
 def curve(first: str, num_frames: int, speed: float, then: str = "", then_speed: float = 0.0) -> CameraPoses:
@@ -47,3 +53,30 @@ def seen_by(seen: world.Poses, camera: CameraPoses) -> world.Poses:
         seen, centres=torch.stack([x, y], -1).float(), radii=(seen.radii * scale).float(),
         horizons=horizon.float(),
     )  # fmt: skip
+
+
+def joined(curves: list[CameraPoses]) -> CameraPoses:
+    """The poses of several clips, one after the other; each begins where it began."""
+    to_camera, lens = (torch.cat([getattr(c, name) for c in curves]) for name in ("to_camera", "lens"))
+    return CameraPoses(to_camera, lens, ASPECT)
+
+
+def draw_curve(rng: random.Random, seen: world.Poses) -> tuple[CameraPoses, world.Poses]:
+    """A curve of the camera, and what it sees (F,) of `seen`: the thing stays in view.
+
+    The camera holds where no curve is found that keeps it there.
+    """
+    for _ in range(MOST_DRAWS if rng.random() >= HELD else 0):
+        moves = rng.sample(MOVES, 2 if rng.random() < IN_TURN else 1)
+        named = [value for move in moves for value in (move, rng.uniform(*SPEEDS[move.split()[0]]))]
+        camera = curve(moves[0], len(seen.radii), *named[1:])
+        if _in_view(found := seen_by(seen, camera)):
+            return camera, found
+    return curve("hold", len(seen.radii), 1.0), seen
+
+
+def _in_view(seen: world.Poses) -> bool:
+    room = torch.minimum(seen.centres, world.SIZE - seen.centres).amin(1) - seen.radii
+    limits = ((seen.radii, RADII), (seen.horizons, HORIZONS))
+    inside = all(low <= float(v.min()) and float(v.max()) <= high for v, (low, high) in limits)
+    return inside and float(room.min()) >= LEAST_MARGIN

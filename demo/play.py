@@ -19,11 +19,13 @@ from ..frame_values import FrameValues
 from ..host.controlnets.over_time import OverTimeSettings, over_time
 from ..host.files import demo_family
 from ..host.injection import MotionSettings, apply_motion_module
+from ..host.injection.camera import CameraMove, add_camera_control_from_file, move_camera
 from ..host.injection.motion_loras import add_motion_lora_from_file
 from ..host.injection.motion_models import MotionModule, motion_module_from_file
 from ..host.sampling.reuse_deep_features import reuse_deep_features
 from ..host.sampling.schedule_prompts import schedule_prompts
 from ..host.windows import ContextSettings, apply_context_windows
+from ..motion_modules.camera.poses import CameraPoses
 from ..samplers.deep_features import ReuseSettings
 from ..samplers.over_frames.prompts import PromptSettings
 from . import world
@@ -181,6 +183,14 @@ def with_camera(family: Family, move: str, strength: float = 1.0) -> object:
     """The MODEL with the motion module in v2 layout and the MotionLoRA "pan" or "zoom"."""
     module = add_motion_lora_from_file(motion_module_from_file(path_of("motion_v2")), path_of(move), strength)
     return apply_motion_module(family.model, module, MotionSettings())
+
+
+def steered(family: Family, camera: CameraPoses, strength: float = 1.0) -> object:
+    """The MODEL with the motion module and camera control, told poses, at least one for each frame."""
+    module = add_camera_control_from_file(family.motion_module, path_of("camera"))
+    return apply_motion_module(
+        family.model, move_camera(module, CameraMove(camera, strength)), MotionSettings()
+    )
 
 
 def with_cameras_in_turn(family: Family, first: str, second: str, percent: float) -> object:

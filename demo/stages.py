@@ -19,10 +19,14 @@ from ..host.injection.apply import attention_with
 from ..host.injection.places import places_of
 from ..motion_modules.animatediff.layers import MotionModel, motion_acts
 from ..motion_modules.call import Call
+from ..motion_modules.camera.camera_ctrl import CameraCtrl
+from ..motion_modules.camera.camera_ctrl import acts as camera_acts
+from ..motion_modules.camera.condition import CameraCondition
 from ..motion_modules.points import inject
 from . import networks, world
 from .batches import Batch
 from .dusk import at_dusk
+from .moving_camera import joined
 
 PROBED = (
     "input_blocks.2.1", "input_blocks.5.1", "input_blocks.8.1", "middle_block.2",
@@ -99,6 +103,16 @@ def motion_loss(text, unet, motion: MotionModel, clips: Batch) -> torch.Tensor:
         return noise_loss(unet, latents, clips, context)
 
 
+def camera_loss(text, unet, steered: CameraCtrl, clips: Batch) -> torch.Tensor:
+    """Loss of clips seen by cameras that move as the module is told, on the frozen base."""
+    with torch.no_grad():
+        latents = networks.encode(clips.frames())
+        context = clips.each_frame(text(clips.rows))
+    camera = CameraCondition(joined(list(clips.cameras)), latents.shape[2:])
+    with moving(unet, steered, clips.num_frames, camera_acts, camera):
+        return noise_loss(unet, latents, clips, context)
+
+
 def dusk_loss(text, unet, images: Batch) -> torch.Tensor:
     """Loss of single pictures as they look at dusk."""
     with torch.no_grad():
@@ -171,15 +185,17 @@ def added_control(told: dict) -> Callable:
     return patch
 
 
-def moving(unet: nn.Module, motion: MotionModel, num_frames: int) -> AbstractContextManager:
-    """Inside, core's UNet runs with the module behind its blocks,
-    as the pack's own nodes put it there, on clips of F frames.
+def moving(
+    unet: nn.Module, motion: MotionModel, num_frames: int, acts: Callable = motion_acts, inputs=None
+) -> AbstractContextManager:
+    """Inside, core's UNet runs with the module behind its blocks, as the pack's own nodes put it there, on
+    clips of F frames. acts, inputs: of the method that the module is of, and what it needs besides weights.
     """
 
     def resolve(forward):
-        return Call(forward, num_frames, attention=attention_with(forward.options))
+        return Call(forward, num_frames, attention=attention_with(forward.options), inputs=inputs)
 
-    return inject(unet, motion_acts(motion, places_of(unet)), resolve)
+    return inject(unet, acts(motion, places_of(unet)), resolve)
 
 
 def decoder_loss(decoder, images: Batch) -> torch.Tensor:

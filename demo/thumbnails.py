@@ -26,7 +26,7 @@ from ..host.sampling.freeinit import FreeInitSettings, apply_freeinit
 from ..host.sampling.varying_guidance import VaryingGuidance, vary_guidance
 from ..samplers.over_frames.prompts import PromptSettings
 from ..samplers.text2video_zero.motion_fields import CameraField
-from . import editing, inputs, play, world
+from . import editing, inputs, play, trained_motion, world
 from .drawn_thumbnails import DRAWINGS
 from .long_thumbnails import extended_clip, filled_region, loop, queue_and_windows, story
 
@@ -253,6 +253,16 @@ def edit_by_inversion(family: play.Family) -> Panels:
     return [clip[order], edit[order]], ["your video", "edited"], 2
 
 
+def trained_motion_lora(family: play.Family) -> Panels:
+    """The video that the workflow loads, and another thing with its MotionLoRA and without."""
+    video = trained_motion.video_to_learn_from()
+    module, _ = trained_motion.motion_of(family, video, trained_motion.SHOWS)
+    text, seed = "a small blue ball on a green background", 54
+    clips = [trained_motion.moved_by(family, one, text, seed) for one in (module, family.motion_module)]
+    order = [*range(8), *range(6, 0, -1)]
+    return [clip[order] for clip in (video, *clips)], ["your video", "its MotionLoRA", "without"], 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -284,6 +294,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "34 Demo, fill a moving region": filled_region,
     "35 Demo, loop": loop,
     "36 Demo, a story of three scenes": story,
+    "37 Demo, train a MotionLoRA": trained_motion_lora,
 }
 
 

@@ -3,8 +3,10 @@ every stage can be interrupted and goes on.
 
 Stages: `unet` (text encoder and UNet on single frames and clips), `decoder` (latents to pixels), `motion`
 (the AnimateDiff module, everything else frozen), `motion_v2` (the same in v2 layout), `pan` and `zoom`
-(MotionLoRAs), `dusk` (a LoRA of the UNet), `control` (a ControlNet). `restore` makes the states of all stages
-but decoder and dusk from the finished files. States lie in --work, the finished weights in demo/weights.
+(MotionLoRAs), `dusk` (a LoRA of the UNet), `control` (a ControlNet). `camera` (camera control on the module)
+is no part of `all`: what it has made so far follows no curve of a camera, and no file of it ships.
+`restore` makes the states of all stages but decoder, dusk and camera from the finished files. States lie in
+--work, the finished weights in demo/weights.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ RESTORED = (
     *train_adapters.CAMERAS,
     "control",
 )  # stages whose states the finished files give back
+BEGUN = ("camera",)  # stages that have made nothing worth shipping yet
 FAVOURING = ("motion", "motion_v2", *train_adapters.CAMERAS)  # stages that may show some motions more often
 
 
@@ -151,6 +154,8 @@ def export(work: pathlib.Path, weights: pathlib.Path) -> None:
         write(train_adapters.dusk_lora_state(work, *networks.diffusers_names()), weights, "dusk")
     if done("control"):
         write(averages(work, "control"), weights, "control")
+    if done("camera"):
+        write(train_adapters.camera_state(work), weights, "camera")
 
 
 def restore(work: pathlib.Path, weights: pathlib.Path) -> None:
@@ -166,7 +171,7 @@ def restore(work: pathlib.Path, weights: pathlib.Path) -> None:
             f"{work} has states of {', '.join(there)} already; move them away, or name another folder with"
             " --work."
         )
-    finished = {stage: safetensors.torch.load_file(weights / name) for stage, name in FILES.items()}
+    finished = {s: safetensors.torch.load_file(weights / FILES[s]) for s in ("checkpoint", *RESTORED[1:])}
     text, unet = networks.TextEncoder(networks.vocabulary(networks.word_tokens())), networks.make_unet()
     networks.load_base(finished["checkpoint"], text, unet)
     states = {"control": finished["control"]}
@@ -239,6 +244,8 @@ def run_stage(stage: str, setup: Setup, arguments: argparse.Namespace) -> None:
         train_adapters.train_dusk(setup)
     elif stage == "control":
         train_adapters.train_control(setup, partner)
+    elif stage == "camera":
+        train_adapters.train_camera(setup)
     else:
         train_adapters.train_motion_lora(stage, setup)
 
@@ -338,7 +345,7 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.stage == "restore":
         restore(arguments.work, arguments.weights)
     for stage in STEPS:
-        if arguments.stage in (stage, "all"):
+        if arguments.stage == stage or (arguments.stage == "all" and stage not in BEGUN):
             run_stage(stage, setup, arguments)
     if arguments.stage in ("export", "all"):
         export(arguments.work, arguments.weights)

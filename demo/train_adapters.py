@@ -1,5 +1,5 @@
 """Trains what goes onto the tiny family's frozen networks:
-second motion module, MotionLoRAs, dusk LoRA, ControlNet.
+second motion module, MotionLoRAs, dusk LoRA, ControlNet, camera control.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import nn
 
 from ..motion_modules.animatediff.layers import MotionModel
 from ..motion_modules.animatediff.motion_lora import LowRankChange, published_motion_lora, read_motion_lora
+from ..motion_modules.camera import camera_ctrl
 from . import low_rank, networks, stages, training
 from .batches import Batch, Drawer
 
@@ -120,6 +121,45 @@ def train_control(setup: training.Setup, partner: training.Partner | None) -> No
         setup,
         partner=partner,
     )
+
+
+def train_camera(setup: training.Setup) -> None:
+    """Camera control on the finished module, of which nothing else is trained."""
+    torch.manual_seed(7)
+    drawer = Drawer()
+    text, unet = training.frozen_base(setup.work, setup.device)
+    steered = steered_motion(training.averages(setup.work, "motion"))
+    steered = training.in_bfloat16(steered, setup.device)
+    named = []
+    for name, parameter in steered.named_parameters():
+        parameter.requires_grad_(is_camera(name))
+        named += [(name, parameter)] if is_camera(name) else []
+    optimiser = training.MasterOptimiser(named, (), ema=0.98)
+
+    def draw(seed: int) -> tuple[Batch]:
+        return (drawer.steered(setup.frames_of("camera"), seed, "camera"),)
+
+    training.fit("camera", optimiser, draw, partial(stages.camera_loss, text, unet, steered), setup)
+
+
+def is_camera(name: str) -> bool:
+    """Whether a parameter of a steered module is CameraCtrl's."""
+    return camera_ctrl.is_own(name.removeprefix("pose_encoder."))
+
+
+def steered_motion(finished: dict[str, torch.Tensor]) -> camera_ctrl.CameraCtrl:
+    """A module with the weights `finished`, and camera control that does nothing yet."""
+    motion = training.make_motion()
+    steered = camera_ctrl.CameraCtrl(camera_ctrl.with_poses(motion.config, {}))
+    steered.load_state_dict(steered.state_dict() | finished)
+    return steered
+
+
+def camera_state(work: pathlib.Path) -> dict[str, torch.Tensor]:
+    """The trained camera control alone, under the published key names."""
+    steered = steered_motion(training.averages(work, "motion"))
+    steered.load_state_dict(steered.state_dict() | training.averages(work, "camera"))
+    return {key: value for key, value in camera_ctrl.to_file(steered).items() if camera_ctrl.is_own(key)}
 
 
 def motion_lora_state(work: pathlib.Path, stage: str) -> dict[str, torch.Tensor]:

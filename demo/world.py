@@ -115,6 +115,11 @@ class Poses:
         """The poses of several clips, one after the other."""
         return Poses(*(torch.cat([getattr(p, f.name) for p in each]) for f in dataclasses.fields(Poses)))
 
+    def split(self, num_frames: int) -> list[Poses]:
+        """The poses of each clip of num_frames."""
+        parts = (getattr(self, f.name).split(num_frames) for f in dataclasses.fields(Poses))
+        return [Poses(*each) for each in zip(*parts, strict=True)]
+
     def to(self, device: torch.device | str) -> Poses:
         """The same poses on another device."""
         return Poses(*(getattr(self, f.name).to(device) for f in dataclasses.fields(Poses)))

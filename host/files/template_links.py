@@ -48,6 +48,7 @@ LINKS = {
     "zoetrope_demo_fill_a_moving_region": "34 Demo, fill a moving region",
     "zoetrope_demo_loop": "35 Demo, loop",
     "zoetrope_demo_story": "36 Demo, a story of three scenes",
+    "zoetrope_demo_train_a_MotionLoRA": "37 Demo, train a MotionLoRA",
 }
 """Name in links -> name of the file in example_workflows/."""
 

@@ -42,6 +42,7 @@ EXTENDED = "33 Demo, extend a clip"
 FILLED = "34 Demo, fill a moving region"
 LOOP = "35 Demo, loop"
 STORY = "36 Demo, a story of three scenes"
+TRAINED = "37 Demo, train a MotionLoRA"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -82,6 +83,7 @@ EXPECTED = {
     FILLED: (5, 8),
     LOOP: (48, 8),
     STORY: (28, 8),
+    TRAINED: (8, 8),
 }
 # Height and width where they are not those of one clip: several side by side under their labels.
 SIZES = {
@@ -89,7 +91,7 @@ SIZES = {
         ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO, EDIT, QUEUE),
         (standins.HEIGHT + 24, 2 * standins.WIDTH + 4),
     ),
-    **dict.fromkeys((OUTLINES, FILLED), (standins.HEIGHT + 24, 3 * standins.WIDTH + 8)),
+    **dict.fromkeys((OUTLINES, FILLED, TRAINED), (standins.HEIGHT + 24, 3 * standins.WIDTH + 8)),
 }
 
 

@@ -1,9 +1,11 @@
 """What a camera that moves as poses say sees of the demo's world."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
+from zoetrope.benchmarks import camera_curves
 from zoetrope.demo import moving_camera, world
 
 FRAMES = 11
@@ -62,3 +64,55 @@ def test_a_curve_of_two_moves_turns_in_the_middle():
     assert xs[0] == pytest.approx(64.0, abs=1e-4) and int(xs.argmin()) == 7
     step = FOCAL * 1.5 * 3.0 / 16 / moving_camera.DISTANCE
     torch.testing.assert_close(xs.diff(), torch.tensor([-step] * 7 + [step] * 8), atol=1e-4, rtol=1e-4)
+
+
+def test_drawn_curves_keep_the_thing_in_view_and_do_all_that_can_be_told():
+    rng, ways = random.Random(5), set()
+    for _ in range(60):
+        poses = world.poses(world.random_scene(rng, "still"), 16)
+        camera, found = moving_camera.draw_curve(rng, poses)
+        torch.testing.assert_close(
+            found.centres, moving_camera.seen_by(poses, camera).centres, atol=1e-3, rtol=0
+        )
+        assert bool((found.centres - found.radii[:, None] > 0).all())
+        assert bool((found.centres + found.radii[:, None] < world.SIZE).all())
+        moves = camera.to_camera[:, :3, 3].round(decimals=3)
+        ways.update(tuple(int(v) for v in moves.diff(dim=0).sign()[i].tolist()) for i in (0, -1))
+    assert ways == {(0, 0, 0)} | {tuple(s * (a == i) for i in range(3)) for a in (0, 2) for s in (-1, 1)}
+
+
+def test_clips_joined_for_training_begin_anew_each():
+    curves = [moving_camera.curve("pan right", 4, 1.0), moving_camera.curve("zoom in", 4, 1.0)]
+    joined = moving_camera.joined(curves)
+    for number, one in enumerate(curves):
+        part = joined.of_frames(range(4 * number, 4 * number + 4))
+        torch.testing.assert_close(part.rays(16, 16), one.rays(16, 16))
+
+
+@pytest.mark.parametrize("move", camera_curves.MOVES)
+def test_what_follows_a_curve_is_told_from_what_does_not(move):
+    """What the camera sees follows; what stands still does not, nor what goes the other way."""
+    first, *rest = camera_curves.MOVES[move]
+    camera = moving_camera.curve(first, 16, *rest)
+    scene = world.random_scene(random.Random(1), "still", shape="ball", size="small", background="gray")
+    still = world.poses(scene, 16)
+    still.centres[:] = 64.0
+    rates = world.Poses(*(torch.zeros_like(v) for v in vars(still).values()))
+
+    def shown(seen):
+        return camera_curves.follow(world.render([scene] * 16, seen, rates), camera)
+
+    seen = moving_camera.seen_by(still, camera)
+    share, follows = shown(seen)
+    assert follows and share == pytest.approx(1.0, abs=0.1)
+    share, follows = shown(still)
+    assert not follows and share == pytest.approx(0.0, abs=0.05)
+    share, follows = shown(replace(seen, centres=128 - seen.centres, radii=2 * still.radii - seen.radii))
+    assert not follows and share < -0.5
+
+
+def test_a_camera_on_hold_is_steady():
+    scene = world.random_scene(random.Random(1), "still", shape="ball", background="gray")
+    camera, drifting = moving_camera.curve("hold", 16, 1.0), world.scene_from_seed(2, motion="right")
+    assert camera_curves.follow(world.render_clip(scene, 16, 0.0), camera)[1]
+    assert not camera_curves.follow(world.render_clip(drifting, 16, 0.0), camera)[1]

@@ -2,9 +2,12 @@
 captions, poses and levels that fit.
 """
 
+import dataclasses
+import random
+
 import pytest
 import torch
-from zoetrope.demo import batches, networks, stages, train, training, world
+from zoetrope.demo import batches, moving_camera, networks, stages, train, training, world
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +170,19 @@ def test_a_stage_goes_on_where_it_was_interrupted(tmp_path, drawer):
     # The rate falls towards each run's own end, so the weights are near each other, not equal.
     assert torch.linalg.norm(halves - whole) < 0.5 * torch.linalg.norm(whole)
     assert training.averages(tmp_path / "halves", "dusk")["w"].shape == (2,)
+
+
+def test_clips_under_a_told_camera_show_what_it_sees(drawer):
+    batch = drawer.steered(40, 4, "camera")
+    again = drawer.steered(40, 4, "camera")
+    assert len(batch.cameras) == len(batch.scenes) == 2 and batch.num_frames == 16
+    assert torch.equal(batch.frames(), again.frames())
+    for clip, camera in zip(batch.seen.split(16), batch.cameras, strict=True):
+        back = torch.linalg.inv(camera.to_camera)
+        undone = moving_camera.seen_by(clip, dataclasses.replace(camera, to_camera=back))
+        assert float((undone.radii[0] - clip.radii[0]).abs()) < 1e-3 and len(camera) == 16
+    assert not any(
+        word in world.caption(scene, random.Random(0), 1.0)
+        for scene in batch.scenes
+        for word in ("camera", "zoom")
+    )

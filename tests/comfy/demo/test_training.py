@@ -9,6 +9,7 @@ from zoetrope.demo import batches, networks, optimiser, stages, train, train_ada
 from zoetrope.demo.files import FILES, FOLDER
 from zoetrope.motion_modules.animatediff.files import to_original_names
 from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
+from zoetrope.motion_modules.camera import camera_ctrl
 from zoetrope.tests.rounding import assert_same
 
 
@@ -124,6 +125,19 @@ def test_a_trained_motion_lora_is_read_back_as_a_published_one(tmp_path, monkeyp
         torch.testing.assert_close(
             change.up @ change.down, trained[f"{side}.up.{part}"] @ trained[f"{side}.down.{part}"]
         )
+
+
+def test_a_trained_camera_is_read_back_as_a_published_one(tmp_path):
+    """Training changes the camera's layers alone; their file goes onto the module."""
+    train.restore(tmp_path, FOLDER)
+    train_adapters.train_camera(training.Setup(tmp_path, steps=2, frames=16))
+    trained = training.averages(tmp_path, "camera")
+    assert trained and all(train_adapters.is_camera(key) for key in trained)
+    config, weights = camera_ctrl.read_control(
+        train_adapters.camera_state(tmp_path), training.make_motion().config, "tiny"
+    )
+    merges = [value for key, value in weights.items() if key.endswith("qkv_merge.weight")]
+    assert config.pose_length == 16 and merges and all(value.any() for value in merges)
 
 
 def test_a_module_that_begins_locally_knows_its_frame():
