@@ -202,7 +202,7 @@ def edited(family, module, clip, text: str):
     made = comfy.samplers.sample(
         model, torch.zeros_like(latents), play.encode(family, [text]), play.encode(family, [""]),
         play.GUIDANCE, model.load_device, comfy.samplers.sampler_object("ddim"), back,
-        latent_image=inverted["samples"], disable_pbar=True,
+        latent_image=inverted["samples"], disable_pbar=True, seed=0,
     )  # fmt: skip
     return play.decoded(family, made)
 
