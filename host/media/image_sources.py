@@ -88,11 +88,12 @@ def fingerprint(source: str | None) -> str:
     if source is None:
         return ""
     path, files = find_source(source)
-    states = "\n".join(map(_state, files or [path]))
+    states = "\n".join(map(file_state, files or [path]))
     return hashlib.sha256(states.encode("utf8", "surrogateescape")).hexdigest()
 
 
-def _state(file: Path) -> str:
+def file_state(file: Path) -> str:
+    """Changes when a file does: its name, time and size."""
     try:
         found = file.stat()
     except OSError:  # gone since it was listed; reading says so

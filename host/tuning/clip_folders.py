@@ -21,6 +21,7 @@ from ...foreign_text import printable
 from ...video_io.frame_plan import FrameRequest
 from ...video_io.frame_size import SizeRequest
 from ...video_io.image_files import is_animated, natural_order, take_animation
+from ..media.image_sources import file_state
 from ..media.video import FrameOptions, stop
 from ..media.video_latents import video_latents
 from .clips import TrainingClips, add_clip
@@ -66,8 +67,16 @@ class FolderSettings:
 
 def list_clip_folders() -> list[str]:
     """The folders of ComfyUI's input folder that hold videos, by their names."""
-    root = folder_paths.get_input_directory()
-    return [name for name in folder_paths.get_input_subfolders() if _videos_in(Path(root) / name)]
+    root = Path(folder_paths.get_input_directory())
+    return [name for name in folder_paths.get_input_subfolders() if _has_videos(root / name)]
+
+
+def _has_videos(folder: Path) -> bool:
+    """Whether a folder holds videos; not where it cannot be looked at."""
+    try:
+        return bool(_videos_in(folder))
+    except OSError:
+        return False
 
 
 def missing_folder_message(folder: str | None) -> str:
@@ -89,7 +98,7 @@ def folder_state(folder: str | None) -> str:
         return ""
     path = Path(folder_paths.get_input_directory()) / folder
     files = [file for video in _videos_in(path) for file in (video, video.with_suffix(".txt"))]
-    return hashlib.sha256("\n".join(map(_state, files)).encode("utf8", "surrogateescape")).hexdigest()
+    return hashlib.sha256("\n".join(map(file_state, files)).encode("utf8", "surrogateescape")).hexdigest()
 
 
 def clips_of_folder(
@@ -111,7 +120,7 @@ def clips_below(
 ) -> tuple[TrainingClips, str]:
     """`clips_of_folder` by path, wherever the folder lies."""
     videos = _videos_in(path)
-    texts = [_caption(video, settings.caption) for video in videos]
+    texts = [_caption(video) for video in videos]
     clips, short, model = before, [], _fingerprint_of(vae)
     for video, text in zip(videos, texts, strict=True):
         stop()
@@ -119,7 +128,8 @@ def clips_below(
         if not len(latents):
             short.append(video.name)
             continue
-        positive = clip.encode_from_tokens_scheduled(clip.tokenize(text or settings.caption))
+        told = settings.caption if text is None else text
+        positive = clip.encode_from_tokens_scheduled(clip.tokenize(told))
         for part in latents.split(settings.num_frames):
             clips = add_clip(clips, {"samples": part}, positive, video.name, settings.weight)
     found = len(clips or ()) - len(before or ())
@@ -151,7 +161,7 @@ def _videos_in(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(chosen, key=natural_order)]
 
 
-def _caption(video: Path, default: str) -> str | None:
+def _caption(video: Path) -> str | None:
     """The text beside a video; None where there is no file of it."""
     path = video.with_suffix(".txt")
     try:
@@ -166,7 +176,7 @@ def _caption(video: Path, default: str) -> str | None:
 
 def _latents(video: Path, vae, settings: FolderSettings, model: str) -> torch.Tensor:
     """The latents of a video's clips (clips * F, C, h, w), from where they are kept or encoded and kept."""
-    state = (video.parent, _state(video), model, {**vars(settings), "caption": "", "weight": 1})
+    state = (video.parent, file_state(video), model, {**vars(settings), "caption": "", "weight": 1})
     name = hashlib.sha256(repr(state).encode("utf8", "surrogateescape")).hexdigest()[:24]
     kept = Path(folder_paths.get_output_directory()) / FOLDER / LATENTS / f"{name}.safetensors"
     try:
@@ -205,11 +215,3 @@ def _fingerprint_of(vae) -> str:
     for name, value in vae.first_stage_model.state_dict().items():
         digest.update(f"{name} {tuple(value.shape)} {float(value.double().sum()):.9g}".encode())
     return digest.hexdigest()
-
-
-def _state(file: Path) -> str:
-    try:
-        found = file.stat()
-    except OSError:
-        return f"{file.name} gone"
-    return f"{file.name} {found.st_mtime_ns} {found.st_size}"

@@ -55,6 +55,21 @@ def test_each_video_gives_its_clips_with_the_text_beside_it(root, family):
     assert told == "3 clips of 4 frames from 2 videos; without a text file: b9.mp4"
 
 
+def test_an_empty_text_is_a_text_and_a_closed_folder_is_left_out(root, family, monkeypatch):
+    folder = root / "input" / "one"
+    write(folder / "a.mp4", 4)
+    (folder / "a.txt").write_text("")
+    clips, told = read(root, family, "one", caption="a blue ring")
+    assert torch.equal(clips.clips[0].positive[0][0], play.encode(family, [""])[0][0])
+    assert told == "1 clips of 4 frames from 1 videos"
+
+    def closed(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(clip_folders.os, "scandir", closed)
+    assert not clip_folders._has_videos(folder)
+
+
 def test_frames_are_taken_at_the_rate_and_size_asked_for(root, family):
     write(root / "input" / "a cat's 视频" / "fast.mp4", 24, 0.1, fps=24.0)
     (clip,) = read(root, family, frame_rate=8.0, width=64, height=128)[0].clips
