@@ -8,7 +8,7 @@ import pytest
 import torch
 from zoetrope.benchmarks import gpu
 from zoetrope.benchmarks.gpu import BUDGETS, FAILED, NO_GPU, PATIENCE, answer_of
-from zoetrope.benchmarks.gpu_parts import PARTS
+from zoetrope.benchmarks.gpu_parts import PARTS, Place
 from zoetrope.tests.comfy.benchmarks.peer_pack import write_peer
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -64,36 +64,49 @@ def test_parts_that_no_time_is_left_for_are_named(capsys):
     assert "--peer PATH" in found["peer"]["skipped"]
 
 
-def in_small(capsys, *parts):
-    """What `parts` find on a CPU in small, those of `peer` with the stand-in."""
-    gpu.main(["--json", "--small", "--device", "cpu", "--seconds", "9999", "--only", *parts])
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The tiny models of all parts; a part runs here in this process, which has ComfyUI already."""
+    folder = tmp_path_factory.mktemp("gpu")
+    write_peer(folder / "peer")
+    place = Place(folder, True, folder / "peer")
+    PARTS["files"](place)
+    return place
+
+
+@linux
+def test_parts_run_in_processes_of_their_own(capsys):
+    gpu.main(["--json", "--small", "--device", "cpu", "--seconds", "9999", "--only", "step"])
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    return found
+    assert list(found) == ["files", "step"] and found["step"]["step_ratio"] > 0
 
 
 @linux
-def test_steps_half_precision_and_windows_are_measured_in_small(capsys):
-    found = in_small(capsys, "step", "half", "windows")
-    assert found["step"]["step_ratio"] > 0
-    assert found["half"]["fp16_finite"] and 0 <= found["half"]["fp16_distance"] < 0.1
-    assert found["half"]["bf16_finite"] and 0 < found["half"]["bf16_distance"] < 0.5
-    assert all(found["windows"][f"{count}_seconds"] > 0 for count in ("1", "2", "4", "auto"))
+def test_half_precision_is_measured_in_small(place):
+    found = PARTS["half"](place)
+    assert found["fp16_finite"] and 0 <= found["fp16_distance"] < 0.1
+    assert found["bf16_finite"] and 0 < found["bf16_distance"] < 0.5
 
 
 @linux
-def test_a_compiled_step_is_measured_in_small(capsys):
-    assert in_small(capsys, "compile")["compile"]["difference"] < 1e-3
+def test_windows_in_a_call_are_measured_in_small(place):
+    found = PARTS["windows"](place)
+    assert all(found[f"{count}_seconds"] > 0 for count in ("1", "2", "4", "auto"))
 
 
 @linux
-def test_video_networks_are_measured_in_small(capsys):
-    found = in_small(capsys, "modelscope", "svd")
-    assert found["modelscope"]["finite"] and found["svd"]["finite"]
+def test_a_compiled_step_is_measured_in_small(place):
+    assert PARTS["compile"](place)["difference"] < 1e-3
+    torch.compiler.reset()
 
 
 @linux
-def test_runs_in_servers_are_measured_in_small(tmp_path, capsys):
-    write_peer(tmp_path / "peer")
-    found = in_small(capsys, "dynamic_vram", "peer", "--peer", str(tmp_path / "peer"))
-    assert found["dynamic_vram"]["difference"] == 0
-    assert found["peer"]["difference"] > 0.01  # the stand-in has another motion
+@pytest.mark.parametrize("name", ["modelscope", "svd"])
+def test_video_networks_are_measured_in_small(place, name):
+    assert PARTS[name](place)["finite"]
+
+
+@linux
+def test_runs_in_servers_are_measured_in_small(place):
+    assert PARTS["dynamic_vram"](place)["difference"] == 0
+    assert PARTS["peer"](place)["difference"] > 0.01  # the stand-in has another motion
