@@ -25,6 +25,7 @@ from ..media.image_sources import file_state
 from ..media.video import FrameOptions, stop
 from ..media.video_latents import video_latents
 from .clips import TrainingClips, add_clip
+from .fingerprints import weights_fingerprint
 from .run_folders import FOLDER
 
 LATENTS = "latents"
@@ -112,6 +113,12 @@ def clips_of_folder(
     if message := missing_folder_message(folder):
         raise ValueError(message)
     path = Path(folder_paths.get_input_directory()) / folder
+    for file in (file for video in _videos_in(path) for file in (video, video.with_suffix(".txt"))):
+        if not folder_paths.is_within_directory(str(path), str(file)):
+            raise ValueError(
+                f"'{printable(file.name)}' in '{printable(folder)}' leads out of that folder; put the file"
+                " itself there."
+            )
     return clips_below(path, vae, clip, settings, before)
 
 
@@ -121,10 +128,11 @@ def clips_below(
     """`clips_of_folder` by path, wherever the folder lies."""
     videos = _videos_in(path)
     texts = [_caption(video) for video in videos]
-    clips, short, model = before, [], _fingerprint_of(vae)
+    clips, short, unkept, model = before, [], "", _fingerprint_of(vae)
     for video, text in zip(videos, texts, strict=True):
         stop()
-        latents = _latents(video, vae, settings, model)
+        latents, trouble = _latents(video, vae, settings, model)
+        unkept = unkept or trouble
         if not len(latents):
             short.append(video.name)
             continue
@@ -145,6 +153,7 @@ def clips_below(
     untold = [video.name for video, text in zip(videos, texts, strict=True) if text is None]
     for what, names in (("too short and left out", short), ("without a text file", untold)):
         told += [f"{what}: {_listed(names)}"] if names else []
+    told += [f"not kept for the next time: {unkept}"] if unkept else []
     return clips, "; ".join(told)
 
 
@@ -174,24 +183,34 @@ def _caption(video: Path) -> str | None:
         ) from error
 
 
-def _latents(video: Path, vae, settings: FolderSettings, model: str) -> torch.Tensor:
-    """The latents of a video's clips (clips * F, C, h, w), from where they are kept or encoded and kept."""
+def _latents(video: Path, vae, settings: FolderSettings, model: str) -> tuple[torch.Tensor, str]:
+    """The latents of a video's clips (clips * F, C, h, w), from where they are kept or encoded and kept; and
+    why they could not be kept, or nothing.
+    """
     state = (video.parent, file_state(video), model, {**vars(settings), "caption": "", "weight": 1})
     name = hashlib.sha256(repr(state).encode("utf8", "surrogateescape")).hexdigest()[:24]
     kept = Path(folder_paths.get_output_directory()) / FOLDER / LATENTS / f"{name}.safetensors"
     try:
-        return load_file(kept)["latents"]
+        return load_file(kept)["latents"], ""
     except (OSError, SafetensorError, KeyError):
         pass  # not there, or not whole
     latents = _encoded(video, vae, settings)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(f".{os.getpid()}.part")
+    try:
+        _keep(latents, kept)
+    except (OSError, SafetensorError) as error:  # a full disk: they are encoded again next time
+        return latents, printable(error, 200)
+    return latents, ""
+
+
+def _keep(latents: torch.Tensor, path: Path) -> None:
+    """Writes latents whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
     try:
         save_file({"latents": latents}, part)
-        os.replace(part, kept)
+        os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return latents
 
 
 def _encoded(video: Path, vae, settings: FolderSettings) -> torch.Tensor:
@@ -210,8 +229,4 @@ def _encoded(video: Path, vae, settings: FolderSettings) -> torch.Tensor:
 
 
 def _fingerprint_of(vae) -> str:
-    """Of a VAE's weights: their names, sizes and sums."""
-    digest = hashlib.sha256()
-    for name, value in vae.first_stage_model.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)} {float(value.double().sum()):.9g}".encode())
-    return digest.hexdigest()
+    return weights_fingerprint(vae.first_stage_model.state_dict().items())

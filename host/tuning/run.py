@@ -9,7 +9,7 @@ Letters: F frames of a clip, C channels, h, w latent size.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from ..sampling.freeinit import KEY as FREEINIT
 from ..sampling.reuse_deep_features import KEY as DEEP_FEATURES
 from .checkpointing import layers_computed_again
 from .clips import TrainingClips, check_clips
+from .fingerprints import model_fingerprint
 from .progress import Samples, Shown
 
 
@@ -47,10 +48,12 @@ class TrainingRun:
 
 
 class TrainingSampler(comfy.samplers.Sampler):
-    """Its `sample` is the run. weights: what is trained (trained_weights.py)."""
+    """Its `sample` is the run. weights: what is trained (trained_weights.py). what: by name, what a run
+    that goes on must find the same.
+    """
 
-    def __init__(self, run: TrainingRun, weights, what: str):
-        self.run, self.weights, self.what = run, weights, what
+    def __init__(self, run: TrainingRun, weights, what: Mapping[str, str]):
+        self.run, self.weights, self.what = run, weights, dict(what)
         self.losses: list[float] = []
         self.seconds = 0.0
 
@@ -85,7 +88,8 @@ class TrainingSampler(comfy.samplers.Sampler):
         if self.run.folder is None:
             return None
         shapes = sum(p.numel() for p in parameters.values())
-        what = {"clips": self.run.clips.fingerprint(), "trained": f"{self.what}, {shapes} numbers"}
+        what = {"clips": self.run.clips.fingerprint(), **self.what}
+        what["trained"] += f", {shapes} numbers"
         return RunFolder(self.run.folder, self.run.recipe, what)
 
     def _samples(self, model, model_wrap, options: dict, device: torch.device) -> Samples | None:
@@ -177,7 +181,8 @@ def train(model, weights, run: TrainingRun, what: str) -> TrainingSampler:
     check_clips(run.clips, model.get_model_object("latent_format").latent_channels)
     refuse_quantised(model)
     _refuse_other_ways_to_sample(model)
-    sampler, sampling = TrainingSampler(run, weights, what), model.get_model_object("model_sampling")
+    told = {"trained": what} if run.folder is None else {"trained": what, **_frozen(model, weights.networks)}
+    sampler, sampling = TrainingSampler(run, weights, told), model.get_model_object("model_sampling")
     # In ComfyUI's own mode, in which its weights are changed in place.
     comfy.model_management.load_models_gpu([model, *model.get_nested_additional_models()])
     with torch.inference_mode(False):
@@ -188,6 +193,13 @@ def train(model, weights, run: TrainingRun, what: str) -> TrainingSampler:
         ends = torch.tensor([float(sampling.sigma_max), 0.0])
         guider.sample(torch.zeros_like(latents), latents, sampler, ends, seed=run.recipe.seed)
     return sampler
+
+
+def _frozen(model, trained: Sequence) -> dict[str, str]:
+    """Fingerprints of what a run does not change: the MODEL, and modules on it that are not `trained`."""
+    others = [patcher for patcher in model.get_nested_additional_models() if patcher.model not in trained]
+    found = {"checkpoint": model_fingerprint(model)}
+    return found | ({"modules": ", ".join(map(model_fingerprint, others))} if others else {})
 
 
 def refuse_quantised(model) -> None:

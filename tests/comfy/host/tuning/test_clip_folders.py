@@ -1,5 +1,7 @@
 """A folder of videos as clips: what is taken of each, what is kept, what is said."""
 
+from pathlib import Path
+
 import folder_paths
 import numpy as np
 import pytest
@@ -105,6 +107,38 @@ def test_what_was_encoded_is_not_encoded_again(root, family, monkeypatch):
     write(video, 4, 0.9)
     assert read(root, family)[0].fingerprint() != first.fingerprint()
     assert len(list(kept.iterdir())) == 3
+
+
+def test_a_full_disk_costs_only_the_time_to_encode_again(root, family, monkeypatch):
+    write(root / "input" / "a cat's 视频" / "one.mp4", 4)
+    whole = read(root, family)[0]
+    (kept,) = (root / "output" / "training" / "latents").iterdir()
+    kept.unlink()
+
+    def full(tensors, path):
+        Path(path).write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(clip_folders, "save_file", full)
+    clips, told = read(root, family)
+    assert clips.fingerprint() == whole.fingerprint()
+    assert told.endswith("not kept for the next time: [Errno 28] No space left on device")
+    assert not list(kept.parent.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.txt"])
+def test_a_link_out_of_the_folder_is_refused(root, family, name):
+    folder, outside = root / "input" / "linked", root / "outside"
+    write(outside / "a.mp4", 4)
+    (outside / "a.txt").write_text("a secret")
+    folder.mkdir()
+    for file in ("a.mp4", "a.txt"):
+        if file == name:
+            (folder / file).symlink_to(outside / file)
+        else:
+            (folder / file).write_bytes((outside / file).read_bytes())
+    with pytest.raises(ValueError, match=f"'{name}' in 'linked' leads out of that folder"):
+        read(root, family, "linked")
 
 
 def test_the_list_and_the_state_follow_the_folder(root, family):

@@ -150,6 +150,35 @@ def test_a_run_goes_on_only_as_it_was_begun(tmp_path):
         train_motion_lora(model, module, a_run(tmp_path), 2, "attention")
 
 
+def with_lora(model, strength):
+    weight = model.model.diffusion_model.out[2].weight
+    changed = model.clone()
+    changed.add_patches({"diffusion_model.out.2.weight": ("diff", (torch.ones_like(weight),))}, strength)
+    return changed
+
+
+def test_a_run_goes_on_only_with_its_checkpoint_its_loras_and_its_module(tmp_path):
+    """Whatever core has made of the weights in between, and whatever else is wired to the MODEL."""
+    model, module = golden_model(), motion_module("v3")
+    lora = with_lora(model, 0.5)
+    train_motion_lora(lora, module, a_run(tmp_path), 2, "attention")
+    sample(model)
+    sample(lora)  # its weights are the merged ones now
+    gone_on = train_motion_lora(windowed(lora), module, a_run(tmp_path, steps=4), 2, "attention")[2]
+    assert len(gone_on.losses) == 4
+    for other in (model, with_lora(model, 0.25)):
+        with pytest.raises(ValueError, match=r"checkpoint was \w+ with LoRAs \w+, is \w+"):
+            train_motion_lora(other, module, a_run(tmp_path), 2, "attention")
+    changed = golden_model()
+    with torch.no_grad():
+        changed.model.diffusion_model.out[2].weight.mul_(1.01)
+    with pytest.raises(ValueError, match="checkpoint was"):
+        train_motion_lora(with_lora(changed, 0.5), module, a_run(tmp_path), 2, "attention")
+    other = train_temporal_layers(golden_model(), module, a_run(steps=1))[0]
+    with pytest.raises(ValueError, match=r"modules was \w+, is \w+"):
+        train_motion_lora(lora, other, a_run(tmp_path), 2, "attention")
+
+
 def test_a_loss_that_is_no_number_stops_with_the_last_good_weights(tmp_path, monkeypatch):
     model, module = golden_model(), motion_module("v3")
     good, _ = train_temporal_layers(model, module, a_run(steps=2))
