@@ -139,14 +139,9 @@ def one_shot(family, method: str, count: int, steps: int) -> dict:
     """New layers of a method, tuned on one clip; the clip is then sampled from its own noise (DDIM inversion)
     with another colour in the prompt.
     """
-    import torch
-
-    from ..demo import judge, play, world
-    from ..host.injection.motion_models import METHODS, new_motion_module
-    from ..host.injection.places import places_in
-    from ..host.tuning.run import TrainingRun
-    from ..host.tuning.temporal_training import train_temporal_layers
-    from ..tuning.recipe import Recipe
+    from ..demo import judge, world
+    from ..demo.one_shot import made_anew, tuned
+    from ..host.injection.motion_models import new_for_model
 
     rng = random.Random("training: one shot")
     motions = ("right", "orbit", "bounce", "down")
@@ -155,17 +150,13 @@ def one_shot(family, method: str, count: int, steps: int) -> dict:
     for index in range(max(1, count // 4)):
         scene = world.random_scene(rng, motion=motions[index % 4])
         text = world.caption(scene, rng, name_motion=1.0)
-        recipe = Recipe(steps=steps, learning_rate=1e-3, text_dropout=0.0, seed=index, loss="velocity")
-        new = new_motion_module(METHODS[method], places_in(family.model))
-        clips = clips_of(family, [scene], [text], 8)
-        training = TrainingRun(clips, play.encode(family, [""]), recipe, checkpointing=False)
-        module, ran = train_temporal_layers(family.model, new, training)
         clip = world.render_clip(scene, 8)
+        new = new_for_model(family.model, method)
+        module, ran = tuned(family, clip, text, method, steps, seed=index)
         before = judge.read_frames(clip)
         other = next(c for c in world.COLOURS if c != scene.colour and world.visible(c, scene.background))
         for one, is_trained in ((module, True), (new, False)):
-            with torch.inference_mode():
-                made = edited(family, one, clip, text.replace(scene.colour, other))
+            made = made_anew(family, one, clip, text.replace(scene.colour, other))
             after = judge.read_frames(made)
             near = share(
                 ((a.x - b.x) ** 2 + (a.y - b.y) ** 2) ** 0.5 < NEAR
@@ -179,32 +170,6 @@ def one_shot(family, method: str, count: int, steps: int) -> dict:
             else:
                 found["untrained_place"].append(near)
     return {key: round(statistics.mean(values), 3) for key, values in found.items()} | costs(ran)
-
-
-def edited(family, module, clip, text: str):
-    """The frames (F, 3, H, W) that a module makes of a clip's inverted noise with another prompt."""
-    import comfy.samplers
-    import torch
-
-    from ..demo import play
-    from ..host.injection import MotionSettings, apply_motion_module
-    from ..host.sampling.invert_video import invert_video
-    from ..samplers.inversion import InversionSettings
-
-    model = apply_motion_module(family.model, module, MotionSettings())
-    latents = family.vae.encode(clip.movedim(1, -1))
-    sampling = model.get_model_object("model_sampling")
-    sigmas = comfy.samplers.calculate_sigmas(sampling, "karras", 20)
-    source = play.encode(family, [""])
-    inverted, _, back, _ = invert_video(
-        model, source, {"samples": latents}, sigmas, InversionSettings(mode="diffusers")
-    )
-    made = comfy.samplers.sample(
-        model, torch.zeros_like(latents), play.encode(family, [text]), play.encode(family, [""]),
-        play.GUIDANCE, model.load_device, comfy.samplers.sampler_object("ddim"), back,
-        latent_image=inverted["samples"], disable_pbar=True, seed=0,
-    )  # fmt: skip
-    return play.decoded(family, made)
 
 
 def full_size(steps: int) -> dict:

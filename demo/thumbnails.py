@@ -26,7 +26,7 @@ from ..host.sampling.freeinit import FreeInitSettings, apply_freeinit
 from ..host.sampling.varying_guidance import VaryingGuidance, vary_guidance
 from ..samplers.over_frames.prompts import PromptSettings
 from ..samplers.text2video_zero.motion_fields import CameraField
-from . import editing, inputs, play, trained_motion, world
+from . import editing, inputs, one_shot, play, trained_motion, world
 from .drawn_thumbnails import DRAWINGS
 from .long_thumbnails import extended_clip, filled_region, loop, queue_and_windows, story
 
@@ -263,6 +263,15 @@ def trained_motion_lora(family: play.Family) -> Panels:
     return [clip[order] for clip in (video, *clips)], ["your video", "its MotionLoRA", "without"], 2
 
 
+def one_shot_tuning(family: play.Family) -> Panels:
+    """The video that the workflow loads, and its ring in another colour, by layers tuned on it alone."""
+    clip, order = world.render_clip(inputs.scene_of_video(), 8), [*range(8), *range(6, 0, -1)]
+    texts = [f"a big {colour} ring orbits in the desert" for colour in ("purple", "red")]
+    module, _ = one_shot.tuned(family, clip, texts[0])
+    edit = one_shot.made_anew(family, module, clip, texts[1])
+    return [clip[order], edit[order]], ["your video", "another colour"], 2
+
+
 def compared(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without."""
     text = "a white ring bounces in the meadow"
@@ -295,6 +304,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "35 Demo, loop": loop,
     "36 Demo, a story of three scenes": story,
     "37 Demo, train a MotionLoRA": trained_motion_lora,
+    "40 Demo, one-shot tuning": one_shot_tuning,
 }
 
 

@@ -47,6 +47,21 @@ class TrainingClips:
         return f"{len(self.clips)} clips, {digest.hexdigest()[:12]}"
 
 
+OF_PLACES = ("concat_latent_image", "concat_mask", "control", "mask", "area", "gligen", "reference_latents")
+"""What ties a conditioning to places of the picture, by core's names."""
+
+
+def refuse_flips(clips: TrainingClips, flip: float) -> None:
+    """Raises ValueError where a clip is mirrored and what its conditioning says of places is not."""
+    for clip in clips.clips:
+        for _, told in clip.positive:
+            if found := [name for name in OF_PLACES if told.get(name) is not None]:
+                raise ValueError(
+                    f"flip={flip:g} mirrors clips, but not the {', '.join(found)} of the conditioning of"
+                    f" {printable(clip.name)}; set flip to 0, or train on mirrored copies of the clips."
+                )
+
+
 def _tensors(value) -> Iterable[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         yield value

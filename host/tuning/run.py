@@ -29,7 +29,7 @@ from ..sampling.differentiable import differentiable, recordable, with_controls_
 from ..sampling.freeinit import KEY as FREEINIT
 from ..sampling.reuse_deep_features import KEY as DEEP_FEATURES
 from .checkpointing import layers_computed_again
-from .clips import TrainingClips, check_clips
+from .clips import TrainingClips, check_clips, refuse_flips
 from .fingerprints import model_fingerprint
 from .progress import Samples, Shown
 
@@ -180,6 +180,8 @@ def train(model, weights, run: TrainingRun, what: str) -> TrainingSampler:
     """
     check_clips(run.clips, model.get_model_object("latent_format").latent_channels)
     refuse_quantised(model)
+    if run.recipe.flip:
+        refuse_flips(run.clips, run.recipe.flip)
     _refuse_other_ways_to_sample(model)
     told = {"trained": what} if run.folder is None else {"trained": what, **_frozen(model, weights.networks)}
     sampler, sampling = TrainingSampler(run, weights, told), model.get_model_object("model_sampling")

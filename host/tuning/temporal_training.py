@@ -11,6 +11,7 @@ from ...foreign_text import printable
 from ...motion_modules.animatediff.layers import MotionModel
 from ...motion_modules.animatediff.motion_lora import LowRankChange, published_motion_lora
 from ..files.output_names import write_to_output
+from ..injection.frame_rate import FrameRate
 from ..injection.motion import apply_motion_module
 from ..injection.motion_loras import add_changes
 from ..injection.motion_models import MotionModule
@@ -42,6 +43,7 @@ def train_temporal_layers(
 
     Raises ValueError as `apply_motion_module` and `train` do.
     """
+    _refuse_flips_of_inputs(motion_module, run)
     weights = OwnWeights.of(motion_module)
     applied = apply_motion_module(model, weights.module, MotionSettings())
     sampler = train(applied, weights, run, f"{motion_module.method.name} {motion_module.name}")
@@ -61,6 +63,7 @@ def train_motion_lora(
             f"a MotionLoRA changes AnimateDiff's modules, '{printable(motion_module.name)}' is a module of"
             f" {printable(motion_module.method.name)}; train its own layers with Train Temporal Layers."
         )
+    _refuse_flips_of_inputs(motion_module, run)
     ends = LORA_LAYERS[layers]
     names = [name for name, _ in network.named_modules() if name.endswith(ends)]
     weights = LowRankWeights(network, names, rank, run.recipe.seed)
@@ -73,6 +76,16 @@ def train_motion_lora(
     )
     trained = TrainedMotionLora(changes, metadata_of(run, motion_module))
     return add_changes(motion_module, list(changes), "new MotionLoRA", 1.0), trained, sampler
+
+
+def _refuse_flips_of_inputs(motion_module: MotionModule, run: TrainingRun) -> None:
+    """Raises ValueError where clips are mirrored and the image or the camera of a module is not."""
+    inputs = motion_module.inputs
+    if run.recipe.flip and inputs is not None and not isinstance(inputs, FrameRate):
+        raise ValueError(
+            f"flip={run.recipe.flip:g} mirrors clips, but not the image, the frames or the camera that"
+            f" '{printable(motion_module.name)}' was given; set flip to 0."
+        )
 
 
 def metadata_of(run: TrainingRun, motion_module: MotionModule) -> dict[str, str]:

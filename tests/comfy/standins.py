@@ -197,6 +197,7 @@ SMALL = {
     "ZoetropeScheduleValues": {1: 5},
     "ZoetropePrepareText2VideoZero": {0: 5},
     "ZoetropeTrainMotionLora": {0: 2},
+    "ZoetropeTrainTemporalLayers": {0: 2},
     "ZoetropeTakeFrames": {5: 5, 7: WIDTH, 8: HEIGHT},
     "ZoetropeEncodeVideo": {2: 0, 7: WIDTH, 8: HEIGHT, 9: "stretch"},  # every frame of the video
 }

@@ -20,6 +20,7 @@ from zoetrope.demo.dusk import by_day
 from zoetrope.demo.workflow_api import every_node, to_api
 from zoetrope.devtools.paths import PACK
 from zoetrope.host.files.template_links import LINKS
+from zoetrope.motion_modules.methods import METHODS
 from zoetrope.tests.places import ROOT
 
 from . import standins
@@ -43,6 +44,7 @@ FILLED = "34 Demo, fill a moving region"
 LOOP = "35 Demo, loop"
 STORY = "36 Demo, a story of three scenes"
 TRAINED = "37 Demo, train a MotionLoRA"
+TUNED = "40 Demo, one-shot tuning"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -84,11 +86,12 @@ EXPECTED = {
     LOOP: (48, 8),
     STORY: (28, 8),
     TRAINED: (8, 8),
+    TUNED: (8, 8),
 }
 # Height and width where they are not those of one clip: several side by side under their labels.
 SIZES = {
     **dict.fromkeys(
-        ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO, EDIT, QUEUE),
+        ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO, EDIT, QUEUE, TUNED),
         (standins.HEIGHT + 24, 2 * standins.WIDTH + 4),
     ),
     **dict.fromkeys((OUTLINES, FILLED, TRAINED), (standins.HEIGHT + 24, 3 * standins.WIDTH + 8)),
@@ -228,6 +231,15 @@ def test_part_acts(name, kind, run):
     without = run(standins.shrink(read(name)), {**short, (kind, "strength"): 0.0})
     assert with_it.frames.shape == without.frames.shape
     assert np.abs(with_it.frames - without.frames).mean() > 1
+
+
+@pytest.mark.parametrize(
+    "method", [name for name, one in METHODS.items() if not one.needs and one.streams == 1]
+)
+def test_every_method_is_tuned_on_one_video(method, run):
+    video = run(standins.shrink(read(TUNED)), {("ZoetropeNewTemporalLayers", "method"): method})
+    frames, fps = EXPECTED[TUNED]
+    assert (len(video.frames), video.fps) == (frames, fps) and np.isfinite(video.frames).all()
 
 
 def test_freenoise_of_the_long_video_acts(run):

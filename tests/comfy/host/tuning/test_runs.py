@@ -1,6 +1,7 @@
 """Training runs in ComfyUI: what they leave alone, how they stop and go on, and that every method trains."""
 
 import io
+from dataclasses import replace
 
 import comfy.model_management
 import comfy.utils
@@ -9,12 +10,14 @@ import pytest
 import torch
 from PIL import Image
 from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.host.injection.frame_rate import FrameRate, set_frame_rate
 from zoetrope.host.injection.motion_loras import add_changes
 from zoetrope.host.injection.motion_models import new_for_model
 from zoetrope.host.tuning import progress
 from zoetrope.host.tuning import run as runs
 from zoetrope.host.tuning.clips import TrainingClips, add_clip
 from zoetrope.host.tuning.temporal_training import train_motion_lora, train_temporal_layers
+from zoetrope.motion_modules.frame_rate import METHOD as FRAME_RATE
 from zoetrope.motion_modules.methods import METHODS
 from zoetrope.tests.comfy.golden_unet import golden_model, motion_module, sample
 from zoetrope.tests.comfy.host.context_rig import PRECISE, controlnet, hint_images, windowed, with_control
@@ -148,6 +151,16 @@ def test_a_run_goes_on_only_as_it_was_begun(tmp_path):
         train_temporal_layers(model, module, a_run(tmp_path, data=clips(1)))
     with pytest.raises(ValueError, match="trained was AnimateDiff .* is MotionLoRA, rank 2"):
         train_motion_lora(model, module, a_run(tmp_path), 2, "attention")
+
+
+def test_clips_are_not_mirrored_without_what_a_module_was_given():
+    """A frame rate has no sides, an image and a camera have."""
+    model, rate = golden_model(), new_for_model(golden_model(), FRAME_RATE.name)
+    assert train_temporal_layers(model, set_frame_rate(rate, FrameRate(8)), a_run(flip=1.0))[1].losses
+    given = replace(motion_module("v3"), inputs=object())
+    for train in (train_temporal_layers, lambda *args: train_motion_lora(*args, 2, "attention")):
+        with pytest.raises(ValueError, match="flip=1 mirrors clips, but not the image.*set flip to 0"):
+            train(model, given, a_run(flip=1.0))
 
 
 def with_lora(model, strength):
