@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import time
 
 RATE, CLIPS, FRAMES = 2e-3, 24, 8
 MOTIONS = ("right", "left", "up", "down", "bounce", "orbit")
@@ -47,6 +48,7 @@ def run(only: tuple[str, ...], steps: int, count: int) -> dict:
 def measure(family, name: str, steps: int, count: int) -> dict:
     """What one method comes to. parameters: millions that are trained. coherent, motion: shares of `count`
     videos; jerk: the path's mean second difference in pixels; before: of the untrained layers.
+    cpu_seconds: of all threads, in training.
     """
     from ..demo import play
     from ..host.injection.motion_models import new_for_model
@@ -65,13 +67,15 @@ def measure(family, name: str, steps: int, count: int) -> dict:
         steps=steps, learning_rate=RATE, rate_schedule="cosine", text_dropout=0.05, loss="velocity"
     )
     clips = clips_of(family, scenes, texts, FRAMES)
+    begun = time.process_time()
     module, ran = train_temporal_layers(
         family.model, new, TrainingRun(clips, play.encode(family, [""]), recipe, checkpointing=False)
     )
+    spent = time.process_time() - begun
     trained = (p for n, p in new.patcher.model.named_parameters() if new.method.is_trained(n))
     judged, before = (judge(family, one, count) for one in (module, new))
     return {
-        "parameters": round(sum(p.numel() for p in trained) / 1e6, 2), **costs(ran), **judged,
+        "parameters": round(sum(p.numel() for p in trained) / 1e6, 2), **costs(ran), "cpu_seconds": round(spent), **judged,
         "jerk_before": before["jerk"], "coherent_before": before["coherent"],
     }  # fmt: skip
 
