@@ -75,7 +75,8 @@ def measure(family, name: str, steps: int, count: int) -> dict:
     trained = (p for n, p in new.patcher.model.named_parameters() if new.method.is_trained(n))
     judged, before = (judge(family, one, count) for one in (module, new))
     return {
-        "parameters": round(sum(p.numel() for p in trained) / 1e6, 2), **costs(ran), "cpu_seconds": round(spent), **judged,
+        "parameters": round(sum(p.numel() for p in trained) / 1e6, 2), **costs(ran),
+        "cpu_seconds": round(spent), **judged,
         "jerk_before": before["jerk"], "coherent_before": before["coherent"],
     }  # fmt: skip
 

@@ -58,6 +58,10 @@ class AnimatedImage:
         latent = encoded(self.image, self.vae, model, shape, "Animate Image (PIA)")
         return PIAImage(latent, mask, self.conv_in == OF_CHECKPOINT)
 
+    def of_clip(self, ready: PIAImage, latents: torch.Tensor) -> PIAImage:
+        """With the frame cond_frame of a clip that is trained on as image, latents (F, 4, H, W)."""
+        return replace(ready, latents=latents[self.cond_frame][None])
+
 
 def animate_image(motion_module: MotionModule, image: AnimatedImage) -> MotionModule:
     """The PIA module with the image that it animates; motion_module is not changed.

@@ -67,6 +67,11 @@ class KnownFrames:
             )
         return known_frames(encoded(self.images, self.vae, model, shape, NODE), numbers, num_frames)
 
+    def of_clip(self, ready: ImageCondition, latents: torch.Tensor) -> ImageCondition:
+        """The same frames of a clip that is trained on, latents (F, 4, H, W)."""
+        numbers = select_frames(self.frames, len(latents))
+        return known_frames(latents[numbers], numbers, len(latents))
+
 
 def set_known_frames(motion_module: MotionModule, known: KnownFrames) -> MotionModule:
     """The masked-frames module with the frames that are known; motion_module is not changed.

@@ -28,6 +28,7 @@ from .frame_limits import check_frames, check_run
 from .motion_models import MotionModule
 from .places import places_in
 from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, refuse_other_windows, sigma_range
+from .run_inputs import inputs_in_forward
 from .run_values import RunValues, in_forward, values_in_run
 from .schedule import AUTO, put_trained_schedule
 from .settings import JOINT, JOINT_EVOLVED, JOINT_MODULE, PER_FRAME, MotionSettings
@@ -170,7 +171,7 @@ class MotionCalls:
             strength,
             attention,
             join,
-            inputs=run.inputs,
+            inputs=inputs_in_forward(self.module.inputs, run.inputs, forward.options),
             factors_at=self.factors,
             views=views,
         )

@@ -68,6 +68,13 @@ class LCMImage:
         latents = encoded(self.images, self.vae, model, shape, NODE)
         return ReferenceImage(latents, num_frames, self.motion_scale, self.weights())
 
+    def of_clip(self, ready: ReferenceImage, latents: torch.Tensor) -> ReferenceImage:
+        """With the first frame of a clip that is trained on as image, or all where each frame has an image;
+        latents (F, 4, H, W).
+        """
+        shown = latents if len(self.images) > 1 else latents[:1]
+        return ReferenceImage(shown, len(latents), self.motion_scale, self.weights())
+
 
 def animate_with_lcm(motion_module: MotionModule, image: LCMImage) -> MotionModule:
     """The AnimateLCM-I2V module with the image that it animates; motion_module is not changed.

@@ -25,6 +25,7 @@ from ...tuning.objectives import AS_TRAINED, clip_loss
 from ...tuning.recipe import Recipe
 from ...tuning.run_state import RunFolder
 from ...tuning.trainer import Trainer, draw_sigma, generator_of
+from ..injection.run_inputs import TRAINED_CLIP, TrainedClip
 from ..sampling.differentiable import differentiable, recordable, with_controls_beside
 from ..sampling.freeinit import KEY as FREEINIT
 from ..sampling.reuse_deep_features import KEY as DEEP_FEATURES
@@ -120,13 +121,19 @@ class TrainingSampler(comfy.samplers.Sampler):
             noisy = sampling.noise_scaling(sigma, noise, clean, False)
             cond = conds["empty" if seen.is_without_text else f"clip {which}"]
             each = sigma * clean.new_ones(len(clean))
-            told = _of_single_frames(options) if seen.is_single else options
+            told = _of_single_frames(options) if seen.is_single else _of_clip(options, clean, seen)
             denoised = comfy.samplers.calc_cond_batch(model, [cond], noisy, each, told)[0]
             debias = 0.0 if seen.is_single else recipe.debias  # of what frames of one clip share
             found = clip_loss(denoised.float(), clean, sigma, loss, debias, seen.anchor, data)
             return found * self.run.clips.clips[which].weight
 
         return loss_of
+
+
+def _of_clip(options: dict, clean: torch.Tensor, seen: SeenClip) -> dict:
+    """model_options with which modules that are shown frames of a video are shown those of the clip."""
+    clip = TrainedClip(clean, not seen.is_without_frames)
+    return {**options, "transformer_options": {**options.get("transformer_options", {}), TRAINED_CLIP: clip}}
 
 
 def _of_single_frames(options: dict) -> dict:
@@ -144,6 +151,7 @@ class SeenClip:
     is_without_text: bool
     anchor: int
     is_single: bool = False
+    is_without_frames: bool = False
 
 
 def seen_clip(number: int, shape: torch.Size, sampling, recipe: Recipe) -> SeenClip:
@@ -155,8 +163,11 @@ def seen_clip(number: int, shape: torch.Size, sampling, recipe: Recipe) -> SeenC
     noise = torch.randn(shape, generator=generator)
     flip, drop = torch.rand(2, generator=generator).tolist()
     anchor = int(torch.randint(shape[0], (), generator=generator))
-    single = float(torch.rand((), generator=generator)) < recipe.single_frames
-    return SeenClip(sigma, noise, flip < recipe.flip, drop < recipe.text_dropout, anchor, single)
+    single, unseen = torch.rand(2, generator=generator).tolist()
+    return SeenClip(
+        sigma, noise, flip < recipe.flip, drop < recipe.text_dropout, anchor, single < recipe.single_frames,
+        unseen < recipe.text_dropout,
+    )  # fmt: skip
 
 
 def clip_of(number: int, count: int, seed: int) -> int:

@@ -11,7 +11,7 @@ from ...foreign_text import printable
 from ...motion_modules.animatediff.layers import MotionModel
 from ...motion_modules.animatediff.motion_lora import LowRankChange, published_motion_lora
 from ..files.output_names import write_to_output
-from ..injection.frame_rate import FrameRate
+from ..injection.camera import CameraMove
 from ..injection.motion import apply_motion_module
 from ..injection.motion_loras import add_changes
 from ..injection.motion_models import MotionModule
@@ -80,10 +80,9 @@ def train_motion_lora(
 
 def _refuse_flips_of_inputs(motion_module: MotionModule, run: TrainingRun) -> None:
     """Raises ValueError where clips are mirrored and the image or the camera of a module is not."""
-    inputs = motion_module.inputs
-    if run.recipe.flip and inputs is not None and not isinstance(inputs, FrameRate):
+    if run.recipe.flip and isinstance(motion_module.inputs, CameraMove):
         raise ValueError(
-            f"flip={run.recipe.flip:g} mirrors clips, but not the image, the frames or the camera that"
+            f"flip={run.recipe.flip:g} mirrors clips, but not the camera that"
             f" '{printable(motion_module.name)}' was given; set flip to 0."
         )
 

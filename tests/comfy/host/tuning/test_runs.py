@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from zoetrope.host.injection import MotionSettings, apply_motion_module
+from zoetrope.host.injection.camera import CameraMove
 from zoetrope.host.injection.frame_rate import FrameRate, set_frame_rate
 from zoetrope.host.injection.motion_loras import add_changes
 from zoetrope.host.injection.motion_models import new_for_model
@@ -154,12 +155,12 @@ def test_a_run_goes_on_only_as_it_was_begun(tmp_path):
 
 
 def test_clips_are_not_mirrored_without_what_a_module_was_given():
-    """A frame rate has no sides, an image and a camera have."""
+    """A frame rate has no sides; images are those of the clip; a camera has sides."""
     model, rate = golden_model(), new_for_model(golden_model(), FRAME_RATE.name)
     assert train_temporal_layers(model, set_frame_rate(rate, FrameRate(8)), a_run(flip=1.0))[1].losses
-    given = replace(motion_module("v3"), inputs=object())
+    given = replace(motion_module("v3"), inputs=CameraMove(None))
     for train in (train_temporal_layers, lambda *args: train_motion_lora(*args, 2, "attention")):
-        with pytest.raises(ValueError, match="flip=1 mirrors clips, but not the image.*set flip to 0"):
+        with pytest.raises(ValueError, match="flip=1 mirrors clips, but not the camera.*set flip to 0"):
             train(model, given, a_run(flip=1.0))
 
 
