@@ -1,4 +1,4 @@
-"""Gradient checkpointing: layers of the UNet are computed again in the backward pass, and not kept.
+"""Gradient checkpointing: layers of a network are computed again in the backward pass, and not kept.
 
 A temporal method's acts stand around those layers, so they are computed again with them, and what they train
 gets its gradients. (SimDA's published code leaves its adapters out there.)
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+from comfy.ldm.modules.diffusionmodules.model import ResnetBlock
 from comfy.ldm.modules.diffusionmodules.openaimodel import TimestepEmbedSequential
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -16,10 +17,10 @@ from torch.utils.checkpoint import checkpoint
 
 @contextlib.contextmanager
 def layers_computed_again(network: nn.Module, wanted: bool = True) -> Iterator[None]:
-    """Inside, each layer of the UNet's blocks keeps only what goes into it."""
+    """Inside, each layer of a UNet's blocks, or each ResBlock of a VAE, keeps only what goes into it."""
     before = []
     try:
-        for layer in _layers(network) if wanted else ():
+        for layer in list(_layers(network)) if wanted else ():
             before.append((layer, layer.__dict__.get("forward")))
             layer.forward = _again(layer.forward)
         yield
@@ -35,6 +36,8 @@ def _layers(network: nn.Module) -> Iterator[nn.Module]:
     for block in network.modules():
         if isinstance(block, TimestepEmbedSequential):
             yield from block
+        elif isinstance(block, ResnetBlock):
+            yield block
 
 
 def _again(forward: Callable) -> Callable:

@@ -11,7 +11,7 @@ SAMPLES = 16
 """Numbers of each weight that are read: enough to tell two trainings apart, quick for a whole checkpoint."""
 
 
-def weights_fingerprint(weights: Iterable[tuple[str, torch.Tensor]]) -> str:
+def weights_fingerprint(weights: Iterable[tuple[object, torch.Tensor]]) -> str:
     """Of weights by name: 12 hexadecimal digits, of their names, shapes and some numbers of each."""
     digest = hashlib.sha256()
     for name, weight in weights:

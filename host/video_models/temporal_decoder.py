@@ -80,12 +80,7 @@ def apply_temporal_decoder(
 
     strength 0 gives vae itself. Raises ValueError when the layers do not fit.
     """
-    places = places_in(vae)
-    if wrong := METHOD.misfit(module.patcher.model, places):
-        raise ValueError(
-            f"the temporal layers '{printable(module.name)}' do not fit this VAE: {wrong}. Use layers that "
-            "were made for this kind of VAE."
-        )
+    places = places_that_fit(vae, module)
     if module.is_untrained:
         say("These temporal layers are not trained yet: until then they change nothing.", current_node())
     if settings.strength == 0:
@@ -101,6 +96,17 @@ def apply_temporal_decoder(
         patched.patcher.add_object_patch(name, Point(path, inner, act, applied))
     patched.patcher.set_model_patch(_Layers(layers), _PATCH)
     return patched
+
+
+def places_that_fit(vae: comfy.sd.VAE, module: MotionModule) -> DecoderPlaces:
+    """Where the layers of a VAE's decoder lie. Raises ValueError when a module's layers do not fit there."""
+    places = places_in(vae)
+    if wrong := METHOD.misfit(module.patcher.model, places):
+        raise ValueError(
+            f"the temporal layers '{printable(module.name)}' do not fit this VAE: {wrong}. Use layers that "
+            "were made for this kind of VAE."
+        )
+    return places
 
 
 class _Layers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ...host.tuning.decoder_training import DecoderRun
 from ...host.tuning.run import TrainingRun
 from ...host.tuning.run_folders import run_folder
 from ...tuning.recipe import Recipe, RecipeOptions
@@ -31,6 +32,13 @@ def run_inputs(learning_rate: float, module: str = "", model: str = MODEL_TOOLTI
         io.Conditioning.Input(
             "empty", tooltip="CLIP Text Encode of an empty text: seen where a clip's text is dropped."
         ),
+        *recipe_inputs(learning_rate),
+    ]
+
+
+def recipe_inputs(learning_rate: float) -> list[io.Input]:
+    """How long, how fast, from which chance, and the run's name."""
+    return [
         io.Int.Input(
             "steps",
             default=300,
@@ -110,6 +118,15 @@ def training_run(
     """What these inputs say."""
     recipe = Recipe(steps=steps, learning_rate=learning_rate, seed=seed, **vars(options or RecipeOptions()))
     return TrainingRun(clips, empty, recipe, run_folder(run_name), gradient_checkpointing)
+
+
+def decoder_run(
+    images, num_frames, change_weight, steps, learning_rate, seed, run_name, gradient_checkpointing,
+    options=None,
+) -> DecoderRun:  # fmt: skip
+    """What the inputs of Train Temporal Decoder say."""
+    recipe = Recipe(steps=steps, learning_rate=learning_rate, seed=seed, **vars(options or RecipeOptions()))
+    return DecoderRun(images, recipe, num_frames, change_weight, run_folder(run_name), gradient_checkpointing)
 
 
 def run_outputs() -> list[io.Output]:

@@ -121,6 +121,7 @@ def test_layers_are_trained_with_what_their_method_needs(method, server):
         found["10"] = new
         found["12"] = node("EmptyImage", width=80, height=96, batch_size=1, color=0xFF8000)
         found["14"] = node("ZoetropeMakeCameraPoses", move="orbit left", num_frames=FRAMES, speed=2.0)
+        found["5"]["inputs"]["flip"] = 0.0  # a camera has sides
     trained, _ = sampled(server, dict(found), ["20", 0])
     untrained, _ = sampled(server, dict(found), ["4", 0])
     assert torch.isfinite(trained).all() and not torch.equal(trained, untrained)
