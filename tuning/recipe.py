@@ -23,12 +23,13 @@ class RecipeOptions:
     weights that is kept in their place, 0 = without. text_dropout: part of the clips that are seen without
     their text. debias: weight of the appearance-debiased loss of MotionDirector. flip: part of the clips that
     are mirrored. single_frames: part of the clips that are seen as pictures, every frame on its own and the
-    layers over frames without a say. sample_every: steps between two clips that are sampled to be looked at,
-    0 = none. Raises ValueError with rule, value and remedy on settings that make no
-    sense.
+    layers over frames without a say. image_frames: frames of another clip that are seen as pictures beside
+    each clip, all frames counting alike. sample_every: steps between two clips that are sampled to be looked
+    at, 0 = none. Raises ValueError with rule, value and remedy on settings that make no sense.
 
     Source: Guo et al. 2023, arXiv 2307.04725, and its published configuration (AdamW, 0.01, norm 1.0, text
-    dropped one time in ten).
+    dropped one time in ten). Ho et al. 2022, arXiv 2204.03458, section 3 (pictures beside clips, each seeing
+    itself alone in the attention over frames).
     """
 
     optimizer: str = "AdamW"
@@ -44,9 +45,15 @@ class RecipeOptions:
     flip: float = 0.0
     single_frames: float = 0.0
     sample_every: int = 0
+    image_frames: int = 0
 
     def __post_init__(self):
-        for name, least in (("clips_per_step", 1), ("warmup_steps", 0), ("sample_every", 0)):
+        for name, least in (
+            ("clips_per_step", 1),
+            ("warmup_steps", 0),
+            ("sample_every", 0),
+            ("image_frames", 0),
+        ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be {least} or larger; raise it.")
         for name in ("weight_decay", "clip_norm", "debias"):

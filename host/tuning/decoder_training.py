@@ -36,7 +36,7 @@ from .progress import Shown
 from .run import clip_of
 from .trained_weights import OwnWeights
 
-OF_SAMPLING = ("loss", "debias", "single_frames", "sample_every")
+OF_SAMPLING = ("loss", "debias", "single_frames", "sample_every", "image_frames")
 """Options of a recipe that are of networks that sample."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import comfy.model_management
@@ -112,11 +112,8 @@ class TrainingSampler(comfy.samplers.Sampler):
         loss = loss_of_model(sampling) if recipe.loss == AS_TRAINED else recipe.loss
         data = getattr(sampling, "sigma_data", 1.0)
 
-        def loss_of(number: int) -> torch.Tensor:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            which = clip_of(number, len(latents), recipe.seed)
-            seen = seen_clip(number, latents[which].shape, sampling, recipe)
-            clean = (latents[which].flip(-1) if seen.is_flipped else latents[which]).to(device)
+        def scored(which: int, clean: torch.Tensor, seen: SeenClip) -> torch.Tensor:
+            clean = (clean.flip(-1) if seen.is_flipped else clean).to(device)
             sigma, noise = seen.sigma.to(device), seen.noise.to(device)
             noisy = sampling.noise_scaling(sigma, noise, clean, False)
             cond = conds["empty" if seen.is_without_text else f"clip {which}"]
@@ -126,6 +123,21 @@ class TrainingSampler(comfy.samplers.Sampler):
             debias = 0.0 if seen.is_single else recipe.debias  # of what frames of one clip share
             found = clip_loss(denoised.float(), clean, sigma, loss, debias, seen.anchor, data)
             return found * self.run.clips.clips[which].weight
+
+        def loss_of(number: int) -> torch.Tensor:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            which = clip_of(number, len(latents), recipe.seed)
+            clean = latents[which]
+            seen = seen_clip(number, clean.shape, sampling, recipe)
+            found = scored(which, clean, seen)
+            if not recipe.image_frames or seen.is_single:
+                return found
+            other, rows = beside(number, [len(clip) for clip in latents], recipe)
+            images = latents[other][rows]
+            pictures = replace(seen_clip(BESIDE - number, images.shape, sampling, recipe), is_single=True)
+            shares = len(clean), len(images)
+            both = found * shares[0] + scored(other, images, pictures) * shares[1]
+            return both / sum(shares)
 
         return loss_of
 
@@ -168,6 +180,20 @@ def seen_clip(number: int, shape: torch.Size, sampling, recipe: Recipe) -> SeenC
         sigma, noise, flip < recipe.flip, drop < recipe.text_dropout, anchor, single < recipe.single_frames,
         unseen < recipe.text_dropout,
     )  # fmt: skip
+
+
+BESIDE = -(2**41)
+"""What the numbers of pictures beside clips count down from, so that theirs is another chance."""
+
+
+def beside(number: int, lengths: Sequence[int], recipe: Recipe) -> tuple[int, list[int]]:
+    """(another clip, some of its frames): the pictures that are seen beside the clip of a number. They are of
+    the same clip where there is no other one.
+    """
+    generator, which = generator_of(recipe.seed, BESIDE - number), clip_of(number, len(lengths), recipe.seed)
+    further = 1 + int(torch.randint(max(1, len(lengths) - 1), (), generator=generator))
+    other = (which + further) % len(lengths)
+    return other, torch.randint(lengths[other], (recipe.image_frames,), generator=generator).tolist()
 
 
 def clip_of(number: int, count: int, seed: int) -> int:

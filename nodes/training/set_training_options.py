@@ -99,4 +99,15 @@ def _loss_inputs() -> list[io.Input]:
             max=1_000_000,
             tooltip="Steps between two clips that are sampled and shown in the preview of the run. 0 = off.",
         ),
+        io.Int.Input(
+            "image_frames",
+            display_name="image_frames (0 = off)",
+            default=0,
+            min=0,
+            max=1024,
+            tooltip=(
+                "Random frames of another clip that are seen as pictures beside each clip: Video Diffusion"
+                " Models' joint training keeps single pictures good. 0 = off."
+            ),
+        ),
     ]

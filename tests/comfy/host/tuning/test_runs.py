@@ -238,6 +238,33 @@ def test_a_clip_counts_by_its_weight():
         add_clip(None, latents[0], text(), weight=0)
 
 
+def test_pictures_beside_clips_are_of_other_clips_and_count_as_frames():
+    """The loss is that of a clip of F frames and of N pictures, each frame counting alike."""
+    model, module, data = golden_model(), motion_module("v3"), clips(3)
+    options = {"data": data, "text_dropout": 0.0, "learning_rate": 1e-30}
+    plain = train_temporal_layers(model, module, a_run(**options))[1].losses
+    joint = train_temporal_layers(model, module, a_run(image_frames=4, **options))[1].losses
+    recipe = Recipe(image_frames=4, text_dropout=0.0, single_frames=1.0)
+    chosen = [runs.beside(number, [FRAMES] * 3, recipe) for number in range(3)]
+    for number, (other, rows) in enumerate(chosen):
+        assert other != runs.clip_of(number, 3, 0) and len(rows) == 4
+        assert all(0 <= row < FRAMES for row in rows)
+    assert len({tuple(rows) for _, rows in chosen}) > 1
+    of_pictures = [(both * (FRAMES + 4) - clip * FRAMES) / 4 for both, clip in zip(joint, plain, strict=True)]
+    for number, (other, rows) in enumerate(chosen):
+        clip = data.clips[other]
+        alone = add_clip(None, {"samples": clip.latents[rows]}, clip.positive)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(runs, "seen_clip", lambda _, *rest, n=number: SEEN(runs.BESIDE - n, *rest))
+            run = a_run(steps=1, text_dropout=0.0, data=alone, single_frames=1.0)
+            (loss,) = train_temporal_layers(model, module, run)[1].losses
+        assert loss == pytest.approx(of_pictures[number], rel=1e-3)
+    assert len(train_temporal_layers(model, module, a_run(image_frames=2, data=clips(1)))[1].losses) == 3
+
+
+SEEN = runs.seen_clip
+
+
 def test_samples_are_shown_on_the_way_and_change_nothing(monkeypatch):
     shown = []
     monkeypatch.setattr(

@@ -60,7 +60,7 @@ def graph(train="ZoetropeTrainMotionLora", module=None, frames=(FRAMES,), model=
 OPTIONS = {
     "optimizer": "AdamW", "rate_schedule": "constant", "warmup_steps": 0, "weight_decay": 0.0,
     "clips_per_step": 1, "clip_norm": 1.0, "ema": 0.0, "loss": "as the model was trained", "debias": 1.0,
-    "text_dropout": 0.5, "flip": 0.5, "single_frames": 0.0, "sample_every": 0,
+    "text_dropout": 0.5, "flip": 0.5, "single_frames": 0.0, "sample_every": 0, "image_frames": 0,
 }  # fmt: skip
 
 
