@@ -25,5 +25,6 @@ METRIC = Metric(
     of=CLIP,
     better="higher",
     needs=("image_encoder",),
+    least_frames=2,
     measure=background_consistency,
 )

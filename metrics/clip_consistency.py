@@ -23,5 +23,6 @@ METRIC = Metric(
     of=CLIP,
     better="higher",
     needs=("image_encoder",),
+    least_frames=2,
     measure=clip_consistency,
 )

@@ -46,5 +46,11 @@ def dynamic_degree(clip: Clip) -> Score:
 
 
 METRIC = Metric(
-    name="dynamic_degree", title="Dynamic degree", of=CLIP, better="", needs=("flow",), measure=dynamic_degree
+    name="dynamic_degree",
+    title="Dynamic degree",
+    of=CLIP,
+    better="",
+    needs=("flow",),
+    least_frames=2,
+    measure=dynamic_degree,
 )

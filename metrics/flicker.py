@@ -16,4 +16,6 @@ def flicker(clip: Clip) -> Score:
     return curve_score("flicker", values, clip.protocol(values="0..1", rule=rule), first=1)
 
 
-METRIC = Metric(name="flicker", title="Temporal flickering", of=CLIP, better="higher", measure=flicker)
+METRIC = Metric(
+    name="flicker", title="Temporal flickering", of=CLIP, better="higher", least_frames=2, measure=flicker
+)

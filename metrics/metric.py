@@ -155,6 +155,8 @@ class Metric:
     """"higher", "lower", or "" where neither is."""
     needs: tuple[str, ...] = ()
     """Keys of NEEDS."""
+    least_frames: int = 1
+    """Of a clip; shorter ones are refused."""
     measure: Callable[..., Score]
     """measure(Clip), measure(SetFeatures) or measure(SetFeatures, SetFeatures) -> Score."""
 

@@ -25,5 +25,6 @@ METRIC = Metric(
     of=CLIP,
     better="higher",
     needs=("subject_encoder",),
+    least_frames=2,
     measure=subject_consistency,
 )

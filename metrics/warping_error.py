@@ -55,5 +55,6 @@ METRIC = Metric(
     of=CLIP,
     better="lower",
     needs=("flow",),
+    least_frames=2,
     measure=warping_error,
 )
