@@ -13,7 +13,7 @@ from .plots import COLOURS, GROUND, LINES
 SIZE, SMALL, PAD = 16, 12, 10
 ROW, NOTE = 46, 18
 BEST = COLOURS[0]
-NAMES, LEAST_COLUMN, MOST_COLUMN = 250, 90, 220
+NAMES, LEAST_WIDTH = 250, 256
 BAR = 14
 MOST_NOTES = 12
 
@@ -74,7 +74,8 @@ def draw_bars(columns: list[str], rows: list[TableRow], width: int) -> torch.Ten
         for number, value in enumerate(row.values):
             top = y + 20 + BAR * number
             length = 0 if value is None else abs(value) / largest * (right - left)
-            draw.rectangle((left, top, left + max(1, length), top + BAR - 4), fill=_colour(number))
+            if value is not None:
+                draw.rectangle((left, top, left + max(1, length), top + BAR - 4), fill=_colour(number))
             write(draw, (left + length + 6, top + BAR - 4), row.cells[number] or "-", SMALL, GREY)
     return to_tensor(image)[None]
 

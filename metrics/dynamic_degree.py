@@ -35,7 +35,7 @@ def dynamic_degree(clip: Clip) -> Score:
         clip.progress()
     least = PIXELS * min(frames.shape[1:3]) / SIDE
     moving, wanted = sum(value > least for value in values), max(1, round(4 * len(frames) / 16))
-    rule = f"{moving} of {len(values)} steps above {least:g} pixels, {wanted} make it move"
+    rule = f"it moves where {wanted} of {len(values)} steps are above {least:g} pixels"
     protocol = Protocol(clip.flow.name, f"{len(frames)} frames", clip.fps / every, rule=rule)
     untold = "the frame rate is not told; VBench takes 8 frames a second, set fps."
     warnings = () if clip.fps else (untold,)

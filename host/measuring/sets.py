@@ -10,6 +10,7 @@ from dataclasses import replace
 import comfy.utils
 import torch
 
+from ...foreign_text import printable
 from ...metrics.metric import CLIP, PAIR, SET, TWO_SETS, Clip, Metric, Score, SetFeatures, check_finite
 from ...metrics.moments import Moments
 from ..media.video import stop
@@ -90,7 +91,7 @@ class _named:
 
     def __exit__(self, kind, error, traceback):
         if isinstance(error, ValueError):
-            raise ValueError(f"{self.name}: {error}") from error
+            raise ValueError(f"{self.name}: {printable(error, 600)}") from error
 
 
 class _SetMeasure:
@@ -172,5 +173,5 @@ def mean_score(metric: str, scores: list[Score], of: str) -> Score:
     protocol = replace(
         scores[0].protocol, n=(len(scores),), ddof=0, frames=f"{frames} of each clip", rule=rule
     )
-    spread = statistics.pstdev(values) if finite else None
+    spread = statistics.pstdev(values) if finite and len(values) > 1 else None
     return Score(metric, sum(values) / len(values), protocol, of, spread, warnings=tuple(told))

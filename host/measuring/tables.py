@@ -29,6 +29,24 @@ INFINITE = 100.0
 HEADER = ("label", "metric", "of", "value", "spread", "n", "protocol", "warnings")
 
 
+@dataclasses.dataclass(frozen=True)
+class TableSettings:
+    """What is written: "csv", "json" or "none"; where below output/; and the width of the pictures."""
+
+    file_format: str = "csv"
+    filename_prefix: str = "metrics/zoetrope"
+    width: int = 960
+
+
+@dataclasses.dataclass(frozen=True)
+class CurveSettings:
+    """Which metric is drawn, and the size of the plot in pixels."""
+
+    metric: str
+    width: int = 768
+    height: int = 384
+
+
 def column_labels(labels: str, count: int, what: str = "scores") -> list[str]:
     """A label for each of so many columns. Raises ValueError for more labels than columns."""
     lines = label_lines(labels)
@@ -84,15 +102,21 @@ def _best(better: str, values: list[float | None]) -> int | None:
 
 
 def score_table(
-    all_scores: list[list[Score]], labels: str, width: int
-) -> tuple[torch.Tensor, torch.Tensor, str, list[str]]:
-    """The table and its bars as pictures (1, H, width, 3), the text, and the columns' labels."""
+    all_scores: list[list[Score]], labels: str, settings: TableSettings
+) -> tuple[torch.Tensor, torch.Tensor, str, str]:
+    """The table and its bars as pictures (1, H, width, 3), the text, and what is said of the file and them.
+
+    Raises ValueError as `column_labels` and write_to_output do.
+    """
     columns = column_labels(labels, len(all_scores))
     rows = table_rows(all_scores)
     notes = dict.fromkeys(f"! {w}" for scores in all_scores for score in scores for w in score.warnings)
     finite = [dataclasses.replace(row, values=[_drawn(v, row.values) for v in row.values]) for row in rows]
-    table = draw_table(columns, rows, list(notes), width)
-    return table, draw_bars(columns, finite, width), as_text(columns, all_scores), columns
+    table = draw_table(columns, rows, list(notes), settings.width)
+    text = as_text(columns, all_scores)
+    path = save_scores(columns, all_scores, settings.filename_prefix, settings.file_format)
+    said = f"{path.parent.name}/{path.name}\n{text}" if path else text
+    return table, draw_bars(columns, finite, settings.width), text, said
 
 
 def _drawn(value: float | None, others: list[float | None]) -> float | None:
@@ -102,13 +126,12 @@ def _drawn(value: float | None, others: list[float | None]) -> float | None:
     return max((v for v in others if v is not None and math.isfinite(v)), default=INFINITE)
 
 
-def score_curve(
-    all_scores: list[list[Score]], labels: str, metric: str, width: int, height: int
-) -> torch.Tensor:
+def score_curve(all_scores: list[list[Score]], labels: str, settings: CurveSettings) -> torch.Tensor:
     """The curves of one metric over frames (1, height, width, 3), one for each clip.
 
     Raises ValueError where a clip's scores have no such curve.
     """
+    metric = settings.metric
     columns = column_labels(labels, len(all_scores))
     series, first = [], 0
     for label, scores in zip(columns, all_scores, strict=True):
@@ -126,7 +149,7 @@ def score_curve(
     if not all(math.isfinite(value) for values in series for value in values):
         title += f" (infinite values drawn at {highest:.4g})"
     series = [[_drawn(value, [highest]) for value in values] for values in series]
-    return plot_values(series, columns, width, height, title, first=first)
+    return plot_values(series, columns, settings.width, settings.height, title, first=first)
 
 
 def as_csv(columns: list[str], all_scores: list[list[Score]]) -> str:

@@ -78,7 +78,8 @@ class VideoSet:
             try:
                 found = self._read(source)
             except ValueError as error:
-                raise ValueError(f"'{printable(source.name)}': {printable(error, 600)}") from error
+                told, name = printable(error, 600), f"'{printable(source.name)}'"
+                raise ValueError(told if name in told else f"{name}: {told}") from error
             picture = _is_picture(source)
             fps = 0.0 if picture else round(found.fps, 3)
             yield self._cut(f"'{printable(source.name)}'", found.frames, fps, picture)

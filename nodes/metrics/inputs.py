@@ -14,10 +14,7 @@ VideoSet = io.Custom("VIDEO_SET")
 def metrics_input(default_means: str, listed: str) -> io.Input:
     """Which metrics are measured, by name."""
     return io.String.Input(
-        "metrics",
-        display_name="metrics (empty = all that fit)",
-        default="",
-        tooltip=f"Names with commas between them: {listed}. Empty = {default_means}.",
+        "metrics", default="", tooltip=f"Names with commas between them: {listed}. Empty = {default_means}."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...host.measuring.tables import CURVES, score_curve
+from ...host.measuring.tables import CURVES, CurveSettings, score_curve
 from ..base import ZoetropeNode
 from .inputs import score_inputs
 
@@ -32,5 +32,5 @@ class PlotScores(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, scores, labels, metric, width, height) -> io.NodeOutput:
-        return io.NodeOutput(score_curve(list(scores.values()), labels, metric, width, height))
+    def execute(cls, scores, labels, **settings) -> io.NodeOutput:
+        return io.NodeOutput(score_curve(list(scores.values()), labels, CurveSettings(**settings)))

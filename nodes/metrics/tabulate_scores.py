@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ...host.measuring.tables import FILE_FORMATS, save_scores, score_table
+from ...host.measuring.tables import FILE_FORMATS, TableSettings, score_table
 from ..base import ZoetropeNode
 from ..file_prefix import prefix_input
 from .inputs import score_inputs
@@ -56,9 +56,6 @@ class TabulateScores(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, scores, labels, file_format, filename_prefix, width) -> io.NodeOutput:
-        results = list(scores.values())
-        table, bars, text, columns = score_table(results, labels, width)
-        path = save_scores(columns, results, filename_prefix, file_format)
-        shown = f"{path.parent.name}/{path.name}\n{text}" if path else text
-        return io.NodeOutput(table, bars, text, ui=ui.PreviewText(shown))
+    def execute(cls, scores, labels, **settings) -> io.NodeOutput:
+        *shown, said = score_table(list(scores.values()), labels, TableSettings(**settings))
+        return io.NodeOutput(*shown, ui=ui.PreviewText(said))

@@ -11,21 +11,9 @@ from zoetrope.metrics.networks.files import KINDS, network_of
 from zoetrope.metrics.networks.i3d import I3D
 from zoetrope.metrics.networks.inception import Inception, resized_as_tensorflow_1
 from zoetrope.tests.gold_weights import gold_tensor
+from zoetrope.tests.networks.metric_networks import weights
 from zoetrope.tests.places import GOLDENS
 from zoetrope.tests.rounding import assert_same
-
-
-def weights(build):
-    """Seeded tensors under a network's names, through which values neither vanish nor explode."""
-    with torch.device("meta"):
-        shapes = {key: value.shape for key, value in build().state_dict().items()}
-    made = {}
-    for key, shape in shapes.items():
-        if key.endswith("num_batches_tracked"):
-            made[key] = torch.zeros((), dtype=torch.long)
-        else:
-            made[key] = gold_tensor(key, shape, 1.5) - int(key.endswith("running_mean"))
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_dino_is_asked_for(vision):
 
 def test_dino_2_of_core_is_a_subject_encoder():
     config = {"model_type": "dinov2", "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2,
-              "layer_norm_eps": 1e-6, "use_swiglu_ffn": False, "patch_size": 14, "image_size": 28}  # fmt: skip
+              "layer_norm_eps": 1e-6, "use_swiglu_ffn": 0, "patch_size": 14, "image_size": 28}  # fmt: skip
     dino = comfy.clip_vision.ClipVisionModel(config)
     fill(dino.model.float())
     (score,) = measure_clip(frames(3), None, 0.0, "subject_consistency", Instruments(subject_vision=dino))
