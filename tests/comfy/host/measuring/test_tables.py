@@ -63,7 +63,7 @@ def test_files_hold_everything_and_can_be_read():
 
 
 def test_labels_are_filled_up():
-    assert tables.column_labels("\nb", 3) == ["scores 1", "b", "scores 3"]
+    assert tables.column_labels("a\n\nc", 4) == ["a", "scores 2", "c", "scores 4"]
     with pytest.raises(ValueError, match="3 labels for 2 scores; write one line for each"):
         tables.column_labels("a\nb\nc", 2)
 
