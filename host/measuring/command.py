@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import comfy.clip_vision
@@ -56,8 +57,7 @@ def _set_of(path: Path, settings: SetSettings) -> tuple[VideoSet, str]:
 def _instruments(options: argparse.Namespace) -> Instruments:
     """The models that are named, and of models/metrics those that the metrics need."""
     given: dict = {"text": options.text}
-    for name in options.networks or model_file_names(METRIC_NETWORKS):
-        network = _network(name)
+    for network in _networks(options.networks):
         given.setdefault(SOCKETS.get(network.kind.name, network.kind.name), network)
     for field in ("clip_vision", "subject_vision"):
         if name := getattr(options, field):
@@ -73,6 +73,17 @@ def _instruments(options: argparse.Namespace) -> Instruments:
         _file(options.optical_flow, "optical_flow")
         given["optical_flow"] = OpticalFlowLoader.execute(options.optical_flow).args[0]
     return Instruments(**given)
+
+
+def _networks(names: list[str] | None) -> Iterator[MetricNetwork]:
+    """Those that are named, or all of models/metrics; of these a damaged one is told and left out."""
+    for name in names or model_file_names(METRIC_NETWORKS):
+        try:
+            yield _network(name)
+        except ValueError as error:
+            if names:
+                raise
+            print(f"Left out: {printable(error, 600)}", file=sys.stderr, flush=True)
 
 
 def _network(name: str) -> MetricNetwork:

@@ -14,7 +14,7 @@ from ...foreign_text import printable
 from ...metrics.metric import CLIP, PAIR, SET, TWO_SETS, Clip, Metric, Score, SetFeatures, check_finite
 from ...metrics.moments import Moments
 from ..media.video import stop
-from .features import in_chunks
+from .features import CHUNK, in_chunks
 from .measure import Instruments, metrics_to_measure
 from .video_sets import SetClip, VideoSet
 
@@ -106,12 +106,15 @@ class _SetMeasure:
         self.scores: dict[str, list[Score]] = {metric.name: [] for metric in self.of_clips}
         self.images = self.videos = None
         self.logits: list[torch.Tensor] = []
+        self.waiting: list[torch.Tensor] = []
         self.lengths: dict[int, str] = {}
         self.rates: set[float] = set()
         for clip in self._clips(video_set):
             with _named(clip.name):
                 self._take(clip, features)
             bar.update(1)
+        if self.waiting:
+            self._see_images()
         self.features = self._features(len(video_set))
 
     def _clips(self, video_set: VideoSet) -> Iterator[SetClip]:
@@ -135,11 +138,20 @@ class _SetMeasure:
         else:
             check_finite(clip.frames, "the clip")
         if self.inception is not None:
-            made = in_chunks(self.inception, clip.frames)
-            self.images = _added(self.images, torch.cat([features for features, _ in made]))
-            self.logits += [logits for _, logits in made]
+            if self.waiting and self.waiting[0].shape[1:] != clip.frames.shape[1:]:
+                self._see_images()
+            self.waiting.append(clip.frames)
+            if sum(map(len, self.waiting)) >= CHUNK:
+                self._see_images()
         if self.i3d is not None:
             self.videos = _added(self.videos, self.i3d(clip.frames[None]))
+
+    def _see_images(self) -> None:
+        """Shows Inception what is waiting: pictures, of which each is a clip, come together."""
+        frames, self.waiting = torch.cat(self.waiting), []
+        for features, logits in in_chunks(self.inception, frames):
+            self.images = _added(self.images, features)
+            self.logits.append(logits)
 
     def _features(self, count: int) -> SetFeatures:
         logits = torch.cat(self.logits) if self.logits else None

@@ -70,3 +70,13 @@ def test_what_goes_wrong_is_one_sentence(videos, capsys, arguments, status, told
     assert run(*(argument.format(videos) for argument in arguments)) == status
     captured = capsys.readouterr()
     assert told in captured.err and "Traceback" not in captured.err and captured.out == ""
+
+
+def test_a_damaged_file_in_the_folder_is_told_and_left_out(videos, capsys, monkeypatch):
+    (videos / "nets").mkdir()
+    (videos / "nets" / "bad.pth").write_bytes(b"")
+    folders = ([str(videos / "nets")], {".pth"})
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, METRIC_NETWORKS, folders)
+    assert run(videos / "0.mp4", "--num-frames", 3, "--metrics", "flicker") == 0
+    told = capsys.readouterr()
+    assert "Left out: 'bad.pth' is empty" in told.err and "flicker (a) = " in told.out

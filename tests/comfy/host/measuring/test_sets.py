@@ -103,7 +103,17 @@ def test_pictures_are_clips_of_one_frame(root):
     scores = measure_sets(video_set, video_set, "", Instruments(inception=inception))
     assert {score.metric for score in scores} >= {"fid", "inception_score", "psnr"}
     assert "flicker" not in {score.metric for score in scores}, "nothing over frames is measured of pictures"
-    assert inception.seen == [(1, HEIGHT, WIDTH, 3)] * 6
+    assert inception.seen == [(3, HEIGHT, WIDTH, 3)] * 2, "pictures come together"
+
+
+def test_frames_of_other_sizes_are_not_mixed():
+    inception = Stand("inception")
+    clips = [frames(3), frames(2), frames(2)[:, :16], frames(9)]
+    (score,) = measure_sets(
+        set_of_clips(clips, ALL, 0, 0.0), None, "inception_score", Instruments(inception=inception)
+    )
+    assert [shape[:2] for shape in inception.seen] == [(5, HEIGHT), (2, 16), (8, HEIGHT), (1, HEIGHT)]
+    assert score.protocol.n == (16,) and "2 to 9 frames of each" in str(score.protocol)
 
 
 def test_folders_are_listed_and_watched(root):
