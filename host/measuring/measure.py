@@ -76,7 +76,7 @@ class Instruments:
 
 
 def metrics_to_measure(
-    text: str, kinds: tuple[str, ...], there: set[str], frames: int, elsewhere: str
+    text: str, kinds: set[str], there: set[str], frames: int, elsewhere: str
 ) -> list[Metric]:
     """The metrics that are listed, or for an empty list all of these kinds that can be computed.
 
@@ -121,7 +121,7 @@ def measure_clip(
     """
     there = instruments.there | ({"reference"} if reference is not None else set())
     chosen = metrics_to_measure(
-        metrics, (CLIP, PAIR), there, len(images), "take Measure Set for sets of clips"
+        metrics, {CLIP, PAIR}, there, len(images), "take Measure Set for sets of clips"
     )
     bar = comfy.utils.ProgressBar(len(images) * len(chosen))
     progress = _ticking(bar)

@@ -23,18 +23,19 @@ MOST_WARNINGS = 4
 
 def measure_sets(a: VideoSet, b: VideoSet | None, metrics: str, instruments: Instruments) -> list[Score]:
     """The scores of a set, and of it against another one. Metrics of one clip are means over a set's clips;
-    metrics of a pair compare the clips of both sets in their order. Where no metrics are listed, optical
-    flow, which takes long, is only found by a network that is wired.
+    metrics of a pair compare the clips of both sets in their order. Where no metrics are listed, pairs are
+    only compared of two sets of one clip, and optical flow, which takes long, is only found by a network
+    that is wired.
 
     Raises ValueError as `metrics_to_measure`, the sets and the metrics do.
     """
     there = instruments.there | ({"reference"} if b is not None else set())
-    kinds = (CLIP, SET) if b is None else (CLIP, SET, PAIR, TWO_SETS)
-    usual = there if instruments.optical_flow or metrics.strip() else there - {"flow"}
+    kinds = {CLIP, SET} if b is None else {CLIP, SET, PAIR, TWO_SETS}
+    if not metrics.strip():
+        there -= set() if instruments.optical_flow else {"flow"}
+        kinds -= set() if b is not None and len(a) == len(b) == 1 else {PAIR}
     frames = 1 if a.of_pictures or (b is not None and b.of_pictures) else 2
-    chosen = metrics_to_measure(metrics, kinds, usual, frames, "wire set b too")
-    if not metrics.strip() and b is not None and len(a) != len(b):
-        chosen = [metric for metric in chosen if metric.of != PAIR]  # they were not asked for
+    chosen = metrics_to_measure(metrics, kinds, there, frames, "wire set b too")
     _check_sizes(a, b, chosen)
     bar = comfy.utils.ProgressBar(len(a) + len(b or ()))
     features = instruments.features(chosen)
@@ -182,8 +183,9 @@ def mean_score(metric: str, scores: list[Score], of: str) -> Score:
     frames = list(dict.fromkeys(score.protocol.frames for score in scores))
     frames = frames[0] if len(frames) == 1 else f"{frames[0]} and other lengths"
     rule = scores[0].protocol.rule if len({score.protocol.rule for score in scores}) == 1 else ""
-    protocol = replace(
-        scores[0].protocol, n=(len(scores),), ddof=0, frames=f"{frames} of each clip", rule=rule
-    )
+    rates = {score.protocol.fps for score in scores}
+    frames += " of each clip" + ("" if len(rates) == 1 else ", at several frame rates")
+    fps = rates.pop() if len(rates) == 1 else None
+    protocol = replace(scores[0].protocol, n=(len(scores),), ddof=0, frames=frames, rule=rule, fps=fps)
     spread = statistics.pstdev(values) if finite and len(values) > 1 else None
     return Score(metric, sum(values) / len(values), protocol, of, spread, warnings=tuple(told))

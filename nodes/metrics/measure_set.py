@@ -33,8 +33,8 @@ class MeasureSet(ZoetropeNode):
             inputs=[
                 VideoSet.Input("a", tooltip="The set that is judged, for example generated clips."),
                 metrics_input(
-                    "all that can be measured with what is wired, those of movement only with a wired"
-                    " optical_flow",
+                    "all that can be measured with what is wired, movement only with"
+                    " optical_flow, psnr and ssim only of single clips",
                     "fvd, fid, inception_score, and those of Measure Video",
                 ),
                 VideoSet.Input(

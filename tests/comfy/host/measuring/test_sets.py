@@ -101,8 +101,7 @@ def test_pictures_are_clips_of_one_frame(root):
     assert told == "3 pictures" and [len(clip.frames) for clip in video_set.clips()] == [1, 1, 1]
     inception = Stand("inception")
     scores = measure_sets(video_set, video_set, "", Instruments(inception=inception))
-    assert {score.metric for score in scores} >= {"fid", "inception_score", "psnr"}
-    assert "flicker" not in {score.metric for score in scores}, "nothing over frames is measured of pictures"
+    assert {score.metric for score in scores} == {"fid", "inception_score"}
     assert inception.seen == [(3, HEIGHT, WIDTH, 3)] * 2, "pictures come together"
 
 
@@ -182,8 +181,10 @@ def test_pairs_go_in_order():
         ValueError, match="clip 2 of the wired clips and clip 2 .*: ssim compares frame by frame"
     ):
         measure_sets(a, wired([3, 5]), "ssim", Instruments())
-    names = {score.metric for score in measure_sets(a, wired([3]), "", Instruments())}
-    assert names == {"flicker"}, "what was not asked for and does not fit is left out"
+    names = {score.metric for score in measure_sets(a, a, "", Instruments())}
+    assert names == {"flicker"}, "clips of two sets are pairs only where that is asked for"
+    names = {score.metric for score in measure_sets(wired([3]), wired([3]), "", Instruments())}
+    assert names == {"flicker", "psnr", "ssim"}, "or where each set has one"
 
 
 def test_what_cannot_be_compared_is_refused_before_any_work():
@@ -225,3 +226,12 @@ def test_warnings_of_many_clips_are_cut():
     ]
     assert sets.mean_score("flicker", clips, "a").warnings[-1] == "5 more warnings of single clips."
     assert MetricNetwork.__doc__
+
+
+def test_clips_of_several_rates_are_told():
+    rates = [sets.Score("x", 1.0, sets.Clip(frames(2)).protocol(fps=fps)) for fps in (8.0, 12.0)]
+    assert str(sets.mean_score("x", rates, "a").protocol).startswith(
+        "2 frames of each clip, at several frame"
+    )
+    with pytest.raises(ValueError, match="nothing can be measured with what is wired"):
+        measure_sets(wired([1]), wired([1, 1]), "", Instruments())
