@@ -24,6 +24,8 @@ from ..frame_tools.labels import label_bar, to_image
 from ..frame_values import frame_values
 from ..host.sampling.freeinit import FreeInitSettings, apply_freeinit
 from ..host.sampling.varying_guidance import VaryingGuidance, vary_guidance
+from ..metrics.metric import Clip
+from ..metrics.metrics import METRICS
 from ..samplers.over_frames.prompts import PromptSettings
 from ..samplers.text2video_zero.motion_fields import CameraField
 from . import editing, inputs, one_shot, play, trained_motion, world
@@ -279,6 +281,14 @@ def compared(family: play.Family) -> Panels:
     return clips, ["with the module", "without"], 2
 
 
+def two_sets(family: play.Family) -> Panels:
+    """The same prompt and seed with the motion module and without, and how steady each is."""
+    text = "a big orange ball bounces in the desert"
+    clips = [play.clip_of(family, model, text, 2) for model in (play.moving(family), play.not_moving(family))]
+    steady = [METRICS["flicker"].measure(Clip(clip.movedim(1, -1))).value for clip in clips]
+    return clips, [f"flicker {value:.3f}" for value in steady], 2
+
+
 SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "01 Demo (no download)": demo,
     "02 Demo, camera and look": camera_and_look,
@@ -304,6 +314,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "35 Demo, loop": loop,
     "36 Demo, a story of three scenes": story,
     "37 Demo, train a MotionLoRA": trained_motion_lora,
+    "39 Demo, compare two sets": two_sets,
     "40 Demo, one-shot tuning": one_shot_tuning,
 }
 

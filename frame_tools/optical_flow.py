@@ -148,9 +148,9 @@ def _best(image: torch.Tensor, later: torch.Tensor, found: list[torch.Tensor]) -
     one that comes later must be clearly better than those before.
     """
     best = found[0]
-    least = _blur((_warp(later, best) - image) ** 2, WINDOW)
+    least = _blur((warped(later, best) - image) ** 2, WINDOW)
     for flow in found[1:]:
-        error = _blur((_warp(later, flow) - image) ** 2, WINDOW)
+        error = _blur((warped(later, flow) - image) ** 2, WINDOW)
         better = error < least - CLEARLY
         best, least = torch.where(better, flow, best), torch.where(better, error, least)
     return best
@@ -158,9 +158,9 @@ def _best(image: torch.Tensor, later: torch.Tensor, found: list[torch.Tensor]) -
 
 def _refine(image: torch.Tensor, later: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     for _ in range(STEPS):
-        warped = _warp(later, flow)
-        slope_x, slope_y = _slopes((image + warped) / 2)
-        change = warped - image
+        moved = warped(later, flow)
+        slope_x, slope_y = _slopes((image + moved) / 2)
+        change = moved - image
         products = torch.cat(
             [slope_x * slope_x, slope_x * slope_y, slope_y * slope_y, slope_x * change, slope_y * change], 1
         )
@@ -172,8 +172,8 @@ def _refine(image: torch.Tensor, later: torch.Tensor, flow: torch.Tensor) -> tor
     return flow
 
 
-def _warp(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """The picture (1, 1, H, W) read where the flow leads to; beyond its border the border's value."""
+def warped(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
+    """The picture (1, C, H, W) read where the flow leads to; beyond its border the border's value."""
     height, width = image.shape[-2:]
     x = torch.arange(width, device=flow.device) + flow[:, 0]
     y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]

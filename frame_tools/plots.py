@@ -72,11 +72,12 @@ def plot_values(
     height: int = 384,
     title: str = "",
     across: str = "frame",
+    first: int = 0,
 ) -> torch.Tensor:
-    """Curves of numbers, also below 0, over frame numbers from 0 on (or what `across` says),
+    """Curves of numbers, also below 0, over frame numbers from `first` on (or what `across` says),
     as a picture (1, height, width, 3).
     """
-    return _plot(series, labels, (width, height), title, 0, across)
+    return _plot(series, labels, (width, height), title, first, across)
 
 
 def _plot(

@@ -28,6 +28,7 @@ class ZoetropeExtension(ComfyExtension):
             controlnet,
             frames,
             inversion,
+            metrics,
             sampling,
             stories,
             temporal_layers,
@@ -39,5 +40,6 @@ class ZoetropeExtension(ComfyExtension):
 
         # In the order of the menu.
         image_models = animatediff, text2video_zero, controlnet, temporal_layers
-        categories = *image_models, sampling, inversion, stories, training, video, frames, video_models
+        making = sampling, inversion, stories, training
+        categories = *image_models, *making, metrics, video, frames, video_models
         return [node for category in categories for node in category.NODES]

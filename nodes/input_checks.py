@@ -16,6 +16,7 @@ from comfy_api.latest import io
 from ..foreign_text import printable
 from ..frame_values import FrameValues
 from ..host.video_models.parts import MissingPart
+from ..metrics.metric import Score
 
 CHANNELS = (1, 3, 4)
 WITH_ARTICLE = {"IMAGE": "an IMAGE", "MASK": "a MASK", "LATENT": "a LATENT"}
@@ -237,6 +238,12 @@ def _check_floats(name: str, value: Any, entry: io.Input) -> list[float]:
     return [_number(f"number {place} of {name}", number) for place, number in enumerate(values)]
 
 
+def _check_scores(name: str, value: Any, entry: io.Input) -> list:
+    if not isinstance(value, list) or not all(isinstance(score, Score) for score in value):
+        raise ValueError(f"{name} must be SCORES, this is {_kind(value)}; wire Measure Video.")
+    return value
+
+
 def _check_sigmas(name: str, value: Any, entry: io.Input) -> torch.Tensor:
     if not isinstance(value, torch.Tensor) or value.ndim != 1 or not value.is_floating_point():
         raise ValueError(f"{name} must be SIGMAS, this is {_kind(value)}; wire BasicScheduler.")
@@ -321,5 +328,8 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "TRAINING_CLIPS": _check_part("fingerprint", "Training Clip"),
     "TRAINING_OPTIONS": _check_part("rate_schedule", "Training Options"),
     "MOTION_LORA": _check_part("changes", "Train MotionLoRA"),
+    "METRIC_NETWORK": _check_part("kind", "Load Metric Network"),
+    "VIDEO_SET": _check_part("clips", "Video Set from Folder"),
+    "SCORES": _check_scores,
 }  # fmt: skip
 """Type of an input -> check(name, value, entry) -> the value, for numbers in the schema's type."""

@@ -20,9 +20,10 @@ from safetensors.torch import load_file, save_file
 from ...foreign_text import printable
 from ...video_io.frame_plan import FrameRequest
 from ...video_io.frame_size import SizeRequest
-from ...video_io.image_files import is_animated, natural_order, take_animation
+from ...video_io.image_files import is_animated, take_animation
 from ..media.image_sources import file_state
 from ..media.video import FrameOptions, stop
+from ..media.video_folders import has_videos, videos_in
 from ..media.video_latents import video_latents
 from .clips import TrainingClips, add_clip
 from .fingerprints import weights_fingerprint
@@ -69,15 +70,7 @@ class FolderSettings:
 def list_clip_folders() -> list[str]:
     """The folders of ComfyUI's input folder that hold videos, by their names."""
     root = Path(folder_paths.get_input_directory())
-    return [name for name in folder_paths.get_input_subfolders() if _has_videos(root / name)]
-
-
-def _has_videos(folder: Path) -> bool:
-    """Whether a folder holds videos; not where it cannot be looked at."""
-    try:
-        return bool(_videos_in(folder))
-    except OSError:
-        return False
+    return [name for name in folder_paths.get_input_subfolders() if has_videos(root / name)]
 
 
 def missing_folder_message(folder: str | None) -> str:
@@ -98,7 +91,7 @@ def folder_state(folder: str | None) -> str:
     if folder is None or missing_folder_message(folder):
         return ""
     path = Path(folder_paths.get_input_directory()) / folder
-    files = [file for video in _videos_in(path) for file in (video, video.with_suffix(".txt"))]
+    files = [file for video in videos_in(path) for file in (video, video.with_suffix(".txt"))]
     return hashlib.sha256("\n".join(map(file_state, files)).encode("utf8", "surrogateescape")).hexdigest()
 
 
@@ -126,7 +119,7 @@ def clips_below(
     path: Path, vae, clip, settings: FolderSettings, before: TrainingClips | None = None
 ) -> tuple[TrainingClips, str]:
     """`clips_of_folder` by path, wherever the folder lies."""
-    videos = _videos_in(path)
+    videos = videos_in(path)
     texts = [_caption(video) for video in videos]
     clips, short, unkept, model = before, [], "", _fingerprint_of(vae)
     for video, text in zip(videos, texts, strict=True):
@@ -160,14 +153,6 @@ def clips_below(
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(map(printable, names[:LISTED])) + more
-
-
-def _videos_in(folder: Path) -> list[Path]:
-    """The videos and animated pictures of a folder, in natural order."""
-    names = [entry.name for entry in os.scandir(folder) if entry.is_file() and not entry.name.startswith(".")]
-    videos = set(folder_paths.filter_files_content_types(names, ["video"]))
-    chosen = [name for name in names if name in videos or is_animated(folder / name)]
-    return [folder / name for name in sorted(chosen, key=natural_order)]
 
 
 def _caption(video: Path) -> str | None:

@@ -197,12 +197,15 @@ SMALL = {
     "ZoetropeScheduleValues": {1: 5},
     "ZoetropePrepareText2VideoZero": {0: 5},
     "ZoetropeTrainMotionLora": {0: 2},
+    "ZoetropeApplyMotionModule": {5: 0},
     "ZoetropeTrainTemporalLayers": {0: 2},
     "ZoetropeTakeFrames": {5: 5, 7: WIDTH, 8: HEIGHT},
     "ZoetropeEncodeVideo": {2: 0, 7: WIDTH, 8: HEIGHT, 9: "stretch"},  # every frame of the video
 }
 SMALL_FRAMES = {
     ("EmptyLatentImage", 64): 23,
+    ("EmptyLatentImage", 48): 15,
+    ("ZoetropeMakeVideoSet", 16): 5,
     ("EmptyLatentImage", 32): 23,
     ("EmptyLatentImage", 16): 5,
     ("EmptyLatentImage", 6): 5,

@@ -44,6 +44,7 @@ FILLED = "34 Demo, fill a moving region"
 LOOP = "35 Demo, loop"
 STORY = "36 Demo, a story of three scenes"
 TRAINED = "37 Demo, train a MotionLoRA"
+SETS = "39 Demo, compare two sets"
 TUNED = "40 Demo, one-shot tuning"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
@@ -86,12 +87,13 @@ EXPECTED = {
     LOOP: (48, 8),
     STORY: (28, 8),
     TRAINED: (8, 8),
+    SETS: (15, 8),
     TUNED: (8, 8),
 }
 # Height and width where they are not those of one clip: several side by side under their labels.
 SIZES = {
     **dict.fromkeys(
-        ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO, EDIT, QUEUE, TUNED),
+        ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO, EDIT, QUEUE, TUNED, SETS),
         (standins.HEIGHT + 24, 2 * standins.WIDTH + 4),
     ),
     **dict.fromkeys((OUTLINES, FILLED, TRAINED), (standins.HEIGHT + 24, 3 * standins.WIDTH + 8)),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from zoetrope.demo import play
+from zoetrope.host.media import video_folders
 from zoetrope.host.tuning import clip_folders
 from zoetrope.host.tuning.clip_folders import FolderSettings, clips_of_folder, folder_state, list_clip_folders
 from zoetrope.video_io.encode import encode_h264
@@ -68,8 +69,8 @@ def test_an_empty_text_is_a_text_and_a_closed_folder_is_left_out(root, family, m
     def closed(path):
         raise PermissionError(path)
 
-    monkeypatch.setattr(clip_folders.os, "scandir", closed)
-    assert not clip_folders._has_videos(folder)
+    monkeypatch.setattr(video_folders.os, "scandir", closed)
+    assert not video_folders.has_videos(folder)
 
 
 def test_frames_are_taken_at_the_rate_and_size_asked_for(root, family):

@@ -1,0 +1,1 @@
+"""Metrics in ComfyUI: features through its own models and files of networks, sets of videos, tables."""
