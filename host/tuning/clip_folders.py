@@ -106,7 +106,7 @@ def clips_of_folder(
     if message := missing_folder_message(folder):
         raise ValueError(message)
     path = Path(folder_paths.get_input_directory()) / folder
-    for file in (file for video in _videos_in(path) for file in (video, video.with_suffix(".txt"))):
+    for file in (file for video in videos_in(path) for file in (video, video.with_suffix(".txt"))):
         if not folder_paths.is_within_directory(str(path), str(file)):
             raise ValueError(
                 f"'{printable(file.name)}' in '{printable(folder)}' leads out of that folder; put the file"
