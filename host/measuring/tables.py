@@ -14,7 +14,7 @@ import torch
 from ...foreign_text import printable
 from ...frame_tools.plots import plot_values
 from ...frame_tools.score_pictures import TableRow, draw_bars, draw_table
-from ...metrics.metric import Score
+from ...metrics.metric import SET, TWO_SETS, Score
 from ...metrics.metrics import METRICS
 from ..files.output_names import write_to_output
 from ..media.frame_tools import label_lines
@@ -83,13 +83,19 @@ def table_rows(all_scores: list[list[Score]]) -> list[TableRow]:
         ]
         values = [None if score is None or math.isnan(score.value) else score.value for score in found]
         cells = ["" if score is None else told(score) + " !" * bool(score.warnings) for score in found]
-        protocols = list(dict.fromkeys(str(score.protocol) for score in found if score))
+        protocols = list(dict.fromkeys(_compared_by(score) for score in found if score))
         note = protocols[0] if len(protocols) == 1 else "the protocols differ: numbers cannot be compared"
         same = len(protocols) == 1
         title = f"{name} ({of})" if of else name
         best = _best(METRICS[name].better, values) if same else None
         rows.append(TableRow(title, note, cells, values, best))
     return rows
+
+
+def _compared_by(score: Score) -> str:
+    """What must be equal for numbers to be compared: the protocol; for means whatever the number of clips."""
+    biased_by_n = METRICS[score.metric].of in (SET, TWO_SETS)
+    return str(score.protocol if biased_by_n else dataclasses.replace(score.protocol, n=()))
 
 
 def _best(better: str, values: list[float | None]) -> int | None:

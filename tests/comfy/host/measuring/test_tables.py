@@ -47,6 +47,13 @@ def test_numbers_of_other_protocols_are_not_compared():
     assert row.best is None and row.note == "the protocols differ: numbers cannot be compared"
 
 
+def test_n_matters_to_distances_and_not_to_means():
+    other = Protocol(frames="16 frames", fps=8.0, n=(30, 40), ddof=1)
+    for metric, best in (("psnr", 1), ("fid", None), ("inception_score", None)):
+        (row,) = table_rows([[score(metric)], [score(metric, value=2.0, protocol=other)]])
+        assert row.best == best, metric
+
+
 def test_what_one_column_lacks_stays_empty():
     psnr, ssim = table_rows([[score("psnr", spread=0.25, warnings=("few.",))], [score("ssim")]])
     assert psnr.cells == ["1 ± 0.25 !", ""] and psnr.values == [1.0, None] and ssim.cells == ["", "1"]
