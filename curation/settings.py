@@ -72,7 +72,7 @@ class Text:
     """area: whether the area of text in the picture is measured. side: pixels of the longer side at which."""
 
     area: bool = False
-    side: int = 320
+    side: int = 480
 
     def __post_init__(self) -> None:
         _between("side", self.side, 64, 2048)
@@ -233,6 +233,7 @@ def _known(values: dict, names: dict, where: str) -> None:
 
 def _with_paths(settings: Settings, folder: Path) -> Settings:
     """The same with paths that count from a folder made whole."""
+
     def whole(section, *names):
         paths = {name: str(folder / getattr(section, name)) for name in names if getattr(section, name)}
         return dataclasses.replace(section, **paths)

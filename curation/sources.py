@@ -11,7 +11,8 @@ from ..foreign_text import printable
 from .rows import Row, failed
 
 VIDEOS = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .ogv .3gp .mxf .vob".split()
+    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv")
+    + (".ogv", ".3gp", ".mxf", ".vob")
 )
 PLAN = "plan"
 

@@ -17,8 +17,8 @@ def read_weights(path: Path, what: str, published: str) -> dict[str, torch.Tenso
     path = Path(path)
     if not path.is_file():
         raise ValueError(
-            f"{what} needs the file '{printable(path.name)}' in the folder '{printable(str(path.parent))}', and"
-            f" it is not there; it is published as {published}."
+            f"{what} needs the file '{printable(path.name)}' in the folder '{printable(str(path.parent))}',"
+            f" and it is not there; it is published as {published}."
         )
     try:
         if path.suffix.lower() == ".safetensors":
@@ -32,7 +32,9 @@ def read_weights(path: Path, what: str, published: str) -> dict[str, torch.Tenso
             f"'{printable(path.name)}' cannot be read as weights ({printable(error)}); get {published} again."
         ) from error
     except Exception as error:  # safetensors raises a type of its own
-        raise ValueError(f"'{printable(path.name)}' is damaged ({printable(error)}); get it again.") from error
+        raise ValueError(
+            f"'{printable(path.name)}' is damaged ({printable(error)}); get it again."
+        ) from error
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):

@@ -91,6 +91,7 @@ COMMANDS = {
     "serve": (is_port, lambda rest: serve(int(rest[1]) if rest else 8188)),
     "bench": (bool, lambda rest: bench(rest[0], rest[1:])),
     "train": (lambda rest: len(rest) == 1, lambda rest: run("demo.train_by_config", rest)),
+    "curate": (bool, lambda rest: run("curation.command", rest)),
     "run": (bool, run_module),
     "clean": (lambda rest: not rest, lambda rest: clean()),
 }

@@ -1,4 +1,4 @@
-"""A span of a video's frames as a file of its own: encoded anew, exactly, or copied from key frame to key frame.
+"""A span of a video's frames as a file of its own: encoded anew, exactly, or copied from key frame on.
 
 Frames keep their own times, also where the frame rate varies; sound is left out. One thread encodes: then
 x264 makes the same bytes on every computer.
@@ -107,7 +107,9 @@ def _lost(count: int, probe: VideoProbe, first: int) -> str:
 def _is_plain(frame: av.VideoFrame, probe: VideoProbe, encoding: ClipEncoding) -> bool:
     """Whether a frame's own YUV values can be encoded as they are."""
     layout, turn = frame.format, turn_of(frame)
-    deep = max(part.bits for part in layout.components) > 8 or is_wider(frame.color_primaries, frame.color_trc)
+    deep = max(part.bits for part in layout.components) > 8 or is_wider(
+        frame.color_primaries, frame.color_trc
+    )
     even = frame.width % encoding.multiple_of == 0 == frame.height % encoding.multiple_of
     even = even and not (frame.width % 2 or frame.height % 2)
     turned = turn.transposed or turn.flip_x or turn.flip_y
@@ -201,7 +203,9 @@ def copy_clip(source: Source, probe: VideoProbe, first: int, last: int, file: Bi
     stamps = [round(time / probe.tick) for time in probe.times]
     key = next((key for key in probe.keys if stamps[first] <= key.pts <= stamps[last]), None)
     if key is None or probe.counted:
-        raise ValueError("no key frame lies between these cuts, so nothing can be copied; re-encode the clip.")
+        raise ValueError(
+            "no key frame lies between these cuts, so nothing can be copied; re-encode the clip."
+        )
     end = stamps[last + 1] if last + 1 < len(stamps) else None
     with open_video(source) as container:
         stream = video_stream(container)
@@ -257,4 +261,3 @@ def _mux(file: BinaryIO, stream, packets: list, begin: int) -> None:
         raise ValueError(
             f"MP4 cannot hold this video as it is ({printable(error)}); re-encode the clip."
         ) from error
-

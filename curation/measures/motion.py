@@ -127,7 +127,6 @@ def raft_flow(weights: str) -> Flow:
             "motion by RAFT needs weights: the file raft_large_C_T_SKHT_V2 of torchvision; set weights in"
             " [motion], or choose the tier dis."
         )
-    import torch
 
     from ..weights import read_weights
 

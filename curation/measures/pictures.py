@@ -25,7 +25,7 @@ from .look import ClipLook, ClipView, Measure
 LARGEST = 1024  # pixels of the longer side at which frames are looked at
 PREVIEW, QUALITY = 256, 80  # pixels of the longer side of a preview's pictures; of JPEG
 LOOK = (16, 9)  # pixels of the picture whose values say how a clip looks
-OCR = {"Det.limit_type": "max", "Det.unclip_ratio": 1.0, "Det.box_thresh": 0.7}
+OCR = {"Det.limit_type": "max", "Det.unclip_ratio": 1.0, "Det.box_thresh": 0.7, "Global.text_score": 0.7}
 
 
 class Features(Protocol):
@@ -130,10 +130,11 @@ def unpack(text: str) -> np.ndarray:
 class TextArea:
     """`text_area`: the share of the picture that text covers, 0..1, of the fullest of three frames.
 
-    By rapidocr's detector. side: pixels of the longer side at which it looks. Raises ValueError in `setup`
-    where the package is missing."""
+    By rapidocr: boxes of its detector in which its recogniser can read something. side: pixels of the longer
+    side at which it looks. Raises ValueError in `setup` where the package is missing.
+    """
 
-    def __init__(self, side: int = 320) -> None:
+    def __init__(self, side: int = 480) -> None:
         self.side, self.engine = side, None
 
     def setup(self) -> None:
@@ -142,9 +143,7 @@ class TextArea:
             import onnxruntime  # noqa: F401, rapidocr does not ask for it
             from rapidocr import RapidOCR
         except ImportError as error:
-            raise missing(
-                "the area of text", "rapidocr", "onnxruntime", "opencv-python-headless"
-            ) from error
+            raise missing("the area of text", "rapidocr", "onnxruntime", "opencv-python-headless") from error
         threads = {"EngineConfig.onnxruntime.intra_op_num_threads": 1}
         quiet = {"Global.log_level": "error", "Det.limit_side_len": self.side}
         self.engine = RapidOCR(params=OCR | threads | quiet)
@@ -154,7 +153,9 @@ class TextArea:
 
     def area(self, picture: np.ndarray) -> float:
         """The share of one picture that the union of all boxes covers."""
-        found = self.engine(np.ascontiguousarray(picture[..., ::-1]), use_det=True, use_cls=False, use_rec=False)
+        found = self.engine(
+            np.ascontiguousarray(picture[..., ::-1]), use_det=True, use_cls=False, use_rec=True
+        )
         mask = Image.new("1", (picture.shape[1], picture.shape[0]))
         draw = ImageDraw.Draw(mask)
         for box in [] if found.boxes is None else found.boxes:
