@@ -134,7 +134,7 @@ def _summary(counts: Counts, thresholds: dict[str, float], plots: list[str], pag
     rows += [("kept clips", counts.kept), ("length of kept clips", _clock(counts.kept_seconds))]
     table = "".join(f"<tr><td>{html.escape(str(name))}<td>{value}" for name, value in rows)
     limits = "".join(f"<li>{name}: {value:g}" for name, value in thresholds.items())
-    pictures = "".join(f'<p><img class=plot src="{name}" alt="{name}">' for name in plots)
+    pictures = "".join(f"<p><img class=plot src={name} alt={name}>" for name in plots)
     links = " ".join(f'<a href="clips-{page:04}.html">{page}</a>' for page in range(1, pages + 1))
     limits = f"<h2>Thresholds</h2><ul>{limits}</ul>" if limits else ""
     return f"<table>{table}</table><p>All clips, page by page: {links}{limits}<h2>Scores</h2>{pictures}"
@@ -149,9 +149,9 @@ def _clip(out: Path, row: Row) -> str:
     picture = ""
     if "id" in row and (path := preview_path(out / "previews", row["id"])).exists():
         source = quote(path.relative_to(out).as_posix())
-        picture = f'<img loading=lazy src="../{source}" alt="">'
+        picture = f"<img loading=lazy src=../{source} alt=>"
         if "file" in row:
-            picture = f'<a href="../{quote(row["file"], errors="replace")}">{picture}</a>'
+            picture = f"<a href=../{quote(row['file'], errors='replace')}>{picture}</a>"
     span = f"{row['begin']:.2f} to {row['end']:.2f} s" if "begin" in row else ""
     texts = (row["source"], span, row.get("caption", ""))
     lines = "<br>".join(html.escape(text) for text in texts if text)

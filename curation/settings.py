@@ -220,7 +220,7 @@ def make_section(kind: type, values: dict[str, Any], where: str) -> Any:
     try:
         return kind(**values)
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error  # noqa: B904
+        raise ValueError(f"{where}: {printable(error, 1000)}") from error  # noqa: B904
 
 
 def _known(values: dict, names: dict, where: str) -> None:

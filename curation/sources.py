@@ -39,7 +39,9 @@ def _below(folder: Path, prefix: str, without: Path | None) -> Iterator[Row]:
                 elif os.path.splitext(entry.name)[1].lower() in VIDEOS:
                     files.append(entry.name)
     except OSError as error:
-        yield failed({"source": prefix or "."}, PLAN, f"the folder cannot be read ({error.strerror})")
+        yield failed(
+            {"source": prefix or "."}, PLAN, f"the folder cannot be read ({printable(error.strerror)})"
+        )
         return
     for name in sorted(files):
         row = {"source": prefix + name}
@@ -47,7 +49,7 @@ def _below(folder: Path, prefix: str, without: Path | None) -> Iterator[Row]:
             state = os.stat(folder / name)
             yield row | {"bytes": state.st_size, "changed": state.st_mtime_ns}
         except OSError as error:
-            yield failed(row, PLAN, f"the file cannot be read ({error.strerror})")
+            yield failed(row, PLAN, f"the file cannot be read ({printable(error.strerror)})")
     for name in sorted(folders):
         if without is None or (folder / name).absolute() != without:
             yield from _below(folder / name, f"{prefix}{name}/", without)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from .rows import Row, failed, is_open
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 RESOURCES = {"cpu": 1, "gpu": 0}
 
 
