@@ -110,9 +110,9 @@ class Job:
         """Keeps that a source ended its worker, so that its row is not lost."""
         write_rows(self.result_file(source), [failed(source, "worker", why)])
 
-    def rows(self, source: Row) -> Iterator[Row]:
+    def rows(self, source: Row, level: int = -1) -> Iterator[Row]:
         """The rows of a source that has been scanned, or its own where it failed before."""
-        return iter([source]) if ERROR in source else read_rows(self.result_file(source))
+        return iter([source]) if ERROR in source else read_rows(self.result_file(source, level))
 
     def export(self, rows: list[Row]) -> list[Row]:
         """Writes the clips of some rows; the rows with their files."""

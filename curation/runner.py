@@ -56,8 +56,16 @@ class Curation:
         with Workers(self.job, self.count) as workers:
             self.scan(workers, number)
             thresholds = self.choose()
-            kept = self.write(workers)
-        return self.finish(thresholds, kept)
+            self.write(workers)
+        return self.finish(thresholds)
+
+    def run_chosen(self, rows: Iterable[Row]) -> Finished:
+        """Only the files, tables and report, of rows that are scored and chosen already."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        write_rows(self._file("chosen"), rows)
+        with Workers(self.job, self.count) as workers:
+            self.write(workers)
+        return self.finish({})
 
     def _file(self, name: str) -> Path:
         return self.out / WORK / f"{name}.jsonl"
@@ -147,8 +155,8 @@ class Curation:
         write_rows(self._file("chosen"), map(chooser.choose, read_rows(self._file("told"))))
         return thresholds
 
-    def write(self, workers: Workers) -> int:
-        """Writes the files of kept clips; how many were kept."""
+    def write(self, workers: Workers) -> None:
+        """Writes the files of kept clips."""
         self._forget_other_encodings()
         number = sum(is_open(row) for row in read_rows(self._file("chosen")))
         done, written = 0, self.out / WORK / "written"
@@ -158,7 +166,6 @@ class Curation:
             done += len(rows)
             write_rows(written / f"{rows[0]['id']}.jsonl", results_of)
             self.told("files of clips", done, number, "")
-        return number
 
     def _kept(self) -> Iterator[Row]:
         return filter(is_open, read_rows(self._file("chosen")))
@@ -173,7 +180,7 @@ class Curation:
                 span.unlink()
         file.write_text(told, encoding="utf8")
 
-    def finish(self, thresholds: dict[str, float], kept: int) -> Finished:
+    def finish(self, thresholds: dict[str, float]) -> Finished:
         """Writes the tables, the other formats and the report."""
         table, everything = self.out / "clips.jsonl", self.out / "all.jsonl"
         write_rows(everything, map(shown, self._with_files()))

@@ -26,6 +26,7 @@ class ZoetropeExtension(ComfyExtension):
         from . import (
             animatediff,
             controlnet,
+            curation,
             frames,
             inversion,
             sampling,
@@ -39,5 +40,15 @@ class ZoetropeExtension(ComfyExtension):
 
         # In the order of the menu.
         image_models = animatediff, text2video_zero, controlnet, temporal_layers
-        categories = *image_models, sampling, inversion, stories, training, video, frames, video_models
+        categories = (
+            *image_models,
+            sampling,
+            inversion,
+            stories,
+            training,
+            curation,
+            video,
+            frames,
+            video_models,
+        )
         return [node for category in categories for node in category.NODES]

@@ -20,10 +20,13 @@ from .published_files import PublishedFile, as_downloaded, download_hint, with_w
 MOTION_MODULES = "animatediff_models"
 """Folder key of motion modules; the same as AnimateDiff-Evolved's, so that existing folders are shared."""
 MOTION_LORAS = "animatediff_motion_lora"
+AESTHETIC_HEADS = "aesthetic_models"
+"""LAION's aesthetic heads."""
 
 _OWN_FOLDERS = {
     MOTION_MODULES: ("animatediff_models", "zoetrope_motion_modules"),
     MOTION_LORAS: ("animatediff_motion_lora",),
+    AESTHETIC_HEADS: ("aesthetic_models",),
 }
 
 

@@ -62,7 +62,7 @@ def optical_flow_image(
     full_colour: pixels that are drawn in full colour, 0 = what 99 of 100 pixels stay below. optical_flow: a
     ModelPatcher around RAFT from core's loader; without it the flow is found without a network.
     """
-    find = flow_between if optical_flow is None else _raft(optical_flow)
+    find = flow_between if optical_flow is None else raft_between(optical_flow)
     flows = flow_frames(images, find, _progress(len(images) - 1))
     full_colour = full_colour or far_movement(flows)
     mean = sum(float(torch.hypot(*flow).mean()) for flow in flows) / len(flows)
@@ -74,12 +74,12 @@ def optical_flow_image(
 
 def motion_field(images: torch.Tensor, amount: float, optical_flow=None) -> FlowField:
     """The motion of a video's frames (F, H, W, C) as a motion field; optical_flow: as optical_flow_image."""
-    find = flow_between if optical_flow is None else _raft(optical_flow)
+    find = flow_between if optical_flow is None else raft_between(optical_flow)
     to_the_frame_before = flow_frames(images.flip(0), find, _progress(len(images) - 1)).flip(0)
     return field_of_flows(to_the_frame_before, amount)
 
 
-def _raft(patcher):
+def raft_between(patcher):
     """A function like flow_between that asks torchvision's RAFT; frames are brought to a size that RAFT
     takes, and the flow back.
     """

@@ -84,8 +84,11 @@ MAY_IMPORT = {
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES | {"bitsandbytes.optim"}),
     "curation": ({"shapes", "video_io", "frame_tools", "metrics"}, ARRAYS | FILES | VIDEO | CURATION),
-    "host": (LIBRARY | {"tuning"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
-    "nodes": (LIBRARY | {"metrics", "tuning", "host"}, ARRAYS | {"comfy_api.latest", "folder_paths"}),
+    "host": (LIBRARY | {"tuning", "curation"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
+    "nodes": (
+        LIBRARY | {"metrics", "tuning", "curation", "host"},
+        ARRAYS | {"comfy_api.latest", "folder_paths"},
+    ),
     "devtools": (set(), {"torch"}),
 }
 OWN_NAMES = set(MAY_IMPORT) | {"demo", "benchmarks", "tests", "dev", "zoetrope"}
