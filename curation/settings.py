@@ -168,6 +168,11 @@ class Settings:
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def shot_settings(detector: str, margin: float, shortest: float, longest: float) -> Settings:
+    """Settings of how clips are cut; see Cuts and Clips. Raises ValueError."""
+    return Settings(cuts=Cuts(detector, margin), clips=Clips(shortest, longest))
+
+
 def read_settings(path: Path | None) -> Settings:
     """The settings of a TOML or JSON file; paths in it count from its folder. None = what is usual.
 

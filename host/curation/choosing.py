@@ -121,14 +121,18 @@ def _is_empty(folder: Path) -> bool:
     )
 
 
-def exported(clips: ClipSet, name: str, place: str, export: Export, caption: str = "") -> tuple[str, str]:
+def exported(
+    clips: ClipSet, name: str, place: str, caption: str = "", webdataset: bool = False, **export
+) -> tuple[str, str]:
     """Writes a data set: the folder of its clips, and what was written, in words.
 
-    Raises ValueError for a name that cannot be taken and where no clip is left."""
+    caption: of clips without one. export: fields of Export. Raises ValueError for a name that cannot be taken
+    and where no clip is left."""
     out = data_set_folder(name, place)
     if not clips.kept:
         raise ValueError(f"no clip is left: {clips.told()}.")
-    settings = dataclasses.replace(clips.settings, export=export)
+    formats = ["pairs", "webdataset"] if webdataset else ["pairs"]
+    settings = dataclasses.replace(clips.settings, export=Export(formats=formats, **export))
     _copy_previews(place_of(clips.folder) / PREVIEWS, out / PREVIEWS, clips.rows)
     bars: dict[str, comfy.utils.ProgressBar] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...curation.settings import COPY_MODES, Export
+from ...curation.settings import COPY_MODES
 from ...host.curation.choosing import PLACES, exported
 from ..base import ZoetropeNode
 from .inputs import clips_input, told_output
@@ -74,9 +74,8 @@ class ExportDataSet(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, clips, data_set_name, place, caption, webdataset, **settings) -> io.NodeOutput:
-        export = Export(formats=["pairs", "webdataset"] if webdataset else ["pairs"], **settings)
-        return io.NodeOutput(*exported(clips, data_set_name, place, export, caption))
+    def execute(cls, clips, data_set_name, place, **settings) -> io.NodeOutput:
+        return io.NodeOutput(*exported(clips, data_set_name, place, **settings))
 
 
 def _sides() -> list[io.Input]:

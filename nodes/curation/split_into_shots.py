@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...curation.settings import DETECTORS, Clips, Cuts, Settings
+from ...curation.settings import DETECTORS, shot_settings
 from ...host.curation.clip_set import raw_state, split_into_shots
 from ...host.tuning.clip_folders import list_clip_folders, missing_folder_message
 from ..base import ZoetropeNode
@@ -80,9 +80,8 @@ class SplitIntoShots(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, folder, detector, shortest, longest, margin) -> io.NodeOutput:
-        settings = Settings(cuts=Cuts(detector, margin), clips=Clips(shortest, longest))
-        clips = split_into_shots(folder, settings)
+    def execute(cls, folder, **settings) -> io.NodeOutput:
+        clips = split_into_shots(folder, shot_settings(**settings))
         return io.NodeOutput(clips, clips.told())
 
     @classmethod

@@ -21,9 +21,7 @@ TEXTS = {"anchor_frames", "app_text", "blocks", "caption", "frames", "idea", "la
 """Strings that never become a path."""
 PREFIXES = {"filename_prefix"}
 NAMES = {"run_name", "data_set_name"}
-"""Of one folder; tests/comfy/host/tuning/test_run_folders.py and test_curation_nodes.py have the names that are
-refused.
-"""
+"""Of one folder; test_run_folders.py and test_curation_nodes.py have the names that are refused."""
 EVIL = (
     "../canary.png",
     "../../canary.png",
