@@ -23,6 +23,8 @@ BLOCK, AROUND = 768, 5.0  # frames at a time; seconds of context on either side 
 CHANGED = 0.012  # mean change of brightness, 0..1, below which frames are not compared
 UNLIKE, BELOW_USUAL = 0.70, 0.20  # correlation at a cut; how far it is below that of the frames around
 USUAL = 1 / 3  # seconds on either side that tell what is usual
+CUT_COLOURS = 0.15  # distance of colour histograms, 0..1, at a cut; without it all must change at once:
+SUDDEN, UNCHANGED = 5.0, 0.05  # times the usual change; change of a block of 8x8 that counts as none
 FLASH, COMES_BACK = 1 / 6, 0.85  # seconds; correlation of the frames before and after a flash
 FLAT_BELOW, FADING, LONGEST_FADE = 0.02, 0.985, 2.0  # deviation of brightness; its fall per frame; seconds
 LAGS = (1 / 3, 2 / 3, 4 / 3, 8 / 3, 4.0)  # seconds between the two ends of a mixture
@@ -98,9 +100,23 @@ class _Block:
         for number in np.flatnonzero(likeness < UNLIKE):
             beside = np.r_[likeness[max(1, number - reach) : number], likeness[number + 1 :][:reach]]
             usual = np.median(beside) if len(beside) else 1.0
-            if likeness[number] < usual - BELOW_USUAL and not self.comes_back(int(number)):
+            if likeness[number] > usual - BELOW_USUAL:
+                continue
+            if self.is_another_picture(int(number), change) and not self.comes_back(int(number)):
                 found.append(hard_cut(int(number)))
         return found
+
+    def is_another_picture(self, number: int, change: np.ndarray) -> bool:
+        """Whether colours or the whole picture change at once; where a large thing moves neither does.
+
+        change: mean change of brightness from each frame to the next."""
+        if self._colours(number - 1, number) > CUT_COLOURS:
+            return True
+        reach = self.frames_of(USUAL)
+        beside = np.r_[change[max(0, number - 1 - reach) : number - 1], change[number : number + reach]]
+        blocks = np.abs(self.grey[number] - self.grey[number - 1]).reshape(4, 9, 8, 8).mean((1, 3))
+        is_sudden = not len(beside) or change[number - 1] > SUDDEN * np.median(beside)
+        return bool(is_sudden and (blocks < UNCHANGED).mean() < 0.5)
 
     def comes_back(self, number: int) -> bool:
         """Whether a picture from before a frame is there again soon after it."""
