@@ -270,6 +270,14 @@ def compared(family: play.Family) -> Panels:
     return clips, ["with the module", "without"], 2
 
 
+def curated_folder(family: play.Family) -> Panels:
+    """The clips of the raw video that the workflow loads, and the shot that is dropped."""
+    frames = inputs.raw_video().movedim(-1, 1).float() / 255
+    starts = (0, inputs.SHOT, 2 * inputs.SHOT)
+    clips = [frames[start : start + 32 : 2] for start in starts]
+    return clips, ["kept", "kept", "dropped: still"], 2
+
+
 SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "01 Demo (no download)": demo,
     "02 Demo, camera and look": camera_and_look,
@@ -295,6 +303,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "35 Demo, loop": loop,
     "36 Demo, a story of three scenes": story,
     "37 Demo, train a MotionLoRA": trained_motion_lora,
+    "38 Curate a folder": curated_folder,
 }
 
 
