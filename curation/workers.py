@@ -33,7 +33,10 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, kind, *error) -> None:
+        if kind is not None and self.pool is not None:  # a run that is stopped does not wait for long videos
+            for process in list((getattr(self.pool, "_processes", None) or {}).values()):
+                process.terminate()
         self._end()
 
     def check(self) -> None:

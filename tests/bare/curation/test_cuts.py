@@ -76,6 +76,17 @@ def test_a_cut_is_found_between_moving_shots_and_none_in_a_pan():
     assert cuts(shot(1, 30, 12)) == []
 
 
+def test_a_large_thing_that_jumps_about_is_no_cut():
+    """A dancer before a still wall: half of the picture is another one from frame to frame."""
+    wall, thing = world(1)[:HEIGHT, :WIDTH], world(2)
+    frames = []
+    for number in range(30):
+        frame, place = wall.copy(), (0, 24, 10, 30, 16)[number % 5]
+        frame[6:, place : place + 30] = thing[number * 5 : number * 5 + 30, 60:90] // 2 + 60
+        frames.append(frame)
+    assert cuts(frames) == []
+
+
 def test_a_flash_and_a_blink_are_no_cuts():
     frames = shot(1, 40, 1)
     flash, blink = list(frames), list(frames)
