@@ -67,7 +67,9 @@ def curate(options: argparse.Namespace) -> int:
     """Runs it; the exit status."""
     if options.workers < 0:
         raise ValueError(f"workers={options.workers} must be 0 or more; as many as cores is usual.")
-    job = Job(options.folder.resolve(), options.out.resolve(), read_settings(options.config))
+    here = Path(os.environ.get("ZOETROPE_CALLED_IN", "."))  # dev.py works in its own folder
+    config = None if options.config is None else here / options.config
+    job = Job((here / options.folder).resolve(), (here / options.out).resolve(), read_settings(config))
     finished = Curation(job, options.workers, Progress()).run(options.retry)
     return tell(finished)
 

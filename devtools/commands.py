@@ -58,7 +58,9 @@ def bench(name, arguments):
 def run(module, arguments, curation=False):
     """Starts dev.py once more where the packages are, to run a module of the pack, and returns its status."""
     place = prepare(curation=curation)
-    environment = child_environment(ZOETROPE_INSIDE="1", COMFYUI_PATH=str(place.comfyui))
+    environment = child_environment(
+        ZOETROPE_INSIDE="1", COMFYUI_PATH=str(place.comfyui), ZOETROPE_CALLED_IN=os.getcwd()
+    )
     return run_visibly([place.python, paths.ROOT / "dev.py", "run", module, *arguments], environment)
 
 

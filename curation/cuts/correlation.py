@@ -19,6 +19,7 @@ from .alignment import Aligner, Spectrum, overlap
 from .cut import BLEND, FLAT, Cut, hard_cut, merged
 
 SIZE = (64, 36)  # width, height
+SPECTRA = 300  # that are kept, of 100 kB each
 BLOCK, AROUND = 768, 5.0  # frames at a time; seconds of context on either side of them
 CHANGED = 0.012  # mean change of brightness, 0..1, below which frames are not compared
 UNLIKE, BELOW_USUAL = 0.70, 0.20  # correlation at a cut; how far it is below that of the frames around
@@ -80,10 +81,15 @@ class _Block:
         return merged(sharp + self.mixtures(sharp))
 
     def align(self, one: int, other: int):
-        for number in (one, other):
-            if number not in self.spectra:
-                self.spectra[number] = Spectrum(self.grey[number])
-        return self.aligner.align(self.spectra[one], self.spectra[other])
+        return self.aligner.align(self.spectrum(one), self.spectrum(other))
+
+    def spectrum(self, number: int) -> Spectrum:
+        found = self.spectra.get(number)
+        if found is None:
+            found = self.spectra[number] = Spectrum(self.grey[number])
+            if len(self.spectra) > SPECTRA:
+                del self.spectra[next(iter(self.spectra))]
+        return found
 
     def frames_of(self, seconds: float) -> int:
         return max(1, round(seconds * self.fps))
