@@ -1,5 +1,5 @@
-"""Makes the picture and the video that the example workflows load:
-example.png and input_video.mp4, of the demo's world.
+"""Makes the picture and the videos that the example workflows load: example.png, input_video.mp4 and
+raw_videos/three_shots.mp4, of the demo's world.
 
     python dev.py run demo.inputs
 
@@ -22,6 +22,8 @@ FOLDER = pathlib.Path(__file__).parent / "inputs"
 PICTURE, VIDEO = "example.png", "input_video.mp4"
 PICTURE_SIDE, VIDEO_SIDE = 512, 256  # pixels
 FPS, NUM_FRAMES = 24, 72
+RAW, RAW_SIDE, SHOT, BLEND = "raw_videos/three_shots.mp4", 192, 48, 12
+"""A video with a cut and a dissolve: its sides, and frames of a shot and of the dissolve."""
 
 
 def enlarged(frames: torch.Tensor, side: int) -> torch.Tensor:
@@ -50,6 +52,22 @@ def video() -> torch.Tensor:
     return enlarged(torch.cat(clips), VIDEO_SIDE)
 
 
+def raw_video() -> torch.Tensor:
+    """Three shots: a ring on its round, a ball that bounces, a dissolve, a square that stands still."""
+    things = (("orbit", "ring", "purple", "desert"), ("bounce", "ball", "red", "meadow"),
+              ("still", "square", "yellow", "black"))  # fmt: skip
+    shots = []
+    for seed, (motion, shape, colour, background) in enumerate(things, 5):
+        look = {"shape": shape, "colour": colour, "background": background, "size": "big"}
+        scene = world.random_scene(random.Random(seed), motion=motion, **look)
+        clips = [world.render_clip(scene, 1, first_frame=frame * 8 / FPS) for frame in range(SHOT)]
+        shots.append(torch.cat(clips))
+    first, second, third = shots
+    weights = torch.linspace(0, 1, BLEND + 2)[1:-1].view(-1, 1, 1, 1)
+    blend = torch.lerp(second[-BLEND:], third[:BLEND], weights)
+    return enlarged(torch.cat([first, second[:-BLEND], blend, third[BLEND:]]), RAW_SIDE)
+
+
 def save_video(frames: torch.Tensor, path: pathlib.Path) -> None:
     """Writes frames (F, H, W, 3) in 0..255 as H.264."""
     with av.open(str(path), "w") as container:
@@ -64,7 +82,9 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     Image.fromarray(image().numpy()).save(FOLDER / PICTURE, optimize=True)
     save_video(video(), FOLDER / VIDEO)
-    for name in (PICTURE, VIDEO):
+    (FOLDER / RAW).parent.mkdir(exist_ok=True)
+    save_video(raw_video(), FOLDER / RAW)
+    for name in (PICTURE, VIDEO, RAW):
         print(f"{name}: {(FOLDER / name).stat().st_size} bytes")
 
 

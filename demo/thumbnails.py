@@ -281,6 +281,14 @@ def compared(family: play.Family) -> Panels:
     return clips, ["with the module", "without"], 2
 
 
+def curated_folder(family: play.Family) -> Panels:
+    """The clips of the raw video that the workflow loads, and the shot that is dropped."""
+    frames = inputs.raw_video().movedim(-1, 1).float() / 255
+    starts = (0, inputs.SHOT, 2 * inputs.SHOT)
+    clips = [frames[start : start + 32 : 2] for start in starts]
+    return clips, ["kept", "kept", "dropped: still"], 2
+
+
 def two_sets(family: play.Family) -> Panels:
     """The same prompt and seed with the motion module and without, and how steady each is."""
     text = "a big orange ball bounces in the desert"
@@ -314,6 +322,7 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "35 Demo, loop": loop,
     "36 Demo, a story of three scenes": story,
     "37 Demo, train a MotionLoRA": trained_motion_lora,
+    "38 Curate a folder": curated_folder,
     "39 Demo, compare two sets": two_sets,
     "40 Demo, one-shot tuning": one_shot_tuning,
 }

@@ -58,9 +58,12 @@ def is_copy(target, source):
 
 def put_example_inputs(folder):
     """Copies what the example workflows load into a folder; a file that is there stays."""
-    for source in sorted((paths.ROOT / "demo" / "inputs").iterdir()):
-        if not (folder / source.name).exists():
-            shutil.copyfile(source, folder / source.name)
+    inputs = paths.ROOT / "demo" / "inputs"
+    for source in sorted(path for path in inputs.rglob("*") if path.is_file()):
+        target = folder / source.relative_to(inputs)
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, target)
 
 
 def link_folder(link, target):

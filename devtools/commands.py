@@ -55,10 +55,12 @@ def bench(name, arguments):
     return run(f"benchmarks.{name}", arguments)
 
 
-def run(module, arguments):
+def run(module, arguments, curation=False):
     """Starts dev.py once more where the packages are, to run a module of the pack, and returns its status."""
-    place = prepare()
-    environment = child_environment(ZOETROPE_INSIDE="1", COMFYUI_PATH=str(place.comfyui))
+    place = prepare(curation=curation)
+    environment = child_environment(
+        ZOETROPE_INSIDE="1", COMFYUI_PATH=str(place.comfyui), ZOETROPE_CALLED_IN=os.getcwd()
+    )
     return run_visibly([place.python, paths.ROOT / "dev.py", "run", module, *arguments], environment)
 
 
@@ -92,6 +94,7 @@ COMMANDS = {
     "bench": (bool, lambda rest: bench(rest[0], rest[1:])),
     "train": (lambda rest: len(rest) == 1, lambda rest: run("demo.train_by_config", rest)),
     "measure": (bool, lambda rest: run("host.measuring.command", rest)),
+    "curate": (bool, lambda rest: run("curation.command", rest, curation=True)),
     "run": (bool, run_module),
     "clean": (lambda rest: not rest, lambda rest: clean()),
 }

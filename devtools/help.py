@@ -15,6 +15,8 @@ python dev.py train CONFIG.toml              train as a file says, without a bro
 docs/training.md
 python dev.py measure A [B] [--metrics ...]  scores of a video or a folder of videos, or of one against \
 another: docs/metrics.md
+python dev.py curate FOLDER --out DIR        from raw videos to a data set of clips: --config FILE, \
+docs/curation.md
 python dev.py run MODULE [arguments]         for developers: run a module of the pack (say demo.train) where \
 torch and ComfyUI are there
 python dev.py clean                          delete everything this script has made (the folder .zoetrope)

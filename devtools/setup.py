@@ -21,12 +21,12 @@ class Environment:
         self.python, self.comfyui = python, comfyui
 
 
-def prepare(comfy=True, browser=False):
+def prepare(comfy=True, browser=False, curation=False):
     """Makes what is missing and returns the Environment; what an earlier run has finished is left alone."""
     with only_one_setup():
         log = paths.HOME / "logs" / "setup.log"
         theirs = users_comfyui() if comfy else None
-        steps = [step for step in setup_steps(theirs, comfy, browser, log) if not step.is_done()]
+        steps = [step for step in setup_steps(theirs, comfy, browser, log, curation) if not step.is_done()]
         if steps:
             take_steps(steps, log)
         if comfy and steps:

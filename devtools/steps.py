@@ -14,6 +14,7 @@ from .torchvision_shim import mend_torchvision
 TORCH = ["torch==2.13.0"]
 TORCH_FAMILY = ["torchvision==0.28.0", "torchaudio==2.11.0"]
 BARE_PACKAGES = ["numpy", "einops", "safetensors", "psutil", "av>=16", "pillow", "pytest>=8", "ruff"]
+CURATION_PACKAGES = ["opencv-python-headless", "rapidocr>=3.10", "onnxruntime"]
 RUNNER_PACKAGES = ["pytest-xdist>=3.6", "pytest-timeout>=2.3"]
 
 
@@ -33,11 +34,13 @@ class Step:
         self.stamp.write_text(self.fingerprint, encoding="utf8")
 
 
-def setup_steps(theirs, comfy, browser, log):
+def setup_steps(theirs, comfy, browser, log, curation=False):
     """Returns the Steps in their order; `theirs` is a ComfyUI that need not be fetched, or None."""
     steps = []
     if not os.environ.get("ZOETROPE_PYTHON"):
         steps += python_steps(theirs, comfy, log)
+        if curation:
+            steps.append(package_step(log, "packages of curation", "curation", *CURATION_PACKAGES))
     if comfy and not theirs:
         steps.insert(1, comfyui_step(log))
     if browser:

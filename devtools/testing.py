@@ -32,7 +32,7 @@ def run_tests(arguments):
     tiers, trouble = tiers_that_run(tiers_of(named))
     if trouble:
         options.append("--ignore=tests/browser")
-    place = prepare(comfy=bool({"comfy", "browser"} & set(tiers)), browser="browser" in tiers)
+    place = prepare(comfy=bool({"comfy", "browser"} & set(tiers)), browser="browser" in tiers, curation=True)
     what = description(named, options)
     say(f"Running the tests: {what}.")
     shared = limits(place.python, arguments, list(named))

@@ -26,6 +26,7 @@ class ZoetropeExtension(ComfyExtension):
         from . import (
             animatediff,
             controlnet,
+            curation,
             frames,
             inversion,
             metrics,
@@ -41,5 +42,5 @@ class ZoetropeExtension(ComfyExtension):
         # In the order of the menu.
         image_models = animatediff, text2video_zero, controlnet, temporal_layers
         making = sampling, inversion, stories, training
-        categories = *image_models, *making, metrics, video, frames, video_models
+        categories = *image_models, *making, curation, metrics, video, frames, video_models
         return [node for category in categories for node in category.NODES]

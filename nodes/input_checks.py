@@ -327,6 +327,7 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "CAMERA_POSES": _check_part("to_camera", "Camera Poses"),
     "TRAINING_CLIPS": _check_part("fingerprint", "Training Clip"),
     "TRAINING_OPTIONS": _check_part("rate_schedule", "Training Options"),
+    "VIDEO_CLIPS": _check_part("kept", "Split Into Shots"),
     "MOTION_LORA": _check_part("changes", "Train MotionLoRA"),
     "METRIC_NETWORK": _check_part("kind", "Load Metric Network"),
     "VIDEO_SET": _check_part("clips", "Video Set from Folder"),

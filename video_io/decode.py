@@ -69,6 +69,16 @@ def _decode(
     return selection
 
 
+def numbered_frames(
+    source: Source, probe: VideoProbe, first: int, last: int, stop: Callable[[], None] = int
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The decoded frames first..last with their numbers, one at a time; those that are damaged are missing.
+
+    They are as stored: unturned, in the file's pixel format. Raises ValueError as probe_video does.
+    """
+    return _Reader(source, probe, stop).numbered(first, last)
+
+
 class _Reader:
     """Decodes frames of a file by their numbers."""
 

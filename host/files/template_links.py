@@ -49,6 +49,7 @@ LINKS = {
     "zoetrope_demo_loop": "35 Demo, loop",
     "zoetrope_demo_story": "36 Demo, a story of three scenes",
     "zoetrope_demo_train_a_MotionLoRA": "37 Demo, train a MotionLoRA",
+    "zoetrope_curate_a_folder": "38 Curate a folder",
     "zoetrope_demo_compare_two_sets": "39 Demo, compare two sets",
     "zoetrope_demo_one-shot_tuning": "40 Demo, one-shot tuning",
 }

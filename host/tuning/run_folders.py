@@ -14,14 +14,22 @@ FOLDER = "training"
 
 def run_folder(run_name: str) -> Path | None:
     """The folder of a run; None for an empty name. Raises ValueError for a name that no folder can have."""
-    name = run_name.strip()
+    return named_folder(run_name, FOLDER, "run_name")
+
+
+def named_folder(given: str, parent: str, what: str, root: Path | None = None) -> Path | None:
+    """The folder of a name in a folder of output/, or of another root; None for an empty one. what: the
+    input, for messages.
+
+    Raises ValueError for a name that no folder can have."""
+    name = given.strip()
     if not name:
         return None
-    told = f"run_name='{printable(run_name, 60)}'"
+    told = f"{what}='{printable(given, 60)}'"
     if problem := problem_of(name):
         raise ValueError(f"{told} {problem}.")
     if "/" in name or "\\" in name or not name.isprintable():
         raise ValueError(f"{told} must be a single name of letters, without a folder; remove the slashes.")
     if len(name.encode("utf8")) > USUAL_LIMIT:
         raise ValueError(f"{told} has {len(name.encode('utf8'))} bytes, at most {USUAL_LIMIT}; shorten it.")
-    return Path(folder_paths.get_output_directory()) / FOLDER / name
+    return (root or Path(folder_paths.get_output_directory())) / parent / name

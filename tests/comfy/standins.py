@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import av
@@ -27,6 +28,7 @@ from zoetrope.motion_modules.animatediff.layers import MotionConfig, MotionModel
 from zoetrope.motion_modules.camera.camera_ctrl import CameraCtrl, is_own, to_file, with_poses
 
 from ..gold_weights import fill, gold_tensor
+from ..places import ROOT
 
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 CONTROLNET = "control_v11p_sd15_canny_fp16.safetensors"
@@ -179,6 +181,8 @@ def moving_square(frames: int, width: int, height: int) -> np.ndarray:
 
 def put_inputs(folder: Path) -> None:
     """Writes the picture and the video that the example workflows load to a server's input folder."""
+    raw = ROOT / "demo" / "inputs" / "raw_videos"
+    shutil.copytree(raw, folder / raw.name, dirs_exist_ok=True)
     Image.fromarray(moving_square(1, 96, 80)[0]).save(folder / INPUT_IMAGE)
     with av.open(str(folder / INPUT_VIDEO), "w") as container:
         stream = container.add_stream("libx264", rate=VIDEO_FPS)

@@ -44,6 +44,7 @@ FILLED = "34 Demo, fill a moving region"
 LOOP = "35 Demo, loop"
 STORY = "36 Demo, a story of three scenes"
 TRAINED = "37 Demo, train a MotionLoRA"
+CURATED = "38 Curate a folder"
 SETS = "39 Demo, compare two sets"
 TUNED = "40 Demo, one-shot tuning"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
@@ -67,6 +68,7 @@ EXPECTED = {
     "08 Compare clips, contact sheet": (5, 8),
     "07 Long video in bounded memory": (standins.VIDEO_FRAMES, standins.VIDEO_FPS),
     DEMO: (5, 8),
+    CURATED: (16, 8),
     LOOK: (5, 8),
     TURNS: (5, 8),
     TRAVEL: (5, 8),
@@ -92,6 +94,7 @@ EXPECTED = {
 }
 # Height and width where they are not those of one clip: several side by side under their labels.
 SIZES = {
+    CURATED: (192, 192),
     **dict.fromkeys(
         ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO, EDIT, QUEUE, TUNED, SETS),
         (standins.HEIGHT + 24, 2 * standins.WIDTH + 4),

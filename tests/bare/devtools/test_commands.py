@@ -46,7 +46,7 @@ def test_serve_names_the_address_that_opens_the_demo(home, monkeypatch, capsys):
 
         stop = start
 
-    monkeypatch.setattr(commands, "prepare", lambda: Environment(Path(sys.executable), None))
+    monkeypatch.setattr(commands, "prepare", lambda **_: Environment(Path(sys.executable), None))
     monkeypatch.setattr(commands, "sees_gpu", lambda python: False)
     monkeypatch.setattr(commands, "ComfyServer", Server)
     monkeypatch.setattr(commands, "make_demo_base", lambda: make_base(home / "base"))

@@ -66,7 +66,7 @@ def test_a_python_that_is_too_new_gets_help_and_nothing_else():
 def test_help_names_every_command():
     done = run_script("--help")
     assert done.returncode == 0
-    for command in ("demo", "test", "serve", "bench", "train", "measure", "run", "clean"):
+    for command in ("demo", "test", "serve", "bench", "train", "measure", "curate", "run", "clean"):
         assert f"python dev.py {command}" in done.stdout
 
 

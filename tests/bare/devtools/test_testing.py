@@ -81,7 +81,7 @@ def test_what_the_chosen_tests_need_is_set_up_and_the_end_says_what_ran(
 ):
     assert testing.run_tests(arguments) == 0
     ((made, command),) = runs
-    assert made == {"comfy": comfy, "browser": browser}
+    assert made == {"comfy": comfy, "browser": browser, "curation": True}
     assert [argument for argument in command if argument in named] == named
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"Running the tests: {said}."
@@ -101,7 +101,7 @@ def test_browser_tests_are_left_out_where_there_is_no_browser_unless_nothing_els
     monkeypatch.setattr(testing, "browser_trouble", lambda: "there is no Chromium")
     assert testing.run_tests(["tests"]) == 0
     ((made, command),) = runs
-    assert made == {"comfy": True, "browser": False} and "--ignore=tests/browser" in command
+    assert made == {"comfy": True, "browser": False, "curation": True} and "--ignore=tests/browser" in command
     assert "The browser tests were left out: there is no Chromium." in capsys.readouterr().out
     assert testing.run_tests(["tests/bare"]) == 0
     assert "left out" not in capsys.readouterr().out

@@ -20,8 +20,8 @@ TEXTS = {"anchor_frames", "app_text", "blocks", "caption", "frames", "idea", "la
          "metrics", "periods", "pose_text", "pre_text", "script", "selection", "text"}  # fmt: skip
 """Strings that never become a path."""
 PREFIXES = {"filename_prefix"}
-NAMES = {"run_name"}
-"""Of one folder; tests/comfy/host/tuning/test_run_folders.py has the names that are refused."""
+NAMES = {"run_name", "data_set_name"}
+"""Of one folder; test_run_folders.py and test_curation_nodes.py have the names that are refused."""
 EVIL = (
     "../canary.png",
     "../../canary.png",

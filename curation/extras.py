@@ -1,0 +1,13 @@
+"""The error that names the extra for what a stage needs and is not installed."""
+
+from __future__ import annotations
+
+EXTRA = "curation"
+
+
+def missing(what: str, *packages: str) -> ValueError:
+    """What to raise where packages of the extra are not there. what: that needs them."""
+    return ValueError(
+        f"{what} needs {' and '.join(packages)}, which is not installed; install the extra [{EXTRA}] of this"
+        f" pack, or: pip install {' '.join(packages)}"
+    )

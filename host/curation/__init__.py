@@ -1,0 +1,1 @@
+"""Curation inside ComfyUI: its folders, its progress bar and cancel, its networks."""

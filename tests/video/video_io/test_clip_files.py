@@ -1,0 +1,97 @@
+"""Spans of videos as files: exactly the wanted frames at their times, or what can be copied."""
+
+import av
+import numpy as np
+import pytest
+from zoetrope.tests.places import ROOT
+from zoetrope.video_io.clip_files import ClipEncoding, copy_clip, write_clip
+from zoetrope.video_io.probe import probe_video
+
+CLIPS = ROOT / "tests" / "data" / "curation"
+
+
+def decoded(path, size=None):
+    """(times, grey pictures) of a video."""
+    times, pictures = [], []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            times.append(float(frame.time))
+            pictures.append(frame.reformat(*(size or ()), format="gray").to_ndarray().astype(int))
+    return np.array(times), pictures
+
+
+def written(path, target, first, last, **encoding):
+    with open(target, "wb") as file:
+        write_clip(path, probe_video(path), first, last, file, ClipEncoding(**encoding))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [("hard_cuts", 108, 114), ("gop24_bframes_audio", 50, 95), ("vfr", 5, 20), ("odd_size_15fps", 10, 12)],
+)
+def test_a_clip_holds_exactly_its_frames_at_their_times(tmp_path, name, first, last):
+    source = CLIPS / f"{name}.mp4"
+    times, pictures = decoded(source)
+    got_times, got = decoded(written(source, tmp_path / "clip.mp4", first, last))
+    np.testing.assert_allclose(got_times, times[first : last + 1] - times[first], atol=1e-5)
+    assert len(got) == last - first + 1
+    assert max(np.abs(a - b).mean() for a, b in zip(got, pictures[first : last + 1], strict=True)) < 2
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_the_same_clip_has_the_same_bytes_and_may_be_smaller(tmp_path):
+    source = CLIPS / "pan_2_1.mp4"
+    one, other = (written(source, tmp_path / name, 3, 20).read_bytes() for name in "ab")
+    assert one == other
+    small = probe_video(written(source, tmp_path / "c", 3, 20, width=128, height=64))
+    assert tuple(small.size) == (128, 64) and small.num_frames == 18
+
+
+def test_a_turned_video_is_stored_as_it_is_seen(tmp_path):
+    source = CLIPS / "rot90_meta.mp4"
+    path = written(source, tmp_path / "clip.mp4", 2, 6)
+    assert tuple(probe_video(path).size) == (288, 480)
+    stored = decoded(source)[1][2]
+    got = decoded(path)[1][0]
+    turns = [np.abs(np.rot90(stored, k) - got).mean() for k in (1, 3)]
+    assert min(turns) < 4 < max(turns)
+
+
+def test_what_is_not_there_is_an_error(tmp_path):
+    source = tmp_path / "cut.mkv"
+    written(CLIPS / "pan_2_1.mp4", tmp_path / "a.mp4", 0, 47)
+    with av.open(str(tmp_path / "a.mp4")) as given, av.open(str(source), "w") as out:
+        stream = out.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(given.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    probe = probe_video(source)
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 3])
+    with pytest.raises(ValueError, match="cannot be decoded|no frames"), open(tmp_path / "x", "wb") as file:
+        write_clip(source, probe, 0, 47, file)
+
+
+def test_a_copy_has_no_frame_of_another_shot_and_says_which_it_has(tmp_path):
+    """Key frames are 0, 24, 48, 72: of the shot 50..95 a copy loses 22 frames."""
+    source = CLIPS / "gop24_bframes_audio.mp4"
+    _, pictures = decoded(source)
+    for span, copied in (((50, 95), (72, 95)), ((0, 49), (0, 48)), ((30, 80), (48, 80))):
+        with open(tmp_path / "copy.mp4", "wb") as file:
+            assert copy_clip(source, probe_video(source), *span, file) == copied
+        got = decoded(tmp_path / "copy.mp4")[1]
+        same = pictures[copied[0] : copied[1] + 1]
+        assert len(got) == len(same) and all(map(np.array_equal, got, same))
+    with pytest.raises(ValueError, match="no key frame"), open(tmp_path / "copy.mp4", "wb") as file:
+        copy_clip(source, probe_video(source), 50, 60, file)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"crf": 0}, "crf=0"), ({"preset": "\n"}, r"preset='\\n'"), ({"width": -2}, "width")],
+)
+def test_wrong_settings_are_named(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        ClipEncoding(**wrong)
