@@ -13,6 +13,8 @@ python dev.py bench NAME [--json] ...        run benchmarks/NAME.py: a table, or
 as the last line
 python dev.py train CONFIG.toml              train as a file says, without a browser: docs/train_pan.toml, \
 docs/training.md
+python dev.py convert OLD [-o NEW.json]      a workflow of AnimateDiff-Evolved, VideoHelperSuite, FizzNodes \
+and others becomes one of ours; docs/conversion.md
 python dev.py run MODULE [arguments]         for developers: run a module of the pack (say demo.train) where \
 torch and ComfyUI are there
 python dev.py clean                          delete everything this script has made (the folder .zoetrope)

@@ -76,6 +76,7 @@ MAY_IMPORT = {
     "frame_values": (set(), ARRAYS),
     "video_io": ({"shapes"}, ARRAYS | VIDEO),
     "frame_tools": ({"shapes"}, ARRAYS | {"PIL"}),
+    "workflow_conversion": (set(), set()),
     "metrics": ({"shapes"}, ARRAYS | FILES),
     "motion_modules": ({"shapes", "frame_values"}, ARRAYS | FILES),
     "samplers": ({"shapes", "frame_values"}, ARRAYS),
@@ -83,7 +84,7 @@ MAY_IMPORT = {
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES | {"bitsandbytes.optim"}),
     "curation": ({"shapes", "video_io", "metrics"}, ARRAYS | FILES | VIDEO),
-    "host": (LIBRARY | {"tuning"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
+    "host": (LIBRARY | {"tuning", "workflow_conversion"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
     "nodes": (LIBRARY | {"metrics", "tuning", "host"}, ARRAYS | {"comfy_api.latest", "folder_paths"}),
     "devtools": (set(), {"torch"}),
 }
