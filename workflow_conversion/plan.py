@@ -17,6 +17,7 @@ from .targets import Targets, kinds_agree
 NUMBERS = "ComfyNumberConvert"
 RENAMED = {"VHS_AUDIO": "AUDIO"}
 """Types that files of older versions name otherwise."""
+MARKS = ("🅐🅓", "🅥🅗🅢", "🅐🅒🅝", "🅕🅝")
 FILES = frozenset({
     "motion_module", "lora_name", "control_net_name", "ckpt_name", "file", "source", "audio", "image",
 })  # fmt: skip
@@ -223,6 +224,7 @@ def apply(plan: Plan, next_id: Callable[[], Any]) -> list[str]:
         scope.remove(node_id)
     if main is not None:
         main.id = old.id
+        main.title = old.title if is_ones_own(old) else ""
     for made in plan.new:
         scope.add(_node_of(made, plan))
     for user, name, wire in rewired:
@@ -238,6 +240,11 @@ def _main_of(plan: Plan) -> New | None:
         if wire is not None and isinstance(wire[0], New):
             return wire[0]
     return plan.new[-1] if plan.new else None
+
+
+def is_ones_own(node: Node) -> bool:
+    """Whether a person named a node; the packs mark the names that they give."""
+    return bool(node.title) and node.title != node.type and not any(mark in node.title for mark in MARKS)
 
 
 def _as_output(wire: Wire) -> Output:
