@@ -46,7 +46,7 @@ def _written(number: int, entry: dict, nodes: Mapping[int, dict], links: list[li
         "id": number, "type": entry["kind"], "pos": [400 * number, 100], "size": [300, 120], "flags": {},
         "order": number, "mode": entry.get("mode", 0), "inputs": inputs,
         "outputs": [{"name": name, "type": kind, "links": []} for name, kind in entry["outputs"]],
-        "properties": {"Node name for S&R": entry["kind"]}, "widgets_values": entry["values"],
+        "properties": {"Node name for S&R": entry["kind"]}, "widgets_values": entry["values"] or [],
     }  # fmt: skip
     return raw | ({"title": entry["title"]} if "title" in entry else {})
 

@@ -131,6 +131,7 @@ def _try(node: Node, plan: Plan, next_node: Callable[[], Any]) -> Remark:
         became = apply(plan, next_node)
     except Left as why:
         return _remark(LEFT, node, plan.scope, str(why))
+    became = list(dict.fromkeys(plan.targets.display_name(kind) for kind in became))
     if plan.differs:
         return _remark(DIFFERS, node, plan.scope, "; ".join(plan.differs), became)
     return _remark(EQUAL, node, plan.scope, "", became)

@@ -21,6 +21,8 @@ TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 KINDS = {"workflow": is_ui_workflow, "prompt": is_prompt}
 MOST_TEXT = 64 * 2**20
 """Bytes of one text; larger ones are not read."""
+MOST_TRIES = 200
+"""Places in a file that are read as JSON; a file with more of them is not what a node saved."""
 _BEGINNING = re.compile(rb'\{\s*"[^"\\\x00-\x1f]{1,64}"\s*:\s*[\[{"0-9]')
 _NEEDED = re.compile(rb'"class_type"|"nodes"|\\"nodes\\"|\\"class_type\\"')
 
@@ -99,12 +101,16 @@ def _texts_inside(content: bytes) -> Iterator[tuple[str, Any]]:
     end = 0
     if not _NEEDED.search(content):
         return
+    tries = 0
     for match in _BEGINNING.finditer(content):
         if match.start() < end:
             continue
-        text = (
-            content[match.start() : match.start() + MOST_TEXT].split(b"\0", 1)[0].decode("utf-8", "replace")
-        )
+        tries += 1
+        if tries > MOST_TRIES:
+            return
+        most = match.start() + MOST_TEXT
+        ends = content.find(b"\0", match.start(), most)
+        text = content[match.start() : most if ends < 0 else ends].decode("utf-8", "replace")
         try:
             data, length = json.JSONDecoder().raw_decode(text)
         except (ValueError, RecursionError):

@@ -17,7 +17,8 @@ LISTED = 40
 @dataclass(frozen=True)
 class Remark:
     """About one node of another pack. scope: the sub-graph that it is in, empty for the workflow itself.
-    node: its id; what it became keeps it. text: a sentence's end behind the grade. became: types.
+    node: its id; what it became keeps it. text: a sentence's end behind the grade. became: what the editor
+    calls the new nodes.
     """
 
     grade: str
