@@ -17,6 +17,13 @@ from .targets import Targets, kinds_agree
 NUMBERS = "ComfyNumberConvert"
 RENAMED = {"VHS_AUDIO": "AUDIO"}
 """Types that files of older versions name otherwise."""
+LISTS = {
+    "BatchValueSchedule",
+    "BatchValueScheduleLatentInput",
+    "ADE_ValueScheduling",
+    "ADE_ValueSchedulingLatents",
+}
+"""Nodes whose FLOAT is a list of numbers."""
 MARKS = ("🅐🅓", "🅥🅗🅢", "🅐🅒🅝", "🅕🅝")
 FILES = frozenset({
     "motion_module", "lora_name", "control_net_name", "ckpt_name", "file", "source", "audio", "image",
@@ -156,6 +163,8 @@ class Plan:
         if node is None or node.type == PRIMITIVE:
             return ANY
         kind = node.output_type(behind[1])
+        if node.type in LISTS and kind == "FLOAT":
+            return "FLOAT,FLOATS"
         if node.type in self.targets and not node.is_new:
             outputs = self.targets.outputs(node.type)
             kind = outputs[behind[1]][1] if behind[1] < len(outputs) else kind

@@ -190,7 +190,24 @@ def _frames_of(plan: Plan, key: Node) -> dict[int, float]:
             raise Left("its strengths of frames do not go along a line")
         steps = max(1, last - first - 1)
         return {first + i: begin + (end - begin) * i / steps for i in range(last - first)}
+    if key.type == "LatentKeyframeGroup":
+        return _group(plan.constant(key, "index_strengths", ""))
     raise Left(f"its strengths of frames come from {key.name}, and nothing here is that")
+
+
+def _group(text: str) -> dict[int, float]:
+    """Frames and strengths as 0, 3=0.5, 4:8=0.2; the end of a range is not in it."""
+    found: dict[int, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        frames, _, strength = part.partition("=")
+        first, is_range, last = frames.partition(":")
+        try:
+            begin = int(first)
+            end = int(last) if is_range else begin + 1
+            found |= dict.fromkeys(range(begin, min(end, begin + 4096)), float(strength or 1.0))
+        except ValueError:
+            raise Left("its strengths of frames are written in a way that cannot be read") from None
+    return found
 
 
 @rule("ACN_SparseCtrlLoaderAdvanced", stage=TAKES)

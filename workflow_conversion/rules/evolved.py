@@ -14,7 +14,7 @@ from ..plan import Plan, Wire
 from .module_settings import adjusted
 from .registry import MAKES, USES, options, rule
 from .sampling_options import beta_schedule, sampling_of
-from .values import Value, chain, motion_keys, multival, option, over_steps, put
+from .values import VARY, Value, chain, motion_keys, multival, option, over_steps, put
 from .windows import in_windows
 
 LOAD, LORA, APPLY = "ZoetropeLoadMotionModule", "ZoetropeLoadMotionLora", "ZoetropeApplyMotionModule"
@@ -52,12 +52,11 @@ def loader_with_context(node: Node, plan: Plan) -> None:
     values: dict[str, Any] = {}
     links: dict[str, Wire] = {}
     plan.setting(node, "motion_scale", values, links, "scale", 1.0)
-    if links:
-        raise Left("its motion_scale is wired, and it is a number here")
-    if values["scale"] != 1.0:
+    if links or values["scale"] != 1.0:
         if module.scale is not None:
             raise Left("it has a motion scale and a mask of it")
-        module.scale = float(values["scale"])
+        given = plan.add(VARY, {}, value=links["scale"]) if links else float(values["scale"])
+        module.scale = given
     keys = motion_keys(plan, node, "ad_keyframes")
     module.scale = over_steps(plan, module.scale, keys["scale_multival"])
     module.strength = over_steps(plan, None, keys["effect_multival"])
@@ -138,12 +137,14 @@ def _is_ours(plan: Plan, source: Wire) -> bool:
 
 def _module(plan: Plan, node: Node, loader: Node) -> Module:
     """Load Motion Module with the changes, and MotionLoRAs, that are wired to a loader."""
-    file = plan.constant(loader, "model_name", "")
-    wire: Wire = (plan.add(LOAD, {"motion_module": file}, place=loader), 0)
+    named: dict[str, Any] = {}
+    links: dict[str, Wire] = {}
+    plan.setting(loader, "model_name", named, links, "motion_module", "")
+    wire: Wire = (plan.add(LOAD, named, place=loader, **links), 0)
     name = "ad_settings" if "ad_settings" in loader.sources else "motion_model_settings"
     wire, scale = adjusted(plan, wire, loader, name)
     wire = _with_loras(plan, wire, node)
-    return Module(file, wire, node, scale=scale)
+    return Module(str(named.get("motion_module", "")), wire, node, scale=scale)
 
 
 def _with_loras(plan: Plan, wire: Wire, node: Node) -> Wire:

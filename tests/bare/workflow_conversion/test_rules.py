@@ -467,3 +467,42 @@ def test_artventure_s_sampler_is_ours_around_ksampler():
     raw, told = one(made, "KSampler")
     assert raw["id"] == 4 and raw["widgets_values"][:3] == [5, "fixed", 20]
     assert source_of(made, raw, "model") == ("ZoetropeApplyContextWindows", 0)
+
+
+def test_numbers_of_fizznodes_go_into_prompts_and_multivals():
+    numbers = node(
+        "BatchValueSchedule", {}, [("FLOAT", "FLOAT"), ("INT", "INT")], ["0: (0), 15: (1)", 16, False]
+    )
+    inputs = {"clip": ("CLIP", 1, 1), "pw_a": ("FLOAT", 8, 0)}
+    prompts = node("BatchPromptSchedule", inputs, [("POS", "CONDITIONING"), ("NEG", "CONDITIONING")],
+                   ['"0": "(a:`pw_a`)"', 16, False, 0, 0])  # fmt: skip
+    multival = node("ADE_MultivalDynamicFloatInput", {"float_val": ("FLOAT", 8, 0)}, MULTIVAL)
+    nodes = gen2(effect_multival=("MULTIVAL", 9, 0)) | {8: numbers, 9: multival, 10: prompts}
+    nodes[4] = sampler((2, 0), (3, 0), positive=(10, 0), negative=(10, 1))
+    made, _ = converted(nodes)
+    assert source_of(made, one(made, "ZoetropeSchedulePrompts")[0], "pw_a") == ("ZoetropeScheduleValues", 0)
+    assert source_of(made, one(made, "ZoetropeVaryValue")[0], "value") == ("ZoetropeScheduleValues", 0)
+
+
+def test_a_wired_motion_scale_and_file_name_stay_wired():
+    number = node("SomeFloat", {}, [("FLOAT", "FLOAT")], [1.3])
+    name = node("PrimitiveNode", {}, [("COMBO", "COMBO")], ["mm.ckpt", "fixed"])
+    inputs = {
+        "model": ("MODEL", 1, 0),
+        "motion_scale": ("FLOAT", 5, 0, "widget"),
+        "model_name": ("COMBO", 6, 0, "widget"),
+    }
+    loader = node("ADE_AnimateDiffLoaderWithContext", inputs, MODEL, ["mm.ckpt", "autoselect", 1, True])
+    made, _ = converted(with_loader(loader, n5=number, n6=name))
+    assert source_of(made, one(made, "ZoetropeVaryValue")[0], "value") == ("SomeFloat", 0)
+    assert source_of(made, one(made, "ZoetropeLoadMotionModule")[0], "motion_module") == ("PrimitiveNode", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("0, 2=0.5", "0: (1), 1: (0), 2: (0.5), 3: (0)"), ("1:3=0.2", "0: (0), 1: (0.2), 2: (0.2), 3: (0)")],
+)
+def test_groups_of_latent_key_frames(text, wanted):
+    group = node("LatentKeyframeGroup", {}, [("LATENT_KF", "LATENT_KEYFRAME")], [text, False])
+    made, _ = converted(control(latent_kf_override=("LATENT_KEYFRAME", 8, 0)) | {8: group})
+    assert one(made, "ZoetropeScheduleValues")[1]["text"] == wanted
