@@ -13,7 +13,7 @@ from .targets import Input
 
 CELL = 400.0
 GAP, TITLE, ROW, MARGIN = 30.0, 30.0, 24.0, 16.0
-WIDTH = 320.0
+WIDTH, NARROW = 320.0, 220.0
 STEPS = 14
 """How far from the old node a free place is looked for, in steps of GAP to a node's size."""
 Box = tuple[float, float, float, float]
@@ -58,15 +58,21 @@ class Places:
         return (x, y - TITLE, x + max(width, 1.0), y + max(height, 1.0))
 
     def take(self, old: dict[str, Any], size: list[float], is_main: bool = False) -> list[float]:
-        """A place for a node of that size near the old one; the main one gets the old one's own."""
+        """A place for a node of that size near the old one. The main one is no wider than need be, so that it
+        gets the old one's own place; where others already lay over that, too. Changes `size`.
+        """
         x, y = numbers_of(old.get("pos"), (self.left, self.top))
-        spots = [(x, y)] if is_main else self._spots(x, y, size)
-        for spot in spots:
-            box = (spot[0], spot[1] - TITLE, spot[0] + size[0], spot[1] + size[1])
-            if is_main or not self._touches(box):
-                self._put(box)
-                return [round(spot[0], 1), round(spot[1], 1)]
-        spot = (x - (size[0] + GAP), y + STEPS * (size[1] + GAP + TITLE))
+        if is_main:
+            width, height = numbers_of(old.get("size"), (WIDTH, 0.0))
+            size[0] = min(WIDTH, max(NARROW, width))
+            if self._touches((x, y - TITLE, x + min(width, size[0]), y + height)):
+                return self._put_at((x, y), size)
+        for spot in self._spots(x, y, size):
+            if not self._touches((spot[0], spot[1] - TITLE, spot[0] + size[0], spot[1] + size[1])):
+                return self._put_at(spot, size)
+        return self._put_at((x - (size[0] + GAP), y + STEPS * (size[1] + GAP + TITLE)), size)
+
+    def _put_at(self, spot: tuple[float, float], size: list[float]) -> list[float]:
         self._put((spot[0], spot[1] - TITLE, spot[0] + size[0], spot[1] + size[1]))
         return [round(spot[0], 1), round(spot[1], 1)]
 

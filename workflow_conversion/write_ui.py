@@ -63,15 +63,13 @@ def write_scope(content: Json, scope: Scope, targets: Targets, numbers: Numbers)
     old_links, keep_objects = links_of(content), any(isinstance(k, dict) for k in content.get("links") or [])
     written = {raw.get("id"): raw for raw in content["nodes"] if isinstance(raw, dict)}
     places = Places([n.raw for n in scope.nodes.values() if n.raw and n.id in written])
-    nodes, order = [], len(scope.nodes)
-    for node in scope.nodes.values():
-        if node.id in (OUTSIDE, RESULTS):
-            continue
-        if node.is_new:
-            order += 1
-            nodes.append(_new_node(node, targets, places, order))
-        else:
-            nodes.append(written[node.id])
+    new = [node for node in scope.nodes.values() if node.is_new]
+    made = {
+        node.id: _new_node(node, targets, places, len(scope.nodes) + number)
+        for number, node in enumerate(sorted(new, key=lambda node: not _is_main(node)))
+    }
+    kept = [node.id for node in scope.nodes.values() if node.id not in (OUTSIDE, RESULTS)]
+    nodes = [made[node_id] if node_id in made else written[node_id] for node_id in kept]
     links = _write_links(scope, {raw["id"]: raw for raw in nodes}, content, old_links, numbers.next_link)
     known = {raw["id"]: at for at, raw in enumerate(content["nodes"]) if isinstance(raw, dict)}
     content["nodes"] = sorted(nodes, key=lambda raw: known.get(raw["id"], len(known)))
@@ -143,12 +141,17 @@ def _write_outputs(scope: Scope, nodes: dict[Any, Json], content: Json, links: l
                     entry["linkIds"] = found
 
 
+def _is_main(node: Node) -> bool:
+    """Whether it has the number of the node that it takes the place of."""
+    return node.place_of is not None and node.id == node.place_of.id
+
+
 def _new_node(node: Node, targets: Targets, places: Places, order: int) -> Json:
     inputs = list(targets.inputs(node.type).values())
     old = (node.place_of.raw or {}) if node.place_of else {}
     size = size_of(inputs, len(node.outputs))
     raw: Json = {
-        "id": node.id, "type": node.type, "pos": places.take(old, size, is_main=node.id == old.get("id")),
+        "id": node.id, "type": node.type, "pos": places.take(old, size, _is_main(node)),
         "size": size, "flags": {}, "order": order, "mode": node.mode,
         "inputs": _inputs_of(node, inputs),
         "outputs": [{"name": name, "type": kind, "links": []} for name, kind in node.outputs],

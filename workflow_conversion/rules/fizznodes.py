@@ -9,6 +9,8 @@ from ..plan import Plan, Wire
 from .registry import MAKES, TAKES, rule
 
 PROMPTS, NUMBERS = "ZoetropeSchedulePrompts", "ZoetropeScheduleValues"
+CONDITIONS = ("positive", "negative", "guider", "conditioning")
+"""Inputs of samplers and of what stands before them."""
 FIZZ, PW = "FizzNodes", ("pw_a", "pw_b", "pw_c", "pw_d")
 
 
@@ -87,8 +89,10 @@ def latents_behind(scope: Scope, node: Node) -> Output | None:
     found: list[Output] = []
     while stack:
         for user, name, _ in scope.final_users(stack.pop()):
-            if name in ("positive", "negative", "guider") and "latent_image" in user.sources:
-                found.append(user.sources["latent_image"])
+            kinds = dict(user.sockets)
+            given = [n for n in user.sources if n == "latent_image" or kinds.get(n) == "LATENT"]
+            if given and any(part in name for part in CONDITIONS):
+                found.append(user.sources[given[0]])
             if user.id not in behind:
                 behind.add(user.id)
                 stack.append(user.id)

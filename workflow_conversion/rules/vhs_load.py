@@ -74,7 +74,7 @@ def _size(node: Node, plan: Plan, values: dict, links: dict) -> None:
     if (values.get("width") or "width" in links) and (values.get("height") or "height" in links):
         values["resize"] = "crop"
     if values.get("width") or values.get("height") or links.keys() & {"width", "height"}:
-        plan.say("frames are made smaller by another filter")
+        plan.say("frames get their size by another filter")
 
 
 def _info_outputs(info: Node, plan: Plan, frames: New, loaded: New) -> dict[int, Wire | None]:
