@@ -1,12 +1,14 @@
 // The command "Convert to Zoetrope": the open workflow with nodes of AnimateDiff-Evolved, VideoHelperSuite and others becomes one of
 // ComfyUI's nodes and ours (workflow_conversion/), in a tab of its own. The open one stays as it is. What was done is shown beside the graph;
-// a click on a line goes to its node.
+// a click on a line goes to its node. A workflow that is opened while such nodes are missing gets the offer.
 import { app } from '/scripts/app.js';
 import { api } from '/scripts/api.js';
 
 const TEXTS = {
-  en: { label: 'Convert to Zoetrope', close: 'Close', failed: 'The workflow was not converted.', suffix: 'Zoetrope' },
-  zh: { label: '转换为 Zoetrope', close: '关闭', failed: '工作流没有转换。', suffix: 'Zoetrope' },
+  en: { label: 'Convert to Zoetrope', close: 'Close', failed: 'The workflow was not converted.', suffix: 'Zoetrope',
+    offer: 'Nodes of this workflow are missing that ComfyUI\'s own and Zoetrope\'s can take the place of.' },
+  zh: { label: '转换为 Zoetrope', close: '关闭', failed: '工作流没有转换。', suffix: 'Zoetrope',
+    offer: '此工作流缺少一些节点，可以用 ComfyUI 和 Zoetrope 的节点代替。' },
 };
 const STYLE = `
   .zoetrope-report { position: fixed; inset: auto 1rem 1rem auto; z-index: 1100; width: min(34rem, 90vw); max-height: 60vh; margin: 0;
@@ -18,6 +20,10 @@ const STYLE = `
     color: inherit; font: inherit; text-align: left; cursor: pointer; }
   .zoetrope-report li button:hover { background: var(--comfy-input-bg, #333); }
 `;
+const OTHERS = [
+  'CheckpointLoaderSimpleWithNoiseSelect', 'BatchPromptSchedule', 'BatchPromptScheduleLatentInput', 'BatchValueSchedule', 'ControlNetLoaderAdvanced',
+  'AnimateDiffLoaderV1', 'AnimateDiffSampler',
+];
 const COLOURS = { equal: '#3a3', differs: '#c90', left: '#c33' };
 
 const texts = () => TEXTS[app.extensionManager?.setting?.get?.('Comfy.Locale')?.startsWith('zh') ? 'zh' : 'en'];
@@ -40,26 +46,37 @@ function line(remark) {
   return make('li', {}, button);
 }
 
-function show(report) {
+function hide() {
   document.querySelector('.zoetrope-report')?.remove();
-  const close = make('button', { type: 'button', textContent: texts().close });
-  const dialog = make(
-    'dialog',
-    { className: 'zoetrope-report' },
-    make('h2', { textContent: texts().label }),
-    make('p', { textContent: report.summary }),
-    make('ul', {}, ...(report.remarks ?? []).map(line)),
-    close,
-  );
-  close.onclick = () => dialog.remove();
+}
+
+function showBeside(text, ...more) {
+  hide();
+  const heading = make('h2', { textContent: texts().label });
+  const close = make('button', { type: 'button', textContent: texts().close, onclick: hide });
+  const dialog = make('dialog', { className: 'zoetrope-report' }, heading, make('p', { textContent: text }), ...more, close);
   document.body.append(dialog);
   dialog.show();
+  document.activeElement?.blur?.(); // keys go to the graph
+}
+
+function show(report) {
+  showBeside(report.summary, make('ul', {}, ...(report.remarks ?? []).map(line)));
+}
+
+/** Whether a node of a pack that is converted, and that is not installed, is in the open workflow. */
+function somethingIsMissing() {
+  const known = LiteGraph.registered_node_types;
+  return (app.rootGraph ?? app.graph)?.nodes?.some(({ type }) =>
+    !(type in known) && (/^(ADE|VHS|ACN)_/.test(type) || OTHERS.includes(type)));
 }
 
 function nameOfTab() {
   const open = app.extensionManager?.workflow?.activeWorkflow?.filename ?? 'workflow';
   return `${String(open).replace(/\.json$/i, '')} (${texts().suffix})`;
 }
+
+let isConverted = false; // while the result of a conversion is opened, which is not offered to convert once more
 
 async function ask(workflow) {
   const answer = await api.fetchApi('/zoetrope/convert', {
@@ -74,11 +91,14 @@ async function ask(workflow) {
 async function convert() {
   try {
     const { workflow, report } = await ask((app.rootGraph ?? app.graph).serialize());
+    isConverted = true;
     if (report.changed) await app.loadGraphData(workflow, true, true, nameOfTab());
     show(report);
   } catch (error) {
     console.error('Zoetrope: the workflow was not converted', error);
     show({ summary: `${texts().failed} ${error.message}` });
+  } finally {
+    isConverted = false;
   }
 }
 
@@ -88,5 +108,11 @@ app.registerExtension({
   menuCommands: [{ path: ['File'], commands: ['Zoetrope.Convert'] }],
   setup() {
     document.head.append(make('style', { textContent: STYLE }));
+  },
+  afterConfigureGraph() {
+    if (isConverted) return;
+    hide();
+    const go = make('button', { type: 'button', textContent: texts().label, onclick: convert });
+    if (somethingIsMissing()) showBeside(texts().offer, go, ' ');
   },
 });

@@ -36,6 +36,7 @@ SHARED = workflow(
     }
 )  # fmt: skip
 COMMAND = "app.extensionManager.command.execute('Zoetrope.Convert').then(() => true)"
+OFFERED = "document.querySelectorAll('.zoetrope-report button').length === 2"
 SUMMARY = "document.querySelector('.zoetrope-report p')?.textContent ?? ''"
 TABS = "app.extensionManager.workflow.openWorkflows.length"
 LEFT = "app.graph.nodes.filter(node => /^(VHS|ADE)_/.test(node.type)).map(node => node.type)"
@@ -56,6 +57,8 @@ def test_a_shared_workflow_is_converted_in_a_tab_of_its_own_and_runs(chromium, t
         file.write_text(json.dumps(SHARED), encoding="utf8")
         chromium.drop(file=str(file), nodes=10)
         tabs = chromium.evaluate(code=TABS)
+        assert chromium.becomes(code=OFFERED)
+        chromium.screenshot(file=str(ARTEFACTS / "convert" / f"{label.split()[0]} offered.png"))
         assert chromium.evaluate(code=COMMAND)
         assert chromium.becomes(code=f"{SUMMARY} === 'Converted 4 of 5 nodes; 0 differ, 1 left.'")
         assert chromium.evaluate(code="document.querySelector('.zoetrope-report h2').textContent") == label
@@ -74,3 +77,14 @@ def test_a_shared_workflow_is_converted_in_a_tab_of_its_own_and_runs(chromium, t
         assert (video["width"], video["height"]) == (64, 64)
     finally:
         chromium.open()
+
+
+def test_a_workflow_without_such_nodes_gets_no_offer(chromium, tmp_path):
+    chromium.open()
+    file = tmp_path / "plain.json"
+    nodes = {1: CHECKPOINT, 2: node("SomebodyElse_Node", {}, [])}
+    file.write_text(json.dumps(workflow(nodes)), encoding="utf8")
+    chromium.drop(file=str(file), nodes=2)
+    assert chromium.evaluate(code="document.querySelector('.zoetrope-report') === null")
+    assert chromium.evaluate(code=COMMAND)
+    assert chromium.becomes(code=f"{SUMMARY}.startsWith('There are no nodes')")
