@@ -126,7 +126,7 @@ def _part_of(node: Node, scope: Scope, into: Node) -> Remark:
 
 def _try(node: Node, plan: Plan, next_node: Callable[[], Any]) -> Remark:
     try:
-        RULES[node.type].convert(node, plan)
+        _ask(node, plan)
         plan.gone = {gone: plan.scope.nodes[gone] for gone in plan.absorbed}
         became = apply(plan, next_node)
     except Left as why:
@@ -135,6 +135,15 @@ def _try(node: Node, plan: Plan, next_node: Callable[[], Any]) -> Remark:
     if plan.differs:
         return _remark(DIFFERS, node, plan.scope, "; ".join(plan.differs), became)
     return _remark(EQUAL, node, plan.scope, "", became)
+
+
+def _ask(node: Node, plan: Plan) -> None:
+    """Lets the rule of a node plan. Raises Left, also for values of kinds that no version has saved."""
+    try:
+        RULES[node.type].convert(node, plan)
+        plan.check()
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError):
+        raise Left("its values or wires are none that a version of it has saved") from None
 
 
 def _remark(grade: str, node: Node, scope: Scope, text: str, became: list[str] | None = None) -> Remark:
@@ -158,7 +167,8 @@ def _in_group_nodes(workflow: dict) -> list[Remark]:
             n for n in workflow["nodes"] if str(n.get("type", "")).replace("/", ">") == f"workflow>{name}"
         ]
         inside = group.get("nodes") if isinstance(group, dict) else None
-        kinds = [n.get("type") for n in inside or [] if isinstance(n, dict) and is_foreign(n.get("type"))]
+        inside = inside if isinstance(inside, list) else []
+        kinds = [n.get("type") for n in inside if isinstance(n, dict) and is_foreign(n.get("type"))]
         for node in used:
             for kind in kinds:
                 why = "it is inside a group node; choose Convert to nodes in ComfyUI, and convert again"

@@ -66,7 +66,8 @@ def read_scope(content: Json, foreign: Callable[[str], bool]) -> Scope:
 def links_of(content: Json) -> dict[Any, list]:
     """{id: [id, origin, slot, target, slot, type]} of both forms; what is no link is left out."""
     found = {}
-    for link in content.get("links") or []:
+    links = content.get("links")
+    for link in links if isinstance(links, list) else []:
         if isinstance(link, dict):
             keys = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
             link = [link.get(key) for key in keys]

@@ -42,7 +42,7 @@ class Targets:
         self._info, self._known = object_info, {}
 
     def __contains__(self, kind: object) -> bool:
-        return kind in self._info
+        return isinstance(kind, str) and kind in self._info
 
     def inputs(self, kind: str) -> dict[str, Input]:
         """The inputs of a node by name, in the schema's order. Raises Left for one that is not installed."""

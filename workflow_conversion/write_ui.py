@@ -49,6 +49,12 @@ class Numbers:
             state["lastNodeId"], state["lastLinkId"] = self.node, self.link
 
 
+def list_of(holder: Json, key: str) -> list[Any]:
+    """What a key holds, empty where that is no list."""
+    value = holder.get(key)
+    return value if isinstance(value, list) else []
+
+
 def _counters(contents: list[Json], flat: str, nested: str) -> list[Any]:
     found = [content.get(flat) for content in contents]
     return found + [c["state"].get(nested) for c in contents if isinstance(c.get("state"), dict)]
@@ -60,7 +66,7 @@ def _whole(values: list[Any]) -> list[int]:
 
 def write_scope(content: Json, scope: Scope, targets: Targets, numbers: Numbers) -> None:
     """Makes `content`, one level of a workflow, say what the scope does, in place."""
-    old_links, keep_objects = links_of(content), any(isinstance(k, dict) for k in content.get("links") or [])
+    old_links, keep_objects = links_of(content), any(isinstance(k, dict) for k in list_of(content, "links"))
     written = {raw.get("id"): raw for raw in content["nodes"] if isinstance(raw, dict)}
     places = Places([n.raw for n in scope.nodes.values() if n.raw and n.id in written])
     new = [node for node in scope.nodes.values() if node.is_new]
@@ -73,7 +79,7 @@ def write_scope(content: Json, scope: Scope, targets: Targets, numbers: Numbers)
     links = _write_links(scope, {raw["id"]: raw for raw in nodes}, content, old_links, numbers.next_link)
     known = {raw["id"]: at for at, raw in enumerate(content["nodes"]) if isinstance(raw, dict)}
     content["nodes"] = sorted(nodes, key=lambda raw: known.get(raw["id"], len(known)))
-    before = {link.get("id"): link for link in content.get("links") or [] if isinstance(link, dict)}
+    before = {link.get("id"): link for link in list_of(content, "links") if isinstance(link, dict)}
     content["links"] = [_as_object(link, before) for link in links] if keep_objects else links
     _forget_links(content, {link[0] for link in links})
 
@@ -122,8 +128,8 @@ def _write_outputs(scope: Scope, nodes: dict[Any, Json], content: Json, links: l
     for node_id, raw in nodes.items():
         kinds = scope.nodes[node_id].outputs
         for slot, entry in enumerate(sockets_of(raw, "outputs")):
-            given, before = of_output.get((node_id, slot), []), entry.get("links")
-            if sorted(map(str, given)) != sorted(map(str, before or [])):
+            given, before = of_output.get((node_id, slot), []), list_of(entry, "links")
+            if sorted(map(str, given)) != sorted(map(str, before)):
                 entry["links"] = given
             if (
                 slot < len(kinds)
@@ -134,10 +140,10 @@ def _write_outputs(scope: Scope, nodes: dict[Any, Json], content: Json, links: l
                 entry["type"] = kinds[slot][1]
     for key, end, slot in (("inputs", 1, 2), ("outputs", 3, 4)):
         boundary = OUTSIDE if key == "inputs" else RESULTS
-        for number, entry in enumerate(content.get(key) or []) if boundary in scope.nodes else ():
+        for number, entry in enumerate(list_of(content, key)) if boundary in scope.nodes else ():
             if isinstance(entry, dict):
                 found = [link[0] for link in links if link[end] == boundary and link[slot] == number]
-                if sorted(map(str, found)) != sorted(map(str, entry.get("linkIds") or [])):
+                if sorted(map(str, found)) != sorted(map(str, list_of(entry, "linkIds"))):
                     entry["linkIds"] = found
 
 
@@ -205,9 +211,15 @@ def _forget_links(content: Json, links: set) -> None:
         if not isinstance(entries, list):
             continue
         if key == "linkExtensions":
-            holder[key] = [e for e in entries if isinstance(e, dict) and e.get("id") in links]
+            holder[key] = [
+                e
+                for e in entries
+                if isinstance(e, dict) and isinstance(e.get("id"), (int, str)) and e["id"] in links
+            ]
             continue
         for entry in entries:
             ids = entry.get("linkIds") if isinstance(entry, dict) else None
-            if isinstance(ids, list) and not links.issuperset(ids):
-                entry["linkIds"] = [number for number in ids if number in links]
+            if isinstance(ids, list) and not links.issuperset(
+                n for n in ids if not isinstance(n, (list, dict))
+            ):
+                entry["linkIds"] = [n for n in ids if not isinstance(n, (list, dict)) and n in links]

@@ -241,3 +241,27 @@ def test_a_workflow_is_found_in_images_and_videos(content):
 def test_a_file_without_one_is_refused_with_a_sentence(content):
     with pytest.raises(ValueError, match=r"^a é\.png .*\.$"):
         read_workflow(content, "a é.png")
+
+
+JUNK = [None, True, -1, 3.5, "", "x", [], {}, [1], {"a": 1}, 10**20, ["1", 0], [1, 2, 3, 4, 5, 6]]
+
+
+def places_in(data, path=()):
+    """The path of every value inside of parsed JSON."""
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in list(pairs):
+        yield (*path, key)
+        yield from places_in(value, (*path, key))
+
+
+def test_no_single_wrong_value_in_a_file_ends_in_anything_but_a_report():
+    combine = node("VHS_VideoCombine", {"images": ("IMAGE", 1, 0)}, [], {"frame_rate": 8, "loop_count": 0})
+    old = workflow(shared(n6=combine), extra={"groupNodes": {"a": {"nodes": [{"type": "VHS_VideoCombine"}]}}})
+    for number, path in enumerate(places_in(old)):
+        data = copy.deepcopy(old)
+        inner = data
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = JUNK[number % len(JUNK)]
+        made, report = convert(data, NODES)
+        assert report.trouble or isinstance(faults(made, NODES), list)
