@@ -70,6 +70,13 @@ def run_module(arguments):
     return run_inside(name, rest) if os.environ.get("ZOETROPE_INSIDE") else run(name, rest)
 
 
+def is_convert(rest):
+    """Whether these are one file and options that are known, each once."""
+    names = rest[1::2]
+    is_known = set(names) <= {"-o", "--report"} and len(names) == len(set(names))
+    return len(rest) % 2 == 1 and is_known and not rest[0].startswith("-")
+
+
 def clean():
     """Deletes all that this script has made, and nothing behind the link to this repository."""
     if not paths.HOME.exists():
@@ -92,6 +99,7 @@ COMMANDS = {
     "test": (lambda rest: True, run_tests),
     "serve": (is_port, lambda rest: serve(int(rest[1]) if rest else 8188)),
     "bench": (bool, lambda rest: bench(rest[0], rest[1:])),
+    "convert": (is_convert, lambda rest: run("demo.convert_workflow", rest)),
     "train": (lambda rest: len(rest) == 1, lambda rest: run("demo.train_by_config", rest)),
     "measure": (bool, lambda rest: run("host.measuring.command", rest)),
     "curate": (bool, lambda rest: run("curation.command", rest, curation=True)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..host.files.conversion import register_conversion_route
 from ..host.files.model_files import register_model_folders
 from ..host.files.node_replacements import register_node_replacements
 from ..host.files.prompt_replacements import register_prompt_handler
@@ -21,6 +22,7 @@ class ZoetropeExtension(ComfyExtension):
         await register_node_replacements()
         register_prompt_handler()
         register_template_links()
+        register_conversion_route()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         from . import (

@@ -16,9 +16,10 @@ from ...video_io.part_file import PartFile
 NO_SIZE = Size(0, 0)
 
 
-def next_name(filename_prefix: str, size: Size = NO_SIZE) -> tuple[Path, str, str]:
+def next_name(filename_prefix: str, size: Size = NO_SIZE, is_kept: bool = True) -> tuple[Path, str, str]:
     """Folder, name without extension, and sub-folder of output/, as ComfyUI's own savers count them.
 
+    is_kept: False takes the folder temp/ in its place, which ComfyUI empties when it starts.
     size: what %width% and %height% stand for in the prefix. Makes the folder. Raises ValueError for a prefix
     that leads out of output/ or that no file can have, and where its folder cannot be made.
     """
@@ -27,7 +28,8 @@ def next_name(filename_prefix: str, size: Size = NO_SIZE) -> tuple[Path, str, st
         raise ValueError(f"{told} {problem}.")
     prefix = os.path.normpath(filename_prefix)  # ComfyUI's counter starts anew where a slash ends the prefix
     try:
-        found = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
+        root = folder_paths.get_output_directory() if is_kept else folder_paths.get_temp_directory()
+        found = folder_paths.get_save_image_path(prefix, root, *size)
     except OSError as error:
         raise ValueError(
             f"{told}: its sub-folder cannot be used ({printable(error.strerror)}), because a file has that "

@@ -1,4 +1,5 @@
 """Exchanges the nodes of our list in a prompt, before ComfyUI does, which fails on prompts written by hand.
+Prompts with other nodes of those packs are converted as a whole (conversion.py).
 
 ComfyUI 0.30 (app/node_replace_manager.py) looks up `_meta` and every input of a node that it exchanges, and
 the old names of inputs behind a renumbered output. Where one is missing, the prompt gets HTTP 500. A prompt
@@ -15,6 +16,8 @@ from typing import Any
 
 import nodes as installed_nodes
 
+from ...workflow_conversion.rules import is_foreign
+from .conversion import convert_missing
 from .node_replacements import REPLACEMENTS, Replacement
 
 BY_OLD_NAME = {replacement.old: replacement for replacement in REPLACEMENTS}
@@ -61,10 +64,19 @@ def _renumber_links(node: Any, renumbered: dict[str, dict[int, int]]) -> None:
                 inputs[name] = [number, renumbered[number].get(output, output)]
 
 
+def _has_more_than_exchanges(prompt: dict[str, Any]) -> bool:
+    """Whether nodes are missing that only whole rules convert, which take the listed ones with them."""
+    kinds = {node.get("class_type") for node in prompt.values() if isinstance(node, dict)}
+    missing = {kind for kind in kinds if isinstance(kind, str)} - set(installed_nodes.NODE_CLASS_MAPPINGS)
+    return any(is_foreign(kind) and kind not in BY_OLD_NAME for kind in missing)
+
+
 def _on_prompt(request: Any) -> Any:
     """The handler: `request` is the decoded body of POST /prompt, whatever that is."""
     prompt = request.get("prompt") if isinstance(request, dict) else None
     if isinstance(prompt, dict):
+        if _has_more_than_exchanges(prompt):
+            prompt = request["prompt"] = convert_missing(prompt)
         exchange_nodes(prompt, installed_nodes.NODE_CLASS_MAPPINGS)
     return request
 

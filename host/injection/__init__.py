@@ -2,9 +2,19 @@
 
 from .motion import apply_motion_module
 from .schedule import AUTO, BETA_SCHEDULE_CHOICES, USE_EXISTING
-from .settings import GROUP_NORM_CHOICES, JOINT, JOINT_EVOLVED, PER_FRAME, MotionSettings
+from .settings import (
+    AS_EVOLVED,
+    AS_EVOLVED_OLD,
+    GROUP_NORM_CHOICES,
+    JOINT,
+    JOINT_EVOLVED,
+    PER_FRAME,
+    MotionSettings,
+)
 
 __all__ = [
+    "AS_EVOLVED",
+    "AS_EVOLVED_OLD",
     "AUTO",
     "BETA_SCHEDULE_CHOICES",
     "GROUP_NORM_CHOICES",

@@ -14,6 +14,7 @@ from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
 from ...frame_values import FrameValues, Placed, ScaledKeys
+from ...motion_modules.animatediff.families import FAMILIES
 from ...motion_modules.call import SINGLE_FRAMES, STREAMS, Call, Forward, streams_in
 from ...motion_modules.joint_norm import joint_norm_acts
 from ...motion_modules.points import Point
@@ -31,7 +32,15 @@ from .run_checks import EVERY_SIGMA, odd_in_run, refuse_latents, refuse_other_wi
 from .run_inputs import inputs_in_forward
 from .run_values import RunValues, in_forward, values_in_run
 from .schedule import AUTO, put_trained_schedule
-from .settings import JOINT, JOINT_EVOLVED, JOINT_MODULE, PER_FRAME, MotionSettings
+from .settings import (
+    AS_EVOLVED,
+    AS_EVOLVED_OLD,
+    JOINT,
+    JOINT_EVOLVED,
+    JOINT_MODULE,
+    PER_FRAME,
+    MotionSettings,
+)
 from .views import VIEWS, refuse_without_views, views_in
 
 
@@ -260,6 +269,7 @@ def _joint_norms(motion_module: MotionModule, places: UNetPlaces, choice: str) -
     """The UNet's norms that see all frames of a video,
     by the choice of a person or as the module was trained.
     """
+    choice = _as_evolved(motion_module, choice)
     if choice == AUTO:
         choice = JOINT if motion_module.method.joint_norms(motion_module.config) else PER_FRAME
     if choice not in (JOINT, JOINT_EVOLVED):
@@ -267,8 +277,20 @@ def _joint_norms(motion_module: MotionModule, places: UNetPlaces, choice: str) -
     return joint_norm_acts(places, with_transformers=choice == JOINT_EVOLVED)
 
 
+def _as_evolved(motion_module: MotionModule, choice: str) -> str:
+    """The choice that is AnimateDiff-Evolved's for this file; files that it does not know are as trained."""
+    if choice not in (AS_EVOLVED, AS_EVOLVED_OLD):
+        return choice
+    version = getattr(motion_module.config, "version", "")
+    if version not in FAMILIES:
+        return AUTO
+    is_per_frame = version == "v3" or (version == "v2" and choice == AS_EVOLVED)
+    return PER_FRAME if is_per_frame else JOINT_EVOLVED
+
+
 def _joins_module_norms(motion_module: MotionModule, choice: str) -> bool:
     """Whether the module's own norms see all frames of a video, by the same choice."""
+    choice = _as_evolved(motion_module, choice)
     if choice == AUTO:
         return motion_module.method.joint_module_norms(motion_module.config)
     return choice in (JOINT_EVOLVED, JOINT_MODULE)

@@ -13,7 +13,12 @@ PER_FRAME = "per frame"
 JOINT = "over all frames (AnimateDiff v1)"
 JOINT_EVOLVED = "over all frames (AnimateDiff-Evolved)"
 JOINT_MODULE = "over all frames in the module (SDXL, diffusers)"
-GROUP_NORM_CHOICES = [AUTO, PER_FRAME, JOINT, JOINT_EVOLVED, JOINT_MODULE]
+AS_EVOLVED = "as AnimateDiff-Evolved"
+AS_EVOLVED_OLD = "as AnimateDiff-Evolved, old loaders"
+"""What that pack does with a file: per frame for v2 and v3, else over all frames. Its loaders of 2023 do v2
+over all frames too, while their apply_v2_models_properly is off.
+"""
+GROUP_NORM_CHOICES = [AUTO, PER_FRAME, JOINT, JOINT_EVOLVED, JOINT_MODULE, AS_EVOLVED, AS_EVOLVED_OLD]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ with the workflow in it and what the editor shows of it.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +38,8 @@ Frames = Callable[[bool], Iterator[tuple[torch.Tensor, torch.Tensor | None]]]
 @dataclass(frozen=True)
 class SaveRequest:
     """What a person asks of a file. loop_count: animated pictures store how often they play (0 = for ever);
-    video files cannot, so that there the frames are written as often (0 and 1 = once).
+    video files cannot, so that there the frames are written as often (0 and 1 = once). save_output: False is
+    for looking at, in temp/, which ComfyUI empties. trim_to_audio: the video ends with its sound.
 
     Raises ValueError for a format that is not there, and for settings that it does not take.
     """
@@ -48,6 +51,9 @@ class SaveRequest:
     pix_fmt: str = AUTO
     ping_pong: bool = False
     loop_count: int = 0
+    save_output: bool = True
+    save_metadata: bool = True
+    trim_to_audio: bool = False
     hidden: object | None = None  # of the node: prompt and extra_pnginfo
     settings: EncodeSettings = field(init=False)  # how the file is encoded, from the others
 
@@ -88,17 +94,28 @@ def save_video(
     remains of a file that is not finished.
     """
     request.settings.check(with_alpha, audio is not None)
-    folder, stem, subfolder = next_name(request.filename_prefix, size)
+    folder, stem, subfolder = next_name(request.filename_prefix, size, request.save_output)
+    played = played_count(count, request.ping_pong, request.repeats)
+    if request.trim_to_audio and audio is not None:
+        played = min(played, frames_of_sound(audio, request.fps))
     if progress is None:
-        bar = comfy.utils.ProgressBar(played_count(count, request.ping_pong, request.repeats))
+        bar = comfy.utils.ProgressBar(played)
         progress = lambda: bar.update(1)  # noqa: E731
-    with VideoFile(folder, stem, request.settings, with_alpha, audio, workflow_texts(request.hidden)) as file:
-        for frame, alpha in in_play_order(frames, count, request.ping_pong, request.repeats):
+    texts = workflow_texts(request.hidden) if request.save_metadata else {}
+    with VideoFile(folder, stem, request.settings, with_alpha, audio, texts) as file:
+        in_order = in_play_order(frames, count, request.ping_pong, request.repeats)
+        for frame, alpha in itertools.islice(in_order, played):
             file.write(frame, alpha)
             progress()
-    return SavedVideo(
-        file.path, InputImpl.VideoFromFile(str(file.path)), _shown(file, subfolder, file.format)
-    )
+    place = io.FolderType.output if request.save_output else io.FolderType.temp
+    shown = _shown(file, subfolder, file.format, place)
+    return SavedVideo(file.path, InputImpl.VideoFromFile(str(file.path)), shown)
+
+
+def frames_of_sound(audio: dict, fps: float) -> int:
+    """How many frames last as long as a sound, {"waveform": (B, C, samples), "sample_rate"}; one at least."""
+    seconds = audio["waveform"].shape[-1] / audio["sample_rate"]
+    return max(1, math.ceil(seconds * fps - 1e-6))
 
 
 def workflow_texts(hidden) -> dict[str, str]:
@@ -112,18 +129,18 @@ def workflow_texts(hidden) -> dict[str, str]:
     return {name: to_text(value) for name, value in found.items() if value is not None}
 
 
-def _shown(file: VideoFile, subfolder: str, entry: VideoFormat):
+def _shown(file: VideoFile, subfolder: str, entry: VideoFormat, place: io.FolderType):
     """A browser plays mp4 and webm as video, shows pictures, and cannot play the rest:
     there it sees the first frame.
     """
-    saved = ui.SavedResult(file.path.name, subfolder, io.FolderType.output)
+    saved = ui.SavedResult(file.path.name, subfolder, place)
     if entry.played_as == "video":
         return ui.PreviewVideo([saved])
     if entry.played_as == "image":
         return ui.SavedImages(
             [saved], is_animated=entry.extension != "gif"
         )  # the editor would take an animated GIF for a video
-    return ui.SavedImages([ui.SavedResult(file.sidecar.name, subfolder, io.FolderType.output)])
+    return ui.SavedImages([ui.SavedResult(file.sidecar.name, subfolder, place)])
 
 
 def save_images(

@@ -114,8 +114,8 @@ def _network_inputs() -> list[io.Input]:
             tooltip=(
                 "Where the UNet takes its normalisation statistics. auto = as the module was trained:"
                 " over all frames for AnimateDiff v1, HotshotXL, PIA, Tune-A-Video and SimDA, in the"
-                " module alone for SDXL, per frame else. The AnimateDiff-Evolved choice is what that"
-                " pack does for v1, SDXL and HotshotXL; per frame what it does for PIA."
+                " module alone for SDXL, per frame else. as AnimateDiff-Evolved = what that pack does"
+                " with the file; old loaders = its loaders of 2023, for v2."
             ),
         ),
         frames_per_video(

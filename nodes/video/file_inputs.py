@@ -105,6 +105,35 @@ def _play_inputs() -> list[io.Input]:
     ]
 
 
+def keep_inputs() -> list[io.Input]:
+    """What is kept of a run, at the end of a node's inputs."""
+    return [
+        io.Boolean.Input(
+            "save_output",
+            default=True,
+            optional=True,
+            tooltip=(
+                "Keeps the file in the output folder; off = only to look at, in a folder that ComfyUI"
+                " empties when it starts."
+            ),
+        ),
+        io.Boolean.Input(
+            "save_metadata",
+            default=True,
+            optional=True,
+            advanced=True,
+            tooltip="Writes the workflow and the prompt into the file; off = nothing of them.",
+        ),
+        io.Boolean.Input(
+            "trim_to_audio",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="Ends the video where its sound ends; off = all frames are written.",
+        ),
+    ]
+
+
 AUDIO = io.Audio.Input(
     "audio", optional=True, tooltip="Sound to go with it; what is longer than the video is cut off."
 )

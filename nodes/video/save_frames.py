@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...host.media.video_saving import SaveRequest, save_images
 from ..base import ZoetropeNode
-from .file_inputs import AUDIO, SEARCHED, VIDEO, file_inputs
+from .file_inputs import AUDIO, SEARCHED, VIDEO, file_inputs, keep_inputs
 
 
 class SaveFrames(ZoetropeNode):
@@ -39,8 +39,14 @@ class SaveFrames(ZoetropeNode):
                     "mask", optional=True, tooltip="1 = transparent; one for each frame or one for all."
                 ),
                 AUDIO,
+                *keep_inputs(),
             ],
-            outputs=[VIDEO],
+            outputs=[
+                VIDEO,
+                io.String.Output(
+                    "path", display_name="path", tooltip="Where the file is, for nodes that take a path."
+                ),
+            ],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_output_node=True,
         )
@@ -48,4 +54,4 @@ class SaveFrames(ZoetropeNode):
     @classmethod
     def execute(cls, images, mask=None, audio=None, **settings) -> io.NodeOutput:
         saved = save_images(images, mask, audio, SaveRequest(**settings, hidden=cls.hidden))
-        return io.NodeOutput(saved.video, ui=saved.ui)
+        return io.NodeOutput(saved.video, str(saved.path), ui=saved.ui)

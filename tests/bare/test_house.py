@@ -78,13 +78,17 @@ MAY_IMPORT = {
     "video_io": ({"shapes"}, ARRAYS | VIDEO),
     "frame_tools": ({"shapes"}, ARRAYS | {"PIL"}),
     "metrics": ({"shapes", "frame_tools"}, ARRAYS | FILES),
+    "workflow_conversion": (set(), set()),
     "motion_modules": ({"shapes", "frame_values"}, ARRAYS | FILES),
     "samplers": ({"shapes", "frame_values"}, ARRAYS),
     "storyboards": ({"motion_modules", "samplers"}, ARRAYS | {"yaml"}),
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES | {"bitsandbytes.optim"}),
     "curation": ({"shapes", "video_io", "frame_tools", "metrics"}, ARRAYS | FILES | VIDEO | CURATION),
-    "host": (LIBRARY | {"metrics", "tuning", "curation"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
+    "host": (
+        LIBRARY | {"metrics", "tuning", "curation", "workflow_conversion"},
+        ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"},
+    ),
     "nodes": (
         LIBRARY | {"metrics", "tuning", "curation", "host"},
         ARRAYS | {"comfy_api.latest", "folder_paths"},

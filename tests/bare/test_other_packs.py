@@ -46,7 +46,7 @@ def test_no_node_stands_in_two_rows():
 
 def test_the_list_of_replacements_and_the_page_agree():
     """Where ComfyUI offers to replace a node by one of ours, the page names that one."""
-    source = (ROOT / "host" / "files" / "node_replacements.py").read_text(encoding="utf8")
+    source = (ROOT / "workflow_conversion" / "rules" / "plain.py").read_text(encoding="utf8")
     offered = re.findall(r'"(ADE_\w+)",\s*"(Zoetrope\w+)"', source)
     assert offered
     for old, new in offered:

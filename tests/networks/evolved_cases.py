@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ...frame_values import frame_values
-from ...host.injection import JOINT_EVOLVED, USE_EXISTING, MotionSettings, apply_motion_module
+from ...host.injection import AS_EVOLVED, AS_EVOLVED_OLD, USE_EXISTING, MotionSettings, apply_motion_module
 from ...host.injection.motion_loras import add_motion_lora_from_file
 from ...host.injection.motion_models import MotionModule, motion_module_from_file
 from ...host.injection.positions import adjust_positions
@@ -149,7 +149,7 @@ def _with_lora(networks: Networks):
 CASES: dict[str, PeerCase] = {
     "nomodule": PeerCase(lambda networks: networks.plain),
     "v2": _case(),
-    "v1": _case(version="v1", group_norm=JOINT_EVOLVED),
+    "v1": _case(version="v1", group_norm=AS_EVOLVED),
     "v3": _case(version="v3"),
     "v2_motionlora": PeerCase(_with_lora),
     "v2_effect": _case(strength=EFFECT),
@@ -157,7 +157,7 @@ CASES: dict[str, PeerCase] = {
     "v2_effect_per_frame": _case(strength=frame_values(EFFECT_PER_FRAME)),
     "v2_scale_mask": _case(attention_scale=_masked()),
     "v2_effect_mask": _case(strength=_masked()),
-    "v2_legacy_loader": _case(group_norm=JOINT_EVOLVED),
+    "v2_legacy_loader": _case(group_norm=AS_EVOLVED_OLD),
     "v2_use_existing": _case(beta_schedule=USE_EXISTING),
     "nomodule_windows": PeerCase(lambda networks: networks.plain),
     "looped_s1": _window_case(context_schedule="looped_uniform"),

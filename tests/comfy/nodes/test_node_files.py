@@ -43,7 +43,7 @@ def test_categories_are_not_mixed():
     """The menu has categories and nodes in the order of the list."""
     categories = [node.define_schema().category for node in NODES]
     assert sorted(categories, key=categories.index) == categories
-    assert len(set(categories)) == 12
+    assert len(set(categories)) == 13
 
 
 @every_node

@@ -151,8 +151,8 @@ def test_what_looks_like_an_address_is_a_name_below_the_output_folder(comfy_base
 
 
 def test_the_pack_registers_no_route_for_files_of_users():
-    """ComfyUI does. The server is touched in two places: one looks at prompts, one names example
-    workflows.
+    """ComfyUI does. The server is touched in three places: one looks at prompts, one names example
+    workflows, one converts workflows and reads no file.
     """
     touching, routing = {}, set()
     for path in [path for part in ("nodes", "host", "video_io") for path in (ROOT / part).rglob("*.py")]:
@@ -165,9 +165,10 @@ def test_the_pack_registers_no_route_for_files_of_users():
             touching[path.name] = source
         if {"aiohttp", "routes", "add_routes", "app", "router"} & names:
             routing.add(path.name)
-    assert set(touching) == {"prompt_replacements.py", "template_links.py"} and routing == {
-        "template_links.py"
-    }
+    assert set(touching) == {"conversion.py", "prompt_replacements.py", "template_links.py"}
+    assert routing == {"conversion.py", "template_links.py"}
+    assert touching["conversion.py"].count("server.routes.") == 1
+    assert "open(" not in touching["conversion.py"] and "Path" not in touching["conversion.py"]
     assert touching["prompt_replacements.py"].count("PromptServer.instance") == 1
     assert "PromptServer.instance.add_on_prompt_handler(_on_prompt)" in touching["prompt_replacements.py"]
     assert touching["template_links.py"].count(".router.") == 1

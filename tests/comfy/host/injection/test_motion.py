@@ -404,3 +404,20 @@ def test_a_model_that_is_not_a_unet_is_refused(modules):
         ValueError, match="needs a Stable Diffusion UNet, this MODEL is a Flux.*Load Checkpoint"
     ):
         apply_motion_module(transformer(), modules["v3"], MotionSettings())
+
+
+@pytest.mark.parametrize(
+    ("version", "choice", "same"),
+    [
+        ("v1", injection.AS_EVOLVED, injection.JOINT_EVOLVED),
+        ("v2", injection.AS_EVOLVED, injection.PER_FRAME),
+        ("v2", injection.AS_EVOLVED_OLD, injection.JOINT_EVOLVED),
+        ("v3", injection.AS_EVOLVED_OLD, injection.PER_FRAME),
+    ],
+)
+def test_norms_of_the_other_pack_go_by_the_file(plain, modules, version, choice, same):
+    got, wanted = (
+        sample(apply_motion_module(plain, modules[version], MotionSettings(group_norm=norms)), frames=2)
+        for norms in (choice, same)
+    )
+    assert torch.equal(got, wanted)

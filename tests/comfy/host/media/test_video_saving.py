@@ -220,3 +220,26 @@ def test_a_cancelled_run_leaves_nothing_and_its_name_is_free_again(output, monke
     assert calls == [(1, 6)]
     assert list(output.iterdir()) == []
     assert next_name("clip", Size(64, 64))[1] == "clip_00001_"
+
+
+def test_a_video_to_look_at_lies_in_temp(output, tmp_path_factory, monkeypatch):
+    temp = tmp_path_factory.mktemp("temp")
+    monkeypatch.setattr(folder_paths, "temp_directory", str(temp))
+    saved = save_images(images(), None, None, request("H.264 (mp4)", save_output=False))
+    assert saved.path.parent == temp and not list(output.iterdir())
+    (shown,) = saved.ui.as_dict()["images"]
+    assert (shown["filename"], shown["type"]) == (saved.path.name, "temp")
+
+
+def test_a_video_without_metadata_says_nothing_of_the_workflow():
+    for keeps, words in ((True, b'"nodes"'), (False, b"")):
+        path = save_images(images(), None, None, request("H.264 (mp4)", save_metadata=keeps)).path
+        assert (b'"nodes"' in path.read_bytes()) == bool(words)
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(0.25, 2), (0.26, 3), (0.01, 1), (9.0, 4)])
+def test_a_video_ends_with_its_sound_where_that_is_wanted(seconds, frames):
+    sound = {"waveform": torch.zeros(1, 1, round(seconds * 8000)), "sample_rate": 8000}
+    for trims, count in ((True, frames), (False, 4)):
+        path = save_images(images(), None, sound, request(trim_to_audio=trims)).path
+        assert len(levels_of(path)) == count
