@@ -82,9 +82,13 @@ MAY_IMPORT = {
     "storyboards": ({"motion_modules", "samplers"}, ARRAYS | {"yaml"}),
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES | {"bitsandbytes.optim"}),
+    "votes": ({"metrics"}, {"numpy"}),
     "curation": ({"shapes", "video_io", "metrics"}, ARRAYS | FILES | VIDEO),
-    "host": (LIBRARY | {"metrics", "tuning"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
-    "nodes": (LIBRARY | {"metrics", "tuning", "host"}, ARRAYS | {"comfy_api.latest", "folder_paths"}),
+    "host": (LIBRARY | {"metrics", "tuning", "votes"}, ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"}),
+    "nodes": (
+        LIBRARY | {"metrics", "tuning", "votes", "host"},
+        ARRAYS | {"comfy_api.latest", "folder_paths"},
+    ),
     "devtools": (set(), {"torch"}),
 }
 OWN_NAMES = set(MAY_IMPORT) | {"demo", "benchmarks", "tests", "dev", "zoetrope"}

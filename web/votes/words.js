@@ -1,0 +1,78 @@
+// The texts of the page of votes.
+const en = {
+  title: 'Judge clips in pairs',
+  intro: 'Each folder is a candidate. Clips of one file name are shown side by side: make them from one prompt and one seed.',
+  goOn: 'Go on with votes',
+  open: 'Open',
+  begin: 'Begin new votes',
+  name: 'Name',
+  seed: 'Seed of the order',
+  folders: 'Folders (at least two)',
+  noFolders: 'No folder with clips was found. Put a folder for each candidate below ComfyUI’s input or output folder and load this page again.',
+  start: 'Begin',
+  question: 'Which clip is better?',
+  left: 'Left is better',
+  right: 'Right is better',
+  tie: 'Equal',
+  back: 'One vote back',
+  skip: 'Skip this pair',
+  again: 'Play from the start',
+  ratings: 'Show ratings',
+  hide: 'Hide ratings',
+  progress: '{done} of {total} pairs judged',
+  leftOut: '{count} files are not shown: not every folder has them, or they lead out of ComfyUI’s folders.',
+  damaged: '{count} damaged lines of the file of votes are left out.',
+  broken: 'This clip cannot be played here. Skip the pair, or convert the clips to MP4 (H.264) or WebM.',
+  done: 'All pairs are judged.',
+  next: 'The votes are in output/votes/{name}.jsonl. In the graph, Rate Candidates and Choose Threshold by Votes read them.',
+  list: 'To the list of votes',
+  candidate: 'Candidate',
+  strength: 'Bradley-Terry',
+  elo: 'Elo',
+  won: 'Won',
+  interval: 'In brackets: intervals of 95 %. 1000 is the mean; an equal vote is half a win for each.',
+  unreached: 'ComfyUI does not answer; the vote is not kept. Try again when it runs.',
+};
+const zh = {
+  title: '成对评判片段',
+  intro: '每个文件夹是一个候选。同名的片段并排显示：请用同一提示词和同一种子生成。',
+  goOn: '继续已有的投票',
+  open: '打开',
+  begin: '开始新的投票',
+  name: '名称',
+  seed: '顺序的种子',
+  folders: '文件夹（至少两个）',
+  noFolders: '没有找到含片段的文件夹。请在 ComfyUI 的 input 或 output 文件夹下为每个候选放一个文件夹，然后重新载入本页。',
+  start: '开始',
+  question: '哪个片段更好？',
+  left: '左边更好',
+  right: '右边更好',
+  tie: '不分上下',
+  back: '撤回一票',
+  skip: '跳过这一对',
+  again: '从头播放',
+  ratings: '显示评级',
+  hide: '隐藏评级',
+  progress: '已评判 {done} / {total} 对',
+  leftOut: '有 {count} 个文件不显示：并非每个文件夹都有，或指向 ComfyUI 文件夹之外。',
+  damaged: '投票文件中有 {count} 行损坏，已忽略。',
+  broken: '此片段无法在这里播放。请跳过这一对，或把片段转换为 MP4（H.264）或 WebM。',
+  done: '所有片段对都已评判。',
+  next: '投票保存在 output/votes/{name}.jsonl。图中的“候选评级”和“按投票选择阈值”会读取它。',
+  list: '回到投票列表',
+  candidate: '候选',
+  strength: 'Bradley-Terry',
+  elo: 'Elo',
+  won: '胜',
+  interval: '方括号内为 95 % 区间。1000 为平均值；平局各算半胜。',
+  unreached: 'ComfyUI 没有响应，这一票没有保存。请在它运行后重试。',
+};
+
+const locale = new URLSearchParams(window.location.search).get('locale') || navigator.language || 'en';
+export const language = locale.startsWith('zh') ? 'zh' : 'en';
+
+/** A text of the page, with what stands in braces put in. */
+export function say(key, values = {}) {
+  const text = (language === 'zh' ? zh : en)[key];
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
