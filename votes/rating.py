@@ -96,8 +96,8 @@ def rate(book: Book, elo_k: float = 4.0, seed: int = 0) -> Ratings:
 
 def _notes(book: Book, votes: list[tuple[int, int, float]]) -> list[str]:
     skipped = len(book.votes) - len(votes)
-    notes = [f"{skipped} pairs were skipped and do not count."] if skipped else []
-    notes += [f"{book.damaged} damaged lines of the file are left out."] if book.damaged else []
+    notes = [f"skipped pairs do not count: {skipped}."] if skipped else []
+    notes += [f"damaged lines of the file are left out: {book.damaged}."] if book.damaged else []
     notes += [f"{len(votes)} votes are few; the intervals are rough."] if len(votes) < FEW else []
     return notes
 

@@ -83,8 +83,11 @@ def _state(name: str, body: dict) -> dict:
 
 
 def _ratings(name: str, body: dict) -> dict:
-    found = asdict(rate(sessions.open_book(name)))
-    return {key: found[key] for key in ("ratings", "counted", "notes")}
+    book = sessions.open_book(name)
+    found = rate(book)
+    rows = [asdict(rating) for rating in found.ratings]
+    skipped = len(book.votes) - found.counted
+    return {"ratings": rows, "counted": found.counted, "skipped": skipped, "damaged": book.damaged}
 
 
 def _begin(name: str, body: dict) -> dict:

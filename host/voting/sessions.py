@@ -135,7 +135,7 @@ def _shown(pair: Pair, book: Book) -> dict:
         "left": pair.left,
         "right": pair.right,
         "clips": [clip_address(pair.left, pair.file), clip_address(pair.right, pair.file)],
-        "text": text_of(book.candidates[0], pair.file),
+        "text": next(filter(None, (text_of(one, pair.file) for one in book.candidates)), ""),
     }
 
 

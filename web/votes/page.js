@@ -7,6 +7,7 @@ const API = new URL('../../../api/', import.meta.url);
 const KEYS = {
   ArrowLeft: 'left', ArrowRight: 'right', ArrowDown: 'tie', t: 'tie', s: 'skip', Backspace: 'back', ArrowUp: 'back', r: 'again',
 };
+const FEW = 30; // votes
 const PICTURES = /\.(gif|webp)$/i;
 const place = document.querySelector('#zoetrope-votes');
 let actions = {}; // what the keys do now
@@ -49,8 +50,8 @@ function button(text, act, key, properties = {}) {
 }
 
 async function showStart(text) {
-  const { folders, names } = await ask('');
-  const told = problem(text);
+  const { folders, names, error } = await ask('').catch(failed => ({ folders: [], names: [], error: failed.message }));
+  const told = problem(error ?? text);
   const name = make('input', { id: 'name', required: true, value: '' });
   const seed = make('input', { id: 'seed', type: 'number', min: 0, step: 1, value: 0 });
   const boxes = folders.map(folder => make('input', { type: 'checkbox', value: folder }));
@@ -184,13 +185,14 @@ function ratings(state) {
   const toggle = button(say('ratings'), async () => {
     const hidden = !table.childElementCount;
     toggle.textContent = say(hidden ? 'hide' : 'ratings');
-    table.replaceChildren(...hidden ? await ratingRows(state.name) : []);
+    table.replaceChildren(...hidden ? await ratingRows(state) : []);
   });
   return [toggle, table];
 }
 
-async function ratingRows(name) {
+async function ratingRows({ name, votes }) {
   let found;
+  if (!votes) return [problem(say('noVote'))];
   try {
     found = await ask(`${pathOf(name)}/ratings`);
   } catch (error) {
@@ -202,8 +204,17 @@ async function ratingRows(name) {
     make('table', {}, row('th', ['candidate', 'strength', 'elo', 'won'].map(key => say(key))), ...sorted.map(one => row('td', [
       one.candidate, one.strength ? points(one.strength) : '-', points(one.elo), `${one.won} / ${one.votes}`]))),
     make('p', { className: 'quiet', textContent: say('interval') }),
-    ...found.notes.map(note => make('p', { className: 'quiet', textContent: note })),
+    ...notesOn(found).map(note => make('p', { className: 'quiet', textContent: note })),
   ];
+}
+
+function notesOn(found) {
+  const notes = [];
+  if (found.skipped) notes.push(say('skipped', found));
+  if (found.damaged) notes.push(say('damaged', { count: found.damaged }));
+  if (found.counted < FEW) notes.push(say('few', found));
+  if (found.ratings.some(({ strength }) => !strength)) notes.push(say('noEnd'));
+  return notes;
 }
 
 function onKey(event) {

@@ -31,6 +31,10 @@ const en = {
   elo: 'Elo',
   won: 'Won',
   interval: 'In brackets: intervals of 95 %. 1000 is the mean; an equal vote is half a win for each.',
+  skipped: 'Skipped pairs do not count: {skipped}.',
+  few: '{counted} votes are few; the intervals are rough.',
+  noEnd: 'Bradley-Terry has no end: a candidate, or a group, won or lost all against the others or has no vote. More votes may help.',
+  noVote: 'There is no vote that counts yet.',
   unreached: 'ComfyUI does not answer; the vote is not kept. Try again when it runs.',
 };
 const zh = {
@@ -65,6 +69,10 @@ const zh = {
   elo: 'Elo',
   won: '胜',
   interval: '方括号内为 95 % 区间。1000 为平均值；平局各算半胜。',
+  skipped: '跳过的片段对不计入：{skipped}。',
+  few: '{counted} 票太少，区间只是粗略的。',
+  noEnd: 'Bradley-Terry 没有有限值：某个候选或某一组对其他候选全胜、全败或没有投票。更多投票可能有帮助。',
+  noVote: '还没有有效的投票。',
   unreached: 'ComfyUI 没有响应，这一票没有保存。请在它运行后重试。',
 };
 

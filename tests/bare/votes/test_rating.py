@@ -98,7 +98,7 @@ def test_strengths_without_an_end_are_said(votes):
 
 def test_what_does_not_count_is_said():
     text = as_text(rate(book([*VOTES[:20], (0, 1, None)], damaged=2)))
-    assert "1 pairs were skipped" in text and "2 damaged lines" in text and "20 votes are few" in text
+    assert "pairs do not count: 1." in text and "are left out: 2." in text and "20 votes are few" in text
     with pytest.raises(ValueError, match="no vote that counts"):
         rate(book([(0, 1, None)]))
 

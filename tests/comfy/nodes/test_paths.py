@@ -1,4 +1,4 @@
-"""No name that a node takes leads out of ComfyUI's folders, and no route of the pack serves files of users."""
+"""No name that a node takes leads out of ComfyUI's folders; no route of the pack serves files of users."""
 
 import ast
 from pathlib import Path
