@@ -1,6 +1,7 @@
 """Votes outlive a crash: what was written before it holds, and what comes after is not lost with it."""
 
 import json
+import os
 
 import pytest
 from zoetrope.votes.book import LEFT, SKIP, TIE, Vote, add_vote, begin_book, read_book, take_back
@@ -53,6 +54,24 @@ def test_the_file_cut_anywhere_keeps_all_whole_votes_and_takes_new_ones(path):
         assert book.votes == (ONE, OTHER)[:kept]
         add_vote(path, Vote(OTHER.pair, SKIP))
         assert read_book(path).votes == (*(ONE, OTHER)[:kept], Vote(OTHER.pair, SKIP))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_a_full_disk_loses_no_vote_and_the_next_one_is_kept(path):
+    """A limit on the size of files stands for the disk: 10 bytes of the vote are written, then none."""
+    import resource
+
+    add_vote(path, ONE)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            add_vote(path, OTHER)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert read_book(path).votes == (ONE,)
+    add_vote(path, OTHER)
+    assert (read_book(path).votes, read_book(path).damaged) == ((ONE, OTHER), 1)
 
 
 def test_damaged_lines_are_counted(path):

@@ -3,6 +3,7 @@ named or read.
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import folder_paths
@@ -149,6 +150,22 @@ def test_a_pair_is_not_judged_twice_and_an_unknown_one_never(folders):
             sessions.vote("mine", *args, "right")
     with pytest.raises(ValueError, match="winner='up' must be one of left, right, tie, skip"):
         sessions.vote("mine", *given, "up")
+    assert len(sessions.open_book("mine").votes) == 1
+
+
+def test_of_votes_at_one_moment_on_a_pair_one_is_kept(folders):
+    sessions.begin("mine", CANDIDATES, 5)
+    pair = sessions.state("mine")["pair"]
+
+    def vote(winner):
+        try:
+            sessions.vote("mine", pair["file"], pair["left"], pair["right"], winner)
+        except sessions.Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(vote, ["left", "right", "tie", "skip"] * 4)) == 1
     assert len(sessions.open_book("mine").votes) == 1
 
 
