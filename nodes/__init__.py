@@ -9,6 +9,7 @@ from ..host.files.model_files import register_model_folders
 from ..host.files.node_replacements import register_node_replacements
 from ..host.files.prompt_replacements import register_prompt_handler
 from ..host.files.template_links import register_template_links
+from ..host.voting.routes import register_vote_routes
 
 
 class ZoetropeExtension(ComfyExtension):
@@ -23,6 +24,7 @@ class ZoetropeExtension(ComfyExtension):
         register_prompt_handler()
         register_template_links()
         register_conversion_route()
+        register_vote_routes()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         from . import (

@@ -332,5 +332,6 @@ CHECKS: dict[str, Callable[[str, Any, Any], Any]] = {
     "METRIC_NETWORK": _check_part("kind", "Load Metric Network"),
     "VIDEO_SET": _check_part("clips", "Video Set from Folder"),
     "SCORES": _check_scores,
+    "RATINGS": _check_part("difference", "Rate Candidates"),
 }  # fmt: skip
 """Type of an input -> check(name, value, entry) -> the value, for numbers in the schema's type."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import folder_paths
 
 from ...foreign_text import printable
-from ...video_io.file_names import check_length, numbered, problem_of
+from ...video_io.file_names import USUAL_LIMIT, check_length, numbered, problem_of
 from ...video_io.frame_size import Size
 from ...video_io.part_file import PartFile
 
@@ -41,6 +41,20 @@ def next_name(filename_prefix: str, size: Size = NO_SIZE, is_kept: bool = True) 
         ) from error
     folder, name, counter, subfolder, _ = found
     return Path(folder), f"{name}_{counter:05}_", subfolder
+
+
+def check_single_name(what: str, name: str, ending: str = "") -> None:
+    """Raises ValueError where a folder or, with its ending, a file below output/ cannot have this name.
+    what: the input's name in the message.
+    """
+    told = f"{what}='{printable(name, 60)}'"
+    if problem := problem_of(name):
+        raise ValueError(f"{told} {problem}.")
+    if "/" in name or "\\" in name or not name.isprintable():
+        raise ValueError(f"{told} must be a single name of letters, without a folder; remove the slashes.")
+    length = len(f"{name}{ending}".encode())
+    if length > USUAL_LIMIT:
+        raise ValueError(f"{told} has {length} bytes, at most {USUAL_LIMIT}; shorten it.")
 
 
 def write_to_output(filename_prefix: str, extension: str, write: Callable[[str], None]) -> Path:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...foreign_text import printable
-from ...video_io.file_names import USUAL_LIMIT, problem_of
+from ..files.output_names import check_single_name
 
 FOLDER = "training"
 
@@ -25,11 +24,5 @@ def named_folder(given: str, parent: str, what: str, root: Path | None = None) -
     name = given.strip()
     if not name:
         return None
-    told = f"{what}='{printable(given, 60)}'"
-    if problem := problem_of(name):
-        raise ValueError(f"{told} {problem}.")
-    if "/" in name or "\\" in name or not name.isprintable():
-        raise ValueError(f"{told} must be a single name of letters, without a folder; remove the slashes.")
-    if len(name.encode("utf8")) > USUAL_LIMIT:
-        raise ValueError(f"{told} has {len(name.encode('utf8'))} bytes, at most {USUAL_LIMIT}; shorten it.")
+    check_single_name(what, name)
     return (root or Path(folder_paths.get_output_directory())) / parent / name

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..frames.inputs import OpticalFlow
 
 MetricNetwork = io.Custom("METRIC_NETWORK")
+Ratings = io.Custom("RATINGS")
 Scores = io.Custom("SCORES")
 VideoSet = io.Custom("VIDEO_SET")
 

@@ -84,13 +84,14 @@ MAY_IMPORT = {
     "storyboards": ({"motion_modules", "samplers"}, ARRAYS | {"yaml"}),
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES | {"bitsandbytes.optim"}),
+    "votes": ({"metrics"}, {"numpy"}),
     "curation": ({"shapes", "video_io", "frame_tools", "metrics"}, ARRAYS | FILES | VIDEO | CURATION),
     "host": (
-        LIBRARY | {"metrics", "tuning", "curation", "workflow_conversion"},
+        LIBRARY | {"metrics", "tuning", "curation", "votes", "workflow_conversion"},
         ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"},
     ),
     "nodes": (
-        LIBRARY | {"metrics", "tuning", "curation", "host"},
+        LIBRARY | {"metrics", "tuning", "curation", "votes", "host"},
         ARRAYS | {"comfy_api.latest", "folder_paths"},
     ),
     "devtools": (set(), {"torch"}),

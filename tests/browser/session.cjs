@@ -71,6 +71,12 @@ const COMMANDS = {
     await still();
   },
 
+  // Opens another page of the server, without the editor.
+  async visit({ path }) {
+    await newPage();
+    await page.goto(`${task.url}${path}`);
+  },
+
   // Drops a file on the empty canvas as a person would and says which nodes came; waits for as many as are expected.
   async drop({ file, nodes = 1 }) {
     const content = fs.readFileSync(file).toString('base64');
@@ -181,7 +187,7 @@ const COMMANDS = {
 
   async screenshot({ file }) {
     await page.evaluate(() => document.fonts.ready.then(() => {}));
-    await still();
+    if (await page.evaluate(() => Boolean(window.app?.canvas))) await still();
     fs.mkdirSync(path.dirname(file), { recursive: true });
     await page.screenshot({ path: file });
   },

@@ -1,4 +1,4 @@
-"""No name that a node takes leads out of ComfyUI's folders, and the pack has no HTTP route of its own."""
+"""No name that a node takes leads out of ComfyUI's folders; no route of the pack serves files of users."""
 
 import ast
 from pathlib import Path
@@ -17,7 +17,7 @@ from zoetrope.video_io.frame_size import Size
 
 CANARY = "zoetrope canary"
 TEXTS = {"anchor_frames", "app_text", "blocks", "caption", "frames", "idea", "labels", "level_weights",
-         "metrics", "periods", "pose_text", "pre_text", "script", "selection", "text"}  # fmt: skip
+         "metrics", "periods", "pose_text", "pre_text", "script", "selection", "shares", "text"}  # fmt: skip
 """Strings that never become a path."""
 PREFIXES = {"filename_prefix"}
 NAMES = {"run_name", "data_set_name"}
@@ -151,8 +151,9 @@ def test_what_looks_like_an_address_is_a_name_below_the_output_folder(comfy_base
 
 
 def test_the_pack_registers_no_route_for_files_of_users():
-    """ComfyUI does. The server is touched in three places: one looks at prompts, one names example
-    workflows, one converts workflows and reads no file.
+    """ComfyUI does. The server is touched in four places: one looks at prompts, one names example
+    workflows, one converts workflows and reads no file, one takes votes: its routes answer with JSON alone
+    (tests/comfy/host/voting).
     """
     touching, routing = {}, set()
     for path in [path for part in ("nodes", "host", "video_io") for path in (ROOT / part).rglob("*.py")]:
@@ -165,10 +166,12 @@ def test_the_pack_registers_no_route_for_files_of_users():
             touching[path.name] = source
         if {"aiohttp", "routes", "add_routes", "app", "router"} & names:
             routing.add(path.name)
-    assert set(touching) == {"conversion.py", "prompt_replacements.py", "template_links.py"}
-    assert routing == {"conversion.py", "template_links.py"}
+    assert set(touching) == {"conversion.py", "prompt_replacements.py", "template_links.py", "routes.py"}
+    assert routing == {"conversion.py", "template_links.py", "routes.py"}
     assert touching["conversion.py"].count("server.routes.") == 1
     assert "open(" not in touching["conversion.py"] and "Path" not in touching["conversion.py"]
+    assert touching["routes.py"].count(".routes.") == 6
+    assert "FileResponse" not in touching["routes.py"] and "StreamResponse" not in touching["routes.py"]
     assert touching["prompt_replacements.py"].count("PromptServer.instance") == 1
     assert "PromptServer.instance.add_on_prompt_handler(_on_prompt)" in touching["prompt_replacements.py"]
     assert touching["template_links.py"].count(".router.") == 1

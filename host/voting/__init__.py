@@ -1,0 +1,1 @@
+"""Votes in ComfyUI: folders of its own that are candidates, files of votes, the routes of the page."""

@@ -1,0 +1,1 @@
+"""Votes of people between two clips: which pairs are shown, how votes are kept, ratings, the choice."""
