@@ -35,6 +35,9 @@ COLUMNS = {
 """Of the Parquet table, with their types."""
 ODD = re.compile(r"[^\w.\- ]|[\x00-\x1f]|^\.+")
 OURS = re.compile(r".*-[0-9a-f]{16}\.(mp4|txt)(\.\d+\.part)?")
+PART = re.compile(r"\.\d+\.part$")
+TABLE_PART = re.compile(r"(clips|all)\.(jsonl|parquet)\.\d+\.part")
+OWN_FOLDERS = ("report", "webdataset")
 
 
 def file_stem(row: Row) -> str:
@@ -133,6 +136,16 @@ def remove_others(folder: Path, kept: Iterable[str]) -> int:
     for name in gone:
         (folder / name).unlink(missing_ok=True)
     return len(gone)
+
+
+def remove_parts(out: Path) -> None:
+    """Removes files that a killed run had half written: tables, pages and pictures of the report, tars."""
+    tables = [path for path in out.glob("*.part") if TABLE_PART.fullmatch(path.name)]
+    inside = [
+        path for folder in OWN_FOLDERS for path in (out / folder).rglob("*.part") if PART.search(path.name)
+    ]
+    for path in (*tables, *inside):
+        path.unlink(missing_ok=True)
 
 
 def write_tars(out: Path, rows: Iterator[Row], clips_per_tar: int) -> list[Path]:

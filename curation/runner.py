@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..foreign_text import printable
 from .captions import CaptionTexts, with_similarity
-from .export import CLIPS, file_stem, remove_others, shown, write_parquet, write_tars
+from .export import CLIPS, file_stem, remove_others, remove_parts, shown, write_parquet, write_tars
 from .features import ClipFolder
 from .job import WORK, Job
 from .report import Counts, write_report
@@ -182,6 +182,7 @@ class Curation:
 
     def finish(self, thresholds: dict[str, float]) -> Finished:
         """Writes the tables, the other formats and the report."""
+        remove_parts(self.out)
         table, everything = self.out / "clips.jsonl", self.out / "all.jsonl"
         write_rows(everything, map(shown, self._with_files()))
         write_rows(table, filter(is_open, read_rows(everything)))

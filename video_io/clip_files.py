@@ -1,7 +1,8 @@
 """A span of a video's frames as a file of its own: encoded anew, exactly, or copied from key frame on.
 
-Frames keep their own times, also where the frame rate varies; sound is left out. One thread encodes: then
-x264 makes the same bytes on every computer.
+Frames keep their own times, also where the frame rate varies; sound is left out. One thread encodes, and
+without mbtree, which reads memory that nobody has written where there are B frames (MALLOC_PERTURB_ shows
+it): then x264 makes the same bytes every time.
 """
 
 from __future__ import annotations
@@ -179,7 +180,8 @@ class _Writer:
     def _begin(self, image: av.VideoFrame, like: av.VideoFrame | None) -> None:
         self.stream = self.out.add_stream("libx264", rate=self.times.rate)
         self.stream.width, self.stream.height, self.stream.pix_fmt = image.width, image.height, "yuv420p"
-        self.stream.options = {"crf": f"{self.encoding.crf:g}", "preset": self.encoding.preset}
+        options = {"crf": f"{self.encoding.crf:g}", "preset": self.encoding.preset}
+        self.stream.options = options | {"x264-params": "mbtree=0"}
         context = self.stream.codec_context
         context.thread_count, context.time_base = 1, self.times.tick
         if like is None:

@@ -49,7 +49,7 @@ def _lengths(path, probe, first: int, last: int) -> list[float]:
     with open_video(path) as container:
         stream = video_stream(container)
         stream.codec_context.options = {"flags2": "+export_mvs"}
-        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = 1  # several threads tell other vectors now and then
         if not probe.counted:
             container.seek(round(probe.times[first] / probe.tick), stream=stream, backward=True)
         for place, frame in enumerate(container.decode(stream)):

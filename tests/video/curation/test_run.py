@@ -14,7 +14,7 @@ import av
 import pytest
 import torch
 from zoetrope.curation.command import main
-from zoetrope.curation.job import Job
+from zoetrope.curation.job import WORK, Job
 from zoetrope.curation.measures.pictures import preview_path
 from zoetrope.curation.rows import DROPPED, ERROR, read_rows
 from zoetrope.curation.runner import Curation
@@ -45,8 +45,12 @@ def videos(tmp_path):
 
 def bytes_of(out):
     """Every file of a data set with its hash, but for what the program keeps for itself."""
-    files = [path for path in sorted(out.rglob("*")) if path.is_file() and "work" not in path.parts]
-    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    files = {path.relative_to(out): path for path in sorted(out.rglob("*")) if path.is_file()}
+    return {
+        name.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if name.parts[0] != WORK
+    }
 
 
 def rows_of(out, table="all"):
@@ -219,6 +223,20 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_bytes(videos, tmp_p
     assert killed >= 3
     assert ended(start(told, 0, videos, "--out", out, *arguments)) == 0
     assert bytes_of(out) == bytes_of(tmp_path / "whole")
+
+
+def test_what_a_killed_run_had_half_written_goes_and_files_of_others_stay(videos, tmp_path):
+    out = tmp_path / "set"
+    curate(videos, out)
+    whole = bytes_of(out)
+    (out / "webdataset").mkdir(exist_ok=True)
+    halves = ("clips.jsonl.77.part", "all.jsonl.77.part", "report/index.html.77.part",
+              "report/pictures/a.jpg.77.part", "webdataset/00000.tar.77.part")  # fmt: skip
+    for name in (*halves, "mine.part", "notes.txt.7.part"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("half")
+    curate(videos, out)
+    assert bytes_of(out).keys() - whole.keys() == {"mine.part", "notes.txt.7.part"}
 
 
 @needs_fork

@@ -1,5 +1,9 @@
 """Spans of videos as files: exactly the wanted frames at their times, or what can be copied."""
 
+import os
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -95,3 +99,32 @@ def test_a_copy_has_no_frame_of_another_shot_and_says_which_it_has(tmp_path):
 def test_wrong_settings_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         ClipEncoding(**wrong)
+
+
+ENCODED = """
+import hashlib, importlib.util, io, sys
+spec = importlib.util.spec_from_file_location("dev", sys.argv[1] + "/dev.py")
+dev = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(dev)
+dev.import_pack_as("zoetrope")
+from zoetrope.video_io import clip_files, probe
+video = sys.argv[2]
+for preset in ("veryfast", "slow"):
+    with open(sys.argv[3], "w+b") as file:
+        encoding = clip_files.ClipEncoding(preset=preset)
+        clip_files.write_clip(video, probe.probe_video(video), 0, 17, file, encoding)
+    with open(sys.argv[3], "rb") as file:
+        print(hashlib.sha256(file.read()).hexdigest())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="MALLOC_PERTURB_ is glibc's")
+def test_bytes_do_not_depend_on_what_was_in_memory_before(tmp_path):
+    """x264's mbtree reads memory that nobody has written."""
+    found = set()
+    for filled_with in ("77", "170"):
+        environment = {**os.environ, "MALLOC_PERTURB_": filled_with}
+        arguments = [str(ROOT), str(ROOT / "tests/data/curation/hard_cuts.mp4"), str(tmp_path / "clip.mp4")]
+        command = [sys.executable, "-c", ENCODED, *arguments]
+        found.add(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    assert len(found) == 1 and len(found.pop().split()) == 2
