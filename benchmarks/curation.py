@@ -52,9 +52,10 @@ def main(arguments: list[str]) -> dict:
     return found
 
 
-def truth() -> dict:
+def truth(names: frozenset[str] | None = None) -> dict:
     """cut_f1: of hard cuts, exact, and gradual ones, within NEAR frames. cut_false_per_minute. static_auc:
-    how well motion tells still clips from moving ones. text_area_error: the largest.
+    how well motion tells still clips from moving ones. text_area_error: the largest. names: some clips instead of
+    all.
     """
     from ..curation.cuts.cut import HARD
     from ..curation.measures.look import MeasureClips
@@ -66,7 +67,9 @@ def truth() -> dict:
     from ..curation.videos import probed
 
     known = json.loads((TRUTH / "truth.json").read_text(encoding="utf8"))["clips"]
-    whole = {name: told for name, told in known.items() if not told.get("broken")}
+    whole = {
+        name: told for name, told in known.items() if not told.get("broken") and (not names or name in names)
+    }
     settings = Settings(clips=Clips(0.0, 0.0), cuts=Cuts(margin=0.0))
     hits = wanted = found = 0
     minutes, motions, errors = 0.0, {True: [], False: []}, []
