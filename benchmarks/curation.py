@@ -54,8 +54,8 @@ def main(arguments: list[str]) -> dict:
 
 def truth(names: frozenset[str] | None = None) -> dict:
     """cut_f1: of hard cuts, exact, and gradual ones, within NEAR frames. cut_false_per_minute. static_auc:
-    how well motion tells still clips from moving ones. text_area_error: the largest. names: some clips instead of
-    all.
+    how well motion tells still clips from moving ones. text_area_error: the largest. names: of some
+    clips instead of all.
     """
     from ..curation.cuts.cut import HARD
     from ..curation.measures.look import MeasureClips

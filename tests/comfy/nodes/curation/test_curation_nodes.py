@@ -136,7 +136,7 @@ def test_looks_and_beauty_come_from_the_wired_networks(comfy_base):
     (pictures,), told = scoring.measures(Path("previews"))
     pictures.setup()
     row = pictures.scores[0]([np.full((8, 8, 3), 255, np.uint8)] * 3)
-    assert row["aesthetic"] == pytest.approx(0.5 + 2 * 768**0.5, abs=1e-3) and len(row["features"]) == 768
+    assert row["aesthetic"] == pytest.approx(0.5 + 2 * 768**0.5, abs=1e-3) and len(row["features"]) == 3
     assert VisionFeatures(Vision()).images([np.zeros((4, 4, 3), np.uint8)]).shape == (1, 768)
     assert told and told != Scoring(Motion("none"), clip_vision=Vision()).measures(Path("x"))[1]
     with pytest.raises(ValueError, match="wire Load CLIP Vision"):
