@@ -1,5 +1,6 @@
 """Files of temporal methods that cannot be used are refused before a run: rule, value, remedy."""
 
+import functools
 import re
 
 import pytest
@@ -29,13 +30,19 @@ def module_for(checkpoint, method):
     return new_motion_module(METHODS[method], places_of(checkpoint.model.diffusion_model))
 
 
+@pytest.fixture(scope="module")
+def new_module(checkpoints):
+    """An untrained module for SD1.x, made once for each method; no test changes it."""
+    return functools.cache(lambda method: module_for(checkpoints["SD1.x"], method))
+
+
 @pytest.fixture
-def file(checkpoints, tmp_path):
+def file(new_module, tmp_path):
     """Writes an untrained module for SD1.x, with some of its tensors changed, and gives its path."""
 
     def write(method, change=dict, metadata=None):
         path = str(tmp_path / "module.safetensors")
-        save_motion_module(module_for(checkpoints["SD1.x"], method), path)
+        save_motion_module(new_module(method), path)
         save_file(change(load_file(path)), path, metadata)
         return path
 
@@ -73,23 +80,25 @@ def test_damage_is_named(checkpoints, file, method, change, message):
         apply_motion_module(checkpoints["SD1.x"], module, MotionSettings())
 
 
-DAMAGE = {
-    "a number": lambda tensor: torch.tensor(1.0),
-    "one row less": lambda tensor: tensor[:-1],
-    "no rows": lambda tensor: tensor[:0],
-    "one axis more": lambda tensor: tensor[None],
-}
+DAMAGE = (
+    lambda tensor: torch.tensor(1.0),  # a number
+    lambda tensor: tensor[:-1],  # one row less
+    lambda tensor: tensor[:0],  # no rows
+    lambda tensor: tensor[None],  # one axis more
+)
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("turn", range(2))
 @pytest.mark.parametrize("method", METHODS)
-def test_damage_of_any_tensor_is_named(checkpoints, method, damage):
-    module = module_for(checkpoints["SD1.x"], method)
+def test_damage_of_any_tensor_is_named(new_module, method, turn):
+    """Two of the damages for each kind of tensor, others for the next kind: reading takes a while."""
+    module = new_module(method)
     tensors = module.method.to_file(module.patcher.model)
     one_of_each_kind = {re.sub(r"\d+", "#", key): key for key in tensors}
-    for key in one_of_each_kind.values():
+    for number, key in enumerate(one_of_each_kind.values()):
+        damaged = DAMAGE[(number + 2 * turn) % len(DAMAGE)](tensors[key])
         with pytest.raises(ValueError, match="'module.safetensors'"):
-            module.method.read(tensors | {key: DAMAGE[damage](tensors[key])}, "module.safetensors")
+            module.method.read(tensors | {key: damaged}, "module.safetensors")
 
 
 @pytest.mark.parametrize("method", OTHER_METHODS)
@@ -103,9 +112,9 @@ def test_a_head_that_contradicts_the_keys_is_refused(file, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_another_family_of_checkpoint_is_refused(checkpoints, method):
+def test_another_family_of_checkpoint_is_refused(checkpoints, new_module, method):
     with pytest.raises(ValueError, match="does not fit this checkpoint: .* this checkpoint"):
-        apply_motion_module(checkpoints["SDXL"], module_for(checkpoints["SD1.x"], method), MotionSettings())
+        apply_motion_module(checkpoints["SDXL"], new_module(method), MotionSettings())
 
 
 def test_two_methods_that_set_what_attention_reads_exclude_each_other(checkpoints):
@@ -124,8 +133,8 @@ def test_other_methods_stack(checkpoints):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_untrained_module_says_so_also_from_a_file(checkpoints, method, tmp_path, caplog):
+def test_an_untrained_module_says_so_also_from_a_file(checkpoints, new_module, method, tmp_path, caplog):
     checkpoint, path = checkpoints["SD1.x"], str(tmp_path / "new.safetensors")
-    save_motion_module(module_for(checkpoint, method), path)
+    save_motion_module(new_module(method), path)
     apply_motion_module(checkpoint, with_inputs(motion_module_from_file(path)), MotionSettings())
     assert f"These layers ({method}) are not trained yet" in caplog.text
