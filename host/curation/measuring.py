@@ -18,6 +18,7 @@ from ...curation.measures.pictures import ClipScores, Pictures, TextArea
 from ...curation.settings import Motion
 from ..files.model_files import METRIC_NETWORKS, find_model_file, missing_file_message
 from ..media.frame_tools import raft
+from ..tuning.fingerprints import weights_fingerprint
 
 NONE = "none"
 
@@ -88,8 +89,4 @@ def _flow(patcher):
 
 
 def _fingerprint(model: torch.nn.Module) -> str:
-    """8 hex digits of a network's weights: their names, sizes and sums."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)} {float(value.double().sum()):.9g}".encode())
-    return digest.hexdigest()[:8]
+    return weights_fingerprint(model.state_dict().items())

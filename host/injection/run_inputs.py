@@ -33,11 +33,11 @@ TRAINED_CLIP = "zoetrope_trained_clip"
 class TrainedClip:
     """The clip that a module is trained on in a forward.
 
-    latents: its frames (F, C, h, w) in the scale of the network. shows: whether a module sees what is known
-    of it.
+    latents: its frames (F, C, h, w) in the scale of the network, None where single pictures are seen. shows:
+    whether a module sees what is known of it.
     """
 
-    latents: torch.Tensor
+    latents: torch.Tensor | None
     shows: bool = True
 
 
@@ -50,5 +50,5 @@ def inputs_in_forward(inputs: Any, ready: Any, transformer_options: Mapping) -> 
     clip: TrainedClip | None = transformer_options.get(TRAINED_CLIP)
     if clip is None or not hasattr(inputs, "of_clip"):
         return ready
-    found = inputs.of_clip(ready, clip.latents)
+    found = ready if clip.latents is None else inputs.of_clip(ready, clip.latents)
     return found if clip.shows or not hasattr(found, "unseen") else found.unseen()

@@ -149,8 +149,9 @@ def _of_clip(options: dict, clean: torch.Tensor, seen: SeenClip) -> dict:
 
 
 def _of_single_frames(options: dict) -> dict:
-    """model_options with which every frame of a batch is a picture of its own."""
-    return {**options, "transformer_options": {**options.get("transformer_options", {}), SINGLE_FRAMES: True}}
+    """model_options with which every frame of a batch is a picture of its own, of which nothing is known."""
+    told = {SINGLE_FRAMES: True, TRAINED_CLIP: TrainedClip(None, False)}
+    return {**options, "transformer_options": {**options.get("transformer_options", {}), **told}}
 
 
 @dataclass(frozen=True)

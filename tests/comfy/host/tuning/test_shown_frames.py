@@ -85,6 +85,19 @@ def test_frames_are_left_out_as_often_as_texts():
     assert 2 <= sum(unseen) <= 10
 
 
+@pytest.mark.parametrize("pictures", [{"image_frames": 2}, {"single_frames": 1.0}])
+def test_pictures_are_shown_nothing(pictures):
+    """Neither the wired images nor frames of a clip: nothing is known of a picture."""
+    model = golden_model()
+    module = key_frames(model)
+    run = a_run(text_dropout=0.0, steps=2, **pictures)
+    seen, _ = seen_by(
+        module.patcher.model, "masked_frames.conv_in", lambda: train_temporal_layers(model, module, run)
+    )
+    of_pictures = [x for x in seen if len(x) == 2] if "image_frames" in pictures else seen
+    assert len(of_pictures) == 2 and not any(x.any() for x in of_pictures)
+
+
 def test_the_image_of_animatelcm_is_that_of_each_clip(monkeypatch):
     model, data = golden_model(), clips(2)
     module = animate_with_lcm(new_for_model(model, "AnimateLCM-I2V"), LCMImage(image_vae(), image()))
