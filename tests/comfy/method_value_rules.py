@@ -29,7 +29,7 @@ def a_frame_whose_strength_is_0_is_a_plain_one(case: Case) -> None:
     if case.method.joint_norms(case.trained().config):
         return
     moving = case.moving(strength=frame_values([0.0] + [1.0] * (F - 1)))
-    got, plain = case.sample(moving), case.sample(case.plain)
+    got, plain = case.sample(moving), case.picture()
     same(got[:1], plain[:1])
     assert not torch.allclose(got[1:], plain[1:], atol=1e-3)
 
@@ -39,7 +39,7 @@ def keys_of_its_attention_are_scaled_or_that_is_refused(case: Case) -> None:
         with pytest.raises(ValueError, match="attention_scale must be 1 .* no attention over frames"):
             case.moving(attention_scale=1.3)
         return
-    plain, scaled = case.sample(case.moving()), case.sample(case.moving(attention_scale=3.0))
+    plain, scaled = case.video(), case.sample(case.moving(attention_scale=3.0))
     assert torch.isfinite(scaled).all()
     assert not torch.equal(scaled, plain)
     same(case.sample(case.moving(attention_scale=frame_values([3.0] * F))), scaled)
