@@ -31,11 +31,12 @@ from zoetrope.tests.networks.image_unets import IMAGE_UNETS, image_unet
 FIELD = CameraField(64.0, 0.0)
 
 
-def test_the_nodes_make_a_video():
+@pytest.mark.parametrize("kind", IMAGE_UNETS)
+def test_the_nodes_make_a_video(kind):
     """From the checkpoint to latents of 5 frames, and again with the first frame's background."""
-    unet = IMAGE_UNETS["SD1.x"]
+    unet = IMAGE_UNETS[kind]
     (model,) = ApplyCrossFrameAttention.execute(
-        checkpoint("SD1.x"), "first frame", "0", strength=1.0, start_percent=0.0, end_percent=1.0,
+        checkpoint(kind), "first frame", "0", strength=1.0, start_percent=0.0, end_percent=1.0,
         frames_per_video=0,
     ).args  # fmt: skip
     conds = (unet.conditioning(name) for name in ("positive", "negative"))
