@@ -37,8 +37,7 @@ class ComfyWorker:
         from .shipping import receive
 
         model_part, control_parts, controls, inputs = receive(data)
-        model = self.parts.output(model_part, self.by_content)
-        wired = [self.parts.output(part, self.by_content) for part in control_parts]
+        model, *wired = self.parts.outputs([model_part, *control_parts], self.by_content)
         return ServedRun(model, receive(inputs, received_controls(controls, wired)))
 
     def windows(self, run_id: str, data: bytes) -> bytes:
@@ -64,7 +63,8 @@ class ComfyWorker:
 
         self._go_on()
         self.end()
-        return ship(self.parts.output(receive(data), self.by_content))
+        (latent,) = self.parts.outputs([receive(data)], self.by_content)
+        return ship(latent)
 
     def _go_on(self) -> None:
         import comfy.model_management

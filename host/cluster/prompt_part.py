@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,27 +145,33 @@ class PartRunner:
         self.executor: execution.PromptExecutor | None = None
         self.files: dict[tuple[str, str], str] = {}
 
-    def output(self, part: Part, by_content: bool) -> object:
-        """The value of a part. Raises Refused for nodes and files that this host lacks or has otherwise, and
-        RuntimeError where a node fails.
+    def outputs(self, parts: Sequence[Part], by_content: bool) -> list[object]:
+        """The values of parts of one prompt. Raises Refused for nodes and files that this host lacks or has
+        otherwise, and RuntimeError where a node fails.
         """
-        self._check(part, by_content)
+        for part in parts:
+            self._check(part, by_content)
         if self.executor is None:
             self.executor = execution.PromptExecutor(
                 server.PromptServer.instance,
                 execution.CacheType.CLASSIC,
                 {"lru": 0, "ram": 0, "ram_inactive": 0},
             )
-        executor, (node, slot) = self.executor, part.link
-        executor.success = True
-        executor.execute(part.nodes, str(uuid.uuid4()), {}, [node])
-        for event, data in executor.status_messages:
+        # All at once: core forgets what is not part of the prompt at hand.
+        together = {key: node for part in parts for key, node in part.nodes.items()}
+        self.executor.success = True
+        self.executor.execute(together, str(uuid.uuid4()), {}, [part.link[0] for part in parts])
+        for event, data in self.executor.status_messages:
             if event == "execution_interrupted":
                 raise comfy.model_management.InterruptProcessingException
             if event == "execution_error":
                 what = printable(data.get("exception_message", "").strip())
                 raise RuntimeError(f"{printable(data.get('node_type'))} on {host_name()}: {what}")
-        values = asyncio.run(executor.caches.outputs.get(node)).outputs[slot]
+        return [self._value(part) for part in parts]
+
+    def _value(self, part: Part) -> object:
+        node, slot = part.link
+        values = asyncio.run(self.executor.caches.outputs.get(node)).outputs[slot]
         if len(values) != 1:
             raise Refused(f"the nodes in front give {len(values)} values, and workers need one.")
         return values[0]

@@ -113,6 +113,7 @@ class WindowRun:
         try:
             kinds = self._kinds(conds)
             options = self._changed(model_options.get("transformer_options", {}))
+            ship(options)
             if self.stays is None and x_in.requires_grad:
                 raise Unshippable("gradients through the network")
             if self.stays is None and self.ready is None:
