@@ -15,6 +15,7 @@ TORCH = ["torch==2.13.0"]
 TORCH_FAMILY = ["torchvision==0.28.0", "torchaudio==2.11.0"]
 BARE_PACKAGES = ["numpy", "einops", "safetensors", "psutil", "av>=16", "pillow", "pytest>=8", "ruff"]
 CURATION_PACKAGES = ["opencv-python-headless", "rapidocr>=3.10", "onnxruntime"]
+CLUSTER_PACKAGES = ["ray[data]>=2.40"]
 RUNNER_PACKAGES = ["pytest-xdist>=3.6", "pytest-timeout>=2.3"]
 
 
@@ -41,6 +42,7 @@ def setup_steps(theirs, comfy, browser, log, curation=False):
         steps += python_steps(theirs, comfy, log)
         if curation:
             steps.append(package_step(log, "packages of curation", "curation", *CURATION_PACKAGES))
+            steps.append(package_step(log, "packages of clusters", "cluster", *CLUSTER_PACKAGES))
     if comfy and not theirs:
         steps.insert(1, comfyui_step(log))
     if browser:

