@@ -80,3 +80,13 @@ def read_rows(path: Path) -> Iterator[Row]:
     with open(path, encoding="utf8") as file:
         for line in file:
             yield json.loads(line)
+
+
+class Rows:
+    """The rows of a JSONL file, as often as they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __iter__(self) -> Iterator[Row]:
+        return read_rows(self.path)
