@@ -257,7 +257,7 @@ class RayWorkers:
         self.told(str(missing))
 
     def _welcome(self, seconds: float = 0.0) -> None:
-        """Workers that are ready get work. What one of the first lacks ends the run: the host never had it."""
+        """Workers that are ready get work. What one of the first lacks ends the run."""
         if not self.starting:
             return
         ready, _ = self.ray.wait(list(self.starting), num_returns=len(self.starting), timeout=seconds)

@@ -128,7 +128,7 @@ class Curation:
             shards.done(source)
             done, errors = done + 1, errors + failures
             self.told("shots and scores", done, number, f"{errors} errors" if errors else "")
-        shards.remove_others()
+        shards.finish()
 
     def rows(self) -> Iterator[Row]:
         """All rows of all videos, in the order of the plan."""

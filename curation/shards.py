@@ -8,12 +8,16 @@ folder changes its own shard only.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 
+from ..foreign_text import printable
 from .rows import ERROR, Row, read_rows, to_line, write_rows
 
 VIDEOS = 1000
 """Of a shard, in the mean; four times as many at most."""
+PATIENCE, SOON = 120.0, 0.5
+"""Seconds until a result that another host wrote has to be seen here, and between looks."""
 
 
 def shards_of(sources: Iterable[Row]) -> Iterator[list[Row]]:
@@ -45,6 +49,7 @@ class Shards:
         self.job, self.plan = job, plan
         self.folder = job.result_folder() / "shards"
         self.under_way: dict[str, list] = {}  # video -> [how many of its shard are missing, the shard]
+        self.late: list[list[Row]] = []  # shards that are done, with a result that is not seen here yet
 
     def __iter__(self) -> Iterator[list[Row]]:
         return shards_of(self.plan)
@@ -71,8 +76,30 @@ class Shards:
         """A video that `left` gave has its result."""
         state = self.under_way.pop(source["source"])
         state[0] -= 1
-        if not state[0]:
-            self._write(state[1])
+        if not state[0] and not self._write(state[1]):
+            self.late.append(state[1])
+
+    def finish(self) -> None:
+        """Waits for results that another host has written: a share shows them here after a while.
+
+        Raises ValueError where one does not come. Files of shards that are not in the plan any more go."""
+        until = time.monotonic() + PATIENCE
+        while self.late:
+            if self._write(self.late[-1]):
+                self.late.pop()
+            elif time.monotonic() > until:
+                lost = [row["source"] for row in self.left_of(self.late[-1])]
+                raise ValueError(
+                    f"the results of '{printable(lost[0] if lost else '')}' and {max(0, len(lost) - 1)} other"
+                    f" videos were written and are not in '{printable(str(self.job.out), 400)}'; look whether"
+                    " all hosts have the same folder there, and run the same command again."
+                )
+            else:
+                time.sleep(SOON)
+        names = {shard_name(shard) for shard in self}
+        for file in self.folder.glob("*.jsonl"):
+            if file.name not in names:
+                file.unlink(missing_ok=True)
 
     def rows(self) -> Iterator[Row]:
         """All rows of all videos, in the order of the plan, when all are done."""
@@ -92,14 +119,11 @@ class Shards:
                         self.job.result_file(source, level).unlink(missing_ok=True)
             file.unlink(missing_ok=True)
 
-    def remove_others(self) -> None:
-        """Files of shards that are not in the plan any more go."""
-        if self.folder.is_dir():
-            names = {shard_name(shard) for shard in self}
-            for file in self.folder.glob("*.jsonl"):
-                if file.name not in names:
-                    file.unlink(missing_ok=True)
-
-    def _write(self, shard: list[Row]) -> None:
+    def _write(self, shard: list[Row]) -> bool:
+        """The file of a shard whose videos are all done; whether all results are seen here."""
         rows = (row for source in shard for row in self.job.rows(source))
-        write_rows(self.folder / shard_name(shard), rows)
+        try:
+            write_rows(self.folder / shard_name(shard), rows)
+        except FileNotFoundError:
+            return False
+        return True

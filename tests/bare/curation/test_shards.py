@@ -96,5 +96,28 @@ def test_files_of_other_plans_go(job):
     list(Shards(job, plan[:11]).left())
     found = Shards(job, plan)
     list(found.left())
-    found.remove_others()
+    found.finish()
     assert {path.name for path in files(job)} == {shard_name(shard) for shard in found}
+
+
+def test_results_that_a_share_shows_late_are_waited_for(job, monkeypatch):
+    """A host may remember for half a minute that a file is not there, which another has written since."""
+    plan = plan_of(40)
+    found = Shards(job, plan)
+    for source in found.left():
+        found.done(source)
+    assert len(found.late) == len(list(found)) and not files(job)
+    monkeypatch.setattr(shards.time, "sleep", lambda seconds: finish(job, plan))
+    found.finish()
+    assert len(files(job)) == len(list(found)) and not found.late
+
+
+def test_results_that_never_come_are_told(job, monkeypatch):
+    monkeypatch.setattr(shards, "PATIENCE", 0.0)
+    plan = plan_of(3)
+    found = Shards(job, plan)
+    for source in found.left():
+        found.done(source)
+    finish(job, plan[:1])
+    with pytest.raises(ValueError, match="'0001.mp4' and 1 other videos were written and are not in"):
+        found.finish()
