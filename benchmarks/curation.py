@@ -108,27 +108,32 @@ def speed(seconds: int) -> dict:
     """realtime_factor: seconds of 720p at 24 frames a second for each second of the clock, the usual settings
     with two processes, files included.
     """
-    import torch
-
     from ..curation.job import Job
     from ..curation.runner import Curation
     from ..curation.settings import Settings
+
+    with tempfile.TemporaryDirectory() as place:
+        raw = Path(place) / "raw"
+        raw.mkdir()
+        for half in range(2):
+            write_pan(raw / f"{half}.mp4", 12 * seconds)
+        begun = time.perf_counter()
+        Curation(Job(raw, Path(place) / "out", Settings()), workers=2).run()
+        spent = time.perf_counter() - begun
+    return {"realtime_factor": round(seconds / spent, 3), "speed_seconds": round(spent, 1)}
+
+
+def write_pan(path: Path, num_frames: int) -> None:
+    """A video of 1280x720 at 24 frames a second, which pans over a blurred noise."""
+    import torch
+
     from ..video_io.encode import encode_h264
 
     generator = torch.Generator().manual_seed(0)
     picture = torch.nn.functional.interpolate(
         torch.rand(1, 3, 90, 240, generator=generator), (720, 1920), mode="bicubic"
     )[0].clamp(0, 1).movedim(0, -1)  # fmt: skip
-    with tempfile.TemporaryDirectory() as place:
-        raw = Path(place) / "raw"
-        raw.mkdir()
-        for half in range(2):
-            frames = (picture[:, 2 * n % 640 :][:, :1280] for n in range(12 * seconds))
-            encode_h264(frames, str(raw / f"{half}.mp4"), 24.0)
-        begun = time.perf_counter()
-        Curation(Job(raw, Path(place) / "out", Settings()), workers=2).run()
-        spent = time.perf_counter() - begun
-    return {"realtime_factor": round(seconds / spent, 3), "speed_seconds": round(spent, 1)}
+    encode_h264((picture[:, 2 * n % 640 :][:, :1280] for n in range(num_frames)), str(path), 24.0)
 
 
 def claim(steps: int, count: int) -> dict:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import shutil
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..foreign_text import printable
 from .job import Job
 from .runner import Curation, Finished
 from .settings import read_settings
 from .stage import NO_ROOM
+
+if TYPE_CHECKING:
+    from .ray_workers import RayWorkers
 
 DONE, FAILED, SOME_FAILED, NOTHING_KEPT, STOPPED = 0, 1, 3, 4, 130
 """Exit statuses: all done; nothing was made; done, but videos failed; done, and no clip is left; stopped."""
@@ -58,20 +64,44 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="the folder of the raw videos")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the data set")
     parser.add_argument("--config", type=Path, help="a TOML or JSON file; docs/curation.toml says all of it")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes; 0 = this one")
+    parser.add_argument(
+        "--workers", type=int, help="processes, as many as processors by default; 0 = this one"
+    )
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", help="work on a Ray cluster: local, auto, host:6379 or ray://host:10001"
+    )
     parser.add_argument("--retry", action="store_true", help="try videos that failed before once more")
     return parser.parse_args(argv)
 
 
 def curate(options: argparse.Namespace) -> int:
     """Runs it; the exit status."""
-    if options.workers < 0:
-        raise ValueError(f"workers={options.workers} must be 0 or more; as many as cores is usual.")
+    count = options.workers
+    if count is not None and count < (0 if options.ray is None else 1):
+        least = "0 or more" if options.ray is None else "1 or more on a cluster"
+        raise ValueError(f"workers={count} must be {least}; as many as processors is usual.")
     here = Path(os.environ.get("ZOETROPE_CALLED_IN", "."))  # dev.py works in its own folder
     config = None if options.config is None else here / options.config
     job = Job((here / options.folder).resolve(), (here / options.out).resolve(), read_settings(config))
-    finished = Curation(job, options.workers, Progress()).run(options.retry)
-    return tell(finished)
+    if options.ray is None:
+        count = (os.cpu_count() or 1) if count is None else count
+        return tell(Curation(job, count, Progress()).run(options.retry))
+    with on_cluster(options.ray, count or 0) as hire:
+        return tell(Curation(job, told=Progress(), hire=hire).run(options.retry))
+
+
+@contextlib.contextmanager
+def on_cluster(address: str, count: int) -> Iterator[Callable[[Job], RayWorkers]]:
+    """Connects to a Ray cluster, whose workers the run gets. count: of them, 0 = one for each processor."""
+    from ..cluster.connecting import LOCAL, connect
+    from .ray_workers import RayWorkers
+
+    with connect(address, num_cpus=count or None if address == LOCAL else None) as cluster:
+        hosts = cluster.hosts
+        print(
+            f"Ray at {printable(address)}: {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}", flush=True
+        )
+        yield lambda job: RayWorkers(job, cluster, count, lambda text: print(f"\n{text}", flush=True))
 
 
 def tell(finished: Finished) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..video_io.clip_files import copy_clip, write_clip
 from .extras import missing
-from .rows import Row, to_line
+from .rows import Row, part_of, to_line
 from .settings import Export
 from .stage import Stage
 from .videos import probed
@@ -70,7 +70,7 @@ class WriteClips(Stage):
         span = row["first"], row["last"]
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
+            part = part_of(path)
             try:
                 span = self._write(row, part)
                 if span != (row["first"], row["last"]):
@@ -163,7 +163,7 @@ def write_tars(out: Path, rows: Iterator[Row], clips_per_tar: int) -> list[Path]
 
 def _write_tar(out: Path, folder: Path, number: int, rows: list[Row]) -> Path:
     path = folder / f"{number:05}.tar"
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
             for row in rows:
@@ -197,7 +197,7 @@ def write_parquet(path: Path, rows: Iterable[Row]) -> None:
         "bool": pyarrow.bool_(),
     }
     schema = pyarrow.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()])
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         with parquet.ParquetWriter(part, schema) as writer:
             for batch in _batches(rows, ROWS_AT_ONCE):

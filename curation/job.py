@@ -84,9 +84,13 @@ class Job:
             scores.append(ClipScores(ClipFolder(settings.scores.clip), head))
         return [*measures, Pictures(scores, self.out / PREVIEWS)]
 
+    def result_folder(self, level: int = -1) -> Path:
+        """Of all results of a level with these settings."""
+        return self.out / WORK / self.levels[level].folder
+
     def result_file(self, source: Row, level: int = -1) -> Path:
         """Where the rows of a source lie when a level is done."""
-        return self.out / WORK / self.levels[level].folder / work_name(source)
+        return self.result_folder(level) / work_name(source)
 
     def scan(self, source: Row, levels: int = 2) -> tuple[int, int]:
         """Does what is not done yet of a source, up to a level: (rows, errors)."""

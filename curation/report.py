@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from .histograms import Histogram, draw_histogram
 from .measures.pictures import preview_path
-from .rows import DROPPED, ERROR, Row, is_open, read_rows
+from .rows import DROPPED, ERROR, Row, is_open, part_of, read_rows
 from .settings import Settings
 from .thresholds import SCORES
 
@@ -170,7 +170,7 @@ def _links(number: int, more: bool) -> str:
 def _write(path: Path, title: str, body: str) -> Path:
     head = f"<!doctype html><meta charset=utf8><title>{title}</title><style>{STYLE}</style>"
     page = f"{head}<h1>{title}</h1>{body}"
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     part.write_text(page, encoding="utf8", errors="replace")
     os.replace(part, path)
     return path

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,10 +63,16 @@ def to_line(row: Row) -> str:
     return line + "\n"
 
 
+def part_of(path: Path) -> Path:
+    """Where a file is written until it is whole: another one for each process of each host."""
+    host = zlib.crc32(platform.node().encode("utf8", "surrogateescape"))
+    return path.with_name(f"{path.name}.{host}{os.getpid():07}.part")
+
+
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Writes rows to a JSONL file that is there only when it is whole. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         with open(part, "w", encoding="utf8", newline="\n") as file:
             file.writelines(map(to_line, rows))
@@ -80,3 +88,13 @@ def read_rows(path: Path) -> Iterator[Row]:
     with open(path, encoding="utf8") as file:
         for line in file:
             yield json.loads(line)
+
+
+class Rows:
+    """The rows of a JSONL file, as often as they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __iter__(self) -> Iterator[Row]:
+        return read_rows(self.path)

@@ -19,7 +19,8 @@ from .export import CLIPS, file_stem, remove_others, remove_parts, shown, write_
 from .features import ClipFolder
 from .job import WORK, Job
 from .report import Counts, write_report
-from .rows import ERROR, Row, failed, is_open, read_rows, write_rows
+from .rows import Row, Rows, failed, is_open, read_rows, write_rows
+from .shards import Shards
 from .sources import check_folder, list_sources
 from .thresholds import Chooser, Scale
 from .workers import Workers
@@ -38,10 +39,15 @@ class Finished:
 
 
 class Curation:
-    """job: of the folders and settings. workers: processes; 0 = all in this one."""
+    """job: of the folders and settings. workers: processes; 0 = all in this one. hire: gives other workers
+    for a job, in place of processes here."""
 
-    def __init__(self, job: Job, workers: int = 0, told: Told = lambda *_: None) -> None:
-        self.job, self.count, self.told = job, workers, told
+    def __init__(
+        self, job: Job, workers: int = 0, told: Told = lambda *_: None,
+        hire: Callable[[Job], Workers] | None = None,
+    ) -> None:  # fmt: skip
+        self.job, self.told = job, told
+        self.hire = hire or (lambda job: Workers(job, workers))
         self.out, self.settings = job.out, job.settings
 
     def run(self, retry: bool = False) -> Finished:
@@ -53,7 +59,7 @@ class Curation:
         number = self.plan()
         if retry:
             self.retry()
-        with Workers(self.job, self.count) as workers:
+        with self.hire(self.job) as workers:
             self.scan(workers, number)
             thresholds = self.choose()
             self.write(workers)
@@ -63,7 +69,7 @@ class Curation:
         """Only the files, tables and report, of rows that are scored and chosen already."""
         self.out.mkdir(parents=True, exist_ok=True)
         write_rows(self._file("chosen"), rows)
-        with Workers(self.job, self.count) as workers:
+        with self.hire(self.job) as workers:
             self.write(workers)
         return self.finish({})
 
@@ -96,42 +102,37 @@ class Curation:
 
     def retry(self) -> None:
         """Forgets the results of videos in which something failed, so that they are tried again."""
-        for source in self.sources():
-            file = self.job.result_file(source)
-            if file.exists() and any(ERROR in row for row in read_rows(file)):
-                for level in range(len(self.job.levels)):
-                    self.job.result_file(source, level).unlink(missing_ok=True)
+        self.shards().forget_failed()
 
     def sources(self) -> Iterator[Row]:
         """The planned videos."""
         return read_rows(self._file("plan"))
 
+    def shards(self) -> Shards:
+        """The planned videos in shards."""
+        return Shards(self.job, Rows(self._file("plan")))
+
     def scan(self, workers: Workers, number: int) -> None:
         """Cuts and measures every video."""
-        done = errors = 0
-        for source in self.sources():
-            if ERROR in source or self.job.result_file(source).exists():
-                done += 1
+        shards = self.shards()
+        done, errors = number - sum(len(shards.left_of(shard)) for shard in shards), 0
         if done < number:
             workers.check()
-        todo = (
-            source for source in self.sources()
-            if ERROR not in source and not self.job.result_file(source).exists()
-        )  # fmt: skip
         self.told("shots and scores", done, number, "")
 
         def give_up(source: Row, why: str) -> tuple[int, int]:
             self.job.give_up(source, why)
             return 1, 1
 
-        for _, (_, failures) in workers.run("scan", todo, give_up):
+        for source, (_, failures) in workers.run("scan", shards.left(), give_up):
+            shards.done(source)
             done, errors = done + 1, errors + failures
             self.told("shots and scores", done, number, f"{errors} errors" if errors else "")
+        shards.finish()
 
     def rows(self) -> Iterator[Row]:
         """All rows of all videos, in the order of the plan."""
-        for source in self.sources():
-            yield from self.job.rows(source)
+        return self.shards().rows()
 
     def choose(self) -> dict[str, float]:
         """Writes all rows with their texts, and what is decided of them; the thresholds."""

@@ -1,9 +1,10 @@
 """Makes the pictures of README.md and docs/, which lie in docs/pictures.
 
-    python dev.py run demo.docs_pictures [strip|front_end]
+    python dev.py run demo.docs_pictures [strip|front_end|curves]
 
 The strip is sampled in this process. The others are photographed in ComfyUI's front end, which needs what the
-browser tests need: Chromium and Node.js. `python dev.py test browser` sets up the rest.
+browser tests need: Chromium and Node.js. `python dev.py test browser` sets up the rest. The curves of
+docs/cluster_scale.md are simulated with costs that are measured before, so that they differ a little.
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ def photographs() -> None:
         photograph_previews(browser, previews, FOLDER / "live_preview.webp")
 
 
-PARTS = {"strip": strip, "front_end": photographs}
+def curves() -> None:
+    from ..benchmarks.cluster_model import main as bench
+
+    bench(["--plot", str(FOLDER / "cluster_scale.png")])
+
+
+PARTS = {"strip": strip, "front_end": photographs, "curves": curves}
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ docs/training.md
 python dev.py measure A [B] [--metrics ...]  scores of a video or a folder of videos, or of one against \
 another: docs/metrics.md
 python dev.py curate FOLDER --out DIR        from raw videos to a data set of clips: --config FILE, \
-docs/curation.md
+--ray ADDRESS, docs/curation.md
 python dev.py convert OLD [-o NEW.json]      a workflow of AnimateDiff-Evolved, VideoHelperSuite, FizzNodes \
 and others becomes one of ours; docs/conversion.md
 python dev.py run MODULE [arguments]         for developers: run a module of the pack (say demo.train) where \

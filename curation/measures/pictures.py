@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..extras import missing
-from ..rows import Row
+from ..rows import Row, part_of
 from ..videos import SmallFrames
 from .look import ClipLook, ClipView, Measure
 
@@ -101,7 +101,7 @@ def write_preview(path: Path, pictures: Sequence[np.ndarray]) -> None:
     buffer = io.BytesIO()
     sheet.save(buffer, "JPEG", quality=QUALITY)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         part.write_bytes(buffer.getvalue())
         os.replace(part, path)

@@ -279,3 +279,22 @@ def test_what_is_missing_is_told_before_the_first_video(videos, tmp_path):
     texts = _with(captions=Captions(file=str(tmp_path / "none.jsonl")))
     with pytest.raises(ValueError, match="captions 'none.jsonl'"):
         curate(videos, tmp_path / "set", texts)
+
+
+def test_wrong_options_of_a_cluster_are_told(videos, tmp_path, capsys):
+    pytest.importorskip("ray")
+    given = [str(videos), "--out", str(tmp_path / "set"), "--ray"]
+    for more, told in (
+        (["nowhere"], "'nowhere' is no address"),
+        (["127.0.0.1:9"], "nobody answers at 127.0.0.1:9"),
+        (["local", "--workers", "0"], "workers=0 must be 1 or more on a cluster"),
+    ):
+        assert main([*given, *more]) == 1
+        assert told in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_cluster_without_ray_names_the_extra(videos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([str(videos), "--out", str(tmp_path / "set"), "--ray", "local"]) == 1
+    assert "install the extra [cluster]" in capsys.readouterr().err
