@@ -58,19 +58,25 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="the folder of the raw videos")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the data set")
     parser.add_argument("--config", type=Path, help="a TOML or JSON file; docs/curation.toml says all of it")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes; 0 = this one")
+    parser.add_argument(
+        "--workers", type=int, help="processes; 0 = this one; as many as cores, one where captioners are set"
+    )
     parser.add_argument("--retry", action="store_true", help="try videos that failed before once more")
     return parser.parse_args(argv)
 
 
 def curate(options: argparse.Namespace) -> int:
     """Runs it; the exit status."""
-    if options.workers < 0:
+    if options.workers is not None and options.workers < 0:
         raise ValueError(f"workers={options.workers} must be 0 or more; as many as cores is usual.")
     here = Path(os.environ.get("ZOETROPE_CALLED_IN", "."))  # dev.py works in its own folder
     config = None if options.config is None else here / options.config
-    job = Job((here / options.folder).resolve(), (here / options.out).resolve(), read_settings(config))
-    finished = Curation(job, options.workers, Progress()).run(options.retry)
+    settings = read_settings(config)
+    workers = options.workers
+    if workers is None:  # each one holds the captioners
+        workers = 1 if settings.captioners else os.cpu_count() or 1
+    job = Job((here / options.folder).resolve(), (here / options.out).resolve(), settings)
+    finished = Curation(job, workers, Progress()).run(options.retry)
     return tell(finished)
 
 

@@ -17,7 +17,8 @@ from zoetrope.video_io.frame_size import Size
 
 CANARY = "zoetrope canary"
 TEXTS = {"anchor_frames", "app_text", "blocks", "caption", "frames", "idea", "labels", "level_weights",
-         "metrics", "periods", "pose_text", "pre_text", "script", "selection", "shares", "text"}  # fmt: skip
+         "metrics", "periods", "pose_text", "pre_text", "prompt", "script", "selection",
+         "shares", "text"}  # fmt: skip
 """Strings that never become a path."""
 PREFIXES = {"filename_prefix"}
 NAMES = {"run_name", "data_set_name"}
