@@ -23,7 +23,7 @@ from .shots import FindClips, Probe
 from .sources import work_name
 from .stage import Stage, run_stages
 
-VERSION = "1"
+VERSION = "2"
 """Goes up when a stage gives other numbers, so that kept results are not taken."""
 WORK, PREVIEWS = "work", "previews"
 

@@ -14,7 +14,13 @@ from .torchvision_shim import mend_torchvision
 TORCH = ["torch==2.13.0"]
 TORCH_FAMILY = ["torchvision==0.28.0", "torchaudio==2.11.0"]
 BARE_PACKAGES = ["numpy", "einops", "safetensors", "psutil", "av>=16", "pillow", "pytest>=8", "ruff"]
-CURATION_PACKAGES = ["opencv-python-headless", "rapidocr>=3.10", "onnxruntime"]
+CURATION_PACKAGES = [
+    "opencv-python-headless",
+    "rapidocr>=3.10",
+    "onnxruntime",
+    "pyarrow",
+    "open_clip_torch>=3",
+]
 RUNNER_PACKAGES = ["pytest-xdist>=3.6", "pytest-timeout>=2.3"]
 
 
