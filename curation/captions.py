@@ -1,4 +1,6 @@
-"""Texts of clips: from a table by id, from files beside the videos, cleaned; how well they fit, by a CLIP."""
+"""Texts of clips: from a table by id, from files beside the videos, from captioners, cleaned; how well they
+fit, by a CLIP.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,20 @@ from .rows import Row, failed, is_open
 from .settings import Captions
 
 BATCH = 64
+SAID = ("summary", "video_caption", "image_caption")
+"""Columns of captioners; the first one that a row has is its text."""
 FILLERS = re.compile(
     r"^(in |on )?(this|the) (video|clip|image|footage|scene),?"
     r"( (shows|features|depicts|captures|is of|we see))?[,:]? ",
     re.IGNORECASE,
 )
+THOUGHTS = re.compile(r"^.*</think>|<think>.*$", re.DOTALL)
+LABELS = re.compile(
+    r"^((sure|certainly|of course|okay)\b[^:\n]*[:.!]\s+)?(here('s| is| are)[^:\n]*:\s*)?"
+    r"((final |combined |one-sentence )?(answer|caption|summary|sentence|description)\s*:\s*)?",
+    re.IGNORECASE,
+)
+MARKS = re.compile(r"\*\*|__|`+|^[#>]+ ", re.MULTILINE)
 
 
 class CaptionTexts:
@@ -35,7 +46,8 @@ class CaptionTexts:
         if not is_open(row):
             return row
         try:
-            text = self.table.get(row["id"]) or self._beside(row["source"]) or self.settings.default
+            said = next((row[name] for name in SAID if row.get(name)), "")
+            text = self.table.get(row["id"]) or self._beside(row["source"]) or said or self.settings.default
         except ValueError as error:
             return failed(row, "captions", error)
         return {**row, "caption": cleaned(text)} if text else row
@@ -63,7 +75,8 @@ def text_beside(video: Path) -> str | None:
 
 def cleaned(text: str) -> str:
     """A caption in one line without what language models put in front of it, its first letter as it was."""
-    text = " ".join(text.split()).strip("\"' ")
+    text = MARKS.sub("", THOUGHTS.sub("", text)).strip()
+    text = " ".join(LABELS.sub("", text).split()).strip("\"' ")
     short = FILLERS.sub("", text)
     return short[:1].upper() + short[1:] if short and short != text else text
 

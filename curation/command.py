@@ -65,7 +65,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the folder of the data set")
     parser.add_argument("--config", type=Path, help="a TOML or JSON file; docs/curation.toml says all of it")
     parser.add_argument(
-        "--workers", type=int, help="processes, as many as processors by default; 0 = this one"
+        "--workers", type=int, help="processes; 0 = this one; as many as cores, one where captioners are set"
     )
     parser.add_argument(
         "--ray", metavar="ADDRESS", help="work on a Ray cluster: local, auto, host:6379 or ray://host:10001"
@@ -82,9 +82,11 @@ def curate(options: argparse.Namespace) -> int:
         raise ValueError(f"workers={count} must be {least}; as many as processors is usual.")
     here = Path(os.environ.get("ZOETROPE_CALLED_IN", "."))  # dev.py works in its own folder
     config = None if options.config is None else here / options.config
-    job = Job((here / options.folder).resolve(), (here / options.out).resolve(), read_settings(config))
+    settings = read_settings(config)
+    job = Job((here / options.folder).resolve(), (here / options.out).resolve(), settings)
     if options.ray is None:
-        count = (os.cpu_count() or 1) if count is None else count
+        if count is None:  # each one holds the captioners
+            count = 1 if settings.captioners else os.cpu_count() or 1
         return tell(Curation(job, count, Progress()).run(options.retry))
     with on_cluster(options.ray, count or 0) as hire:
         return tell(Curation(job, told=Progress(), hire=hire).run(options.retry))

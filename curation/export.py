@@ -30,7 +30,7 @@ COLUMNS = {
     "height": "int", "fps": "float", "motion": "float", "motion_speed": "float", "moving": "float",
     "text_area": "float", "aesthetic": "float", "clip_similarity": "float", "source": "str",
     "source_id": "str", "first": "int", "last": "int", "begin": "float", "end": "float", "codec": "str",
-    "sound": "bool", "file_bytes": "int", "sha256": "str",
+    "sound": "bool", "file_bytes": "int", "sha256": "str", "image_caption": "str", "video_caption": "str",
 }  # fmt: skip
 """Of the Parquet table, with their types."""
 ODD = re.compile(r"[^\w.\- ]|[\x00-\x1f]|^\.+")
@@ -103,7 +103,7 @@ class WriteClips(Stage):
         probe, span = probed(source), (row["first"], row["last"])
         with open(part, "wb") as file:
             if self.settings.mode == "copy":
-                span = copy_clip(source, probe, *span, file)
+                span = copy_clip(source, probe, *span, file, self.settings.sound, self.stop)
             else:
                 write_clip(source, probe, *span, file, self.settings.encoding, self.stop)
             file.flush()

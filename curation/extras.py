@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-EXTRA = "curation"
 
-
-def missing(what: str, *packages: str) -> ValueError:
-    """What to raise where packages of the extra are not there. what: that needs them."""
+def missing(what: str, *packages: str, extra: str = "curation") -> ValueError:
+    """What to raise where packages of an extra are not there. what: that needs them."""
     return ValueError(
-        f"{what} needs {' and '.join(packages)}, which is not installed; install the extra [{EXTRA}] of this"
+        f"{what} needs {' and '.join(packages)}, which is not installed; install the extra [{extra}] of this"
         f" pack, or: pip install {' '.join(packages)}"
     )

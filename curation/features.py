@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..foreign_text import printable
+from .model_folders import check_files, model_of_folder, part_of_folder
 
 PUBLISHED = "openai/clip-vit-large-patch14: config.json, model.safetensors and the tokenizer's files"
 
@@ -24,30 +24,11 @@ class ClipFolder:
 
     def setup(self) -> None:
         """Loads both towers; nothing is downloaded, and no code of the folder is run."""
-        for name in ("config.json", "model.safetensors"):
-            if not (self.folder / name).is_file():
-                raise ValueError(
-                    f"the CLIP in '{printable(str(self.folder))}' lacks {name}; a folder is needed as"
-                    f" people get it: {PUBLISHED}."
-                )
+        check_files(self.folder, "the CLIP", PUBLISHED, "config.json", "model.safetensors")
         from transformers import CLIPModel, CLIPProcessor
 
-        try:
-            self.model, told = CLIPModel.from_pretrained(
-                self.folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
-            self.processor = CLIPProcessor.from_pretrained(self.folder, local_files_only=True)
-        except Exception as error:
-            raise ValueError(
-                f"'{printable(self.folder.name)}' cannot be loaded as a CLIP ({printable(error)}); get"
-                f" {PUBLISHED}."
-            ) from error
-        if told["missing_keys"] or told.get("mismatched_keys"):
-            raise ValueError(
-                f"'{printable(self.folder.name)}' lacks {len(told['missing_keys'])} weights of its CLIP; get"
-                f" {PUBLISHED}."
-            )
-        self.model.eval()
+        self.model = model_of_folder(CLIPModel, self.folder, "a CLIP", PUBLISHED, use_safetensors=True)
+        self.processor = part_of_folder(CLIPProcessor, self.folder, "a CLIP", PUBLISHED)
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """Pictures (H, W, 3), uint8, as features (n, D) of length 1."""

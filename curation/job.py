@@ -12,6 +12,7 @@ from pathlib import Path
 from .aesthetic import AestheticHead
 from .export import WriteClips, check_parquet
 from .features import ClipFolder
+from .measures.captions import captioners_of
 from .measures.codec_motion import CodecMotion
 from .measures.look import Measure, MeasureClips
 from .measures.motion import FlowMotion
@@ -22,7 +23,7 @@ from .shots import FindClips, Probe
 from .sources import work_name
 from .stage import Stage, run_stages
 
-VERSION = "1"
+VERSION = "2"
 """Goes up when a stage gives other numbers, so that kept results are not taken."""
 WORK, PREVIEWS = "work", "previews"
 
@@ -58,18 +59,22 @@ class Job:
 
     @property
     def levels(self) -> list[Level]:
-        """Shots, and what is measured of them."""
+        """Shots, what is measured of them, and what captioners say of them where there are any."""
         if not hasattr(self, "_levels"):
             shots = f"{VERSION}-{self.settings.fingerprint('cuts', 'clips')}"
             measured = self.settings.fingerprint("motion", "text", "scores")
             measures, told = self.own_measures or (self._measures(), "")
+            measured = f"{shots}-{measured}{told}"
             stages = [Probe(self.folder), FindClips(self.folder, self.settings, self.stop)]
             self._levels = [
                 Level("shots", shots, stages),
-                Level(
-                    "scores", f"{shots}-{measured}{told}", [MeasureClips(self.folder, measures, self.stop)]
-                ),
+                Level("scores", measured, [MeasureClips(self.folder, measures, self.stop)]),
             ]
+            if self.settings.captioners:
+                described = f"{measured}-{self.settings.fingerprint('captioners')}"
+                captioners = [captioners_of(self.settings.captioners)]
+                stage = MeasureClips(self.folder, captioners, self.stop, "captioners")
+                self._levels.append(Level("captions", described, [stage]))
         return self._levels
 
     def _measures(self) -> list[Measure]:
@@ -92,8 +97,8 @@ class Job:
         """Where the rows of a source lie when a level is done."""
         return self.result_folder(level) / work_name(source)
 
-    def scan(self, source: Row, levels: int = 2) -> tuple[int, int]:
-        """Does what is not done yet of a source, up to a level: (rows, errors)."""
+    def scan(self, source: Row, levels: int | None = None) -> tuple[int, int]:
+        """Does what is not done yet of a source, of the first so many levels, or all: (rows, errors)."""
         rows = [source]
         for number, level in enumerate(self.levels[:levels]):
             file = self.result_file(source, number)

@@ -92,9 +92,30 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Captioners:
+    """Models that write captions. image: a CoCa or BLIP-2, of the middle frame. video: a BLIP-2 or VideoBLIP,
+    of so many frames. prompt: what BLIP-2's text goes on from. summary: a language model that makes one text
+    of both."""
+
+    image: str = ""
+    video: str = ""
+    frames: int = 8
+    prompt: str = ""
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        _between("frames", self.frames, 1, 64)
+        if self.summary and not (self.image and self.video):
+            raise ValueError("summary needs two captions to make one of; set image and video as well.")
+
+    def __bool__(self) -> bool:
+        return bool(self.image or self.video)
+
+
+@dataclass(frozen=True)
 class Captions:
-    """file: a JSONL with id and caption. beside: take the text file beside the source video, or beside the
-    file. default: for clips without one."""
+    """file: a JSONL with id and caption. beside: take the text file beside the source video. default: for
+    clips without one. What captioners say stands between both."""
 
     file: str = ""
     beside: bool = True
@@ -135,6 +156,7 @@ class Export:
     width: int = 0
     height: int = 0
     clips_per_tar: int = 1000
+    sound: bool = True
 
     def __post_init__(self) -> None:
         for name in self.formats:
@@ -146,7 +168,7 @@ class Export:
     @property
     def encoding(self) -> ClipEncoding:
         """How clips are encoded."""
-        return ClipEncoding(self.crf, self.preset, self.width, self.height)
+        return ClipEncoding(self.crf, self.preset, self.width, self.height, sound=self.sound)
 
 
 @dataclass(frozen=True)
@@ -158,6 +180,7 @@ class Settings:
     motion: Motion = field(default_factory=Motion)
     text: Text = field(default_factory=Text)
     scores: Scores = field(default_factory=Scores)
+    captioners: Captioners = field(default_factory=Captioners)
     captions: Captions = field(default_factory=Captions)
     keep: Keep = field(default_factory=Keep)
     export: Export = field(default_factory=Export)
@@ -247,6 +270,7 @@ def _with_paths(settings: Settings, folder: Path) -> Settings:
         settings,
         motion=whole(settings.motion, "weights"),
         scores=whole(settings.scores, "clip", "aesthetic"),
+        captioners=whole(settings.captioners, "image", "video", "summary"),
         captions=whole(settings.captions, "file"),
     )
 

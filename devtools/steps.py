@@ -15,7 +15,9 @@ TORCH = ["torch==2.13.0"]
 TORCH_FAMILY = ["torchvision==0.28.0", "torchaudio==2.11.0"]
 BARE_PACKAGES = ["numpy", "einops", "safetensors", "psutil", "av>=16", "pillow", "pytest>=8", "ruff"]
 CURATION_PACKAGES = ["opencv-python-headless", "rapidocr>=3.10", "onnxruntime"]
-CLUSTER_PACKAGES = ["ray[data]>=2.40"]
+# Without what they depend on: they would replace torch, and ComfyUI's packages hold the rest.
+CAPTION_PACKAGES = ["--no-deps", "open_clip_torch>=3", "timm>=1", "ftfy>=6", "wcwidth"]
+CLUSTER_PACKAGES = ["ray[data]>=2.40"]  # and pyarrow with it
 RUNNER_PACKAGES = ["pytest-xdist>=3.6", "pytest-timeout>=2.3"]
 
 
@@ -43,6 +45,8 @@ def setup_steps(theirs, comfy, browser, log, curation=False):
         if curation:
             steps.append(package_step(log, "packages of curation", "curation", *CURATION_PACKAGES))
             steps.append(package_step(log, "packages of clusters", "cluster", *CLUSTER_PACKAGES))
+        if curation and comfy:
+            steps.append(package_step(log, "packages of captions", "captions", *CAPTION_PACKAGES))
     if comfy and not theirs:
         steps.insert(1, comfyui_step(log))
     if browser:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from .metric import CLIP, Clip, Metric, Score, check_length, curve_score
+
 
 def unit(features: torch.Tensor) -> torch.Tensor:
     """Features (..., D) of length 1, in float64."""
@@ -30,3 +32,17 @@ def to_previous_and_first(features: torch.Tensor) -> list[float]:
     rows = unit(features)
     before = (rows[1:] * rows[:-1]).sum(1).clamp_min(0)
     return ((before + (rows[1:] @ rows[0]).clamp_min(0)) / 2).tolist()
+
+
+def vbench_metric(name: str, title: str, encoder: str, embeddings: str, theirs: str) -> Metric:
+    """A metric of to_previous_and_first, 0..1. encoder, embeddings: fields of Clip. theirs: VBench's own."""
+
+    def measure(clip: Clip) -> Score:
+        check_length(clip.frames, 2, name)
+        used = getattr(clip, encoder)
+        rule = f"previous and first frame; VBench's own numbers are of {theirs}"
+        protocol = clip.protocol(network=used.name, resize=used.resize, rule=rule)
+        return curve_score(name, to_previous_and_first(getattr(clip, embeddings)), protocol, first=1)
+
+    return Metric(name=name, title=title, of=CLIP, better="higher", needs=(encoder,), least_frames=2,
+                  measure=measure)  # fmt: skip

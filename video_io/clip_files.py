@@ -1,13 +1,15 @@
 """A span of a video's frames as a file of its own: encoded anew, exactly, or copied from key frame on.
 
-Frames keep their own times, also where the frame rate varies; sound is left out. One thread encodes, and
-without mbtree, which reads memory that nobody has written where there are B frames (MALLOC_PERTURB_ shows
-it): then x264 makes the same bytes every time.
+Frames keep their own times, also where the frame rate varies, and the sound of their span. One thread
+encodes, and without mbtree, which reads memory that nobody has written where there are B frames
+(MALLOC_PERTURB_ shows it): then x264 makes the same bytes every time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +19,7 @@ import av
 import torch
 
 from ..foreign_text import printable
+from .clip_sound import sound_of_clip
 from .decode import numbered_frames
 from .display_matrix import turn_of
 from .encode import BT709, LIMITED_RANGE
@@ -27,6 +30,7 @@ from .frame_selection import FrameChunks, ReadOptions
 from .frame_size import SizeRequest
 from .hdr import is_wider
 from .probe import Source, VideoProbe, open_video, video_stream
+from .sound_track import SoundTrack
 
 TICKS = Fraction(1, 90000)
 """Seconds that times of clips are whole numbers of where they lie on no even grid."""
@@ -38,7 +42,8 @@ PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "sl
 class ClipEncoding:
     """How a clip is encoded: crf 1 (best) to 51; preset: one of PRESETS, faster ones make larger files.
 
-    width, height: of frames, 0 = as the video's; resize, multiple_of: as SizeRequest. Raises ValueError.
+    width, height: of frames, 0 = as the video's; resize, multiple_of: as SizeRequest. sound: whether clips
+    keep that of their source. Raises ValueError.
     """
 
     crf: float = 18.0
@@ -47,6 +52,7 @@ class ClipEncoding:
     height: int = 0
     resize: str = "crop"
     multiple_of: int = 2
+    sound: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.crf <= 51:
@@ -73,7 +79,8 @@ def write_clip(
     encoding = encoding or ClipEncoding()
     times = _Times(probe, first, last)
     with av.open(file, "w", format="mp4", options={"movflags": "+faststart"}, **_readable(file)) as out:
-        writer = _Writer(out, times, encoding)
+        sound = sound_of_clip(out, source, probe, (first, last), stop) if encoding.sound else None
+        writer = _Writer(out, times, encoding, sound)
         frames = numbered_frames(source, probe, first, last, stop)
         head = next(frames, None)
         if head is None:
@@ -136,9 +143,9 @@ class _Times:
 class _Writer:
     """Encodes the frames of one clip."""
 
-    def __init__(self, out, times: _Times, encoding: ClipEncoding) -> None:
+    def __init__(self, out, times: _Times, encoding: ClipEncoding, sound: SoundTrack | None) -> None:
         self.out, self.times, self.encoding, self.stream = out, times, encoding, None
-        self.written = 0
+        self.sound, self.written = sound, 0
 
     def plain(self, head: tuple[int, av.VideoFrame], frames: Iterator[tuple[int, av.VideoFrame]]) -> int:
         """Frames with the values that they have; how many."""
@@ -174,10 +181,17 @@ class _Writer:
             self._begin(image, like)
         image.pts, image.time_base = self.times.places[self.written], self.times.tick
         image.pict_type = 0  # a key frame of the source need not be one here
+        if self.sound is not None:
+            self.sound.write_until(float(self.times.places[self.written] * self.times.tick))
         self.out.mux(self.stream.encode(image))
         self.written += 1
 
     def _begin(self, image: av.VideoFrame, like: av.VideoFrame | None) -> None:
+        self._set_up(image, like)
+        if self.sound is not None:
+            self.sound.begin()
+
+    def _set_up(self, image: av.VideoFrame, like: av.VideoFrame | None) -> None:
         self.stream = self.out.add_stream("libx264", rate=self.times.rate)
         self.stream.width, self.stream.height, self.stream.pix_fmt = image.width, image.height, "yuv420p"
         options = {"crf": f"{self.encoding.crf:g}", "preset": self.encoding.preset}
@@ -193,11 +207,21 @@ class _Writer:
 
     def finish(self) -> None:
         self.out.mux(self.stream.encode(None))
+        _end(self.sound)
 
 
-def copy_clip(source: Source, probe: VideoProbe, first: int, last: int, file: BinaryIO) -> tuple[int, int]:
+def _end(sound: SoundTrack | None) -> None:
+    if sound is not None:
+        sound.write_until(math.inf)
+        sound.finish()
+
+
+def copy_clip(
+    source: Source, probe: VideoProbe, first: int, last: int, file: BinaryIO, sound: bool = True,
+    stop: Callable[[], None] = int,
+) -> tuple[int, int]:  # fmt: skip
     """Copies what of the frames first..last can be cut out without encoding, to an MP4 in an open file; the
-    numbers of the first and the last frame copied.
+    numbers of the first and the last frame copied. Their sound is encoded, because it must be cut exactly.
 
     It begins at the first key frame of the span and ends with the last group of frames that is whole, so that
     no frame of another shot is in it. Raises ValueError where nothing is left, or MP4 cannot hold the codec.
@@ -216,8 +240,11 @@ def copy_clip(source: Source, probe: VideoProbe, first: int, last: int, file: Bi
             raise ValueError("no whole group of frames lies between these cuts; re-encode the clip.")
         shown = {stamp: number for number, stamp in enumerate(stamps)}
         numbers = [shown[packet.pts] for packet in packets if packet.pts in shown]
-        _mux(file, stream, packets, key.pts)
-    return min(numbers), max(numbers)
+        span = min(numbers), max(numbers)
+        with _mp4(file) as out:
+            track = sound_of_clip(out, source, probe, span, stop) if sound else None
+            _copy(out, stream, packets, key.pts, track)
+    return span
 
 
 def _from_key(container, stream, key) -> Iterator[av.Packet]:
@@ -249,17 +276,33 @@ def _whole_groups(packets: Iterator[av.Packet], begin: int, end: int | None, sta
     return taken
 
 
-def _mux(file: BinaryIO, stream, packets: list, begin: int) -> None:
+@contextlib.contextmanager
+def _mp4(file: BinaryIO) -> Iterator[av.container.OutputContainer]:
     options = {"movflags": "+faststart"}
     try:
         with av.open(file, "w", format="mp4", options=options, **_readable(file)) as out:
-            target = out.add_stream_from_template(stream)
-            for packet in packets:
-                packet.pts -= begin
-                packet.dts = None if packet.dts is None else packet.dts - begin
-                packet.stream = target
-                out.mux(packet)
-    except (av.error.FFmpegError, ValueError) as error:
+            yield out
+    except av.error.FFmpegError as error:
         raise ValueError(
             f"MP4 cannot hold this video as it is ({printable(error)}); re-encode the clip."
         ) from error
+
+
+def _copy(out, stream, packets: list, begin: int, sound: SoundTrack | None) -> None:
+    """Puts packets into a file as they are, from the time `begin` on, and their sound beside them."""
+    try:
+        target = out.add_stream_from_template(stream)
+    except ValueError as error:
+        raise ValueError(
+            f"MP4 cannot hold this video as it is ({printable(error)}); re-encode the clip."
+        ) from error
+    if sound is not None:
+        sound.begin()
+    for packet in packets:
+        packet.pts -= begin
+        packet.dts = None if packet.dts is None else packet.dts - begin
+        if sound is not None:
+            sound.write_until(float(packet.pts * stream.time_base))
+        packet.stream = target
+        out.mux(packet)
+    _end(sound)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import statistics
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import BinaryIO
 
 import av
+import numpy as np
 
 from ..foreign_text import printable
 from .decoded_frames import DecodedFrames, decoder_with_alpha
@@ -37,6 +38,9 @@ PLAYLISTS = {
     "sdp",
     "webm_dash_manifest",
 }
+PTS, DTS, DURATION, IS_KEY = range(4)
+UNKNOWN = -(2**63)
+"""In place of a stamp that a packet does not have; FFmpeg's own value for it."""
 COVERS = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 
@@ -136,23 +140,24 @@ def probe_video(source: Source, stop: Callable[[], None] = int) -> VideoProbe:
         stream = video_stream(container)
         base = stream.time_base or MILLISECOND
         packets, headless, lost = _packets(container, stream, stop)
-        stamps = sorted(packet.pts for packet in packets if packet.pts is not None)
-        if not packets or stream.codec_context.format is None or not stream.width:
+        stamps = np.sort(packets[packets[:, PTS] != UNKNOWN, PTS])
+        if not len(packets) or stream.codec_context.format is None or not stream.width:
             hint = (
                 "an animated WebP goes into Load Frames"
                 if stream.codec_context.name == "webp"
                 else "the file is damaged or empty"
             )
             raise ValueError(f"the video has no frames that can be decoded; {hint}.")
-        if len(stamps) < len(packets) or len(set(stamps)) < len(stamps):
+        if len(stamps) < len(packets) or not np.diff(stamps).all():
             return probe_by_decoding(source, stop)
         counted = _stamps_are_of_decoding(stream, packets)
         if counted and headless:
             return probe_by_decoding(source, stop)
         end = _end(container, stream, packets)
-        times = [float(stamp * base) for stamp in stamps]
+        times = [float(int(stamp) * base) for stamp in stamps]
         probe = _probe(container, stream, times, None if end is None else float(end * base), counted)
-    keys = sorted((p.pts, p.pts if p.dts is None else p.dts) for p in packets if p.is_keyframe)
+    rows = packets[packets[:, IS_KEY] == 1].tolist()
+    keys = sorted((pts, pts if dts == UNKNOWN else dts) for pts, dts, *_ in rows)
     return replace(probe, keys=tuple(KeyFrame(*key) for key in keys), lost=_lost(source, stop) if lost else 0)
 
 
@@ -172,58 +177,56 @@ def probe_by_decoding(source: Source, stop: Callable[[], None] = int) -> VideoPr
         return replace(_probe(container, stream, stamps, None, counted=True), retimed=retimed)
 
 
-@dataclass(frozen=True)
-class _Packet:
-    pts: int | None
-    dts: int | None
-    duration: int
-    is_keyframe: bool
-
-
-def _packets(container, stream, stop) -> tuple[list[_Packet], bool, int]:
-    """The packets that are shown;
+def _packets(container, stream, stop) -> tuple[np.ndarray, bool, int]:
+    """The packets that are shown, a row each (PTS, DTS, DURATION, IS_KEY), so that hours of them are small;
     whether some were left out at the start as what they build on is not there; how many are cut off.
     """
-    found, hidden = [], 0
+    told, hidden = array("q"), 0
     try:
         for packet in container.demux(stream):
             stop()
             if packet.is_discard:
                 hidden += 1
             elif packet.size:
-                found.append(_Packet(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe))
+                stamps = (UNKNOWN if stamp is None else stamp for stamp in (packet.pts, packet.dts))
+                told.extend((*stamps, packet.duration or 0, packet.is_keyframe))
     except av.error.FFmpegError as error:
         reason = printable(error.strerror)
         raise ValueError(
             f"the video cannot be read to its end ({reason}); copy or download the file again."
         ) from error
+    found = np.array(told, np.int64).reshape(-1, 4)
     lost = max(0, stream.frames - hidden - len(found)) if container.format.name.startswith("mov") else 0
-    first = 0 if hidden else next((index for index, packet in enumerate(found) if packet.is_keyframe), 0)
+    keys = np.flatnonzero(found[:, IS_KEY])
+    first = 0 if hidden or not len(keys) else keys[0]
     if first == 0:
         return found, False, lost
-    begin = found[first].pts
-    return [p for p in found[first:] if begin is None or p.pts is None or p.pts >= begin], True, lost
+    begin, found = found[first, PTS], found[first:]
+    shown = (begin == UNKNOWN) | (found[:, PTS] == UNKNOWN) | (found[:, PTS] >= begin)
+    return found[shown], True, lost
 
 
-def _stamps_are_of_decoding(stream, packets: list[_Packet]) -> bool:
+def _stamps_are_of_decoding(stream, packets: np.ndarray) -> bool:
     """Whether stamps run with the packets although the frames are reordered, as in AVI."""
-    apart = {packet.pts - packet.dts for packet in packets if packet.dts is not None}
+    told = packets[packets[:, DTS] != UNKNOWN]
+    apart = np.unique(told[:, PTS] - told[:, DTS])
     return bool(stream.codec_context.has_b_frames) and len(packets) > 2 and len(apart) == 1
 
 
-def _end(container, stream, packets: list[_Packet]) -> float | None:
+def _end(container, stream, packets: np.ndarray) -> int | None:
     """Until when the last frame is shown, in ticks of the stream; None where the file does not say.
 
     Live recordings have no durations, and demuxers make up one of a tick. Edit lists cut the last one."""
-    shown = sorted((packet.pts, packet.duration) for packet in packets)
-    steps = [after[0] - before[0] for before, after in itertools.pairwise(shown)]
-    end = sum(shown[-1])
-    shares = [duration / step for (_, duration), step in zip(shown, steps, strict=False)]
-    if (shares and not 0.5 < statistics.median(shares) < 1.5) or shown[-1][1] * 2 <= min(steps, default=1):
+    shown = packets[packets[:, PTS].argsort()]
+    steps, durations = np.diff(shown[:, PTS]), shown[:, DURATION]
+    begin, duration = shown[-1, [PTS, DURATION]].tolist()
+    usual = float(np.median(durations[:-1] / steps)) if len(steps) else 1.0
+    if not 0.5 < usual < 1.5 or duration * 2 <= (steps.min() if len(steps) else 1):
         return None
+    end = begin + duration
     if container.format.name.startswith("mov") and stream.duration is not None:
         cut = (stream.start_time or 0) + stream.duration
-        end = cut if shown[-1][0] < cut < end else end
+        end = cut if begin < cut < end else end
     return end
 
 

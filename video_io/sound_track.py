@@ -61,7 +61,8 @@ class SoundTrack:
 
     def write_until(self, seconds: float) -> None:
         """Writes what belongs to the time up to `seconds` and was not written yet."""
-        end = min(round(seconds * self._rate), self._samples.shape[-1])
+        end = self._samples.shape[-1]
+        end = end if seconds * self._rate >= end else round(seconds * self._rate)
         if end <= self._written:
             return
         piece = as_floats(self._samples[:, self._written : end])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,10 @@ FLAT_BELOW, FADING, LONGEST_FADE = 0.02, 0.985, 2.0  # deviation of brightness; 
 LAGS = (1 / 3, 2 / 3, 4 / 3, 8 / 3, 4.0)  # seconds between the two ends of a mixture
 OTHER_COLOURS = 0.35  # least distance of colour histograms, 0..1, of the two ends
 MIXED, LEAST_SHARE = 0.85, 0.12  # explained variance of a mixture, and of either end in it
+LEAST_GAIN = 0.15  # of what both ends explain more than the better one, if they are unlike; less in a pan
+WIDENINGS = 3  # of a span at whose ends the blend has not ended yet
+STILL_COLOURS, STILL_UNLIKE = 0.2, 0.5  # of ends of scenes that hardly move: colours, correlation as they lie
+STILL_REST, STILL_MIXED = 0.02, 0.1  # squares beside the line: of its length; of the way from the nearer end
 CLEAR = 0.6  # width of the span of shares, around a half, that are measured well
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -63,6 +68,15 @@ def _blocks(pictures: Iterator[np.ndarray], around: int) -> Iterator[tuple[int, 
             return
         drop = max(0, len(frames) - 2 * around)
         begin, kept = begin + drop, frames[drop:]
+
+
+class Mixture(NamedTuple):
+    """share: of the later end in a frame, 0..1. explained: variance of the frame by both ends, 0..1. gain:
+    how much more that is than by the better one of them."""
+
+    share: float
+    explained: float
+    gain: float
 
 
 class _Block:
@@ -173,25 +187,73 @@ class _Block:
                 if before[end] == before[begin] and self._is_mixture(begin, end):
                     spans.append((begin, end))
         found = []
-        for begin, end in _united(spans):  # as found, both ends may be mixtures themselves
-            more = (end - begin) // 2
-            wide = max(0, begin - more), min(len(self.grey) - 1, end + more)
-            while before[wide[0]] != before[begin] or before[wide[1]] != before[end]:
-                more -= 1
-                wide = max(0, begin - more), min(len(self.grey) - 1, end + more)
-            found.append(self._extent(*wide))
+        for span in _united(spans):
+            wide = self._widened(span, before)
+            cut, is_even = self._extent(*wide)
+            for _ in range(WIDENINGS):  # both ends may be mixtures themselves
+                if not is_even or (cut.first > wide[0] + 1 and cut.last < wide[1] - 1):
+                    break
+                wide = self._widened(wide, before)
+                wider, is_even = self._extent(*wide)
+                cut = wider if is_even else cut
+            found.append(cut)
         return found
+
+    def _widened(self, span: tuple[int, int], before: np.ndarray) -> tuple[int, int]:
+        """A span with half of its length on either side, up to the next cut. before: how many frames of sharp
+        cuts lie before each frame."""
+        begin, end = span
+        for more in range((end - begin) // 2, 0, -1):
+            wide = max(0, begin - more), min(len(self.grey) - 1, end + more)
+            if before[wide[0]] == before[begin] and before[wide[1]] == before[end]:
+                return wide
+        return span
 
     def _is_mixture(self, begin: int, end: int) -> bool:
         if np.abs(self.grey[begin] - self.grey[end]).mean() < 2 * CHANGED:
             return False
-        if self.align(begin, end).correlation > UNLIKE or self._colours(begin, end) < OTHER_COLOURS:
+        colours = self._colours(begin, end)
+        if colours > STILL_COLOURS and self._is_still_mixture(begin, end, colours):
+            return True
+        if colours < OTHER_COLOURS or self.align(begin, end).correlation > UNLIKE:
             return False
-        share, explained = self.share(begin, end, (begin + end) // 2)
-        return explained > MIXED and LEAST_SHARE < share < 1 - LEAST_SHARE
+        share, explained, gain = self.share(begin, end, (begin + end) // 2)
+        if explained < MIXED or not LEAST_SHARE < share < 1 - LEAST_SHARE:
+            return False
+        less = min(share, 1 - share) ** 2
+        return gain > LEAST_GAIN * less / (less + max(share, 1 - share) ** 2)
 
-    def share(self, begin: int, end: int, number: int) -> tuple[float, float]:
-        """How much of a frame is the later end of a span, 0..1, and how much of it both ends explain."""
+    def _is_still_mixture(self, begin: int, end: int, colours: float) -> bool:
+        """Whether frames lie on the line between both ends, pixel by pixel: scenes that hardly move, however
+        smooth they are. A light that changes leaves the picture as it is, and is none."""
+        first, last = self._values(begin), self._values(end)
+        one, other = first - first.mean((0, 1)), last - last.mean((0, 1))
+        if (one * other).sum() > STILL_UNLIKE * np.linalg.norm(one) * np.linalg.norm(other):
+            return False
+        most = STILL_REST if colours > OTHER_COLOURS else STILL_REST / 3
+        lag, shares = end - begin, []
+        for place in (begin + round(lag / 4), begin + lag // 2, begin + round(lag * 3 / 4)):
+            share, rest = self.on_line(begin, end, place)
+            near = min(share, 1 - share)
+            if rest > most or (place == begin + lag // 2 and rest > STILL_MIXED * (near * near + rest)):
+                return False
+            shares.append(share)
+        return -0.1 < shares[0] < shares[1] < shares[2] < 1.1 and 0.2 < shares[1] < 0.8
+
+    def on_line(self, begin: int, end: int, number: int) -> tuple[float, float]:
+        """Where a frame lies on the line from one end to the other, 0..1, and the square of how far beside
+        it, in squares of the line's length."""
+        first = self._values(begin)
+        way, beyond = self._values(end) - first, self._values(number) - first
+        length = max(float((way * way).sum()), 1e-6)
+        share = float((beyond * way).sum()) / length
+        return share, float(((beyond - share * way) ** 2).sum()) / length
+
+    def _values(self, number: int) -> np.ndarray:
+        return self.frames[number].astype(np.float32) / 255
+
+    def share(self, begin: int, end: int, number: int) -> Mixture:
+        """How far a frame is a mixture of both ends of a span."""
         picture = self.grey[number]
         shifts = [self.align(number, other).shift for other in (begin, end)]
         ones = np.ones_like(picture)
@@ -204,24 +266,31 @@ class _Block:
             parts.append(moved)
             inside &= there
         if inside.sum() < inside.size / 4:
-            return 0.0, 0.0
-        matrix = np.stack([*(part[inside] for part in parts), ones[inside]], -1)
-        values = picture[inside]
-        weights = np.linalg.lstsq(matrix, values, rcond=None)[0]
-        variance = ((values - values.mean()) ** 2).mean()
-        rest = ((values - matrix @ weights) ** 2).mean()
-        total = abs(weights[0]) + abs(weights[1])
-        return float(weights[1] / max(total, 1e-6)), float(1 - rest / max(variance, 1e-6))
+            return Mixture(0.0, 0.0, 0.0)
+        known = np.stack([part[inside] for part in parts])
+        known -= known.mean(1, keepdims=True)
+        values = picture[inside] - picture[inside].mean()
+        products, targets = known @ known.T, known @ values
+        spread = max(float(values @ values), 1e-6 * len(values))
+        weights = np.linalg.lstsq(products, targets, rcond=None)[0]
+        explained = float(targets @ weights) / spread
+        alone = float((targets**2 / products.diagonal().clip(1e-9)).max()) / spread
+        total = float(np.abs(weights).sum())
+        return Mixture(float(weights[1]) / max(total, 1e-6), explained, explained - alone)
 
-    def _extent(self, begin: int, end: int) -> Cut:
-        """The frames of a span that are mixtures of its ends: where a line through the clear ones leads."""
-        shares = [(number, self.share(begin, end, number)[0]) for number in range(begin + 1, end)]
+    def _extent(self, begin: int, end: int) -> tuple[Cut, bool]:
+        """The frames of a span that are mixtures of its ends: where a line through the clear ones leads; and
+        whether there is such a line."""
+        if self._is_still_mixture(begin, end, self._colours(begin, end)):
+            shares = [(number, self.on_line(begin, end, number)[0]) for number in range(begin + 1, end)]
+        else:
+            shares = [(number, self.share(begin, end, number).share) for number in range(begin + 1, end)]
         clear = np.array([pair for pair in shares if abs(pair[1] - 0.5) < CLEAR / 2])
         slope, offset = np.polyfit(*clear.T, 1) if len(clear) > 1 else (0.0, 0.0)
         if slope * (end - begin) < 0.5:  # no even blend
-            return Cut(begin + 1, end - 1, BLEND)
+            return Cut(begin + 1, end - 1, BLEND), False
         first, last = (round(float((share - offset) / slope)) for share in (0, 1))
-        return Cut(max(begin, first) + 1, min(end, last) - 1, BLEND)
+        return Cut(max(begin, first) + 1, min(end, last) - 1, BLEND), True
 
     def _colours(self, one: int, other: int) -> float:
         """Half the summed difference of two colour histograms, 0..1."""

@@ -55,12 +55,13 @@ class Measure:
 
 class MeasureClips(Stage):
     """Gives clips the columns of several measures. A measure that fails, or gives no finite number, makes the
-    row's error."""
+    row's error. name: of the stage, in messages."""
 
-    name = "measures"
-
-    def __init__(self, folder: Path, measures: Sequence[Measure], stop: Callable[[], None] = int) -> None:
-        self.folder, self.measures, self.stop = folder, list(measures), stop
+    def __init__(
+        self, folder: Path, measures: Sequence[Measure], stop: Callable[[], None] = int,
+        name: str = "measures",
+    ) -> None:  # fmt: skip
+        self.folder, self.measures, self.stop, self.name = folder, list(measures), stop, name
 
     def setup(self) -> None:
         for measure in self.measures:

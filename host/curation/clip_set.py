@@ -27,7 +27,7 @@ FOLDER = "curation"
 """Folder below output/ where results and data sets lie."""
 KEPT = "work"
 """Folder in it of what is found of raw videos."""
-CARRIED = (DROPPED, "caption")
+CARRIED = (DROPPED, "caption", "image_caption", "video_caption")
 """Columns that earlier nodes have given and that stay."""
 
 

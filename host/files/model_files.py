@@ -21,11 +21,13 @@ MOTION_MODULES = "animatediff_models"
 """Folder key of motion modules; the same as AnimateDiff-Evolved's, so that existing folders are shared."""
 MOTION_LORAS = "animatediff_motion_lora"
 METRIC_NETWORKS = "metrics"
+CAPTIONERS = "captioners"
 
 _OWN_FOLDERS = {
     MOTION_MODULES: ("animatediff_models", "zoetrope_motion_modules"),
     MOTION_LORAS: ("animatediff_motion_lora",),
     METRIC_NETWORKS: ("metrics",),
+    CAPTIONERS: ("captioners",),
 }
 
 

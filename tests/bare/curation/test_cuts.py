@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from zoetrope.curation.cuts.alignment import Aligner, Spectrum, overlap
 from zoetrope.curation.cuts.content import Content
 from zoetrope.curation.cuts.correlation import BLOCK, colour_histogram, find_cuts
@@ -101,6 +102,47 @@ def test_a_dissolve_is_found_with_all_its_frames(length):
     found = cuts(one[:40] + blend(one[40:], other[:length]) + other[length:])
     assert len(found) == 1 and found[0].kind == BLEND
     assert abs(found[0].first - 40) <= 4 and abs(found[0].last - (39 + length)) <= 4
+
+
+def smooth(seed):
+    """A picture of few large patches: at some shift it is like any other one."""
+    small = world(seed)[:120:10, :200:10]
+    return np.asarray(Image.fromarray(small).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("length", [8, 12, 36, 96])
+def test_a_dissolve_between_smooth_scenes_is_found(length):
+    noise = np.random.default_rng(length)
+    frames = [smooth(3)] * 40 + blend([smooth(3)] * length, [smooth(9)] * length) + [smooth(9)] * 40
+    frames = [(frame + noise.normal(0, 2, frame.shape)).clip(0, 255).astype(np.uint8) for frame in frames]
+    found = cuts(frames)
+    assert len(found) == 1 and found[0].kind == BLEND
+    assert abs(found[0].first - 40) <= 4 and abs(found[0].last - (39 + length)) <= 4
+
+
+def lamp(number):
+    return (smooth(3) * (0.3 + 0.7 / (1 + np.exp(-(number - 60) / 8)))).astype(np.uint8)
+
+
+def sunset(number):
+    return (smooth(3) * (1 - np.clip((number - 30) / 60, 0, 1) * np.array([0.1, 0.5, 0.7]))).astype(np.uint8)
+
+
+def panorama(number):
+    """A world whose colours change along the way of the camera."""
+    share = np.linspace(0, 1, 464)[None, :, None]
+    wide = world(1) * (1 - share) * [1, 0.5, 0.3] + world(2) * share * [0.4, 0.7, 1]
+    return wide[:HEIGHT, 3 * number :][:, :WIDTH].astype(np.uint8)
+
+
+def turning(number):
+    whole = Image.fromarray(world(5)[:160, :160]).rotate(number * 1.2, Image.Resampling.BILINEAR)
+    return np.asarray(whole.crop((48, 62, 48 + WIDTH, 62 + HEIGHT)))
+
+
+@pytest.mark.parametrize("scene", [lamp, sunset, panorama, turning])
+def test_what_changes_slowly_is_no_dissolve(scene):
+    assert cuts([scene(number) for number in range(120)]) == []
 
 
 def test_black_at_the_ends_belongs_to_no_shot():

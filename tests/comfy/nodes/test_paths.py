@@ -17,7 +17,7 @@ from zoetrope.video_io.frame_size import Size
 
 CANARY = "zoetrope canary"
 TEXTS = {"anchor_frames", "app_text", "blocks", "caption", "frames", "idea", "labels", "level_weights",
-         "metrics", "periods", "pose_text", "pre_text", "prompts", "script", "seeds", "selection",
+         "metrics", "periods", "pose_text", "pre_text", "prompt", "prompts", "script", "seeds", "selection",
          "shares", "text"}  # fmt: skip
 """Strings that never become a path."""
 PREFIXES = {"filename_prefix"}

@@ -7,9 +7,12 @@ import sys
 import av
 import numpy as np
 import pytest
+import torch
 from zoetrope.tests.places import ROOT
 from zoetrope.video_io.clip_files import ClipEncoding, copy_clip, write_clip
+from zoetrope.video_io.encode import encode_h264
 from zoetrope.video_io.probe import probe_video
+from zoetrope.video_io.sound import read_sound
 
 CLIPS = ROOT / "tests" / "data" / "curation"
 
@@ -42,7 +45,58 @@ def test_a_clip_holds_exactly_its_frames_at_their_times(tmp_path, name, first, l
     assert len(got) == last - first + 1
     assert max(np.abs(a - b).mean() for a, b in zip(got, pictures[first : last + 1], strict=True)) < 2
     with av.open(str(tmp_path / "clip.mp4")) as container:
-        assert [stream.type for stream in container.streams] == ["video"]
+        kinds = ["video", "audio"] if probe_video(source).has_audio else ["video"]
+        assert [stream.type for stream in container.streams] == kinds
+
+
+def noise_with_video(path, seconds=4, rate=48000):
+    """A video of 25 frames a second whose sound is noise, which is like itself at one shift only."""
+    samples = torch.rand(1, 2, seconds * rate, generator=torch.Generator().manual_seed(2)) - 0.5
+    # as music: AAC spoils what lies above 10 kHz
+    samples = torch.nn.functional.avg_pool1d(samples, 5, 1, 2)
+    audio = {"waveform": samples, "sample_rate": rate}
+    frames = torch.rand(25 * seconds, 32, 48, 3, generator=torch.Generator().manual_seed(3))
+    with open(path, "wb") as file:
+        encode_h264(list(frames), file, 25.0, audio=audio)
+    return audio["waveform"][0, 0].numpy()
+
+
+@pytest.mark.parametrize("mode", ["encoded", "copied"])
+@pytest.mark.parametrize("span", [(0, 12), (37, 61), (90, 99)])
+def test_sound_is_cut_to_the_sample(tmp_path, mode, span):
+    source = tmp_path / "noise.mp4"
+    noise_with_video(source)
+    probe = probe_video(source)
+    with open(tmp_path / "clip.mp4", "wb") as file:
+        if mode == "copied" and span[0]:
+            with pytest.raises(ValueError, match="re-encode the clip"):
+                copy_clip(source, probe, *span, file)
+            return
+        span = copy_clip(source, probe, *span, file) if mode == "copied" else (
+            write_clip(source, probe, *span, file) or span
+        )  # fmt: skip
+    begin, end = span[0] / 25, (span[1] + 1) / 25
+    wanted = read_sound(source, begin, end)["waveform"][0, 0].numpy()
+    got = read_sound(tmp_path / "clip.mp4", 0, end - begin)["waveform"][0, 0].numpy()
+    assert len(got) == len(wanted) == round((end - begin) * 48000)
+    far = 400
+    middle = wanted[far:-far]
+    likeness = [np.dot(middle, got[far + by : len(got) - far + by]) for by in range(-far, far)]
+    assert int(np.argmax(likeness)) == far
+    assert likeness[far] > 0.6 * np.dot(middle, middle)
+
+
+def test_clips_may_be_silent_and_sound_is_the_same_every_time(tmp_path):
+    source = CLIPS / "gop24_bframes_audio.mp4"
+    one, other = (written(source, tmp_path / name, 50, 95).read_bytes() for name in "ab")
+    assert one == other
+    silent = written(source, tmp_path / "c", 50, 95, sound=False)
+    assert not probe_video(silent).has_audio and probe_video(tmp_path / "a").has_audio
+    for name in "de":
+        with open(tmp_path / name, "wb") as file:
+            copy_clip(source, probe_video(source), 0, 49, file)
+    assert (tmp_path / "d").read_bytes() == (tmp_path / "e").read_bytes()
+    assert probe_video(tmp_path / "d").has_audio
 
 
 def test_the_same_clip_has_the_same_bytes_and_may_be_smaller(tmp_path):

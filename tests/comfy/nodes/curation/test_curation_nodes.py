@@ -15,6 +15,7 @@ from zoetrope.host.curation.measuring import Scoring, VisionFeatures
 from zoetrope.tests.comfy.nodes.temporal_layers.test_temporal_layers_nodes import node
 from zoetrope.tests.comfy.nodes.test_paths import EVIL
 from zoetrope.tests.places import ROOT
+from zoetrope.tests.tiny_captioners import blip2_folder
 
 TRUTH = ROOT / "tests" / "data" / "curation"
 RAW = "raw videos"
@@ -151,3 +152,35 @@ def test_texts_fit_the_clips_that_are_in():
     assert [row.get("caption") for row in captioned(clips, ["all"]).rows] == ["all", None, None, "all"]
     with pytest.raises(ValueError, match="3 texts for 2 clips"):
         captioned(clips, ["a", "b", "c"])
+
+
+def test_captioners_describe_clips_and_a_run_that_was_stopped_goes_on(server):
+    folder = server.base / "models" / "captioners" / "video-blip"
+    blip2_folder(folder)
+    described = {"clips": ["3", 0], "image_captioner": folder.name, "video_captioner": folder.name,
+                 "frames": 2, "prompt": ""}  # fmt: skip
+    found = graph(data_set_name="described")
+    found["7"] = node("ZoetropeDescribeClips", **described)
+    found["8"] = node("PreviewAny", source=["7", 1])
+    found["4"]["inputs"]["clips"] = ["7", 0]
+    asked = server.prompt(found)["outputs"]["8"]["text"]
+    clips = sorted((server.base / "input" / "described" / "clips").glob("*.txt"))
+    texts = [path.read_text(encoding="utf8") for path in clips]
+    assert len(texts) == len(asked) == 5 and all(texts)
+    assert all(f"Clip: {text}" in "\n".join(asked) for text in texts)
+    (kept,) = (server.base / "output" / "curation" / "work" / RAW / "captions").iterdir()
+    files = sorted(kept.rglob("*.jsonl"))
+    states = [path.stat().st_mtime_ns for path in files[1:]]
+    files[0].unlink()
+    found["3"]["inputs"]["still_below"] = 0.051  # as another prompt: ComfyUI keeps what it has made
+    server.prompt(found)
+    assert files[0].exists() and [path.stat().st_mtime_ns for path in files[1:]] == states
+    del found["6"]  # ComfyUI runs what it can
+    found["7"]["inputs"]["video_captioner"] = "gone"
+    with pytest.raises(ComfyError) as failed:
+        server.prompt(found)
+    assert "'gone' was not found in" in str(failed.value) and "kpyu/video-blip" in str(failed.value)
+    found["7"]["inputs"] |= {"video_captioner": "none", "image_captioner": "none"}
+    with pytest.raises(ComfyError) as failed:
+        server.prompt(found)
+    assert "there is no captioner" in failed.value.details["exception_message"]
