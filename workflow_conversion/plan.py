@@ -98,12 +98,10 @@ class Plan:
         return default if found is None else found
 
     def constant(self, node: Node, name: str, default: Any = None) -> Any:
-        """The value of a widget, or of the Primitive that is wired to it. Raises Left for other wires."""
+        """The value of a widget, or of a node that says one value and is wired to it. Raises Left for other wires."""
         if name in node.sources and (found := self.scope.source(node, name)) is not None:
-            origin = self.scope.nodes.get(found[0])
-            saved = (origin.raw or {}).get("widgets_values") if origin and origin.type == PRIMITIVE else None
-            if isinstance(saved, list) and saved:
-                return saved[0]
+            if (said := self.scope.constant(found)) is not None:
+                return said
             raise Left(f"its {name} is wired, and no input here takes it")
         return self.value(node, name, default)
 

@@ -86,6 +86,8 @@ def _noise(plan: Plan, settings: Node, found: Sampling) -> None:
         raise Left(f"nothing here is the noise type {told}")
     found.noise = NOISE[told]
     others = (("batch_offset", 0), ("seed_offset", 0), ("seed_gen", "comfy"))
+    if told == "empty":  # which is no noise, whatever the seed is
+        return
     changed = [name for name, usual in others if plan.constant(settings, name, usual) != usual]
     if changed or plan.scope.source(settings, "seed_override"):
         plan.say("the start noise is another one, as with another seed")

@@ -30,14 +30,15 @@ def load_video(node: Node, plan: Plan) -> None:
     loaded = plan.add("LoadVideo", {"file": name})
     frames = take_frames(node, plan, (loaded, 0))
     pictures: Wire = (frames, 0)
-    if (vae := plan.wire(node, "vae")) is not None:
+    if (vae := node.sources.get("vae")) is not None:
         pictures = (plan.add("VAEEncode", {}, pixels=pictures, vae=vae), 0)
     second = (frames, 1) if "FFmpeg" in node.type else (frames, NUM_FRAMES)
-    plan.outputs = {0: pictures, 1: second, 2: (frames, 2)}
-    if len(node.outputs) == 3 and "INFO" in node.output_type(2):
-        raise Left("it was saved by a version whose outputs are not known")
+    plan.outputs = {0: pictures, 1: second}
+    told = 2 if "INFO" in node.output_type(2) else 3  # a version had no sound
+    if told == 3:
+        plan.outputs[2] = (frames, 2)
     for user, _, slot in list(plan.scope.final_users(node.id)):
-        if slot == 3 and user.type in INFOS:
+        if slot == told and user.type in INFOS:
             plan.absorbed[user.id] = _info_outputs(user, plan, frames, loaded)
     if plan.scope.source(node, "meta_batch") or plan.scope.source(node, "batch_manager"):
         plan.say("all frames come at once, not in batches; for long videos take Video to Latents")
