@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .finish import retype_primitives, sweep
@@ -132,9 +133,9 @@ def _try(node: Node, plan: Plan, next_node: Callable[[], Any]) -> Remark:
     except Left as why:
         return _remark(LEFT, node, plan.scope, str(why))
     became = list(dict.fromkeys(plan.targets.display_name(kind) for kind in became))
-    if plan.differs:
-        return _remark(DIFFERS, node, plan.scope, "; ".join(plan.differs), became)
-    return _remark(EQUAL, node, plan.scope, "", became)
+    grade = DIFFERS if plan.differs else EQUAL
+    remark = _remark(grade, node, plan.scope, "; ".join([*plan.differs, *plan.steps]), became)
+    return replace(remark, steps=len(plan.steps))
 
 
 def _ask(node: Node, plan: Plan) -> None:
@@ -180,7 +181,7 @@ def _in_group_nodes(workflow: dict) -> list[Remark]:
 
 def _put_note(workflow: dict, report: Report, numbers: Numbers) -> None:
     """The report in the workflow, in its top left corner; a second conversion writes into the same note."""
-    if not report.count(DIFFERS) and not report.count(LEFT):
+    if not report.noted():
         return
     for raw in workflow["nodes"]:
         if isinstance(raw, dict) and raw.get("type") in NOTES and raw.get("title") == NOTE_TITLE:

@@ -180,20 +180,21 @@ class Scope:
         for sender in self._everywhere if kind and kind != ANY else ():
             for number, given in enumerate(sender.sources.values()):
                 found = self.behind(given) if sender.mode == 0 else None
-                if found and found[0] in self.nodes and self.type_of(found) == kind:
-                    if _is_meant(sender, number, name):
-                        return found
+                if not found or found[0] not in self.nodes or self.type_of(found) != kind:
+                    continue
+                if _is_meant(sender, number, name):
+                    return found
         return None
 
     def _receivers(self, sender: Node, given: str) -> Iterator[tuple[Node, str]]:
-        """(node, input) of the open inputs that a node like Anything Everywhere wires to its input `given`."""
+        """(node, input) of the open inputs that Anything Everywhere wires to what comes into `given`."""
         number = list(sender.sources).index(given)
         kind = self.type_of(self.behind(sender.sources[given]) or ("", 0))
         for node in self.nodes.values() if kind != ANY and sender.mode == 0 else ():
             for name, wanted in node.sockets:
-                if wanted == kind and name not in node.sources and name not in node.widgets:
-                    if node is not sender and _is_meant(sender, number, name):
-                        yield node, name
+                is_open = name not in node.sources and name not in node.widgets and node is not sender
+                if wanted == kind and is_open and _is_meant(sender, number, name):
+                    yield node, name
 
     def type_of(self, output: Output) -> str:
         """The type of an output as the file says it."""

@@ -18,7 +18,7 @@ LISTED = 40
 class Remark:
     """About one node of another pack. scope: the sub-graph that it is in, empty for the workflow itself.
     node: its id; what it became keeps it. text: a sentence's end behind the grade. became: what the editor
-    calls the new nodes.
+    calls the new nodes. steps: how many things a person has to do before it runs.
     """
 
     grade: str
@@ -29,6 +29,7 @@ class Remark:
     became: tuple[str, ...] = ()
     scope: str = ""
     active: bool = True
+    steps: int = 0
 
     def sentence(self) -> str:
         """One line for a person."""
@@ -39,9 +40,10 @@ class Remark:
 
     def as_json(self) -> dict[str, Any]:
         """For the report."""
-        return {name: value for name, value in vars(self).items() if value not in ("", ())} | {
-            "sentence": self.sentence()
-        }
+        told = {name: value for name, value in vars(self).items() if value not in ("", ())}
+        if not self.steps:
+            del told["steps"]
+        return told | {"sentence": self.sentence()}
 
 
 @dataclass
@@ -77,9 +79,13 @@ class Report:
             f"{self.count(LEFT)} left."
         )
 
+    def noted(self) -> list[Remark]:
+        """What a person should know: what was left, what differs, what has to be done."""
+        return sorted_by_weight(r for r in self.remarks if r.grade != EQUAL or r.steps)
+
     def note(self) -> str:
         """The text of the note that a converted workflow gets."""
-        listed = sorted_by_weight(r for r in self.remarks if r.grade != EQUAL)
+        listed = self.noted()
         lines = [self.summary(), *(f"- {r.sentence()}" for r in listed[:LISTED])]
         if len(listed) > LISTED:
             lines.append(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .graph import OUTSIDE, RESULTS, Node, Scope
+from .graph import ANY, OUTSIDE, RESULTS, Node, Scope
 from .layout import Places, size_of
-from .read_ui import Json, input_name, links_of, sockets_of
+from .read_ui import Json, input_name, kind_of, links_of, sockets_of
 from .targets import Input, Targets
 
 OPTIONAL_SHAPE = 7
@@ -150,13 +150,9 @@ def _write_outputs(scope: Scope, nodes: dict[Any, Json], content: Json, links: l
             given, before = of_output.get((node_id, slot), []), list_of(entry, "links")
             if sorted(map(str, given)) != sorted(map(str, before)):
                 entry["links"] = given
-            if (
-                slot < len(kinds)
-                and isinstance(entry.get("type"), str)
-                and entry["type"]
-                and kinds[slot][1] != "*"
-            ):
-                entry["type"] = kinds[slot][1]
+            kind = kinds[slot][1] if slot < len(kinds) else ANY
+            if kind not in (ANY, kind_of(entry.get("type"))):
+                entry["type"] = kind
     for key, end, slot in (("inputs", 1, 2), ("outputs", 3, 4)):
         boundary = OUTSIDE if key == "inputs" else RESULTS
         for number, entry in enumerate(list_of(content, key)) if boundary in scope.nodes else ():

@@ -23,6 +23,8 @@ def prompt(node: Node, plan: Plan) -> None:
         plan.setting(node, name, values, links, name, "")
     plan.setting(node, "max_frames", values, links, "num_frames", 120)
     plan.setting(node, "current_frame", values, links, "frame", 0)
+    if isinstance(values.get("frame"), int) and isinstance(values.get("num_frames"), int):
+        values["frame"] %= max(1, values["num_frames"])  # as there, where frames begin again
     for name in PW:
         _printed(node, plan, name, values, links)
     made = plan.add(PROMPTS, values, clip=plan.wire(node, "clip"), **links)
