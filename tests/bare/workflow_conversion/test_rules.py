@@ -677,3 +677,32 @@ def test_notices_behind_the_values_of_a_list_are_passed_over():
     made, _ = converted(with_loader(gen1(values=["mm.ckpt", "autoselect", ""])))
     assert one(made, "ZoetropeLoadMotionModule")[1]["motion_module"] == "mm.ckpt"
     converted(with_loader(gen1(values=["mm.ckpt", "autoselect", 5])), free=False)
+
+
+@pytest.mark.parametrize(
+    ("base", "layers", "wanted"),
+    [("empty", [("Add", "default", 1.0)], "default"), ("empty", [("Add", "FreeNoise", 1.0)], "freenoise"),
+     ("default", [("Replace", "FreeNoise", None)], "freenoise"),
+     ("FreeNoise", [("Add", "default", 0.0)], "freenoise"),
+     ("empty", [("Add", "constant", 1.0), ("Replace", "FreeNoise", None)], "freenoise"),
+     ("default", [("Add", "default", 1.0)], None), ("empty", [("Add", "default", 0.5)], None)],
+)  # fmt: skip
+def test_noise_layers_that_leave_one_noise_are_that_noise(base, layers, wanted):
+    """In the order in which they are laid; sums of two noises are left."""
+    nodes = {}
+    for number, (kind, noise, weight) in enumerate(layers):
+        before = {"prev_noise_layers": ("NOISE_LAYERS", 9 + number, 0)} if number else {}
+        values = [0, noise, "use existing", 0] + ([] if weight is None else [weight])
+        nodes[10 + number] = node(f"ADE_NoiseLayer{kind}", before, [("NOISE_LAYERS", "NOISE_LAYERS")], values)
+    last = 9 + len(layers)
+    settings = node("ADE_AnimateDiffSamplingSettings", {"noise_layers": ("NOISE_LAYERS", last, 0)}, SETTINGS,
+                    [0, base, "comfy", 0, 0, False])  # fmt: skip
+    context = node("ADE_StandardStaticContextOptions", {}, OPTS, [16, 4])
+    wires = {"sample_settings": ("SAMPLE_SETTINGS", 5, 0), "context_options": ("CONTEXT_OPTIONS", 6, 0)}
+    given = with_loader(gen1(**wires), n5=settings, n6=context) | nodes
+    made, remarks = converted(given, free=wanted is not None)
+    if wanted is None:
+        assert "noise layers" in remarks["ADE_AnimateDiffLoaderGen1"].text
+    else:
+        assert one(made, "ZoetropeApplyContextWindows")[1]["noise_type"] == wanted
+        assert {remark.grade for remark in remarks.values()} == {"equal"}
