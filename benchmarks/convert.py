@@ -33,7 +33,8 @@ def main(arguments: list[str]) -> dict:
 def measure(folder: Path, nodes: dict, reasons: int = 12) -> dict:
     """fully_freed: files none of whose active nodes is left; equal_only: of these, those that differ in
     nothing. partly: others in which something was done. failed: files that could not be read. untouched:
-    files without such nodes. invalid, not_idempotent: faults of the converter. seconds: of converting alone.
+    files without such nodes. invalid, not_idempotent: faults of the converter, which the file did not
+    have. seconds: of converting alone.
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     counts, why, seconds = Counter(), Counter(), 0.0
@@ -68,7 +69,7 @@ def _judge(path: Path, nodes: dict) -> tuple[list[str], float, list[str]]:
         found = [_kind(report, data is made)]
         if found == ["fully_freed"] and not report.count("differs"):
             found.append("equal_only")
-        if report.changed and faults(made, nodes):
+        if report.changed and set(faults(made, nodes)) - set(faults(data, nodes)):
             found.append("invalid")
         if convert(made, nodes)[0] != made:
             found.append("not_idempotent")

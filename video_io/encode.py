@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,7 +23,15 @@ import av
 import torch
 
 from .file_metadata import storable
-from .formats import AUTO, VideoFormat, check_settings, check_sound, choose_pix_fmt, find_format
+from .formats import (
+    AUTO,
+    VideoFormat,
+    check_settings,
+    check_sound,
+    choose_pix_fmt,
+    find_format,
+    hardware_options,
+)
 from .frame_pixels import PixelPacker
 from .sound_track import begin_sound
 from .thread_priority import kept_priority
@@ -45,6 +54,7 @@ class EncodeSettings:
     crf: float | None = None  # None = what is usual for the format
     pix_fmt: str = AUTO
     loops: int = 0  # times an animated picture is played, 0 = for ever
+    hardware: bool = False  # on the graphics card, where it can
 
     def __post_init__(self) -> None:
         check_settings(self.format, self.entry, self.fps, self.crf, self.pix_fmt, self.loops)
@@ -156,16 +166,12 @@ class VideoEncoder:
                 f" {largest} pixels; resize them or choose another format."
             )
         packer = PixelPacker(width, height, self.pix_fmt, self.settings.rate)
-        stream = self._container.add_stream(self.format.codec, rate=self.settings.rate)
+        codec, options = self._codec(packer)
+        stream = self._container.add_stream(codec, rate=self.settings.rate)
         stream.width, stream.height, stream.pix_fmt = packer.width, packer.height, self.pix_fmt
         context = stream.codec_context
-        options = dict(self.format.options)
-        if self.format.crf is not None:
-            options |= self.format.quality(
-                self.format.crf[2] if self.settings.crf is None else self.settings.crf
-            )
-            if self.format.codec == "libvpx-vp9":
-                context.bit_rate = 0  # else crf is only a lower bound
+        if codec == "libvpx-vp9":
+            context.bit_rate = 0  # else crf is only a lower bound
         stream.options = options
         context.thread_type = "AUTO"
         if self.format.tag is not None:
@@ -176,6 +182,25 @@ class VideoEncoder:
         self._video, self._packer = stream, packer
         if self._sound is not None:
             self._sound.begin()
+
+    def _codec(self, packer: PixelPacker) -> tuple[str, dict[str, str]]:
+        """The encoder with its options: the graphics card's where that is wanted and opens."""
+        entry = self.format
+        options = dict(entry.options)
+        crf = None if entry.crf is None else entry.crf[2] if self.settings.crf is None else self.settings.crf
+        if crf is not None:
+            options |= entry.quality(crf)
+        if not self.settings.hardware:
+            return entry.codec, options
+        if entry.hardware is None or crf is None:
+            why = "graphics cards have no encoder for it"
+        else:
+            on_card = hardware_options(crf)
+            why = _why_closed(entry.hardware, packer, self.pix_fmt, self.settings.rate, on_card)
+            if not why:
+                return entry.hardware, on_card
+        logging.warning("%s is encoded on the processor: %s.", self.settings.format, why)
+        return entry.codec, options
 
     def _encode(self, image: av.VideoFrame) -> None:
         image.pts, image.time_base = self.written, 1 / self.settings.rate
@@ -194,6 +219,20 @@ class VideoEncoder:
             if packet.dts is None or not 0 <= packet.pts - packet.dts <= LARGEST_DELAY:
                 packet.dts = packet.pts - 2
             self._container.mux(packet)
+
+
+def _why_closed(codec: str, packer: PixelPacker, pix_fmt: str, rate: Fraction, options: dict) -> str:
+    """Why an encoder does not open here; empty where it does."""
+    try:
+        context = av.CodecContext.create(codec, "w")
+        context.width, context.height, context.pix_fmt = packer.width, packer.height, pix_fmt
+        context.time_base, context.framerate, context.options = 1 / rate, rate, dict(options)
+        context.open()
+    except av.codec.codec.UnknownCodecError:
+        return f"the installed PyAV has no {codec}"
+    except (av.error.FFmpegError, ValueError) as error:
+        return f"{codec} cannot be opened here ({error.__class__.__name__}), for want of a card or its driver"
+    return ""
 
 
 def _read_back(file: BinaryIO, url: str, flags: int, options: dict) -> BinaryIO:

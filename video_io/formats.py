@@ -35,6 +35,7 @@ class VideoFormat:
         "crf": f"{crf:g}"
     }  # crf -> options of the encoder
     options: dict[str, str] = field(default_factory=dict)  # of the encoder
+    hardware: str | None = None  # the encoder of NVIDIA's graphics cards for the same codec
     container_options: dict[str, str] = field(default_factory=dict)
     tag: str | None = None  # four characters that players look for
     audio: str | None = None  # codec of the sound; None = the format has none
@@ -74,6 +75,7 @@ H264 = VideoFormat(
     (1, 51, 18),
     container_options=MP4,
     audio="aac",
+    hardware="h264_nvenc",
     sides=(2, 16384),  # crf 0 makes a profile that browsers do not play
 )
 VIDEO_FORMATS: dict[str, VideoFormat] = {
@@ -81,6 +83,7 @@ VIDEO_FORMATS: dict[str, VideoFormat] = {
     "H.265 (mp4)": replace(
         H264,
         codec="libx265",
+        hardware="hevc_nvenc",
         more_pix_fmts=("yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p12le"),
         crf=(0, 51, 20),
         options={"x265-params": "log-level=error"},
@@ -90,6 +93,7 @@ VIDEO_FORMATS: dict[str, VideoFormat] = {
     "AV1 (mp4)": replace(
         H264,
         codec="libsvtav1",
+        hardware="av1_nvenc",
         more_pix_fmts=("yuv420p10le",),
         crf=(1, 63, 28),
         options={"preset": "8"},
@@ -192,6 +196,11 @@ def find_format(name: str) -> VideoFormat:
         why = "needs an encoder that the installed PyAV lacks" if name in VIDEO_FORMATS else "is unknown"
         raise ValueError(f"the format '{printable(name)}' {why}; choose one of {', '.join(available)}.")
     return available[name]
+
+
+def hardware_options(crf: float) -> dict[str, str]:
+    """Options of an encoder of graphics cards for a quality. Source: `ffmpeg -h encoder=h264_nvenc`."""
+    return {"preset": "p5", "rc": "vbr", "cq": f"{max(1, min(crf, 51)):g}", "b": "0"}
 
 
 def has_alpha(pix_fmt: str) -> bool:

@@ -26,7 +26,8 @@ const OTHERS = [
 ];
 const COLOURS = { equal: '#3a3', differs: '#c90', left: '#c33' };
 
-const texts = () => TEXTS[app.extensionManager?.setting?.get?.('Comfy.Locale')?.startsWith('zh') ? 'zh' : 'en'];
+const language = () => (app.extensionManager?.setting?.get?.('Comfy.Locale')?.startsWith('zh') ? 'zh' : 'en');
+const texts = () => TEXTS[language()];
 const make = (tag, props = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), props);
   element.append(...children);
@@ -82,7 +83,7 @@ async function ask(workflow) {
   const answer = await api.fetchApi('/zoetrope/convert', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ workflow }),
+    body: JSON.stringify({ workflow, language: language() }),
   });
   if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
   return answer.json();

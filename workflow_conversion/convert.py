@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .finish import retype_primitives, sweep
@@ -28,17 +29,18 @@ NO_GRAPH = (
 
 
 def convert(
-    data: Any, object_info: Mapping[str, Any], installed: frozenset[str] = frozenset()
+    data: Any, object_info: Mapping[str, Any], installed: frozenset[str] = frozenset(), language: str = "en"
 ) -> tuple[Any, Report]:
     """Returns a converted copy of `data`, or `data` itself where nothing was done, and the report.
 
     object_info: what ComfyUI answers at /object_info. installed: types of other packs that stay as they are.
+    language: of the note that the workflow gets, "en" or "zh".
     Never raises for what a file may hold: `Report.trouble` says why it could not be read.
     """
     targets, report = Targets(object_info), Report()
     try:
         if is_ui_workflow(data):
-            changed = _convert_ui(data, targets, report, installed)
+            changed = _convert_ui(data, targets, report, installed, language)
         elif is_prompt(data):
             changed = _convert_prompt(data, targets, report, installed)
         else:
@@ -50,7 +52,9 @@ def convert(
     return (data if changed is None else changed), report
 
 
-def _convert_ui(data: dict, targets: Targets, report: Report, installed: frozenset[str]) -> dict | None:
+def _convert_ui(
+    data: dict, targets: Targets, report: Report, installed: frozenset[str], language: str
+) -> dict | None:
     check_version(data)
     changed = copy.deepcopy(data)
     contents = contents_of(changed)
@@ -65,7 +69,7 @@ def _convert_ui(data: dict, targets: Targets, report: Report, installed: frozens
         return None
     for content, scope in zip(contents, scopes, strict=True):
         write_scope(content, scope, targets, numbers)
-    _put_note(changed, report, numbers)
+    _put_note(changed, report, numbers, language)
     for content in contents:
         numbers.put_into(content)
     return changed
@@ -132,9 +136,9 @@ def _try(node: Node, plan: Plan, next_node: Callable[[], Any]) -> Remark:
     except Left as why:
         return _remark(LEFT, node, plan.scope, str(why))
     became = list(dict.fromkeys(plan.targets.display_name(kind) for kind in became))
-    if plan.differs:
-        return _remark(DIFFERS, node, plan.scope, "; ".join(plan.differs), became)
-    return _remark(EQUAL, node, plan.scope, "", became)
+    grade = DIFFERS if plan.differs else EQUAL
+    remark = _remark(grade, node, plan.scope, "; ".join([*plan.differs, *plan.steps]), became)
+    return replace(remark, steps=len(plan.steps))
 
 
 def _ask(node: Node, plan: Plan) -> None:
@@ -178,23 +182,24 @@ def _in_group_nodes(workflow: dict) -> list[Remark]:
     return found
 
 
-def _put_note(workflow: dict, report: Report, numbers: Numbers) -> None:
+def _put_note(workflow: dict, report: Report, numbers: Numbers, language: str) -> None:
     """The report in the workflow, in its top left corner; a second conversion writes into the same note."""
-    if not report.count(DIFFERS) and not report.count(LEFT):
+    if not report.noted():
         return
     for raw in workflow["nodes"]:
         if isinstance(raw, dict) and raw.get("type") in NOTES and raw.get("title") == NOTE_TITLE:
-            raw["widgets_values"] = [report.note()]
+            raw["widgets_values"] = [report.note(language)]
             return
     from .layout import Places
 
     places = Places([raw for raw in workflow["nodes"] if isinstance(raw, dict)])
-    lines = report.note().splitlines()
+    note = report.note(language)
+    lines = note.splitlines()
     size = [460.0, min(700.0, 80.0 + 20.0 * sum(1 + len(line) // 60 for line in lines))]
     workflow["nodes"].append({
         "id": numbers.next_node(), "type": "Note", "pos": [places.left - size[0] - 60.0, places.top + 30.0],
         "size": size, "flags": {}, "order": 0, "mode": 0, "inputs": [], "outputs": [], "title": NOTE_TITLE,
-        "properties": {}, "widgets_values": [report.note()],
+        "properties": {}, "widgets_values": [note],
     })  # fmt: skip
 
 

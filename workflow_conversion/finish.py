@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .graph import GETTERS, PRIMITIVE, REROUTES, SENDERS, Node, Scope
+from .graph import ANY, GETTERS, PRIMITIVE, REROUTES, SENDERS, Node, Scope
+from .targets import kinds_agree
 
 PLUMBING = REROUTES | SENDERS | GETTERS
 
@@ -50,24 +51,22 @@ def _remove_plumbing(node: Node, scope: Scope) -> None:
 
 
 def retype_primitives(scope: Scope) -> None:
-    """A Primitive of whole numbers whose users all take broken ones now becomes one of those; where only some
-    do, these get its value.
+    """A Primitive whose users all take another type now, as a number that is broken, becomes one of those;
+    where only some do, these get its value.
     """
     for node in list(scope.nodes.values()):
-        if node.type != PRIMITIVE or node.output_type(0) not in ("INT", "FLOAT"):
+        if node.type != PRIMITIVE or not node.outputs:
             continue
         users = [(user, name) for user, name, _ in scope.final_users(node.id)]
-        other = "FLOAT" if node.output_type(0) == "INT" else "INT"
-        changed = [(user, name) for user, name in users if _takes_only(user, name, other)]
-        if changed and len(changed) == len(users):
-            node.outputs[0] = (other, other)
-        elif changed:
-            saved = node.raw.get("widgets_values") or [0]
-            for user, name in changed:
+        wanted = {(user.id, name): dict(user.sockets).get(name, ANY) for user, name in users if user.is_new}
+        changed = {end: kind for end, kind in wanted.items() if not kinds_agree(node.output_type(0), kind)}
+        kinds = {kind.split(",")[0] for kind in changed.values()}
+        if len(changed) == len(users) and len(kinds) == 1:
+            node.outputs[0] = (*kinds, *kinds)
+            continue
+        saved = node.raw.get("widgets_values")
+        for user, name in users:
+            if (user.id, name) in changed:
                 scope.wire(user, name, None)
-                user.values = {**(user.values or {}), name: saved[0]}
-
-
-def _takes_only(user: Node, name: str, kind: str) -> bool:
-    kinds = dict(user.sockets).get(name, "").split(",")
-    return user.is_new and kind in kinds and not {"INT", "FLOAT"} - {kind} & set(kinds)
+                if isinstance(saved, list) and saved:
+                    user.values = {**(user.values or {}), name: saved[0]}

@@ -24,6 +24,16 @@ GETTERS = frozenset({"GetNode", "easy getNode"})
 EVERYWHERE = frozenset(
     {"Anything Everywhere", "Anything Everywhere?", "Anything Everywhere3", "Prompts Everywhere"}
 )
+CONSTANTS = frozenset({
+    PRIMITIVE, "PrimitiveInt", "PrimitiveFloat", "PrimitiveString", "PrimitiveStringMultiline",
+    "PrimitiveBoolean", "INTConstant", "FloatConstant", "StringConstant", "StringConstantMultiline",
+    "Int Literal", "Float Literal", "String Literal", "Cfg Literal", "Integer", "Float Variable",
+    "Integer Variable", "String to Text", "Simple String", "ImpactInt", "ImpactFloat", "ImpactBoolean",
+    "easy int", "easy float", "easy string", "JWInteger", "JWFloat", "JWString", "DF_Integer", "DF_Float",
+    "DF_Text", "ttN int", "ttN float", "ttN text", "Primitive integer [Crystools]",
+    "Primitive float [Crystools]", "Primitive string [Crystools]", "Primitive boolean [Crystools]",
+})  # fmt: skip
+"""Nodes that put out the one value that is typed into them."""
 ANY = "*"
 
 
@@ -37,6 +47,7 @@ class Node:
 
     values: its widgets' values by name; of a node of another pack None where they could not be told apart.
     sources: input -> what is wired to it. sockets: (name, type) of its inputs. outputs: (name, type).
+    widgets: inputs that have one.
     raw: as the file has it; None of a new one. place_of: the node whose place and mode a new one takes.
     """
 
@@ -51,6 +62,7 @@ class Node:
     raw: dict[str, Any] | None = None
     place_of: Node | None = None
     note: str = ""
+    widgets: frozenset[str] = frozenset()
 
     @property
     def is_new(self) -> bool:
@@ -124,8 +136,20 @@ class Scope:
         """
         found = node.sources.get(name)
         if found is None:
-            return self._broadcast(dict(node.sockets).get(name, ""))
+            is_widget = name in node.widgets
+            return None if is_widget else self._broadcast(name, dict(node.sockets).get(name, ""))
         return self.behind(found)
+
+    def constant(self, output: Output) -> Any:
+        """What a node that does nothing but say one value says; None of any other."""
+        node = self.nodes.get(output[0])
+        if node is None or node.type not in CONSTANTS or node.sources or not node.raw:
+            return None
+        saved = node.raw.get("widgets_values")
+        if saved is None and isinstance(given := node.raw.get("inputs"), dict) and len(given) == 1:
+            saved = list(given.values())
+        first = saved[0] if isinstance(saved, list) and saved else None
+        return first if isinstance(first, (str, int, float)) else None
 
     def behind(self, found: Output | None) -> Output | None:
         """The output that a wire begins at, seen through plumbing."""
@@ -152,13 +176,25 @@ class Scope:
         same = [name for name, kind in origin.sockets if kind == wanted and name in origin.sources]
         return origin.sources[same[0]] if same else None
 
-    def _broadcast(self, kind: str) -> Output | None:
+    def _broadcast(self, name: str, kind: str) -> Output | None:
         for sender in self._everywhere if kind and kind != ANY else ():
-            for given in sender.sources.values():
+            for number, given in enumerate(sender.sources.values()):
                 found = self.behind(given) if sender.mode == 0 else None
-                if found and found[0] in self.nodes and self.type_of(found) == kind:
+                if not found or found[0] not in self.nodes or self.type_of(found) != kind:
+                    continue
+                if _is_meant(sender, number, name):
                     return found
         return None
+
+    def _receivers(self, sender: Node, given: str) -> Iterator[tuple[Node, str]]:
+        """(node, input) of the open inputs that Anything Everywhere wires to what comes into `given`."""
+        number = list(sender.sources).index(given)
+        kind = self.type_of(self.behind(sender.sources[given]) or ("", 0))
+        for node in self.nodes.values() if kind != ANY and sender.mode == 0 else ():
+            for name, wanted in node.sockets:
+                is_open = name not in node.sources and name not in node.widgets and node is not sender
+                if wanted == kind and is_open and _is_meant(sender, number, name):
+                    yield node, name
 
     def type_of(self, output: Output) -> str:
         """The type of an output as the file says it."""
@@ -194,8 +230,19 @@ class Scope:
             elif user.type in SENDERS:
                 for getter in self.getters_of(user):
                     stack += [(u, n, slot) for u, n, _ in self.users(getter.id)]
+            elif user.type in EVERYWHERE:
+                yield user, name, slot
+                for receiver, wired in self._receivers(user, name):
+                    yield receiver, wired, slot
             else:
                 yield user, name, slot
+
+
+def _is_meant(sender: Node, number: int, name: str) -> bool:
+    """Prompts Everywhere wires its first input to positive prompts alone, its second to negative ones."""
+    if sender.type != "Prompts Everywhere":
+        return True
+    return ("pos", "neg")[min(number, 1)] in name.lower()
 
 
 def _first_value(node: Node) -> Any:

@@ -49,7 +49,8 @@ Wire = tuple[Any, int]
 
 @dataclass(eq=False)
 class Plan:
-    """For one node of another pack. differs: why its result is another one. gone: the nodes
+    """For one node of another pack. differs: why its result is another one.
+    steps: what a person has to do before it runs. gone: the nodes
     of `absorbed`.
 
     outputs: number of an old output -> what takes its place, None where the wire goes.
@@ -65,6 +66,7 @@ class Plan:
     absorbed: dict[Any, dict[int, Wire | None]] = field(default_factory=dict)
     options: dict[Any, Node] = field(default_factory=dict)
     differs: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
     gone: dict[Any, Node] = field(default_factory=dict)
 
     def add(
@@ -90,6 +92,11 @@ class Plan:
         if why not in self.differs:
             self.differs.append(why)
 
+    def ask(self, step: str) -> None:
+        """Notes what a person has to do before the new nodes run."""
+        if step not in self.steps:
+            self.steps.append(step)
+
     def value(self, node: Node, name: str, default: Any = None) -> Any:
         """What the widget `name` of an old node says. Raises Left where its values could not be read."""
         if node.values is None:
@@ -98,12 +105,12 @@ class Plan:
         return default if found is None else found
 
     def constant(self, node: Node, name: str, default: Any = None) -> Any:
-        """The value of a widget, or of the Primitive that is wired to it. Raises Left for other wires."""
+        """The value of a widget, or of a node that says one value and is wired to it.
+        Raises Left for other wires.
+        """
         if name in node.sources and (found := self.scope.source(node, name)) is not None:
-            origin = self.scope.nodes.get(found[0])
-            saved = (origin.raw or {}).get("widgets_values") if origin and origin.type == PRIMITIVE else None
-            if isinstance(saved, list) and saved:
-                return saved[0]
+            if (said := self.scope.constant(found)) is not None:
+                return said
             raise Left(f"its {name} is wired, and no input here takes it")
         return self.value(node, name, default)
 

@@ -50,6 +50,7 @@ def is_wire(value: Any, prompt: Container[str]) -> bool:
         and value[0] in prompt
         and isinstance(value[1], (int, float))
         and not isinstance(value[1], bool)
+        and 0 <= value[1] < 1000
     )
 
 

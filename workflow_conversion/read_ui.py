@@ -126,6 +126,7 @@ def _read_node(raw: Any, links: dict[Any, list], foreign: Callable[[str], bool])
         [(input_name(entry, i), kind_of(entry.get("type"))) for i, entry in enumerate(inputs)],
         outputs,
         raw,
+        widgets=frozenset(input_name(e, i) for i, e in enumerate(inputs) if e.get("widget")),
     )
 
 

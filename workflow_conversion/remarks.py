@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..foreign_text import printable
+from .chinese import in_chinese
 
 EQUAL, DIFFERS, LEFT = "equal", "differs", "left"
 GRADES = (EQUAL, DIFFERS, LEFT)
@@ -18,7 +19,7 @@ LISTED = 40
 class Remark:
     """About one node of another pack. scope: the sub-graph that it is in, empty for the workflow itself.
     node: its id; what it became keeps it. text: a sentence's end behind the grade. became: what the editor
-    calls the new nodes.
+    calls the new nodes. steps: how many things a person has to do before it runs.
     """
 
     grade: str
@@ -29,19 +30,33 @@ class Remark:
     became: tuple[str, ...] = ()
     scope: str = ""
     active: bool = True
+    steps: int = 0
 
-    def sentence(self) -> str:
+    def sentence(self, language: str = "en") -> str:
         """One line for a person."""
+        if language == "zh":
+            return self._chinese()
         became = f" is now {', '.join(self.became)}" if self.became else ""
         why = {EQUAL: f" ({self.text})" if self.text else "", DIFFERS: f"; it differs because {self.text}"}
         tail = why.get(self.grade, f" was left because {self.text}")
         return f"{printable(self.title)} ({printable(str(self.node))}){became}{tail}."
 
-    def as_json(self) -> dict[str, Any]:
+    def _chinese(self) -> str:
+        became, why = "、".join(self.became), in_chinese(self.text)
+        became = f"变为 {became}" if became else ""
+        told = {
+            EQUAL: "，".join(filter(None, (became, why))) or "去掉了",
+            DIFFERS: f"{became}；有差异：{why}",
+            LEFT: f"保留：{why}",
+        }[self.grade]
+        return f"{printable(self.title)}（{printable(str(self.node))}）{told.lstrip('；')}。"
+
+    def as_json(self, language: str = "en") -> dict[str, Any]:
         """For the report."""
-        return {name: value for name, value in vars(self).items() if value not in ("", ())} | {
-            "sentence": self.sentence()
-        }
+        told = {name: value for name, value in vars(self).items() if value not in ("", ())}
+        if not self.steps:
+            del told["steps"]
+        return told | {"sentence": self.sentence(language)}
 
 
 @dataclass
@@ -65,8 +80,11 @@ class Report:
         """Whether no active node of the packs that are converted is left."""
         return not self.trouble and not self.count(LEFT, active_only=True)
 
-    def summary(self) -> str:
+    def summary(self, language: str = "en") -> str:
         """One sentence with the numbers."""
+        return in_chinese(self._summary()) if language == "zh" else self._summary()
+
+    def _summary(self) -> str:
         if self.trouble:
             return self.trouble
         if not self.remarks:
@@ -77,22 +95,26 @@ class Report:
             f"{self.count(LEFT)} left."
         )
 
-    def note(self) -> str:
+    def noted(self) -> list[Remark]:
+        """What a person should know: what was left, what differs, what has to be done."""
+        return sorted_by_weight(r for r in self.remarks if r.grade != EQUAL or r.steps)
+
+    def note(self, language: str = "en") -> str:
         """The text of the note that a converted workflow gets."""
-        listed = sorted_by_weight(r for r in self.remarks if r.grade != EQUAL)
-        lines = [self.summary(), *(f"- {r.sentence()}" for r in listed[:LISTED])]
+        listed = self.noted()
+        lines = [self.summary(language), *(f"- {r.sentence(language)}" for r in listed[:LISTED])]
         if len(listed) > LISTED:
-            lines.append(
-                f"- and {len(listed) - LISTED} more; python dev.py convert lists them with --report."
-            )
+            more = f"and {len(listed) - LISTED} more; python dev.py convert lists them with --report."
+            lines.append(f"- {in_chinese(more) if language == 'zh' else more}")
         return "\n".join(lines)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, language: str = "en") -> dict[str, Any]:
         """For --report and the route."""
         numbers = {grade: self.count(grade) for grade in GRADES}
         return {
-            "summary": self.summary(), "trouble": self.trouble, "changed": self.changed, "free": self.is_free,
-            **numbers, "remarks": [r.as_json() for r in sorted_by_weight(self.remarks)],
+            "summary": self.summary(language), "trouble": self.trouble, "changed": self.changed,
+            "free": self.is_free, **numbers,
+            "remarks": [r.as_json(language) for r in sorted_by_weight(self.remarks)],
         }  # fmt: skip
 
 

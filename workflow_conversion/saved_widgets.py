@@ -188,6 +188,14 @@ ORDERS: dict[str, tuple[str, ...]] = {
         f"{_SDXL} print_output:b {_PW} start_frame:i end_frame:i",
         f"{_SDXL} print_output:b start_frame:i end_frame:i",
     ),
+    "PromptSchedule": (
+        f"text:s max_frames:i current_frame:i print_output:b pre_text:s app_text:s {_PW}",
+        f"text:s max_frames:i current_frame:i print_output:b {_PW}",
+        f"text:s max_frames:i current_frame:i pre_text:s app_text:s {_PW}",
+        f"text:s max_frames:i current_frame:i {_PW}",
+        f"text:s max_frames:i print_output:b pre_text:s app_text:s {_PW}",
+        f"text:s max_frames:i print_output:b {_PW}",
+    ),
     "BatchValueSchedule": ("text:s max_frames:i print_output:b",),
     "BatchValueScheduleLatentInput": ("text:s print_output:b",),
     "ValueSchedule": (
@@ -240,6 +248,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     ),
     "AnimateDiffCombine": (
         "frame_rate:i loop_count:i save_image:b filename_prefix:s format:s pingpong:b preview:?",
+        "frame_rate:i loop_count:i save_image:s filename_prefix:s",
     ),
 }  # fmt: skip
 
@@ -264,7 +273,7 @@ def named_values(kind: str, saved: Any) -> dict[str, Any] | None:
         return None
     orders = [[part.rsplit(":", 1) for part in order.split()] for order in ORDERS.get(kind, ("",))]
     for parts in sorted(orders, key=lambda parts: len(parts) != len(saved)):
-        if len(saved) > len(parts):
+        if any(value not in ("", None) for value in saved[len(parts) :]):  # a notice that a version showed
             continue
         pairs = list(zip(parts, saved, strict=False))
         if all(value is None or CHECKS[check](value) for (_, check), value in pairs):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .graph import OUTSIDE, RESULTS, Node, Scope
+from .graph import ANY, OUTSIDE, RESULTS, Node, Scope
 from .layout import Places, size_of
-from .read_ui import Json, input_name, links_of, sockets_of
+from .read_ui import Json, input_name, kind_of, links_of, sockets_of
 from .targets import Input, Targets
 
 OPTIONAL_SHAPE = 7
@@ -79,7 +79,11 @@ def write_scope(content: Json, scope: Scope, targets: Targets, numbers: Numbers)
     links = _write_links(scope, {raw["id"]: raw for raw in nodes}, content, old_links, numbers.next_link)
     known = {raw["id"]: at for at, raw in enumerate(content["nodes"]) if isinstance(raw, dict)}
     content["nodes"] = sorted(nodes, key=lambda raw: known.get(raw["id"], len(known)))
-    before = {link.get("id"): link for link in list_of(content, "links") if isinstance(link, dict)}
+    before = {
+        link["id"]: link
+        for link in list_of(content, "links")
+        if isinstance(link, dict) and isinstance(link.get("id"), (int, str))
+    }
     content["links"] = [_as_object(link, before) for link in links] if keep_objects else links
     _forget_links(content, {link[0] for link in links})
 
@@ -89,7 +93,8 @@ def _write_links(
 ) -> list[list]:
     """All links of the scope; the inputs and outputs of its nodes say the same afterwards."""
     kept = {(link[3], link[4]): number for number, link in old.items() if link[3] == RESULTS}
-    links = []
+    owners = {(link[3], link[4]): number for number, link in old.items()}
+    links, taken = [], set()
     for node in scope.nodes.values():
         for number, name, entry in _ends(node, nodes.get(node.id), content):
             source, before = node.sources.get(name), entry.get("link") if entry is not None else None
@@ -99,7 +104,13 @@ def _write_links(
                 if before is not None and entry is not None:
                     entry["link"] = None
                 continue
-            link = before if before in old else next_link()
+            is_elsewhere = (
+                before in old
+                and owners.get((node.id, number)) != before
+                and (before in taken or _has(nodes.get(old[before][3]), old[before][4], before))
+            )  # two inputs of a damaged file have one link
+            link = before if before in old and not is_elsewhere else next_link()
+            taken.add(link)
             links.append([link, source[0], source[1], node.id, number, scope.type_of(source)])
             if entry is not None:
                 entry["link"] = link
@@ -111,6 +122,12 @@ def _write_links(
             link[5] = before[5] if scope.nodes[link[1]].raw is not None else link[5]
     _write_outputs(scope, nodes, content, links)
     return links
+
+
+def _has(raw: Json | None, number: int, link: Any) -> bool:
+    """Whether an input of a node says that the link ends there."""
+    entries = sockets_of(raw, "inputs") if raw else []
+    return 0 <= number < len(entries) and entries[number].get("link") == link
 
 
 def _ends(node: Node, raw: Json | None, content: Json) -> list[tuple[int, str, Json | None]]:
@@ -127,17 +144,15 @@ def _write_outputs(scope: Scope, nodes: dict[Any, Json], content: Json, links: l
         of_output.setdefault((link[1], link[2]), []).append(link[0])
     for node_id, raw in nodes.items():
         kinds = scope.nodes[node_id].outputs
+        if (node_id, 0) in of_output and not sockets_of(raw, "outputs"):  # lost by a damaged file
+            raw["outputs"] = [{"name": "*", "type": "*", "links": []}]
         for slot, entry in enumerate(sockets_of(raw, "outputs")):
             given, before = of_output.get((node_id, slot), []), list_of(entry, "links")
             if sorted(map(str, given)) != sorted(map(str, before)):
                 entry["links"] = given
-            if (
-                slot < len(kinds)
-                and isinstance(entry.get("type"), str)
-                and entry["type"]
-                and kinds[slot][1] != "*"
-            ):
-                entry["type"] = kinds[slot][1]
+            kind = kinds[slot][1] if slot < len(kinds) else ANY
+            if kind not in (ANY, kind_of(entry.get("type"))):
+                entry["type"] = kind
     for key, end, slot in (("inputs", 1, 2), ("outputs", 3, 4)):
         boundary = OUTSIDE if key == "inputs" else RESULTS
         for number, entry in enumerate(list_of(content, key)) if boundary in scope.nodes else ():

@@ -43,11 +43,14 @@ class InstalledNodes(Mapping):
 
 
 def convert_body(body: Any) -> dict[str, Any]:
-    """{workflow, report} for {"workflow": a workflow or a prompt}: what the route gets, and answers."""
+    """{workflow, report} for {"workflow": a workflow or a prompt, "language": "en" or "zh"}: what the route
+    gets, and answers.
+    """
     if not isinstance(body, dict) or "workflow" not in body:
         return {"workflow": None, "report": Report(trouble=NO_GRAPH).as_json()}
-    made, report = convert(body["workflow"], InstalledNodes())
-    return {"workflow": made, "report": report.as_json()}
+    language = "zh" if body.get("language") == "zh" else "en"
+    made, report = convert(body["workflow"], InstalledNodes(), language=language)
+    return {"workflow": made, "report": report.as_json(language)}
 
 
 def convert_missing(prompt: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import folder_paths
 from ...foreign_text import printable
 from ...video_io.image_files import ANIMATED, images_in, is_animated, is_image, take_animation, take_images
 from ...video_io.regular_files import check_regular
+from ..files.allowed_paths import find_path, path_message
 from .video import FrameOptions, VideoFrames, packed
 
 
@@ -63,13 +64,21 @@ def missing_source_message(source: str | None) -> str:
     )
 
 
-def find_source(source: str) -> tuple[Path, list[Path]]:
-    """The path of a source, and the picture files of a folder.
-    Raises ValueError for what is not there or leads out of its folder.
+def missing_message(source: str | None, path: str | None) -> str:
+    """The same for a source, or for the path that was typed in its place."""
+    return path_message(path) if path else missing_source_message(source)
+
+
+def find_source(source: str, typed: str | None = None) -> tuple[Path, list[Path]]:
+    """The path of a source, and the picture files of a folder. typed: a path in place of the source.
+    Raises ValueError for what is not there, may not be read or leads out of its folder.
     """
-    if message := missing_source_message(source):
+    if typed:
+        path, source = find_path(typed), typed
+    elif message := missing_source_message(source):
         raise ValueError(message)
-    path = Path(folder_paths.get_annotated_filepath(source))
+    else:
+        path = Path(folder_paths.get_annotated_filepath(source))
     if not path.is_dir():
         check_regular(path)
         return path, []
@@ -83,11 +92,11 @@ def find_source(source: str) -> tuple[Path, list[Path]]:
     return path, files
 
 
-def fingerprint(source: str | None) -> str:
+def fingerprint(source: str | None, typed: str | None = None) -> str:
     """Changes when the source does; a name that comes over a link is not known yet."""
-    if source is None:
+    if source is None and not typed:
         return ""
-    path, files = find_source(source)
+    path, files = find_source(source, typed)
     states = "\n".join(map(file_state, files or [path]))
     return hashlib.sha256(states.encode("utf8", "surrogateescape")).hexdigest()
 
@@ -101,9 +110,11 @@ def file_state(file: Path) -> str:
     return f"{file.name} {found.st_mtime_ns} {found.st_size}"
 
 
-def load_frames(source: str, folder_fps: float, options: FrameOptions) -> VideoFrames:
-    """The wanted frames of a folder of pictures or an animated picture. Raises ValueError as
-    video_io.image_files does."""
-    path, files = find_source(source)
+def load_frames(
+    source: str, folder_fps: float, options: FrameOptions, typed: str | None = None
+) -> VideoFrames:
+    """The wanted frames of a folder of pictures or an animated picture. typed: its path in place of `source`.
+    Raises ValueError as video_io.image_files does."""
+    path, files = find_source(source, typed)
     reading = options.reading(comfy.utils.ProgressBar(1).update_absolute)
     return packed(take_images(files, folder_fps, reading) if files else take_animation(path, reading))

@@ -40,6 +40,7 @@ class SaveRequest:
     """What a person asks of a file. loop_count: animated pictures store how often they play (0 = for ever);
     video files cannot, so that there the frames are written as often (0 and 1 = once). save_output: False is
     for looking at, in temp/, which ComfyUI empties. trim_to_audio: the video ends with its sound.
+    hardware_encoder: on the graphics card, where it can.
 
     Raises ValueError for a format that is not there, and for settings that it does not take.
     """
@@ -54,12 +55,15 @@ class SaveRequest:
     save_output: bool = True
     save_metadata: bool = True
     trim_to_audio: bool = False
+    hardware_encoder: bool = False
     hidden: object | None = None  # of the node: prompt and extra_pnginfo
     settings: EncodeSettings = field(init=False)  # how the file is encoded, from the others
 
     def __post_init__(self) -> None:
         crf = None if self.crf == USUAL_CRF else self.crf
-        settings = EncodeSettings(self.format, self.fps, crf, self.pix_fmt, self.loop_count)
+        settings = EncodeSettings(
+            self.format, self.fps, crf, self.pix_fmt, self.loop_count, self.hardware_encoder
+        )
         object.__setattr__(self, "settings", settings)
 
     @property

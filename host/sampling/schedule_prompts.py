@@ -33,14 +33,20 @@ Encoded = list[tuple[torch.Tensor, dict]]
 """What a CLIP makes of a text: an entry for each range of the schedule of its hooks."""
 
 
-def schedule_prompts(clip, settings: PromptSettings) -> tuple[list, list, torch.Tensor]:
+def schedule_prompts(clip, settings: PromptSettings, frame: int = -1) -> tuple[list, list, torch.Tensor]:
     """(positive, negative) CONDITIONING and the weights of the prompts over frames, drawn (1, H, W, 3).
 
-    Raises ValueError for texts that cannot be read or mixed, and where there is not the memory.
+    frame: of this one alone; -1 = of all. Raises ValueError for texts that cannot be read or mixed, for a
+    frame that is not there, and where there is not the memory.
     """
     plan = prompt_plan(settings)
-    encoded = _encode(clip, [*plan.positive, *plan.negative], len(plan.positive))
-    positive, negative = (_conditioning(encoded, mixes) for mixes in (plan.positive, plan.negative))
+    told = (plan.positive, plan.negative)
+    if frame >= len(plan.positive):
+        raise ValueError(f"frame={frame} must be at most {len(plan.positive) - 1}, the last frame; lower it.")
+    if frame >= 0:
+        told = tuple([mixes[frame]] for mixes in told)
+    encoded = _encode(clip, [*told[0], *told[1]], len(told[0]))
+    positive, negative = (_conditioning(encoded, mixes) for mixes in told)
     return positive, negative, draw_weights(plan)
 
 
@@ -111,7 +117,9 @@ def _entry(encoded: dict[str, tuple[torch.Tensor, dict]], mixes: list[Mix]) -> l
         told[POOLED] = _rows(pooled, mixes, lambda mix: mix.pooled_weight)
     else:
         told[POOLED] = None
-    return [_rows(conds, mixes, lambda mix: mix.weight), {**told, FRAMES_TOLD: len(mixes)}]
+    if len(mixes) > 1:  # one row is for every frame
+        told[FRAMES_TOLD] = len(mixes)
+    return [_rows(conds, mixes, lambda mix: mix.weight), told]
 
 
 def _rows(values: dict[str, torch.Tensor], mixes: list[Mix], weight: Callable[[Mix], float]) -> torch.Tensor:

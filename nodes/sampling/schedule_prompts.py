@@ -57,6 +57,16 @@ class SchedulePrompts(ZoetropeNode):
                     "latent", optional=True, tooltip="Sets the number of frames; it does not go through."
                 ),
                 *_numbers(),
+                io.Int.Input(
+                    "frame",
+                    display_name="frame (-1 = all)",
+                    default=-1,
+                    min=-1,
+                    max=65535,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Puts out the prompts of this frame alone: 0 is the first; -1 = all frames.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(
@@ -72,10 +82,10 @@ class SchedulePrompts(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, clip, num_frames, latent=None, **settings) -> io.NodeOutput:
+    def execute(cls, clip, num_frames, latent=None, frame=-1, **settings) -> io.NodeOutput:
         frames = num_frames if latent is None else frames_of_latent(latent)
         given = {name: value for name, value in settings.items() if value is not None}
-        *told, drawing = schedule_prompts(clip, PromptSettings(num_frames=frames, **given))
+        *told, drawing = schedule_prompts(clip, PromptSettings(num_frames=frames, **given), frame)
         return io.NodeOutput(*told, drawing, ui=ui.PreviewImage(drawing, cls=cls))
 
 

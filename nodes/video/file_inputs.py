@@ -131,6 +131,16 @@ def keep_inputs() -> list[io.Input]:
             advanced=True,
             tooltip="Ends the video where its sound ends; off = all frames are written.",
         ),
+        io.Boolean.Input(
+            "hardware_encoder",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Encodes H.264, H.265 and AV1 on an NVIDIA graphics card: faster, and larger at the same crf;"
+                " where there is none, the processor encodes. off = the processor."
+            ),
+        ),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...host.media.image_sources import fingerprint, list_image_sources, load_frames, missing_source_message
+from ...host.media.image_sources import fingerprint, list_image_sources, load_frames, missing_message
 from ...host.media.video import FrameOptions
 from ..base import ZoetropeNode
 from .frame_inputs import frame_options, frame_outputs, preset_input
@@ -57,6 +57,16 @@ class LoadFrames(ZoetropeNode):
                 ),
                 *frame_options(),
                 preset_input(),
+                io.String.Input(
+                    "path",
+                    default="",
+                    optional=True,
+                    placeholder="frames/",
+                    tooltip=(
+                        "A folder or animated picture in place of source: in the input folder, or below a"
+                        " folder that is written in the file user/__zoetrope/allowed_folders.txt."
+                    ),
+                ),
             ],
             outputs=[
                 io.Image.Output("IMAGE", tooltip="The frames."),
@@ -71,14 +81,14 @@ class LoadFrames(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, source, folder_fps, **options) -> io.NodeOutput:
-        found = load_frames(source, folder_fps, FrameOptions.of(**options))
+    def execute(cls, source, folder_fps, path=None, **options) -> io.NodeOutput:
+        found = load_frames(source, folder_fps, FrameOptions.of(**options), path)
         return io.NodeOutput(found.images, found.mask, *found.outputs())
 
     @classmethod
-    def validate_inputs(cls, source=None) -> bool | str:
-        return missing_source_message(source) or True
+    def validate_inputs(cls, source=None, path=None) -> bool | str:
+        return missing_message(source, path) or True
 
     @classmethod
-    def fingerprint_inputs(cls, source=None, **others) -> str:
-        return fingerprint(source)
+    def fingerprint_inputs(cls, source=None, path=None, **others) -> str:
+        return fingerprint(source, path)

@@ -16,7 +16,7 @@ from .registry import OPTIONS, RULES, STAGES
 
 PREFIXES = ("ADE_", "VHS_", "ACN_")
 OTHERS = frozenset({
-    "PromptSchedule", "PromptScheduleEncodeSDXL", "StringSchedule", "BatchStringSchedule",
+    "PromptScheduleEncodeSDXL", "StringSchedule", "BatchStringSchedule",
     "PromptScheduleNodeFlow", "PromptScheduleNodeFlowEnd", "ImagesFromBatchSchedule",
     "LatentKeyframeBatchedGroup",
     "ScaledSoftMaskedUniversalWeights", "SoftControlNetWeights", "CustomControlNetWeights",

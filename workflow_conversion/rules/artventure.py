@@ -9,7 +9,7 @@ from ..plan import Plan, Wire
 from .evolved import APPLY, AS_EVOLVED, LOAD, LORA
 from .registry import MAKES, TAKES, USES, options, rule
 from .values import chain
-from .vhs_load import FRAMES, NUM_FRAMES, file_below_input
+from .vhs_load import FRAMES, NUM_FRAMES, open_video
 from .windows import in_windows
 
 options("AnimateDiffLoraLoader")
@@ -57,7 +57,7 @@ def sampler(node: Node, plan: Plan) -> None:
 
 @rule("AnimateDiff.LoadVideo", stage=MAKES)
 def load_video(node: Node, plan: Plan) -> None:
-    loaded = plan.add("LoadVideo", {"file": file_below_input(plan, plan.constant(node, "video", ""))})
+    loaded = open_video(node, plan, "video")
     values: dict[str, Any] = {"multiple_of": 1}
     links: dict[str, Wire] = {}
     plan.setting(node, "frame_start", values, links, "skip_first_frames", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..graph import Left, Node
@@ -13,6 +14,17 @@ OVER_TIME, APPLY, APPLY_ONE = "ZoetropeControlNetOverTime", "ControlNetApplyAdva
 SOFT = ("ScaledSoftControlNetWeights", "ACN_ScaledSoftControlNetWeights")
 DEFAULT = "ACN_DefaultUniversalWeights"
 KEY = "TimestepKeyframe"
+SPARSE = {
+    "motion_scale": "attention_scale", "sparse_hint_mult": "strength_at_images",
+    "sparse_nonhint_mult": "strength_elsewhere", "sparse_mask_mult": "mask_value",
+}  # fmt: skip
+EASES = {
+    "linear": lambda x: x,
+    "ease-in": lambda x: x * x,
+    "ease-out": lambda x: 1 - (1 - x) ** 2,
+    "ease-in-out": lambda x: (1 - math.cos(x * math.pi)) / 2,
+}
+"""How strengths of Latent Keyframe Interpolation go from the first to the last, 0 to 1."""
 PREPROCESSOR = "ACN_SparseCtrlRGBPreprocessor"
 LATENT_KEYS = ("LatentKeyframe", "LatentKeyframeGroup", "LatentKeyframeTiming")
 PLACES = {"uniform": "spread", "starting": "starting", "ending": "ending", "center": "centre"}
@@ -186,10 +198,11 @@ def _frames_of(plan: Plan, key: Node) -> dict[int, float]:
     if key.type == "LatentKeyframeTiming":
         first, last = (int(plan.constant(key, f"batch_index_{end}", 0)) for end in ("from", "to_excl"))
         begin, end = (float(plan.constant(key, f"strength_{end}", 1.0)) for end in ("from", "to"))
-        if plan.value(key, "interpolation", "linear") != "linear" or last <= first or last - first > 4096:
-            raise Left("its strengths of frames do not go along a line")
+        curve = EASES.get(plan.value(key, "interpolation", "linear"))
+        if curve is None or plan.value(key, "revert", False) is True or not 0 < last - first <= 4096:
+            raise Left("its strengths of frames go along an unknown curve")
         steps = max(1, last - first - 1)
-        return {first + i: begin + (end - begin) * i / steps for i in range(last - first)}
+        return {first + i: begin + (end - begin) * curve(i / steps) for i in range(last - first)}
     if key.type == "LatentKeyframeGroup":
         return _group(plan.constant(key, "index_strengths", ""))
     raise Left(f"its strengths of frames come from {key.name}, and nothing here is that")
@@ -215,22 +228,23 @@ def load_sparse(node: Node, plan: Plan) -> None:
     name = plan.constant(node, "sparsectrl_name", "")
     loaded = plan.add("ZoetropeLoadSparseCtrl", {"control_net_name": name})
     values: dict[str, Any] = {"place": "spread"}
+    links: dict[str, Wire] = {}
     method = option(plan, node, "sparse_method")
     if method is not None and method.type == "ACN_SparseCtrlIndexMethodNode":
-        values |= {"place": "at frames", "frames": plan.constant(method, "indexes", "0")}
+        values["place"] = "at frames"
+        plan.setting(method, "indexes", values, links, "frames", "0")
     elif method is not None and method.type == "ACN_SparseCtrlSpreadMethodNode":
         values["place"] = PLACES.get(plan.constant(method, "spread", "uniform"), "spread")
     elif method is not None:
         raise Left(f"its places come from {method.name}, and nothing here is that")
-    strength = plan.constant(node, "motion_strength", 1.0) if plan.constant(node, "use_motion", True) else 0.0
+    if plan.constant(node, "use_motion", True):
+        plan.setting(node, "motion_strength", values, links, "motion_strength", 1.0)
+    else:
+        values["motion_strength"] = 0.0
+    for old, new in SPARSE.items():
+        plan.setting(node, old, values, links, new, 1.0)
     is_aware = plan.constant(node, "context_aware", "nearest_hint") == "nearest_hint"
-    values |= {
-        "motion_strength": strength, "attention_scale": plan.constant(node, "motion_scale", 1.0),
-        "windows_without_images": "nearest image" if is_aware else "no image",
-        "strength_at_images": plan.constant(node, "sparse_hint_mult", 1.0),
-        "strength_elsewhere": plan.constant(node, "sparse_nonhint_mult", 1.0),
-        "mask_value": plan.constant(node, "sparse_mask_mult", 1.0),
-    }  # fmt: skip
-    placed: Wire = (plan.add("ZoetropePlaceSparseImages", values, control_net=(loaded, 0)), 0)
+    values["windows_without_images"] = "nearest image" if is_aware else "no image"
+    placed: Wire = (plan.add("ZoetropePlaceSparseImages", values, control_net=(loaded, 0), **links), 0)
     plan.say("SparseCtrl's numbers are those of the published code")
     plan.outputs = {0: over_time(plan, placed, node, _key_input(node))}

@@ -14,6 +14,23 @@ CONDITIONS = ("positive", "negative", "guider", "conditioning")
 FIZZ, PW = "FizzNodes", ("pw_a", "pw_b", "pw_c", "pw_d")
 
 
+@rule("PromptSchedule", stage=TAKES)
+def prompt(node: Node, plan: Plan) -> None:
+    """The prompts of one frame alone."""
+    values: dict[str, Any] = {"read_as": FIZZ, "curve": "linear", "loop": False}
+    links: dict[str, Wire] = {}
+    for name in ("text", "pre_text", "app_text"):
+        plan.setting(node, name, values, links, name, "")
+    plan.setting(node, "max_frames", values, links, "num_frames", 120)
+    plan.setting(node, "current_frame", values, links, "frame", 0)
+    if isinstance(values.get("frame"), int) and isinstance(values.get("num_frames"), int):
+        values["frame"] %= max(1, values["num_frames"])  # as there, where frames begin again
+    for name in PW:
+        _printed(node, plan, name, values, links)
+    made = plan.add(PROMPTS, values, clip=plan.wire(node, "clip"), **links)
+    plan.outputs = {0: (made, 0), 1: (made, 1)}
+
+
 @rule("BatchPromptSchedule", "BatchPromptScheduleLatentInput", stage=TAKES)
 def prompts(node: Node, plan: Plan) -> None:
     values: dict[str, Any] = {"read_as": FIZZ, "curve": "linear", "loop": False}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..graph import Left, Node
 from ..plan import Plan, Wire
 from .registry import options
@@ -61,10 +63,13 @@ def adjusted(plan: Plan, module: Wire, node: Node, name: str) -> tuple[Wire, Val
 
 
 def _positions(plan: Plan, module: Wire, node: Node, names: dict[str, str]) -> Wire:
-    values = {new: plan.constant(node, old, 0) for old, new in names.items()}
-    if not any(values.values()):
+    values: dict[str, Any] = {}
+    links: dict[str, Wire] = {}
+    for old, new in names.items():
+        plan.setting(node, old, values, links, new, 0)
+    if not links and not any(values.values()):
         return module
-    return (plan.add(POSITIONS, values, place=node, motion_module=module), 0)
+    return (plan.add(POSITIONS, values, place=node, motion_module=module, **links), 0)
 
 
 def _weights(plan: Plan, module: Wire, node: Node, ending: str) -> Wire:

@@ -29,9 +29,10 @@ BETAS = {
         )
     },
 }  # fmt: skip
+LAYERS = ("ADE_NoiseLayerAdd", "ADE_NoiseLayerAddWeighted", "ADE_NoiseLayerReplace")
 options(
-    "ADE_AnimateDiffSamplingSettings", *CFGS, *EXTRAS, "ADE_SigmaSchedule", "ADE_IterationOptsDefault",
-    "ADE_IterationOptsFreeInit",
+    "ADE_AnimateDiffSamplingSettings", *LAYERS, *CFGS, *EXTRAS, "ADE_SigmaSchedule",
+    "ADE_IterationOptsDefault", "ADE_IterationOptsFreeInit",
 )  # fmt: skip
 
 
@@ -54,7 +55,6 @@ def sampling_of(plan: Plan, node: Node, name: str = "sample_settings") -> Sampli
     if settings.type != "ADE_AnimateDiffSamplingSettings":
         raise Left(f"its {name} come from {settings.name}, and nothing here is that")
     for missing, what in (
-        ("noise_layers", "noise layers need SamplerCustomAdvanced with Combine Noise"),
         ("image_inject", "nothing here puts images in while sampling"),
         ("ancestral_opts", "nothing here sets the noise of ancestral samplers"),
         ("noise_calib", "nothing here calibrates noise"),
@@ -81,14 +81,38 @@ def beta_schedule(told: str, module: str = "") -> str:
 
 
 def _noise(plan: Plan, settings: Node, found: Sampling) -> None:
-    told = plan.constant(settings, "noise_type", "default")
+    told, node = plan.constant(settings, "noise_type", "default"), settings
+    for layer in chain(plan, settings, "noise_layers"):
+        if _lays_over(plan, layer, told):
+            told, node = plan.constant(layer, "noise_type", "default"), layer
     if told not in NOISE:
         raise Left(f"nothing here is the noise type {told}")
     found.noise = NOISE[told]
-    others = (("batch_offset", 0), ("seed_offset", 0), ("seed_gen", "comfy"))
-    changed = [name for name, usual in others if plan.constant(settings, name, usual) != usual]
-    if changed or plan.scope.source(settings, "seed_override"):
+    if told == "empty":  # which is no noise, whatever the seed is
+        return
+    usual = {"batch_offset": 0, "seed_offset": 0, "seed_gen": "comfy", "seed_gen_override": "use existing"}
+    changed = [name for name, value in usual.items() if plan.constant(node, name, value) != value]
+    changed += [n for n in (node, settings) if plan.scope.source(n, "seed_override")]
+    if changed or plan.constant(settings, "seed_offset", 0):
         plan.say("the start noise is another one, as with another seed")
+
+
+def _lays_over(plan: Plan, layer: Node, below: str) -> bool:
+    """Whether the noise of a layer takes the place of what is below; False where it adds nothing. Raises Left
+    for sums of two noises.
+    """
+    weight = plan.constant(layer, "noise_weight", 1.0)
+    balance = plan.constant(layer, "balance_multiplier", 1.0)
+    is_known = layer.type in LAYERS and not plan.scope.source(layer, "mask_optional")
+    if is_known and layer.type == "ADE_NoiseLayerReplace":
+        return True
+    is_nothing = weight == 0 or plan.constant(layer, "noise_type", "default") == "empty"
+    if is_known and layer.type == "ADE_NoiseLayerAdd" and is_nothing:
+        return False
+    keeps_nothing = below == "empty" or (layer.type == "ADE_NoiseLayerAddWeighted" and balance == 1)
+    if is_known and weight == 1 and keeps_nothing:
+        return True
+    raise Left("noise layers need SamplerCustomAdvanced with Combine Noise")
 
 
 def _iterations(plan: Plan, settings: Node, found: Sampling) -> None:

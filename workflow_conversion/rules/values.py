@@ -22,6 +22,7 @@ _STEPS = ("prev_timestep_kf", "prev_timestep_keyframe")
 PREVIOUS = {
     "ad_keyframes": ("prev_ad_keyframes",), "context_options": ("prev_context",),
     "sliding_window_opts": ("prev_context",), "custom_cfg": ("prev_custom_cfg",),
+    "noise_layers": ("prev_noise_layers",),
     "motion_lora": ("prev_motion_lora",), "lora_stack": ("lora_stack",), "m_models": ("prev_m_models",),
     "pe_adjust": ("prev_pe_adjust",), "weight_adjust": ("prev_weight_adjust",),
     **dict.fromkeys(("timestep_kf", "timestep_keyframe", "tk_optional", "_tk_opt"), _STEPS),

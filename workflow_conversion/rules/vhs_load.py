@@ -26,18 +26,18 @@ _ELSEWHERE = re.compile(r"^(?:input[/\\])?(?P<below>(?![/\\]|[A-Za-z]:|\w+://|\.
 
 @rule("VHS_LoadVideo", "VHS_LoadVideoPath", "VHS_LoadVideoFFmpeg", "VHS_LoadVideoFFmpegPath", stage=MAKES)
 def load_video(node: Node, plan: Plan) -> None:
-    name = file_below_input(plan, plan.constant(node, "video", ""))
-    loaded = plan.add("LoadVideo", {"file": name})
+    loaded = open_video(node, plan, "video")
     frames = take_frames(node, plan, (loaded, 0))
     pictures: Wire = (frames, 0)
-    if (vae := plan.wire(node, "vae")) is not None:
+    if (vae := node.sources.get("vae")) is not None:
         pictures = (plan.add("VAEEncode", {}, pixels=pictures, vae=vae), 0)
     second = (frames, 1) if "FFmpeg" in node.type else (frames, NUM_FRAMES)
-    plan.outputs = {0: pictures, 1: second, 2: (frames, 2)}
-    if len(node.outputs) == 3 and "INFO" in node.output_type(2):
-        raise Left("it was saved by a version whose outputs are not known")
+    plan.outputs = {0: pictures, 1: second}
+    told = 2 if "INFO" in node.output_type(2) else 3  # a version had no sound
+    if told == 3:
+        plan.outputs[2] = (frames, 2)
     for user, _, slot in list(plan.scope.final_users(node.id)):
-        if slot == 3 and user.type in INFOS:
+        if slot == told and user.type in INFOS:
             plan.absorbed[user.id] = _info_outputs(user, plan, frames, loaded)
     if plan.scope.source(node, "meta_batch") or plan.scope.source(node, "batch_manager"):
         plan.say("all frames come at once, not in batches; for long videos take Video to Latents")
@@ -94,9 +94,16 @@ def _info_outputs(info: Node, plan: Plan, frames: New, loaded: New) -> dict[int,
 
 @rule("VHS_LoadImages", "VHS_LoadImagesPath", "LoadImagesFromDirectory", stage=MAKES)
 def load_images(node: Node, plan: Plan) -> None:
-    folder = file_below_input(plan, plan.constant(node, "directory", "")).rstrip("/\\")
-    values: dict[str, Any] = {"source": f"{folder}/", "resize": "crop", "multiple_of": 1}
+    values: dict[str, Any] = {"resize": "crop", "multiple_of": 1}
     links: dict[str, Wire] = {}
+    named = _path(node, plan, "directory")
+    if isinstance(named, tuple):
+        values["source"], links["path"] = "", named
+    elif below := inside_input(named):
+        values["source"] = f"{below.rstrip('/')}/"
+    else:
+        values |= {"source": "", "path": named}
+        _allow(plan, named)
     plan.setting(node, "image_load_cap", values, links, "frame_cap", 0)
     skipped = "start_index" if node.type == "LoadImagesFromDirectory" else "skip_first_images"
     plan.setting(node, skipped, values, links, "skip_first_frames", 0)
@@ -124,11 +131,20 @@ def load_image(node: Node, plan: Plan) -> None:
 @rule("VHS_LoadAudio", "VHS_LoadAudioUpload", stage=MAKES)
 def load_audio(node: Node, plan: Plan) -> None:
     is_path = node.type == "VHS_LoadAudio"
-    told = plan.constant(node, "audio_file" if is_path else "audio", "")
-    sound: Wire = (plan.add("LoadAudio", {"audio": file_below_input(plan, told)}), 0)
     start_name = "seek_seconds" if is_path else "start_time"
+    named = _path(node, plan, "audio_file" if is_path else "audio")
+    is_long = any(slot == 1 for _, _, slot in plan.scope.final_users(node.id))  # its duration is asked for
+    below = None if isinstance(named, tuple) else inside_input(named)
     values: dict[str, Any] = {}
     links: dict[str, Wire] = {}
+    if below is None or is_long:
+        _by_path(named, below, plan, values, links)
+        plan.setting(node, start_name, values, links, "start_seconds", 0)
+        plan.setting(node, "duration", values, links, "duration_seconds", 0)
+        made = plan.add("ZoetropeLoadAudioFromPath", values, **links)
+        plan.outputs = {0: (made, 0), 1: (made, 1)}
+        return
+    sound: Wire = (plan.add("LoadAudio", {"audio": below}), 0)
     plan.setting(node, start_name, values, links, "start_index", 0)
     plan.setting(node, "duration", values, links, "duration", 0)
     if links or values.get("start_index") or values.get("duration"):
@@ -138,13 +154,58 @@ def load_audio(node: Node, plan: Plan) -> None:
     plan.outputs = {0: sound}
 
 
+def open_video(node: Node, plan: Plan, name: str) -> New:
+    """The loader of a video that an old node names: ComfyUI's for a file of the folder input."""
+    named = _path(node, plan, name)
+    if not isinstance(named, tuple) and (below := inside_input(named)) is not None:
+        return plan.add("LoadVideo", {"file": below})
+    values: dict[str, Any] = {}
+    links: dict[str, Wire] = {}
+    _by_path(named, None, plan, values, links)
+    return plan.add("ZoetropeLoadVideoFromPath", values, **links)
+
+
+def _path(node: Node, plan: Plan, name: str) -> str | Wire:
+    """The path that a widget says, or what is wired to it. Files on the net have to be there first."""
+    wire = plan.wire(node, name)
+    found = plan.scope.source(node, name) if wire else None
+    told = plan.scope.constant(found) if found else plan.value(node, name, "")
+    if told is None:
+        return wire
+    path = told.strip().strip("\"'") if isinstance(told, str) else ""
+    return file_below_input(plan, path) if "://" in path else path
+
+
+def inside_input(path: str) -> str | None:
+    """The name that ComfyUI's loaders have for a file of the folder input; None for one that is elsewhere."""
+    if not path:
+        return ""
+    inside = _ELSEWHERE.match(path)
+    return inside["below"].replace("\\", "/") if inside else None
+
+
+def _by_path(named: str | Wire, below: str | None, plan: Plan, values: dict, links: dict) -> None:
+    if isinstance(named, tuple):
+        links["path"] = named
+        return
+    values["path"] = named if below is None else below
+    if below is None:
+        _allow(plan, named)
+
+
+def _allow(plan: Plan, path: str) -> None:
+    """Says what the person who runs ComfyUI has to do, once, for a file outside of the folder input."""
+    folder = re.split(r"[/\\][^/\\]*$", path.rstrip("/\\"))[0]
+    plan.ask(f"its folder has to stand in user/__zoetrope/allowed_folders.txt: {folder}")
+
+
 def file_below_input(plan: Plan, path: Any) -> str:
     """The name that ComfyUI's loaders have for a file of the folder input; says where it has to go."""
     if not isinstance(path, str) or not path.strip():
         return ""
     path = path.strip().strip('"')
-    if inside := _ELSEWHERE.match(path):
-        return inside["below"].replace("\\", "/")
+    if (inside := inside_input(path)) is not None:
+        return inside
     name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
     plan.say(f"files are loaded from the folder input: put {name} there")
     return name

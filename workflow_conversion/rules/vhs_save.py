@@ -11,6 +11,7 @@ from .registry import USES, rule
 SAVE = "ZoetropeSaveFrames"
 H264, H265, AV1, VP9 = "H.264 (mp4)", "H.265 (mp4)", "AV1 (mp4)", "VP9 (webm)"
 GIF, WEBP = "GIF", "WebP"
+NVENC = "its bit rate is a quality here, crf"
 FORMATS: dict[str, tuple[str, str]] = {
     "image/gif": (GIF, ""),
     "image/webp": (WEBP, ""),
@@ -20,9 +21,9 @@ FORMATS: dict[str, tuple[str, str]] = {
     "video/av1-webm": (AV1, "AV1 goes into an mp4 here"),
     "video/ProRes": ("ProRes (mov)", ""),
     "video/ffv1-mkv": ("FFV1 (mkv)", ""),
-    "video/nvenc_h264-mp4": (H264, "H.264 is encoded without the graphics card"),
-    "video/nvenc_hevc-mp4": (H265, "H.265 is encoded without the graphics card"),
-    "video/nvenc_av1-mp4": (AV1, "AV1 is encoded without the graphics card"),
+    "video/nvenc_h264-mp4": (H264, NVENC),
+    "video/nvenc_hevc-mp4": (H265, NVENC),
+    "video/nvenc_av1-mp4": (AV1, NVENC),
     "video/gifski": (GIF, "gifski's palette is another one"),
     "video/ffmpeg-gif": (GIF, "FFmpeg's palette is another one"),
 }
@@ -50,6 +51,8 @@ def video_combine(node: Node, plan: Plan) -> None:
     if why:
         plan.say(why)
     values["format"] = kind
+    if why == NVENC:
+        values["hardware_encoder"] = True
     plan.setting(node, "frame_rate", values, links, "fps", 8)
     plan.setting(node, "filename_prefix", values, links, "filename_prefix", "AnimateDiff")
     plan.setting(node, "pingpong", values, links, "ping_pong", False)

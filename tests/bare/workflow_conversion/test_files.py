@@ -2,6 +2,7 @@
 
 import copy
 import json
+import random
 import struct
 import zlib
 
@@ -265,3 +266,70 @@ def test_no_single_wrong_value_in_a_file_ends_in_anything_but_a_report():
         inner[path[-1]] = JUNK[number % len(JUNK)]
         made, report = convert(data, NODES)
         assert report.trouble or isinstance(faults(made, NODES), list)
+
+
+def damaged(data, chance):
+    """A copy in which some keys are gone, some values are others, and some entries are there twice."""
+    data = copy.deepcopy(data)
+    for _ in range(chance.choice((1, 2, 5))):
+        holders = [(data, key) for key in data]
+        for holder, key in holders:
+            inner = holder[key]
+            if isinstance(inner, (dict, list)):
+                holders += [(inner, k) for k in (inner if isinstance(inner, dict) else range(len(inner)))]
+        holder, key = chance.choice(holders)
+        way = chance.random()
+        if way < 0.4:
+            del holder[key]
+        elif way < 0.7:
+            holder[key] = copy.deepcopy(chance.choice([*JUNK, float("inf"), float("nan")]))
+        elif isinstance(holder, list):
+            holder.append(copy.deepcopy(holder[key]))
+        else:
+            other, its_key = chance.choice(holders)
+            if isinstance(other, dict) and its_key in other:
+                holder[key] = copy.deepcopy(other[its_key])
+    return data
+
+
+def in_prompt_form(data):
+    """The same graph as a prompt, values under made-up names."""
+    links = {link[0]: [str(link[1]), link[2]] for link in data["links"]}
+    return {
+        str(raw["id"]): {
+            "class_type": raw["type"],
+            "inputs": {entry["name"]: links[entry["link"]] for entry in raw["inputs"] if entry["link"]}
+            | dict(raw["widgets_values"] if isinstance(raw["widgets_values"], dict) else {}),
+        }
+        for raw in data["nodes"]
+    }
+
+
+@pytest.mark.parametrize("form", ["editor", "prompt"])
+def test_damaged_files_become_whole_graphs_or_a_sentence(form):
+    """No crash, no new fault, and twice is once, whatever is broken; a seed of 300 files each."""
+    wires = {"images": ("IMAGE", 7, 0), "frame_rate": ("INT", 9, 0, "widget")}
+    video = [("IMAGE", "IMAGE"), ("frame_count", "INT"), ("audio", "AUDIO"), ("video_info", "VHS_VIDEOINFO")]
+    old = workflow(
+        shared(
+            n6=node("VHS_VideoCombine", wires, [], {"frame_rate": 8, "format": "video/h264-mp4"}),
+            n7=node("VHS_LoadVideo", {}, video, {"video": "a.mp4", "force_rate": 0}),
+            n8=node("Reroute", {"": ("*", 7, 0)}, [("", "IMAGE")]),
+            n9=node("PrimitiveNode", {}, [("INT", "INT")], [8, "fixed"]),
+            n10=node("PreviewImage", {"images": ("IMAGE", 8, 0)}),
+        )
+    )
+    old = in_prompt_form(old) if form == "prompt" else old
+    chance, changed = random.Random(19), 0
+    for _ in range(300):
+        data = damaged(old, chance)
+        before = repr(data)
+        made, report = convert(data, NODES)
+        assert repr(data) == before
+        if report.changed:
+            changed += 1
+            had = faults(data, NODES)
+            new = [f for f in faults(made, NODES) if f not in had and not f.endswith("is open")]
+            assert not new, before
+            assert repr(convert(made, NODES)[0]) == repr(made), before
+    assert changed > 100

@@ -258,6 +258,18 @@ def test_a_format_of_ones_own_is_h264_and_said():
     assert told.grade == "differs" and "video/mine" in told.text and "crf 0 is 1" in told.text
 
 
+@pytest.mark.parametrize(
+    ("format", "wanted"),
+    [("nvenc_h264", "H.264 (mp4)"), ("nvenc_hevc", "H.265 (mp4)"), ("nvenc_av1", "AV1 (mp4)")],
+)
+def test_encoders_of_graphics_cards_stay_on_the_card(format, wanted):
+    made, remarks = converted(saving(COMBINE | {"format": f"video/{format}-mp4", "bitrate": 10}))
+    _, values = one(made, "ZoetropeSaveFrames")
+    assert (values["format"], values["hardware_encoder"]) == (wanted, True)
+    assert "bit rate" in remarks["VHS_VideoCombine"].text
+    assert one(converted(saving(COMBINE))[0], "ZoetropeSaveFrames")[1]["hardware_encoder"] is False
+
+
 def test_values_of_older_versions_are_lists():
     made, _ = converted(saving([8, 0, "a/b", "video/h264-mp4", False, False, 22, False]))
     _, values = one(made, "ZoetropeSaveFrames")
@@ -340,16 +352,51 @@ def test_sizes_of_old_versions(force_size, wanted):
 
 @pytest.mark.parametrize(
     ("path", "file", "is_said"),
-    [("input/sub/a.mp4", "sub/a.mp4", False), ("C:\\clips\\a.mp4", "a.mp4", True),
-     ("/clips/a.mp4", "a.mp4", True),
-     ("https://x.y/a.mp4", "a.mp4", True), ("../a.mp4", "a.mp4", True)],
-)  # fmt: skip
+    [("input/sub/a.mp4", "sub/a.mp4", False), ("https://x.y/a.mp4", "a.mp4", True)],
+)
 def test_a_path_is_a_file_of_the_input_folder(path, file, is_said):
     nodes = loading(NAMED | {"video": path})
     nodes[1]["kind"] = "VHS_LoadVideoPath"
     made, remarks = converted(nodes)
     assert one(made, "LoadVideo")[0]["widgets_values"][0] == file
     assert ("put a.mp4 there" in remarks["VHS_LoadVideoPath"].text) == is_said
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [("C:\\my clips\\a.mp4", "C:\\my clips"), ('"/clips/a.mp4"', "/clips"), ("../a.mp4", "..")],
+)
+def test_a_path_elsewhere_stays_and_its_folder_is_asked_for(path, folder):
+    nodes = loading(NAMED | {"video": path})
+    nodes[1]["kind"] = "VHS_LoadVideoPath"
+    made, remarks = converted(nodes)
+    assert one(made, "ZoetropeLoadVideoFromPath")[1]["path"] == path.strip('"')
+    told = remarks["VHS_LoadVideoPath"]
+    assert (told.grade, told.steps) == ("equal", 1) and told.text.endswith(f"allowed_folders.txt: {folder}")
+    (note,) = by_type(made, "Note")
+    assert folder in note["widgets_values"][0]
+
+
+def test_a_wired_path_stays_wired():
+    nodes = loading(NAMED) | {9: node("MakesAPath", {}, [("STRING", "STRING")])}
+    nodes[1] |= {"kind": "VHS_LoadVideoPath", "inputs": {"video": ("STRING", 9, 0, "widget")}}
+    made, _ = converted(nodes)
+    loader, _ = one(made, "ZoetropeLoadVideoFromPath")
+    assert source_of(made, loader, "path") == ("MakesAPath", 0)
+    pictures = node(
+        "VHS_LoadImagesPath", {"directory": ("STRING", 9, 0, "widget")}, IMAGE, {"image_load_cap": 3}
+    )
+    made, _ = converted({1: pictures, 2: node("Uses", {"a": ("IMAGE", 1, 0)}), 9: nodes[9]})
+    loader, values = one(made, "ZoetropeLoadFrames")
+    assert source_of(made, loader, "path") == ("MakesAPath", 0) and values["frame_cap"] == 3
+
+
+def test_the_first_loaders_of_videos_had_no_sound():
+    info = node("VHS_VideoInfo", {"video_info": ("VHS_VIDEO_INFO", 1, 2)}, [("fps", "FLOAT")], {})
+    outputs = [*IMAGE, ("frame_count", "INT"), ("video_info", "VHS_VIDEO_INFO")]
+    nodes = {1: node("VHS_LoadVideo", {}, outputs, NAMED), 2: info, 3: node("Uses", {"a": ("FLOAT", 2, 0)})}
+    made, _ = converted(nodes)
+    assert source_of(made, by_type(made, "Uses")[0], "a") == ("ZoetropeTakeFrames", 9)
 
 
 def test_frame_tools_keep_their_numbers():
@@ -376,6 +423,20 @@ def test_sound_is_cut_where_it_was():
     nodes = {1: audio, 2: node("SaveAudio", {"audio": ("AUDIO", 1, 0)}, [], ["audio"])}
     _, values = one(converted(nodes)[0], "TrimAudioDuration")
     assert values["start_index"] == 3 and values["duration"] >= 360000
+
+
+def test_sound_whose_length_is_asked_for_says_it():
+    sound = [("audio", "AUDIO"), ("duration", "FLOAT")]
+    audio = node("VHS_LoadAudioUpload", {}, sound, {"audio": "a.mp3", "start_time": 3, "duration": 4})
+    nodes = {1: audio, 2: node("Uses", {"a": ("AUDIO", 1, 0), "b": ("FLOAT", 1, 1)})}
+    made, _ = converted(nodes)
+    _, values = one(made, "ZoetropeLoadAudioFromPath")
+    assert values == {"path": "a.mp3", "start_seconds": 3, "duration_seconds": 4}
+    assert source_of(made, by_type(made, "Uses")[0], "b") == ("ZoetropeLoadAudioFromPath", 1)
+    elsewhere = node("VHS_LoadAudio", {}, sound, {"audio_file": "/m/a.mp3", "seek_seconds": 1, "duration": 0})
+    made, remarks = converted({1: elsewhere, 2: node("Uses", {"a": ("AUDIO", 1, 0)})})
+    assert one(made, "ZoetropeLoadAudioFromPath")[1]["path"] == "/m/a.mp3"
+    assert remarks["VHS_LoadAudio"].steps == 1
 
 
 # FizzNodes and Advanced-ControlNet
@@ -506,3 +567,142 @@ def test_groups_of_latent_key_frames(text, wanted):
     group = node("LatentKeyframeGroup", {}, [("LATENT_KF", "LATENT_KEYFRAME")], [text, False])
     made, _ = converted(control(latent_kf_override=("LATENT_KEYFRAME", 8, 0)) | {8: group})
     assert one(made, "ZoetropeScheduleValues")[1]["text"] == wanted
+
+
+def test_the_prompt_of_one_frame_is_prompts_over_frames_of_that_frame():
+    values = ['"0": "a", "8": "b"', 120, 8, False, "pre", "", 0, 0, 0, 0]
+    conds = [("POS", "CONDITIONING"), ("NEG", "CONDITIONING")]
+    prompt = node("PromptSchedule", {"clip": ("CLIP", 1, 1)}, conds, values)
+    nodes = {
+        1: CHECKPOINT,
+        2: prompt,
+        3: LATENT,
+        4: sampler((1, 0), (3, 0), positive=(2, 0), negative=(2, 1)),
+    }
+    made, remarks = converted(nodes)
+    _, told = one(made, "ZoetropeSchedulePrompts")
+    assert (told["frame"], told["num_frames"], told["pre_text"]) == (8, 120, "pre")
+    assert remarks["PromptSchedule"].grade == "equal"
+    assert source_of(made, by_type(made, "KSampler")[0], "negative") == ("ZoetropeSchedulePrompts", 1)
+
+
+def test_prompts_everywhere_brings_prompts_to_the_sampler_that_says_the_length():
+    conds = [("POS", "CONDITIONING"), ("NEG", "CONDITIONING")]
+    prompts = node(
+        "BatchPromptSchedule", {"clip": ("CLIP", 1, 1)}, conds, ['"0": "a"', 120, False, 0, 0, 0, 0]
+    )
+    everywhere = node(
+        "Prompts Everywhere", {"CONDITIONING": ("CONDITIONING", 2, 0), "#1": ("CONDITIONING", 2, 1)}
+    )
+    asleep = {"positive": ("CONDITIONING",), "negative": ("CONDITIONING",)}
+    nodes = {1: CHECKPOINT, 2: prompts, 3: LATENT, 4: sampler((1, 0), (3, 0)), 5: everywhere}
+    nodes[4]["inputs"] |= asleep
+    made, _ = converted(nodes)
+    raw, _ = one(made, "ZoetropeSchedulePrompts")
+    assert source_of(made, raw, "latent") == ("EmptyLatentImage", 0)
+
+
+def test_anything_everywhere_does_not_reach_widgets():
+    everywhere = node("Anything Everywhere", {"anything": ("INT", 6, 0)})
+    number = node("MakesANumber", {}, [("INT", "INT")])
+    settings = node("ADE_AnimateDiffSamplingSettings", {}, SETTINGS, [0, "FreeNoise", "comfy", 0, 0, False])
+    old = workflow(
+        with_loader(gen1(sample_settings=("SAMPLE_SETTINGS", 5, 0)), n5=settings, n6=number, n7=everywhere)
+    )
+    raw = next(raw for raw in old["nodes"] if raw["id"] == 5)
+    raw["inputs"].append(
+        {"name": "seed_override", "type": "INT", "widget": {"name": "seed_override"}, "link": None}
+    )
+    _, report = convert(old, NODES)
+    assert report.is_free and not any("seed" in remark.text for remark in report.remarks)
+
+
+def timed(curve, **inputs):
+    keys = [("LATENT_KEYFRAME", "LATENT_KEYFRAME")]
+    frames = node("LatentKeyframeTiming", inputs, keys, [0, 5, 0.2, 1.0, curve, False])
+    key = node("TimestepKeyframe", {"latent_keyframe": ("LATENT_KEYFRAME", 8, 0)},
+               [("TIMESTEP_KEYFRAME", "TIMESTEP_KEYFRAME")], [0.0, 1.0, 0.0, True, 1])  # fmt: skip
+    loader = node("ControlNetLoaderAdvanced", {"timestep_keyframe": ("TIMESTEP_KEYFRAME", 7, 0)},
+                  [("CONTROL_NET", "CONTROL_NET")], ["cn.pth"])  # fmt: skip
+    apply = node(
+        "ControlNetApply", {"conditioning": ("CONDITIONING", 4, 0), "control_net": ("CONTROL_NET", 6, 0)},
+        [("CONDITIONING", "CONDITIONING")], [1.0],
+    )  # fmt: skip
+    text = node("CLIPTextEncode", {"clip": ("CLIP", 1, 1)}, [("CONDITIONING", "CONDITIONING")], ["a"])
+    return {1: CHECKPOINT, 3: LATENT, 4: text, 5: apply, 6: loader, 7: key, 8: frames,
+            9: sampler((1, 0), (3, 0), positive=(5, 0))}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("curve", "wanted"),
+    [("linear", [0.2, 0.4, 0.6, 0.8, 1]), ("ease-in", [0.2, 0.25, 0.4, 0.65, 1]),
+     ("ease-out", [0.2, 0.55, 0.8, 0.95, 1]), ("ease-in-out", [0.2, 0.317157, 0.6, 0.882843, 1])],
+)  # fmt: skip
+def test_strengths_of_frames_follow_their_curve(curve, wanted):
+    _, values = one(converted(timed(curve))[0], "ZoetropeScheduleValues")
+    told = [float(part.split("(")[1].strip(")")) for part in values["text"].split(", ")]
+    assert told[:5] == pytest.approx(wanted, abs=1e-6) and told[5] == 0
+
+
+@pytest.mark.parametrize("kind", ["PrimitiveNode", "Int Literal", "ImpactInt", "PrimitiveInt"])
+def test_a_node_that_says_one_number_is_that_number(kind):
+    number = node(kind, {}, [("INT", "INT")], [4])
+    nodes = timed("linear", batch_index_to_excl=("INT", 2, 0, "widget")) | {2: number}
+    _, values = one(converted(nodes)[0], "ZoetropeScheduleValues")
+    assert values["text"].startswith("0: (0.2), 1: (0.466667), 2: (0.733333), 3: (1), 4: (0)")
+
+
+def test_numbers_that_another_node_makes_stay_wired_where_an_input_takes_them():
+    number = node("MakesANumber", {}, [("INT", "INT"), ("STRING", "STRING")])
+    settings = node("ADE_AnimateDiffModelSettingsSimple", {"motion_pe_stretch": ("INT", 6, 0, "widget")},
+                    [("MOTION_MODEL_SETTINGS", "MOTION_MODEL_SETTINGS")], [0, 1, 1])  # fmt: skip
+    values = ["mm.ckpt", "sqrt_linear (AnimateDiff)", 1, True]
+    loader = node(
+        "ADE_AnimateDiffLoaderWithContext",
+        {"model": ("MODEL", 1, 0), "motion_model_settings": ("MOTION_MODEL_SETTINGS", 5, 0)}, MODEL, values,
+    )  # fmt: skip
+    made, _ = converted(with_loader(loader, n5=settings, n6=number))
+    raw, _ = one(made, "ZoetropeAdjustPositionTable")
+    assert source_of(made, raw, "stretch") == ("MakesANumber", 0)
+    index = node("ACN_SparseCtrlIndexMethodNode", {"indexes": ("STRING", 6, 1, "widget")},
+                 [("SPARSE_METHOD", "SPARSE_METHOD")], ["0"])  # fmt: skip
+    sparse = node("ACN_SparseCtrlLoaderAdvanced", {"sparse_method": ("SPARSE_METHOD", 2, 0)},
+                  [("CONTROL_NET", "CONTROL_NET")], ["s.ckpt", True, 1, 1, "off", 1, 1, 1])  # fmt: skip
+    made, _ = converted({1: sparse, 2: index, 3: node("Uses", {"a": ("CONTROL_NET", 1, 0)}), 6: number})
+    raw, _ = one(made, "ZoetropePlaceSparseImages")
+    assert source_of(made, raw, "frames") == ("MakesANumber", 1)
+
+
+def test_notices_behind_the_values_of_a_list_are_passed_over():
+    made, _ = converted(with_loader(gen1(values=["mm.ckpt", "autoselect", ""])))
+    assert one(made, "ZoetropeLoadMotionModule")[1]["motion_module"] == "mm.ckpt"
+    converted(with_loader(gen1(values=["mm.ckpt", "autoselect", 5])), free=False)
+
+
+@pytest.mark.parametrize(
+    ("base", "layers", "wanted"),
+    [("empty", [("Add", "default", 1.0)], "default"), ("empty", [("Add", "FreeNoise", 1.0)], "freenoise"),
+     ("default", [("Replace", "FreeNoise", None)], "freenoise"),
+     ("FreeNoise", [("Add", "default", 0.0)], "freenoise"),
+     ("empty", [("Add", "constant", 1.0), ("Replace", "FreeNoise", None)], "freenoise"),
+     ("default", [("Add", "default", 1.0)], None), ("empty", [("Add", "default", 0.5)], None)],
+)  # fmt: skip
+def test_noise_layers_that_leave_one_noise_are_that_noise(base, layers, wanted):
+    """In the order in which they are laid; sums of two noises are left."""
+    nodes = {}
+    for number, (kind, noise, weight) in enumerate(layers):
+        before = {"prev_noise_layers": ("NOISE_LAYERS", 9 + number, 0)} if number else {}
+        values = [0, noise, "use existing", 0] + ([] if weight is None else [weight])
+        nodes[10 + number] = node(f"ADE_NoiseLayer{kind}", before, [("NOISE_LAYERS", "NOISE_LAYERS")], values)
+    last = 9 + len(layers)
+    settings = node("ADE_AnimateDiffSamplingSettings", {"noise_layers": ("NOISE_LAYERS", last, 0)}, SETTINGS,
+                    [0, base, "comfy", 0, 0, False])  # fmt: skip
+    context = node("ADE_StandardStaticContextOptions", {}, OPTS, [16, 4])
+    wires = {"sample_settings": ("SAMPLE_SETTINGS", 5, 0), "context_options": ("CONTEXT_OPTIONS", 6, 0)}
+    given = with_loader(gen1(**wires), n5=settings, n6=context) | nodes
+    made, remarks = converted(given, free=wanted is not None)
+    if wanted is None:
+        assert "noise layers" in remarks["ADE_AnimateDiffLoaderGen1"].text
+    else:
+        assert one(made, "ZoetropeApplyContextWindows")[1]["noise_type"] == wanted
+        assert {remark.grade for remark in remarks.values()} == {"equal"}

@@ -21,6 +21,8 @@ TEXTS = {"anchor_frames", "app_text", "blocks", "caption", "frames", "idea", "la
          "shares", "text"}  # fmt: skip
 """Strings that never become a path."""
 PREFIXES = {"filename_prefix"}
+PATHS = {"path"}
+"""Read by host/files/allowed_paths.py alone."""
 NAMES = {"run_name", "data_set_name"}
 """Of one folder; test_run_folders.py and test_curation_nodes.py have the names that are refused."""
 ADDRESSES = {"address"}
@@ -78,7 +80,7 @@ def test_the_inputs_that_name_files_are_known(file_inputs):
     strings = {
         entry.id for schema in SCHEMAS.values() for entry in schema.inputs if entry.io_type == "STRING"
     }
-    assert strings <= TEXTS | PREFIXES | NAMES | ADDRESSES, (
+    assert strings <= TEXTS | PREFIXES | NAMES | PATHS | ADDRESSES, (
         "a new text input: say whether it becomes a path, and test it if it does"
     )
 
@@ -103,6 +105,25 @@ def test_no_file_input_takes_a_name_outside_of_its_folders(comfy_server, file_in
         told = refused.value.details["node_errors"]["1"]["errors"]
         kinds = {error["type"] for error in told if entry == error["extra_info"].get("input_name")}
         assert kinds & {"value_not_in_list", "custom_validation_failed"}, f"{node_id}.{entry}: {told}"
+
+
+@pytest.mark.parametrize("name", [name for name in EVIL if not name.endswith("]")])
+def test_no_path_that_is_typed_leads_out_of_the_allowed_folders(comfy_server, name):
+    """Each is refused before the run."""
+    info = comfy_server.object_info()
+    for schema in schemas().values():
+        if not PATHS & {entry.id for entry in schema.inputs if entry.io_type == "STRING"}:
+            continue
+        required = info[schema.node_id]["input"]["required"]
+        inputs = {key: spec[1]["default"] for key, spec in required.items() if "default" in spec[1]}
+        graph = {
+            "1": {"class_type": schema.node_id, "inputs": {"source": "", **inputs, "path": name}},
+            "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
+        }
+        with pytest.raises(ComfyError) as refused:
+            comfy_server.prompt(graph)
+        told = refused.value.details["node_errors"]["1"]["errors"]
+        assert {error["type"] for error in told} == {"custom_validation_failed"}, f"{schema.node_id}: {told}"
 
 
 def test_links_out_of_the_folders_are_not_followed(comfy_server, tmp_path):

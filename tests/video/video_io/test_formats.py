@@ -2,11 +2,13 @@
 frames, rate, colours, opacity, sound, loops, and what is refused.
 """
 
+from dataclasses import replace
+
 import av
 import pytest
 import torch
 from PIL import Image
-from zoetrope.video_io import formats
+from zoetrope.video_io import encode, formats
 from zoetrope.video_io.encode import EncodeSettings, VideoEncoder
 from zoetrope.video_io.formats import VIDEO_FORMATS, available_formats, find_format
 
@@ -252,3 +254,31 @@ def test_formats_without_an_encoder_are_not_offered(monkeypatch):
 
 def test_this_pyav_has_them_all():
     assert set(FORMATS) == set(VIDEO_FORMATS)
+
+
+@pytest.mark.parametrize("name", ["H.264 (mp4)", "H.265 (mp4)", "AV1 (mp4)", "GIF"])
+def test_an_encoder_of_the_graphics_card_is_replaced_where_it_does_not_open(tmp_path, name, caplog):
+    """With a card the file is the same kind of file, without one the processor makes it and it is said."""
+    path = write(tmp_path / "x", name, [image(0), image(1)], hardware=True)
+    with av.open(str(path)) as container:
+        codec = container.streams.video[0].codec_context.name
+        assert sum(1 for _ in container.decode(video=0)) == 2
+    assert codec in {"h264", "hevc", "libdav1d", "av1", "gif"}
+    if name == "GIF":
+        assert "GIF is encoded on the processor: graphics cards have no encoder for it" in caplog.text
+
+
+def test_an_encoder_that_opens_is_taken(tmp_path, monkeypatch, caplog):
+    """MPEG-4 stands in for a card, which the computer of a test may not have."""
+    entry = replace(VIDEO_FORMATS["H.264 (mp4)"], hardware="mpeg4")
+    monkeypatch.setitem(available_formats(), "H.264 (mp4)", entry)
+    monkeypatch.setattr(encode, "hardware_options", lambda crf: {"qscale": f"{crf:g}"})
+    for hardware, codec in ((True, "mpeg4"), (False, "h264")):
+        path = write(tmp_path / codec, "H.264 (mp4)", [image(0)], hardware=hardware)
+        with av.open(str(path)) as container:
+            assert container.streams.video[0].codec_context.name == codec
+    assert not caplog.records
+
+
+def test_quality_for_a_card_stays_in_its_range():
+    assert [formats.hardware_options(crf)["cq"] for crf in (0, 18, 63)] == ["1", "18", "51"]

@@ -280,3 +280,16 @@ def test_the_plain_checkpoint_stays_as_it_was(family):
 
 def sample_family(family, model, positive):
     return evaluate(model, seeded(F, 4, 8, 8), positive, alone(family.clip, ""))
+
+
+def test_the_prompts_of_one_frame_alone(clip):
+    """One row, which every frame is told; it is that of the frame among all."""
+    settings = PromptSettings(text='"0": "a red ball", "4": "a blue ball --neg grey"', num_frames=5)
+    every, none, _ = schedule_prompts(clip, settings)
+    one, negative, _ = schedule_prompts(clip, settings, frame=1)
+    assert every[0][0].shape[0] == 5 and one[0][0].shape[0] == 1
+    torch.testing.assert_close(one[0][0][0], every[0][0][1])
+    torch.testing.assert_close(negative[0][0], none[0][0][1:2])
+    assert set(one[0][1]) == set(every[0][1]) - {"zoetrope_prompt_frames"}
+    with pytest.raises(ValueError, match="frame=5 must be at most 4, the last frame; lower it"):
+        schedule_prompts(clip, settings, frame=5)
