@@ -15,6 +15,7 @@ from ...cluster.processes import ProcessWorkers
 from ...cluster.ray_workers import RayWorkers
 from ...cluster.worker import Workers
 from ...foreign_text import printable
+from .allowed_clusters import address_message
 from .comfy_start import settings_of_head
 
 PLACE = "host.cluster.comfy_worker:ComfyWorker"
@@ -37,6 +38,8 @@ class WorkerSettings:
             )
         if not 1 <= self.workers <= 1000:
             raise ValueError(f"workers={self.workers} must be 1 to 1000; give one for each GPU.")
+        if self.transport == RAY and (told := address_message(self.address)):
+            raise ValueError(told)
 
     @property
     def key(self) -> tuple:

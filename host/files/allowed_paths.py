@@ -15,6 +15,7 @@ import folder_paths
 
 from ...foreign_text import printable
 from ...video_io.regular_files import check_regular
+from . import owner_settings
 
 FILE = "allowed_folders.txt"
 LONGEST = 4096
@@ -22,26 +23,16 @@ LONGEST = 4096
 
 def settings_file() -> Path:
     """Where the allowed folders stand, one in each line; # begins a comment."""
-    return Path(folder_paths.get_system_user_directory("zoetrope")) / FILE
+    return owner_settings.settings_file(FILE)
 
 
 def allowed_folders() -> list[str]:
     """The folders of the settings file, none where there is no such file.
     Raises ValueError for a line that is no whole path, and for a file that cannot be read.
     """
-    try:
-        lines = settings_file().read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{_shown()} cannot be read ({printable(str(error), 80)}); save it as a text in UTF-8."
-        ) from error
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in owner_settings.lines_of(FILE):
         folder = os.path.expanduser(_bare(line))
-        if not folder or folder.startswith("#"):
-            continue
         if not os.path.isabs(folder) or "\0" in folder:
             raise ValueError(
                 f"line {number} of {_shown()} is '{printable(folder, 60)}', which is no whole path; write it"
@@ -125,5 +116,4 @@ def _refused(told: str) -> str:
 
 
 def _shown() -> str:
-    """The settings file as messages name it: from the user folder on."""
-    return "/".join(settings_file().parts[-3:])
+    return owner_settings.shown_file(FILE)

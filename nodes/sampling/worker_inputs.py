@@ -32,7 +32,8 @@ def worker_inputs() -> list[io.Input]:
             advanced=True,
             tooltip=(
                 "Of the Ray cluster: local = started on this machine, auto = the one that runs here,"
-                " host:6379, ray://host:10001. Not used by processes."
+                " host:6379, ray://host:10001: addresses that stand in"
+                " user/__zoetrope/allowed_clusters.txt. Not used by processes."
             ),
         ),
     ]
