@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 MOVES = {
-    "pan right": ("pan right", 2.0), "pan left": ("pan left", 2.0), "zoom in": ("zoom in", 0.9),
-    "zoom out": ("zoom out", 0.9),
+    "pan right": ("pan right", 2.0), "pan left": ("pan left", 2.0), "pan up": ("pan up", 2.0),
+    "pan down": ("pan down", 2.0), "zoom in": ("zoom in", 0.9), "zoom out": ("zoom out", 0.9),
     "right, then left": ("pan right", 2.4, "pan left", 2.4),
 }  # fmt: skip
 HOLD = "hold"

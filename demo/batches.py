@@ -20,7 +20,7 @@ UNKNOWN = -1  # a token that has no row of its own
 EMPTY_CAPTIONS, UNKNOWN_WORDS, NAMED_MOTION, NAMED_PLACE = 0.1, 0.02, 0.75, 0.5
 CAMERA_MOVES = 0.1  # share of single frames taken while the camera moves
 FAVOURED = 0.5  # share of clips that show a favoured motion, where motions are favoured
-STANDING, MOVING = 0.6, ("spin", "blink", "orbit", "bounce", "left", "right")  # under a camera that is told
+STANDING, MOVING = 0.8, ("spin", "blink", "orbit", "bounce")  # under a camera that is told
 LENGTHS = (16, 16, 16, 8)  # frames of the clips of a batch, drawn from these
 
 
@@ -37,7 +37,9 @@ class Batch:
     times: torch.Tensor  # (B,) timesteps, 0..999
     kept: torch.Tensor  # (B,) how much of the picture each timestep keeps, 0..1
     seed: int  # of the noise
+    captioned: torch.Tensor  # (B,) whether a clip's caption is not empty
     cameras: tuple[CameraPoses, ...] = ()  # of each clip, where a camera is told what to do
+    twins: bool = False  # whether the second half of the clips gets the noise of the first
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
@@ -58,6 +60,22 @@ class Batch:
         """What the ControlNet is told of each frame, (B * F, 3, H, W)."""
         return world.outlines(self._scene_of_each_frame(), self.seen)
 
+    def with_twins(self) -> Batch:
+        """The clips, and behind them the same ones from their last frame to their first."""
+        backwards = torch.arange(self.num_frames).flip(0)
+        order = (self.num_frames * torch.arange(len(self.scenes))[:, None] + backwards).flatten()
+
+        def both(poses: world.Poses, sign: int) -> world.Poses:
+            turned = [sign * getattr(poses, f.name)[order] for f in dataclasses.fields(poses)]
+            return world.Poses.stack([poses, world.Poses(*turned)])
+
+        per_clip = {k: torch.cat([v, v]) for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
+        turned = tuple(camera.of_frames(backwards.tolist()) for camera in self.cameras)
+        return dataclasses.replace(
+            self, scenes=[*self.scenes, *self.scenes], seen=both(self.seen, 1), rates=both(self.rates, -1),
+            cameras=(*self.cameras, *turned), twins=True, **per_clip,
+        )  # fmt: skip
+
     def _scene_of_each_frame(self) -> list[world.Scene]:
         return [scene for scene in self.scenes for _ in range(self.num_frames)]
 
@@ -70,8 +88,9 @@ def noise_levels() -> torch.Tensor:
 
 
 def draw_scene(
-    rng: random.Random, camera: str = "fixed", single: bool = False, motion: str | None = None
-) -> tuple[world.Scene, str, float]:
+    rng: random.Random, camera: str = "fixed", single: bool = False, motion: str | None = None,
+    name_place: float = NAMED_PLACE,
+) -> tuple[world.Scene, str, float]:  # fmt: skip
     """A scene (of this motion, where one is given), its caption and the time of its first or only frame.
 
     A named motion with an end begins at its beginning. Single
@@ -81,7 +100,7 @@ def draw_scene(
     named = rng.random() < NAMED_MOTION
     whole = camera != "fixed" or (named and scene.motion in (*world.DRIFTS, "grow", "shrink"))
     time = (0.0 if whole else rng.uniform(0, 20)) + (rng.uniform(0, 15) if single else 0.0)
-    placed = rng.random() < NAMED_PLACE and (single or (scene.motion in world.IN_PLACE and camera == "fixed"))
+    placed = rng.random() < name_place and (single or (scene.motion in world.IN_PLACE and camera == "fixed"))
     where = world.place_of(scene, time) if placed else ""
     return scene, world.caption(scene, rng, name_motion=float(named), where=where), time
 
@@ -142,32 +161,35 @@ class Drawer:
 
     def steered(self, frames: int, seed: int, stage: str) -> Batch:
         """Clips of 16 frames, most of a thing that stands still, each seen by a camera that moves as it is
-        told; the caption says nothing of it.
+        told; the caption says nothing of it. Then the same clips from their last frame to their first, with
+        the same noise: what is learned from a clip and its twin together is what the camera does.
         """
         rng, generator = generators(stage, seed)
-        num_frames, count = max(LENGTHS), max(1, frames // max(LENGTHS))
+        num_frames, count = max(LENGTHS), max(1, frames // (2 * max(LENGTHS)))
         motions = ["still" if rng.random() < STANDING else rng.choice(MOVING) for _ in range(count)]
-        drawn = [draw_scene(rng, motion=motion) for motion in motions]
+        drawn = [draw_scene(rng, motion=motion, name_place=0.0) for motion in motions]
         high = (torch.rand(count, generator=generator) + torch.arange(count)) / count
-        times = (1000 * high**0.75).long().clamp(0, 999)
+        times = (1000 * high**0.5).long().clamp(0, 999)
         batch = self._batch(drawn, num_frames, times, self.levels[1, times], rng, seed)
         each = [moving_camera.draw_curve(rng, clip) for clip in batch.seen.split(num_frames)]
         cameras, seen = zip(*each, strict=True)
-        return dataclasses.replace(batch, seen=world.Poses.stack(list(seen)), cameras=cameras)
+        return dataclasses.replace(batch, seen=world.Poses.stack(list(seen)), cameras=cameras).with_twins()
 
     def _batch(
         self, drawn: list[tuple], num_frames: int, times, kept, rng: random.Random, seed: int
     ) -> Batch:
         scenes, captions, first = ([d[i] for d in drawn] for i in range(3))
-        rows, motions = [], []
+        rows, motions, captioned = [], [], []
         for caption in captions:
             line = [] if rng.random() < EMPTY_CAPTIONS else networks.caption_tokens(caption, self.tokens)
             rows.append(self.text_rows([UNKNOWN if rng.random() < UNKNOWN_WORDS else t for t in line]))
             motions.append(named_motion(caption) if line else len(world.MOTIONS))
+            captioned.append(bool(line))
         seen, rates = world.posed_clips(scenes, num_frames, first)
         return Batch(
-            scenes, num_frames, seen, rates, torch.tensor(rows), torch.tensor(motions), times, kept, seed
-        )
+            scenes, num_frames, seen, rates, torch.tensor(rows), torch.tensor(motions), times, kept, seed,
+            torch.tensor(captioned),
+        )  # fmt: skip
 
 
 def generators(stage: str, seed: int) -> tuple[random.Random, torch.Generator]:

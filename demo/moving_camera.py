@@ -12,6 +12,7 @@ import random
 
 import torch
 
+from ..motion_modules.call import Call
 from ..motion_modules.camera.moves import continued, moved
 from ..motion_modules.camera.poses import CameraPoses
 from . import world
@@ -20,8 +21,8 @@ DISTANCE = 9.0
 """Of the picture, in the unit of the poses: "zoom in" at speed 1 enlarges it 1.5 times in 16 frames."""
 FOCAL_LENGTH, ASPECT = 0.5, 1280 / 720  # the defaults of Camera Poses
 SPEEDS = {"pan": (1.2, 2.4), "zoom": (0.6, 1.1)}  # of moves that are trained, by kind
-MOVES = ("pan left", "pan right", "zoom in", "zoom out")
-HELD, IN_TURN = 0.1, 0.3  # shares of curves in which the camera stands, and in which it does two things
+MOVES = ("pan left", "pan right", "pan up", "pan down", "zoom in", "zoom out")
+HELD, IN_TURN = 0.06, 0.3  # shares of curves in which the camera stands, and in which it does two things
 LEAST_MARGIN, RADII, HORIZONS = 2.0, (15.0, 31.0), (35.0, 115.0)  # pixels: what stays in view of a thing
 MOST_DRAWS = 300
 
@@ -55,10 +56,21 @@ def seen_by(seen: world.Poses, camera: CameraPoses) -> world.Poses:
     )  # fmt: skip
 
 
-def joined(curves: list[CameraPoses]) -> CameraPoses:
-    """The poses of several clips, one after the other; each begins where it began."""
-    to_camera, lens = (torch.cat([getattr(c, name) for c in curves]) for name in ("to_camera", "lens"))
-    return CameraPoses(to_camera, lens, ASPECT)
+@dataclasses.dataclass(frozen=True)
+class ToldCameras:
+    """What MotionCtrl's layers read in training: the cameras of B clips of a batch, each of its own.
+
+    told: (B,) whether a clip's camera is told; zeros stand for one that is not.
+    """
+
+    cameras: tuple[CameraPoses, ...]
+    told: torch.Tensor
+    strength: float = 1.0
+
+    def matrices(self, _call: Call) -> torch.Tensor:
+        """The twelve numbers of each frame (B * F, 12)."""
+        rows = torch.stack([camera.matrices() for camera in self.cameras])
+        return (rows * self.told.cpu()[:, None, None]).flatten(0, 1)
 
 
 def draw_curve(rng: random.Random, seen: world.Poses) -> tuple[CameraPoses, world.Poses]:

@@ -6,7 +6,8 @@ arXiv 2502.16982, section 2.2, for the update's scale, which lets both parts sha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import torch
 
@@ -32,8 +33,12 @@ class MasterOptimiser:
     """
 
     def __init__(
-        self, parameters: Iterable[tuple[str, torch.nn.Parameter]], not_matrices: tuple[str, ...], ema: float
-    ):
+        self, parameters: Iterable[tuple[str, torch.nn.Parameter]], not_matrices: tuple[str, ...], ema: float,
+        faster: Mapping[str, float] = MappingProxyType({}),
+    ):  # fmt: skip
+        """not_matrices: parts of the names of matrices that AdamW is for. faster: a part of the names of
+        parameters of AdamW -> their rate, relative to the others'.
+        """
         self.working = dict(parameters)
         self.master = {k: p.detach().float().clone() for k, p in self.working.items()}
         self.average = {k: p.clone() for k, p in self.master.items()}
@@ -47,6 +52,7 @@ class MasterOptimiser:
                 self.vectors.append(key)
         self.second = {k: torch.zeros_like(self.master[k]) for k in self.vectors}
         self.ema = ema
+        self.faster = [next((f for part, f in faster.items() if part in k), 1.0) for k in self.vectors]
         self.steps = 0
 
     @torch.no_grad()
@@ -89,7 +95,8 @@ class MasterOptimiser:
         bias1, bias2 = 1 - 0.9**self.steps, 1 - 0.99**self.steps
         sizes = torch._foreach_sqrt(torch._foreach_div(second, bias2))
         torch._foreach_add_(sizes, 1e-8)
-        torch._foreach_addcdiv_([self.master[k] for k in self.vectors], first, sizes, value=-rate / bias1)
+        rates = [-rate * faster / bias1 for faster in self.faster]
+        torch._foreach_addcdiv_([self.master[k] for k in self.vectors], first, sizes, rates)
 
     def state_dict(self) -> dict:
         """Everything needed to go on."""

@@ -19,14 +19,13 @@ from ..host.injection.apply import attention_with
 from ..host.injection.places import places_of
 from ..motion_modules.animatediff.layers import MotionModel, motion_acts
 from ..motion_modules.call import Call
-from ..motion_modules.camera.camera_ctrl import CameraCtrl
-from ..motion_modules.camera.camera_ctrl import acts as camera_acts
-from ..motion_modules.camera.condition import CameraCondition
+from ..motion_modules.camera.motion_ctrl import MotionCtrl
+from ..motion_modules.camera.motion_ctrl import acts as camera_acts
 from ..motion_modules.points import inject
 from . import networks, world
 from .batches import Batch
 from .dusk import at_dusk
-from .moving_camera import joined
+from .moving_camera import ToldCameras
 
 PROBED = (
     "input_blocks.2.1", "input_blocks.5.1", "input_blocks.8.1", "middle_block.2",
@@ -103,12 +102,15 @@ def motion_loss(text, unet, motion: MotionModel, clips: Batch) -> torch.Tensor:
         return noise_loss(unet, latents, clips, context)
 
 
-def camera_loss(text, unet, steered: CameraCtrl, clips: Batch) -> torch.Tensor:
-    """Loss of clips seen by cameras that move as the module is told, on the frozen base."""
+def camera_loss(text, unet, steered: MotionCtrl, clips: Batch) -> torch.Tensor:
+    """Loss of clips seen by cameras that move as the module is told, on the frozen base.
+
+    Clips without a caption are what a negative prompt sees: their cameras are not told either.
+    """
     with torch.no_grad():
         latents = networks.encode(clips.frames())
         context = clips.each_frame(text(clips.rows))
-    camera = CameraCondition(joined(list(clips.cameras)), latents.shape[2:])
+    camera = ToldCameras(clips.cameras, clips.captioned)
     with moving(unet, steered, clips.num_frames, camera_acts, camera):
         return noise_loss(unet, latents, clips, context)
 
@@ -145,7 +147,9 @@ def noise_loss(
     decided what is where: the base never learns left from right.
     """
     generator = torch.Generator(latents.device).manual_seed(batch.seed)
-    noise = torch.randn(latents.shape, generator=generator, device=latents.device)
+    different = latents[: len(latents) // 2] if batch.twins else latents
+    noise = torch.randn(different.shape, generator=generator, device=latents.device)
+    noise = torch.cat([noise, noise]) if batch.twins else noise
     kept = batch.each_frame(batch.kept).view(-1, 1, 1, 1)
     noisy = kept.sqrt() * latents + (1 - kept).sqrt() * noise
     predicted = denoise(unet, noisy, batch.each_frame(batch.times), context, control)

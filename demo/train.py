@@ -3,8 +3,8 @@ every stage can be interrupted and goes on.
 
 Stages: `unet` (text encoder and UNet on single frames and clips), `decoder` (latents to pixels), `motion`
 (the AnimateDiff module, everything else frozen), `motion_v2` (the same in v2 layout), `pan` and `zoom`
-(MotionLoRAs), `dusk` (a LoRA of the UNet), `control` (a ControlNet). `camera` (camera control on the module)
-is no part of `all`: what it has made so far follows no curve of a camera, and no file of it ships.
+(MotionLoRAs), `dusk` (a LoRA of the UNet), `control` (a ControlNet). `camera` (MotionCtrl's camera part) is
+no part of `all`: what it has made so far follows no curve of a camera, and no file of it ships.
 `restore` makes the states of all stages but decoder, dusk and camera from the finished files. States lie in
 --work, the finished weights in demo/weights.
 """

@@ -11,13 +11,16 @@ from functools import partial
 import torch
 from torch import nn
 
+from ..motion_modules.animatediff.files import to_original_names
 from ..motion_modules.animatediff.layers import MotionModel
 from ..motion_modules.animatediff.motion_lora import LowRankChange, published_motion_lora, read_motion_lora
-from ..motion_modules.camera import camera_ctrl
+from ..motion_modules.camera import motion_ctrl
 from . import low_rank, networks, stages, training
 from .batches import Batch, Drawer
 
 MOTION_RANK, DUSK_RANK = 8, 8
+SHIFT = (3, 7, 11)  # the numbers of [R|t] that say where the camera is
+CAMERA_FASTER = {"cc_projection": 10.0}  # the few numbers that read the camera, relative to its attention
 CAMERAS = {"pan": "pan right", "zoom": "zoom in"}  # stage -> what its MotionLoRA makes the camera do
 
 
@@ -124,7 +127,7 @@ def train_control(setup: training.Setup, partner: training.Partner | None) -> No
 
 
 def train_camera(setup: training.Setup) -> None:
-    """Camera control on the finished module, of which nothing else is trained."""
+    """MotionCtrl's camera part on the finished module, of which nothing else is trained."""
     torch.manual_seed(7)
     drawer = Drawer()
     text, unet = training.frozen_base(setup.work, setup.device)
@@ -132,9 +135,11 @@ def train_camera(setup: training.Setup) -> None:
     steered = training.in_bfloat16(steered, setup.device)
     named = []
     for name, parameter in steered.named_parameters():
-        parameter.requires_grad_(is_camera(name))
-        named += [(name, parameter)] if is_camera(name) else []
-    optimiser = training.MasterOptimiser(named, (), ema=0.98)
+        parameter.requires_grad_(motion_ctrl.is_part(name) and not name.endswith("cc_projection.bias"))
+        if name.endswith("cc_projection.weight"):
+            parameter.register_hook(_of_the_shift)
+        named += [(name, parameter)] if parameter.requires_grad else []
+    optimiser = training.MasterOptimiser(named, ("",), ema=0.98, faster=CAMERA_FASTER)
 
     def draw(seed: int) -> tuple[Batch]:
         return (drawer.steered(setup.frames_of("camera"), seed, "camera"),)
@@ -142,15 +147,20 @@ def train_camera(setup: training.Setup) -> None:
     training.fit("camera", optimiser, draw, partial(stages.camera_loss, text, unet, steered), setup)
 
 
-def is_camera(name: str) -> bool:
-    """Whether a parameter of a steered module is CameraCtrl's."""
-    return camera_ctrl.is_own(name.removeprefix("pose_encoder."))
+def _of_the_shift(gradient: torch.Tensor) -> torch.Tensor:
+    """The gradient of the columns that read where the camera is: the others stay what passes features on.
+
+    The world's cameras never turn, so what reads R would learn three times the same bias, and mostly noise.
+    """
+    of_shift = torch.zeros_like(gradient)
+    columns = [len(gradient) + number for number in SHIFT]
+    of_shift[:, columns] = gradient[:, columns]
+    return of_shift
 
 
-def steered_motion(finished: dict[str, torch.Tensor]) -> camera_ctrl.CameraCtrl:
+def steered_motion(finished: dict[str, torch.Tensor]) -> motion_ctrl.MotionCtrl:
     """A module with the weights `finished`, and camera control that does nothing yet."""
-    motion = training.make_motion()
-    steered = camera_ctrl.CameraCtrl(camera_ctrl.with_poses(motion.config, {}))
+    steered = motion_ctrl.MotionCtrl(training.make_motion().config)
     steered.load_state_dict(steered.state_dict() | finished)
     return steered
 
@@ -159,7 +169,7 @@ def camera_state(work: pathlib.Path) -> dict[str, torch.Tensor]:
     """The trained camera control alone, under the published key names."""
     steered = steered_motion(training.averages(work, "motion"))
     steered.load_state_dict(steered.state_dict() | training.averages(work, "camera"))
-    return {key: value for key, value in camera_ctrl.to_file(steered).items() if camera_ctrl.is_own(key)}
+    return {key: value for key, value in to_original_names(steered).items() if motion_ctrl.is_part(key)}
 
 
 def motion_lora_state(work: pathlib.Path, stage: str) -> dict[str, torch.Tensor]:

@@ -30,7 +30,7 @@ STEPS = {
     "control": 600,
     "camera": 3000,
 }
-RATES = {"motion": 4e-3, "motion_v2": 1e-3, "camera": 8e-4, "pan": 4e-3, "zoom": 4e-3, "dusk": 4e-3}
+RATES = {"motion": 4e-3, "motion_v2": 1e-3, "camera": 7e-4, "pan": 4e-3, "zoom": 4e-3, "dusk": 4e-3}
 USUAL_RATE = 2e-3
 FRAMES = {"unet": 32, "decoder": 8, "dusk": 16, "control": 16}  # in a step; 64 in every other stage
 SAVE_SECONDS = 240

@@ -105,11 +105,12 @@ def read_control(tensors: StateDict, motion: MotionConfig, file_name: str) -> tu
     tensors: of MotionCtrl alone; the module keeps its position tables, which are a formula. Sites that it
     lacks read no camera. Raises ValueError for a module of other sites or widths, and for a damaged file.
     """
-    own = {key: value for key, value in tensors.items() if _is_part(key)}
+    own = {key: value for key, value in tensors.items() if is_part(key)}
     return motion, _own_weights(own, (_PROJECTION, *_TRAINED), motion, file_name)
 
 
-def _is_part(key: str) -> bool:
+def is_part(key: str) -> bool:
+    """Whether a key of a module with MotionCtrl, here or in a file, is MotionCtrl's."""
     trained = any(part in key for part in _TRAINED) and not key.endswith(_TABLE)
     return site_of(key) is not None and (trained or _PROJECTION in key)
 

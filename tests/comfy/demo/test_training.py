@@ -9,7 +9,7 @@ from zoetrope.demo import batches, networks, optimiser, stages, train, train_ada
 from zoetrope.demo.files import FILES, FOLDER
 from zoetrope.motion_modules.animatediff.files import to_original_names
 from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
-from zoetrope.motion_modules.camera import camera_ctrl
+from zoetrope.motion_modules.camera import motion_ctrl
 from zoetrope.tests.rounding import assert_same
 
 
@@ -19,6 +19,17 @@ def weight_of(value, steps):
     )
     made.steps = steps
     return made
+
+
+def test_named_parts_are_trained_faster():
+    """AdamW's first step is its rate in every number, times what a part's name says."""
+    weights = {name: torch.nn.Parameter(torch.zeros(2, 2)) for name in ("a.slow", "b.quick")}
+    made = optimiser.MasterOptimiser(weights.items(), ("",), ema=0.9, faster={"quick": 10.0})
+    for weight in weights.values():
+        weight.grad = torch.tensor([[1.0, -2.0], [3.0, 4.0]])
+    made.step(1e-3)
+    for name, rate in (("a.slow", 1e-3), ("b.quick", 1e-2)):
+        torch.testing.assert_close(weights[name].data, torch.tensor([[-rate, rate], [-rate, -rate]]))
 
 
 def test_partners_meet_at_the_mean_weighted_by_the_steps_each_has_made(tmp_path):
@@ -128,16 +139,21 @@ def test_a_trained_motion_lora_is_read_back_as_a_published_one(tmp_path, monkeyp
 
 
 def test_a_trained_camera_is_read_back_as_a_published_one(tmp_path):
-    """Training changes the camera's layers alone; their file goes onto the module."""
+    """Training changes MotionCtrl's layers alone; their file goes onto the module. What passes the features
+    on stays the identity.
+    """
     train.restore(tmp_path, FOLDER)
     train_adapters.train_camera(training.Setup(tmp_path, steps=2, frames=16))
     trained = training.averages(tmp_path, "camera")
-    assert trained and all(train_adapters.is_camera(key) for key in trained)
-    config, weights = camera_ctrl.read_control(
-        train_adapters.camera_state(tmp_path), training.make_motion().config, "tiny"
-    )
-    merges = [value for key, value in weights.items() if key.endswith("qkv_merge.weight")]
-    assert config.pose_length == 16 and merges and all(value.any() for value in merges)
+    assert trained and all(motion_ctrl.is_part(key) for key in trained)
+    published = train_adapters.camera_state(tmp_path)
+    assert motion_ctrl.is_control(frozenset(published))
+    _, weights = motion_ctrl.read_control(published, training.make_motion().config, "tiny")
+    projections = [value for key, value in weights.items() if key.endswith("cc_projection.weight")]
+    assert len(projections) == len(training.make_motion().config.site_channels)
+    for value in projections:
+        assert torch.equal(value[:, : len(value)], torch.eye(len(value)))
+        assert value[:, len(value) :].any()
 
 
 def test_a_module_that_begins_locally_knows_its_frame():
