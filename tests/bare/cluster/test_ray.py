@@ -63,15 +63,8 @@ def two_nodes():
 
     before = {process.pid for process in psutil.process_iter()}
     with tempfile.TemporaryDirectory(prefix="zoe") as folder:
-        arguments = {
-            "num_cpus": 1,
-            "include_dashboard": False,
-            "temp_dir": folder,
-            "object_store_memory": 10**8,
-        }
-        cluster = Cluster(initialize_head=True, head_node_args=arguments)
+        cluster = _started(Cluster, folder)
         try:
-            cluster.add_node(num_cpus=1, object_store_memory=10**8)
             yield cluster.address
         finally:
             cluster.shutdown()
@@ -79,6 +72,21 @@ def two_nodes():
             if one.pid not in before and _is_of_ray_here(one)]  # fmt: skip
     psutil.wait_procs(left, timeout=120)
     assert [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def _started(kind, folder, tries=3):
+    """Two nodes. Ray gives each 30 seconds to start, which a busy machine may need."""
+    for left in reversed(range(tries)):
+        cluster = kind()
+        try:
+            for node in range(2):
+                more = {"temp_dir": f"{folder}/{left}", "include_dashboard": False} if node == 0 else {}
+                cluster.add_node(num_cpus=1, object_store_memory=10**8, **more)
+            return cluster
+        except Exception:
+            cluster.shutdown()
+            if not left:
+                raise
 
 
 def _is_of_ray_here(process):
