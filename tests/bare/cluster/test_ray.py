@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -63,8 +64,9 @@ def two_nodes():
 
     before = {process.pid for process in psutil.process_iter()}
     with tempfile.TemporaryDirectory(prefix="zoe") as folder:
-        cluster = _started(Cluster, folder)
+        cluster = Cluster()
         try:
+            _start(cluster, folder)
             yield cluster.address
         finally:
             cluster.shutdown()
@@ -74,19 +76,25 @@ def two_nodes():
     assert [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
 
 
-def _started(kind, folder, tries=3):
-    """Two nodes. Ray gives each 30 seconds to start, which a busy machine may need."""
-    for left in reversed(range(tries)):
-        cluster = kind()
-        try:
-            for node in range(2):
-                more = {"temp_dir": f"{folder}/{left}", "include_dashboard": False} if node == 0 else {}
-                cluster.add_node(num_cpus=1, object_store_memory=10**8, **more)
-            return cluster
-        except Exception:
-            cluster.shutdown()
-            if not left:
-                raise
+def _start(cluster, folder):
+    """Two nodes. Ray gives each 30 seconds to start, and a busy machine needs more."""
+    import ray._private.services as services
+
+    asked, end = services.get_node, time.monotonic() + 400
+
+    def patient(*arguments):
+        while True:
+            try:
+                return asked(*arguments)
+            except RuntimeError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "get_node", patient)
+        cluster.add_node(num_cpus=1, object_store_memory=10**8, include_dashboard=False, temp_dir=folder)
+        cluster.add_node(num_cpus=1, object_store_memory=10**8)
 
 
 def _is_of_ray_here(process):
