@@ -95,7 +95,8 @@ class HintStore:
 
 def _set_hints(control, rows: list[int], prepared: PreparedHints, device: torch.device) -> None:
     control.cond_hint = prepared.get(rows, device)
-    control.cond_hint_original = prepared.original[rows]
+    # As those that are kept: kernels round by strides, and which are kept depends on the windows before.
+    control.cond_hint_original = prepared.original[rows].contiguous()
     control.extra_concat_orig = [take_frames(mask, rows) for mask in control.extra_concat_orig]
     if hasattr(
         control, "control_input"
