@@ -50,14 +50,14 @@ def code_fingerprint(root: Path = ROOT) -> str:
     return digest.hexdigest()[:16]
 
 
-def versions(comfyui: Path | None = None) -> dict[str, str]:
+def versions(comfyui: Path | None = None, code: Path = ROOT) -> dict[str, str]:
     """What has to be equal on all hosts. comfyui: the folder of ComfyUI, where work of the kind needs it;
-    `none` stands for what is not there.
+    code: that of this pack. `none` stands for what is not there.
     """
     found = {
         "Python": "{}.{}".format(*sys.version_info),
         "torch": _installed("torch"),
-        "this pack": code_fingerprint(),
+        "this pack": code_fingerprint(code),
     }
     if comfyui is not None:
         found["ComfyUI"] = comfyui_version(comfyui)

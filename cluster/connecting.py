@@ -27,7 +27,7 @@ from ..foreign_text import printable
 from .code import PACKAGE, copy_code, versions
 
 EXTRA, LOCAL = "cluster", "local"
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds that a host has for its first answer: Ray unpacks the code there and starts a process."""
 REACHABLE = 5.0
 """Seconds for a port to take a connection."""
@@ -133,7 +133,8 @@ def connect(address: str, comfyui: Path | None = None, num_cpus: int | None = No
     with contextlib.ExitStack() as ends:
         folder = Path(tempfile.mkdtemp(prefix="zoe"))  # short: Ray puts sockets below it
         ends.callback(shutil.rmtree, folder, ignore_errors=True)
-        runtime_env = {"py_modules": [str(copy_code(folder / "code"))]}
+        code = copy_code(folder / "code")
+        runtime_env = {"py_modules": [str(code)]}
         options: dict = {"runtime_env": runtime_env, "log_to_driver": False, "logging_level": logging.ERROR}
         if address == LOCAL:
             options |= {
@@ -152,7 +153,7 @@ def connect(address: str, comfyui: Path | None = None, num_cpus: int | None = No
         except Exception as error:
             raise ClusterError(_why_not_connected(address, error)) from error
         cluster = Cluster(ray, address, runtime_env, address == LOCAL)
-        _compare_hosts(cluster, versions(comfyui), comfyui)
+        _compare_hosts(cluster, versions(comfyui, code), comfyui)
         cluster._ends = ends.pop_all()
         return cluster
 

@@ -29,7 +29,7 @@ def fast_linear(x: torch.Tensor) -> contextlib.AbstractContextManager:
     """
     if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
         return contextlib.nullcontext()
-    if torch.compiler.is_compiling() or not _onednn_is_faster():
+    if torch.compiler.is_compiling() or not choice():
         return contextlib.nullcontext()
     return _ByOneDNN()
 
@@ -52,6 +52,21 @@ def _fits(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = Non
 
 def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+_told: list[bool] = []
+
+
+def choice() -> bool:
+    """Whether this process takes oneDNN."""
+    return _told[0] if _told else _onednn_is_faster()
+
+
+def choose(onednn: bool) -> None:
+    """Takes the library that another process has: what is measured here may come out otherwise, and both
+    round differently.
+    """
+    _told[:] = [onednn]
 
 
 @functools.cache

@@ -52,6 +52,8 @@ LINKS = {
     "zoetrope_curate_a_folder": "38 Curate a folder",
     "zoetrope_demo_compare_two_sets": "39 Demo, compare two sets",
     "zoetrope_demo_one-shot_tuning": "40 Demo, one-shot tuning",
+    "zoetrope_demo_windows_on_workers": "41 Demo, windows on workers",
+    "zoetrope_demo_seeds_on_workers": "42 Demo, seeds on workers",
 }
 """Name in links -> name of the file in example_workflows/."""
 

@@ -31,6 +31,8 @@ from .patches import refuse_recorders, unknown_parts
 from .settings import ContextSettings
 
 KEY = "zoetrope_context_windows"
+WINDOW_RUNS = "zoetrope_window_runs"
+"""In model_options: what evaluates the windows of a run elsewhere (host/cluster/window_workers.py)."""
 CORE_KEYS = ("ContextWindows_prepare_sampling", "ContextWindows_sampler_sample")
 
 
@@ -95,11 +97,21 @@ class ContextWindowHandler(ContextHandlerABC):
         ]
         fusions = [WindowFusion(plan, x_in, axis) for _ in conds]
         batched = bool((timestep == timestep[0]).all()) and not self._unknown_parts(run, model, model_options)
-        for group in _groups(windows, part.windows_per_batch if batched else 1):
+        elsewhere = model_options.get(WINDOW_RUNS)
+        most = part.windows_per_batch or int(elsewhere is not None)
+        groups = _groups(windows, most if batched else 1)
+
+        def evaluate(group: list[IndexListContextWindow]) -> list[list[torch.Tensor]]:
             batch = WindowBatch(model, group, conds, x_in, timestep, model_options, run.hints)
-            for results in batch.evaluate(calc_cond_batch):
-                for fusion, result in zip(fusions, results, strict=True):
-                    fusion.add(result)
+            return batch.evaluate(calc_cond_batch)
+
+        if elsewhere is None:
+            evaluated = map(evaluate, groups)
+        else:
+            evaluated = elsewhere.results(groups, conds, x_in, timestep, model_options, evaluate)
+        for results in (results for of_group in evaluated for results in of_group):
+            for fusion, result in zip(fusions, results, strict=True):
+                fusion.add(result.to(x_in.device))
         return [fusion.result() for fusion in fusions]
 
     def _unknown_parts(self, run: ContextRun, model, model_options: dict) -> list[str]:

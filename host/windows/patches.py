@@ -59,6 +59,23 @@ def unknown_parts(model, model_options: dict) -> list[str]:
     )
 
 
+def seen_by_the_network(model) -> tuple:
+    """What decides what a call of a MODEL's network computes, by identity: equal for two clones, unequal once
+    one of them has another LoRA, patch, wrapper or module.
+    """
+    options = model.model_options
+    sizes = {name: len(entries) for name, entries in options.get("transformer_options", {}).items()
+             if isinstance(entries, dict | list)}  # fmt: skip
+    patchers = [model, *model.get_additional_models()]
+    weights = [(id(one.model), key, [id(patch) for patch in patches])
+               for one in patchers for key, patches in one.patches.items()]  # fmt: skip
+    return (
+        [id(one.model) for one in patchers], weights,
+        [(name, id(value)) for name, value in model.object_patches.items()],
+        [id(plain(part)) for part in _parts(model, options)], sizes,
+    )  # fmt: skip
+
+
 def refuse_recorders(model_options: dict) -> None:
     """Raises ValueError where a guidance remembers the attention
     of one call and uses it on the frames of all windows.

@@ -15,6 +15,8 @@ from .oscillate_guidance import OscillateGuidance
 from .preview_clip import PreviewClip
 from .rearrange_noise import RearrangeNoise
 from .reuse_deep_features import ReuseDeepFeatures
+from .run_seeds_on_workers import RunSeedsOnWorkers
+from .run_windows_on_workers import RunWindowsOnWorkers
 from .schedule_prompts import SchedulePrompts
 from .schedule_values import ScheduleValues
 from .set_frame_denoise import SetFrameDenoise
@@ -56,5 +58,7 @@ NODES = [
     ThresholdPrediction,
     ReuseDeepFeatures,
     GuideMotion,
+    RunWindowsOnWorkers,
+    RunSeedsOnWorkers,
 ]
 """In the order of the menu."""

@@ -48,6 +48,7 @@ COMFYUI = {
     "comfy_api",
     "comfy_extras",
     "comfy_execution",
+    "execution",
     "folder_paths",
     "latent_preview",
     "node_helpers",

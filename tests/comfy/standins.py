@@ -201,6 +201,7 @@ SMALL = {
     "ZoetropeScheduleValues": {1: 5},
     "ZoetropePrepareText2VideoZero": {0: 5},
     "ZoetropeTrainMotionLora": {0: 2},
+    "ZoetropeRunSeedsOnWorkers": {0: "3, 7"},
     "ZoetropeApplyMotionModule": {5: 0},
     "ZoetropeTrainTemporalLayers": {0: 2},
     "ZoetropeTakeFrames": {5: 5, 7: WIDTH, 8: HEIGHT},
@@ -209,6 +210,7 @@ SMALL = {
 SMALL_FRAMES = {
     ("EmptyLatentImage", 64): 23,
     ("EmptyLatentImage", 48): 15,
+    ("EmptyLatentImage", 40): 20,
     ("ZoetropeMakeVideoSet", 16): 5,
     ("EmptyLatentImage", 32): 23,
     ("EmptyLatentImage", 16): 5,

@@ -47,6 +47,8 @@ TRAINED = "37 Demo, train a MotionLoRA"
 CURATED = "38 Curate a folder"
 SETS = "39 Demo, compare two sets"
 TUNED = "40 Demo, one-shot tuning"
+WORKERS = "41 Demo, windows on workers"
+SEEDS = "42 Demo, seeds on workers"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -91,6 +93,8 @@ EXPECTED = {
     TRAINED: (8, 8),
     SETS: (15, 8),
     TUNED: (8, 8),
+    WORKERS: (20, 8),
+    SEEDS: (5, 8),
 }
 # Height and width where they are not those of one clip: several side by side under their labels.
 SIZES = {
@@ -143,8 +147,10 @@ def run(server, object_info):
             for node in nodes:
                 node["inputs"][name] = value
         files = server.output_files(server.prompt(graph))
-        (file,) = [path for path in files if path.suffix == ".mp4"]
-        return read_video(file)
+        videos = [path for path in files if path.suffix == ".mp4"]
+        seeds = [node for node in graph.values() if node["class_type"] == "ZoetropeRunSeedsOnWorkers"]
+        assert len(videos) == (2 if seeds else 1)  # of the two seeds that standins.SMALL leaves
+        return read_video(videos[0])
 
     return run_workflow
 

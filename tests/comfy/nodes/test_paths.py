@@ -17,11 +17,14 @@ from zoetrope.video_io.frame_size import Size
 
 CANARY = "zoetrope canary"
 TEXTS = {"anchor_frames", "app_text", "blocks", "caption", "frames", "idea", "labels", "level_weights",
-         "metrics", "periods", "pose_text", "pre_text", "script", "selection", "shares", "text"}  # fmt: skip
+         "metrics", "periods", "pose_text", "pre_text", "prompts", "script", "seeds", "selection",
+         "shares", "text"}  # fmt: skip
 """Strings that never become a path."""
 PREFIXES = {"filename_prefix"}
 NAMES = {"run_name", "data_set_name"}
 """Of one folder; test_run_folders.py and test_curation_nodes.py have the names that are refused."""
+ADDRESSES = {"address"}
+"""Of a Ray cluster: tests/bare/cluster/test_ray.py has those that are refused."""
 EVIL = (
     "../canary.png",
     "../../canary.png",
@@ -75,7 +78,7 @@ def test_the_inputs_that_name_files_are_known(file_inputs):
     strings = {
         entry.id for schema in SCHEMAS.values() for entry in schema.inputs if entry.io_type == "STRING"
     }
-    assert strings <= TEXTS | PREFIXES | NAMES, (
+    assert strings <= TEXTS | PREFIXES | NAMES | ADDRESSES, (
         "a new text input: say whether it becomes a path, and test it if it does"
     )
 

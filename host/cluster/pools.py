@@ -1,0 +1,106 @@
+"""The workers that are there: started for the first run that wants them, kept for the next."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.model_management
+import folder_paths
+import torch
+
+from ...cluster.connecting import LOCAL, connect
+from ...cluster.processes import ProcessWorkers
+from ...cluster.ray_workers import RayWorkers
+from ...cluster.worker import Workers
+from ...foreign_text import printable
+from .comfy_start import settings_of_head
+
+PLACE = "host.cluster.comfy_worker:ComfyWorker"
+PROCESSES, RAY = "processes", "Ray"
+TRANSPORTS = (PROCESSES, RAY)
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """transport: one of TRANSPORTS. workers: how many. address: of a Ray cluster; see `connect`."""
+
+    transport: str = PROCESSES
+    workers: int = 2
+    address: str = LOCAL
+
+    def __post_init__(self) -> None:
+        if self.transport not in TRANSPORTS:
+            raise ValueError(
+                f"transport='{printable(self.transport)}' must be one of {', '.join(TRANSPORTS)}; choose one."
+            )
+        if not 1 <= self.workers <= 1000:
+            raise ValueError(f"workers={self.workers} must be 1 to 1000; give one for each GPU.")
+
+    @property
+    def key(self) -> tuple:
+        """What tells kept workers from others: the address says nothing where there is no cluster."""
+        return self.transport, self.workers, self.address if self.transport == RAY else ""
+
+    @property
+    def by_content(self) -> bool:
+        """Whether files of the head and of workers are compared by content: they may be other files."""
+        return self.transport == RAY
+
+
+_lock = threading.Lock()
+_kept: tuple[tuple, Workers] | None = None
+
+
+def workers_of(settings: WorkerSettings) -> Workers:
+    """The workers of these settings; others that are kept end first.
+
+    Raises ValueError (ClusterError) where they cannot be had.
+    """
+    global _kept
+    with _lock:
+        if _kept is not None and _kept[0] != settings.key:
+            _end()
+        if _kept is None:
+            _kept = settings.key, (_processes if settings.transport == PROCESSES else _actors)(settings)
+        return _kept[1]
+
+
+def end_workers() -> None:
+    """Ends what is kept; the next run starts anew."""
+    with _lock:
+        _end()
+
+
+def _end() -> None:
+    global _kept
+    kept, _kept = _kept, None
+    if kept is not None:
+        kept[1].end()
+
+
+def _processes(settings: WorkerSettings) -> Workers:
+    start = {"settings": settings_of_head(), "by_content": False}
+    gpus = torch.cuda.device_count() if comfy.model_management.get_torch_device().type == "cuda" else 0
+    environments = [
+        {"CUDA_VISIBLE_DEVICES": str(number % gpus)} if gpus else {} for number in range(settings.workers)
+    ]
+    return ProcessWorkers(PLACE, start, environments, Path(folder_paths.get_temp_directory()) / "workers")
+
+
+def _actors(settings: WorkerSettings) -> Workers:
+    start = {"settings": settings_of_head(), "by_content": True}
+    count, on_gpu = settings.workers, comfy.model_management.get_torch_device().type == "cuda"
+    cluster = connect(
+        settings.address, Path(start["settings"]["comfyui"]), num_cpus=None if on_gpu else count + 1
+    )
+    kind = "GPU" if on_gpu else "CPU"
+    there = int(cluster.ray.cluster_resources().get(kind, 0))
+    if there < count:
+        cluster.close()
+        raise ValueError(
+            f"workers={count} is more than the {there} {kind}s of the cluster at"
+            f" {printable(settings.address)}; lower it, or add hosts."
+        )
+    return RayWorkers(cluster, PLACE, start, count, gpus=1 if on_gpu else 0)

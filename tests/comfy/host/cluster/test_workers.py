@@ -1,0 +1,123 @@
+"""The nodes of workers in a running ComfyUI, over its HTTP API: workers are processes of that server."""
+
+import os
+import re
+import signal
+import threading
+
+import pytest
+import torch
+from safetensors.torch import load
+from zoetrope.benchmarks.cluster import sampling, windows_graph, worker_pids
+from zoetrope.devtools.server import ComfyError
+
+PROCESSES = {"transport": "processes", "workers": 2, "address": "local"}
+CONTROL = {
+    "30": ("ControlNetLoader", {"control_net_name": "zoetrope_tiny_control_blob.safetensors"}),
+    "31": ("EmptyImage", {"width": 64, "height": 64, "batch_size": 3, "color": 0xC04020}),
+    "33": ("ControlNetApplyAdvanced", {
+        "positive": ["6", 0], "negative": ["7", 0], "control_net": ["30", 0], "image": ["31", 0],
+        "strength": 0.8, "start_percent": 0.0, "end_percent": 1.0,
+    }),
+}  # fmt: skip
+HOOKS = {
+    "30": ("CreateHookLora", {
+        "lora_name": "zoetrope_tiny_lora_dusk.safetensors", "strength_model": 1.0, "strength_clip": 0.0,
+    }),
+    "33": ("PairConditioningSetProperties", {
+        "positive_NEW": ["6", 0], "negative_NEW": ["7", 0], "strength": 1.0, "set_cond_area": "default",
+        "hooks": ["30", 0],
+    }),
+}  # fmt: skip
+
+
+def graph(workers, extra=(), steps=2, seed=1):
+    """A video of four windows; `extra` nodes may make its prompts as node 33."""
+    nodes = windows_graph(seed, steps, workers)
+    nodes |= {key: {"class_type": kind, "inputs": inputs} for key, (kind, inputs) in dict(extra).items()}
+    if "33" in nodes:
+        nodes["9"]["inputs"].update(positive=["33", 0], negative=["33", 1])
+    return nodes
+
+
+def latents(server, nodes):
+    """The latents that a graph saves, in the order of the list."""
+    files = [path for path in server.output_files(server.prompt(nodes)) if path.suffix == ".latent"]
+    return [load(path.read_bytes())["latent_tensor"] for path in files]
+
+
+def same(first, second):
+    return len(first) == len(second) and all(map(torch.equal, first, second))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_workers_are_left(comfy_server):
+    yield
+    pids = worker_pids(comfy_server.process.pid)
+    assert len(pids) == 2
+    comfy_server.stop()
+    comfy_server.start()
+    assert not set(pids) & {int(name) for name in os.listdir("/proc") if name.isdigit()}
+
+
+@pytest.mark.parametrize(("extra", "more"), [((), {}), (CONTROL, {"control_net": ["30", 0]}), (HOOKS, {})],
+                         ids=["plain", "ControlNet", "hooks"])  # fmt: skip
+def test_a_video_is_the_same_with_workers(comfy_server, extra, more):
+    alone = latents(comfy_server, graph(None, extra))
+    together = latents(comfy_server, graph({**PROCESSES, **more}, extra))
+    assert same(alone, together) and alone[0].std() > 0.1
+    assert len(worker_pids(comfy_server.process.pid)) == 2
+    log = comfy_server.last_words(200)
+    assert "this run stays here" not in log
+
+
+def test_a_worker_that_is_killed_in_the_middle_changes_nothing(comfy_server):
+    alone = latents(comfy_server, graph(None, seed=2, steps=4))
+    latents(comfy_server, graph(PROCESSES, seed=3))
+    victim = worker_pids(comfy_server.process.pid)[0]
+    killer = threading.Timer(0.5, os.kill, (victim, signal.SIGKILL))
+    killer.start()
+    assert same(latents(comfy_server, graph(PROCESSES, seed=2, steps=4)), alone)
+    killer.join()
+    assert victim not in worker_pids(comfy_server.process.pid)
+
+
+def test_what_cannot_be_right_is_refused(comfy_server):
+    without = graph(PROCESSES)
+    without["20"]["inputs"]["model"] = ["4", 0]
+    behind = graph(PROCESSES)
+    behind["40"] = {
+        "class_type": "LoraLoaderModelOnly",
+        "inputs": {
+            "model": ["20", 0], "lora_name": "zoetrope_tiny_lora_dusk.safetensors", "strength_model": 1.0,
+        },
+    }  # fmt: skip
+    behind["9"]["inputs"]["model"] = ["40", 0]
+    away = graph({**PROCESSES, "transport": "Ray", "address": "127.0.0.1:1"})
+    for nodes, words in (
+        (without, "needs a MODEL with context windows"),
+        (behind, "the MODEL was changed behind Run Windows on Workers"),
+        (graph(PROCESSES, CONTROL), "a ControlNet that Run Windows on Workers does not know"),
+        (away, "nobody answers at 127.0.0.1:1|a cluster needs ray"),
+    ):
+        with pytest.raises(ComfyError, match=words):
+            comfy_server.prompt(nodes)
+
+
+def test_more_seeds_than_workers_come_out_in_order(comfy_server):
+    nodes = sampling(None, 5, 1, 0.0)
+    nodes["6"]["inputs"]["text"] = "a red ball"
+    alone = []
+    for seed in (4, 5, 11):
+        nodes["9"]["inputs"]["seed"] = seed
+        alone += latents(comfy_server, nodes)
+    nodes["50"] = {
+        "class_type": "ZoetropeRunSeedsOnWorkers",
+        "inputs": {"latent": ["9", 0], "seeds": "4-5, 11", "prompts": "", **PROCESSES},
+    }
+    nodes["10"]["inputs"]["samples"] = ["50", 0]
+    assert same(latents(comfy_server, nodes), alone)
+
+    nodes["50"]["inputs"]["seeds"] = "1-x"
+    with pytest.raises(ComfyError, match=re.escape("'1-x', which is no number and no range")):
+        comfy_server.prompt(nodes)
