@@ -276,6 +276,7 @@ class RayWorkers:
             if trouble is None:
                 self.idle.append(actor)
             elif is_first:
+                self.ray.kill(actor)
                 raise ClusterError(str(trouble))
             else:
                 self._lose(actor, trouble)
