@@ -12,12 +12,13 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+
+import psutil
 
 from ..devtools.base_folder import make_base, put_demo_weights
 from ..devtools.comfyui import find_comfyui
@@ -146,24 +147,26 @@ class Bench:
         recovered = 0
         for count in range(number):
             plain, _ = self.run(windows_graph(100 + count, 2, None, SECONDS))
+            self.killed = 0
             killer = threading.Timer(0.3 + 0.1 * count, self._kill, [count])
             killer.start()
             shared, _ = self.run(windows_graph(100 + count, 2, self.workers, SECONDS))
             killer.join()
-            recovered += plain == shared
+            recovered += plain == shared and bool(self.killed)
         return {"recovered": f"{recovered}/{number}"}
 
     def _kill(self, count: int) -> None:
         pids = worker_pids(self.server.process.pid)
         if pids:
-            os.kill(pids[count % len(pids)], signal.SIGKILL)
+            self.killed = pids[count % len(pids)]
+            os.kill(self.killed, signal.SIGKILL)
 
 
 def worker_pids(server: int) -> list[int]:
     """The processes of a server's workers."""
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
-    rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
-    return [int(pid) for pid, parent, told in rows if int(parent) == server and "process_script" in told]
+    return [
+        one.pid for one in psutil.Process(server).children() if "process_script" in " ".join(one.cmdline())
+    ]
 
 
 def windows_graph(seed: int, steps: int, workers: dict | None, seconds: float = 0.0) -> dict:

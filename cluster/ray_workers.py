@@ -6,6 +6,7 @@ import contextlib
 import os
 from concurrent.futures import Future
 
+from ..foreign_text import printable
 from . import messages
 from .code import PACKAGE
 from .connecting import Cluster, trouble_of
@@ -64,7 +65,7 @@ class RayWorker:
         if told is not None:
             self._lost = True
             return WorkerLost(f"{self.name}: {told}")
-        return WorkFailed(f"{self.name}: {error}")
+        return WorkFailed(f"{self.name}: {printable(error)}")
 
 
 class RayWorkers:

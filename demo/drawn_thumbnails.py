@@ -81,7 +81,21 @@ def sparse_pictures():
     return [clip[:1], clip[-1:], clip], ["first picture", "last picture", "16 frames"], 2
 
 
+def windows_on_workers():
+    """Two workers, each dark while the other one has the window, and the video that comes of it."""
+    clip = drawn(5, "bounce", shape="ball", colour="red", background="meadow", size="big")
+    first = (torch.arange(NUM_FRAMES) // (NUM_FRAMES // 4) % 2 == 0).view(-1, 1, 1, 1)
+    return [clip * first, clip * ~first, clip], ["worker 1", "worker 2", "one video"], 2
+
+
+def seeds_on_workers():
+    things = {"shape": "square", "colour": "blue", "background": "white", "size": "small"}
+    return [drawn(seed, "orbit", **things) for seed in range(1, 5)], [f"seed {n}" for n in range(1, 5)], 2
+
+
 DRAWINGS = {
+    "41 Demo, windows on workers": windows_on_workers,
+    "42 Demo, seeds on workers": seeds_on_workers,
     "09 Text to video (ModelScope)": lambda: moving(
         "a square bounces in the meadow",
         6,

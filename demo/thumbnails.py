@@ -221,20 +221,6 @@ def guidance_and_freeinit(family: play.Family) -> Panels:
     return clips, ["cfg 1 to 5", "FreeInit besides"], 2
 
 
-def windows_on_workers(family: play.Family) -> Panels:
-    """What comes out with workers and without: the same."""
-    model = play.in_windows(play.moving(family), context_overlap=4)
-    clip = play.clip_of(family, model, "a red ball bounces in the meadow", seed=2, num_frames=40)
-    return [clip], ["40 frames, windows on 2 workers"], 1
-
-
-def seeds_on_workers(family: play.Family) -> Panels:
-    """Four seeds of one prompt."""
-    model, text = play.moving(family), "a small blue square orbits on a white background"
-    clips = [play.clip_of(family, model, text, seed) for seed in range(1, 5)]
-    return clips, [f"seed {seed}" for seed in range(1, 5)], 2
-
-
 def windows_side_by_side(family: play.Family) -> Panels:
     """The two plans of the workflow."""
     clips = []
@@ -339,8 +325,6 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "38 Curate a folder": curated_folder,
     "39 Demo, compare two sets": two_sets,
     "40 Demo, one-shot tuning": one_shot_tuning,
-    "41 Demo, windows on workers": windows_on_workers,
-    "42 Demo, seeds on workers": seeds_on_workers,
 }
 
 

@@ -39,7 +39,8 @@ class RunInputs:
 @dataclass(frozen=True)
 class WindowRequest:
     """One call of the network, or as many as memory needs. windows: their frames, of equal number. frames:
-    all of them, once each; x: the latents of those. shape: of the latents of all frames. kinds: which conds
+    all of them, once each; x: the latents of those. shape, strides: of the latents of all
+    frames. kinds: which conds
     of the run each result is for, as (name, places), None where there are none. options: transformer_options
     that differ from those at the begin of the run.
     """
@@ -50,6 +51,7 @@ class WindowRequest:
     frames: list[int]
     x: torch.Tensor
     shape: tuple[int, ...]
+    strides: tuple[int, ...]
     timestep: torch.Tensor
     kinds: list[tuple[str, list[int]] | None]
     options: dict
@@ -122,7 +124,7 @@ def evaluate(
 ) -> list[list[torch.Tensor]]:
     """What `ContextWindowHandler.execute` does with a group of windows."""
     device = guider.model_patcher.load_device
-    x = torch.zeros(request.shape, dtype=request.x.dtype, device=device)
+    x = torch.empty_strided(request.shape, request.strides, dtype=request.x.dtype, device=device).zero_()
     frames = torch.tensor(request.frames, device=device)
     x.index_copy_(request.axis, frames, request.x.to(device))
     windows = [

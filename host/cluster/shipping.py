@@ -23,11 +23,16 @@ class Unshippable(Exception):
     """Something that cannot travel; the message names it."""
 
 
-def tensor_of(data: bytearray, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:
-    """The tensor of its memory; a copy, which lies where torch wants tensors: kernels may round by that."""
+def tensor_of(
+    data: bytearray, dtype: torch.dtype, shape: tuple[int, ...], order: tuple[int, ...]
+) -> torch.Tensor:
+    """The tensor of its memory: a copy, which lies where torch wants tensors. order: its axes from the one
+    with the longest stride on. Kernels may round by both.
+    """
     if not data:
         return torch.empty(shape, dtype=dtype)
-    return torch.frombuffer(data, dtype=dtype).reshape(shape).clone()
+    lying = torch.frombuffer(data, dtype=dtype).reshape([shape[axis] for axis in order])
+    return lying.permute([order.index(axis) for axis in range(len(shape))]).clone()
 
 
 class Shipper(pickle.Pickler):
@@ -46,9 +51,10 @@ class Shipper(pickle.Pickler):
     def reducer_override(self, value: object):
         if type(value) is not torch.Tensor or value.layout != torch.strided:
             return NotImplemented
-        plain = value.detach().cpu().contiguous()
+        order = tuple(sorted(range(value.ndim), key=lambda axis: -value.stride(axis)))
+        plain = value.detach().cpu().permute(order).contiguous()
         data = bytearray(plain.reshape(-1).view(torch.uint8).numpy()) if plain.numel() else bytearray()
-        return tensor_of, (data, value.dtype, tuple(value.shape))
+        return tensor_of, (data, value.dtype, tuple(value.shape), order)
 
 
 class Receiver(Unpickler):

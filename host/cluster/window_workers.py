@@ -219,6 +219,7 @@ class _Requests:
                 frames,
                 x,
                 tuple(self.x_in.shape),
+                self.x_in.stride(),
                 self.timestep,
                 self.kinds,
                 self.options,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...cluster.connecting import LOCAL
-from ...host.cluster.pools import TRANSPORTS
+from ...host.cluster.pools import LOCAL, TRANSPORTS
 
 
 def worker_inputs() -> list[io.Input]:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -63,15 +64,9 @@ def two_nodes():
 
     before = {process.pid for process in psutil.process_iter()}
     with tempfile.TemporaryDirectory(prefix="zoe") as folder:
-        arguments = {
-            "num_cpus": 1,
-            "include_dashboard": False,
-            "temp_dir": folder,
-            "object_store_memory": 10**8,
-        }
-        cluster = Cluster(initialize_head=True, head_node_args=arguments)
+        cluster = Cluster()
         try:
-            cluster.add_node(num_cpus=1, object_store_memory=10**8)
+            _start(cluster, folder)
             yield cluster.address
         finally:
             cluster.shutdown()
@@ -79,6 +74,27 @@ def two_nodes():
             if one.pid not in before and _is_of_ray_here(one)]  # fmt: skip
     psutil.wait_procs(left, timeout=120)
     assert [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def _start(cluster, folder):
+    """Two nodes. Ray gives each 30 seconds to start, and a busy machine needs more."""
+    import ray._private.services as services
+
+    asked, end = services.get_node, time.monotonic() + 400
+
+    def patient(*arguments):
+        while True:
+            try:
+                return asked(*arguments)
+            except RuntimeError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "get_node", patient)
+        cluster.add_node(num_cpus=1, object_store_memory=10**8, include_dashboard=False, temp_dir=folder)
+        cluster.add_node(num_cpus=1, object_store_memory=10**8)
 
 
 def _is_of_ray_here(process):

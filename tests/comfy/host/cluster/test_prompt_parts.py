@@ -81,6 +81,8 @@ def test_tensors_travel_with_every_bit(dtype):
         came = receive(ship({"latents": sent, "same": x}))
     for one, other in zip(sent, came["latents"], strict=True):
         assert other.dtype == dtype and other.shape == one.shape and torch.equal(one, other)
+    images = torch.rand(3, 5, 7, 2).movedim(-1, 1)  # as ComfyUI hands hints over: kernels round by strides
+    assert receive(ship(images)).stride() == images.stride()
     nan = torch.tensor([float("nan"), float("inf"), -0.0])
     assert torch.equal(receive(ship(nan)).view(torch.int32), nan.view(torch.int32))
 
