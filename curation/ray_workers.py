@@ -276,6 +276,7 @@ class RayWorkers:
             if trouble is None:
                 self.idle.append(actor)
             elif is_first:
+                self.ray.kill(actor)
                 raise ClusterError(str(trouble))
             else:
                 self._lose(actor, trouble)
@@ -286,7 +287,8 @@ class RayWorkers:
         if not wanted:
             raise ClusterError("the cluster has no processors; start a host with --num-cpus of 1 or more.")
         for _ in range(wanted - len(self.starting) - len(self.idle) - len(self.busy)):
-            actor = self.ray.remote(num_cpus=1, max_restarts=0)(Hand).remote(self.job, self.shared)
+            kind = self.ray.remote(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")(Hand)
+            actor = kind.remote(self.job, self.shared)
             self.starting[actor.prepare.remote()] = actor
 
     def _look(self) -> bool:
