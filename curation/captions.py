@@ -26,11 +26,12 @@ FILLERS = re.compile(
 )
 THOUGHTS = re.compile(r"^.*</think>|<think>.*$", re.DOTALL)
 LABELS = re.compile(
-    r"^((sure|certainly|of course|okay)\b[^:\n]*[:.!]\s+)?(here('s| is| are)[^:\n]*:\s*)?"
-    r"((final |combined |one-sentence )?(answer|caption|summary|sentence|description)\s*:\s*)?",
+    r"^((sure|certainly|of course|okay)[,!.:]\s+)?"
+    r"(here('s| is)\b[^:\n]{0,60}\b(sentence|caption|summary|description|answer|text)\b[^:\n]{0,40}:\s*)?"
+    r"((final |combined |one-sentence )?(sentence|caption|summary|description|answer)\s*:\s*)?",
     re.IGNORECASE,
 )
-MARKS = re.compile(r"\*\*|__|`+|^[#>]+ ", re.MULTILINE)
+MARKS = re.compile(r"\*\*|`+|^[#>]+ ", re.MULTILINE)
 
 
 class CaptionTexts:

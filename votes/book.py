@@ -7,9 +7,11 @@ The first line is {"zoetrope_votes": 1, "candidates": ["keep25", "keep50"], "see
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +120,28 @@ def add_vote(path: Path, vote: Vote) -> None:
 def take_back(path: Path) -> None:
     """Takes the last vote back, by another line. Raises OSError."""
     _add(path, {"undone": True})
+
+
+@contextlib.contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Waits until no other program writes votes to this file, and keeps others waiting: two ComfyUIs may have
+    one output folder. The system frees the lock of a program that ends. Raises OSError."""
+    with path.open("r+b") as file:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(MOST_BYTES * 2)  # Windows lets nobody read what is locked
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            try:
+                yield
+            finally:
+                file.seek(MOST_BYTES * 2)
+                msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)  # goes with the descriptor
+            yield
 
 
 def _add(path: Path, record: dict) -> None:

@@ -11,7 +11,7 @@ import folder_paths
 
 from ...foreign_text import printable
 from ...video_io.regular_files import check_regular, is_regular
-from ...votes.book import WINNERS, Book, Vote, add_vote, begin_book, read_book, take_back
+from ...votes.book import WINNERS, Book, Vote, add_vote, begin_book, only_writer, read_book, take_back
 from ...votes.plan import Pair, plan_pairs, shared_files
 from ..files.output_names import check_single_name
 from .clips import check_candidates, clip_address, clips_of, folder_stamp, text_of
@@ -20,6 +20,7 @@ FOLDER, ENDING = "votes", ".jsonl"
 LARGEST_SEED = 2**53 - 1
 """JavaScript's largest whole number."""
 _writing = threading.Lock()
+"""Of this server; `only_writer` keeps other programs waiting."""
 
 
 class Conflict(ValueError):
@@ -146,7 +147,8 @@ def vote(name: str, file: str, left: str, right: str, winner: str) -> None:
     if winner not in WINNERS:
         raise ValueError(f"winner='{printable(winner)}' must be one of {', '.join(WINNERS)}.")
     pair = Pair(file, left, right)
-    with _writing:
+    open_book(name)
+    with _writing, only_writer(book_path(name)):
         book = open_book(name)
         if pair.key in {kept.pair.key for kept in book.votes}:
             raise Conflict("this pair is judged already, on another page or before; here is the next one.")
@@ -157,7 +159,8 @@ def vote(name: str, file: str, left: str, right: str, winner: str) -> None:
 
 def back(name: str) -> None:
     """Takes the last vote back. Raises ValueError where there is none, OSError where it cannot be written."""
-    with _writing:
+    open_book(name)
+    with _writing, only_writer(book_path(name)):
         if not open_book(name).votes:
             raise ValueError("there is no vote to take back.")
         take_back(book_path(name))

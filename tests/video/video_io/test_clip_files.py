@@ -55,9 +55,9 @@ def noise_with_video(path, seconds=4, rate=48000):
     # as music: AAC spoils what lies above 10 kHz
     samples = torch.nn.functional.avg_pool1d(samples, 5, 1, 2)
     audio = {"waveform": samples, "sample_rate": rate}
-    frames = torch.rand(25 * seconds, 32, 48, 3, generator=torch.Generator().manual_seed(3))
+    picture = torch.rand(32, 48, 3, generator=torch.Generator().manual_seed(3))
     with open(path, "wb") as file:
-        encode_h264(list(frames), file, 25.0, audio=audio)
+        encode_h264([picture] * (25 * seconds), file, 25.0, audio=audio)
     return audio["waveform"][0, 0].numpy()
 
 

@@ -2,6 +2,8 @@
 named or read.
 """
 
+import contextlib
+import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -167,6 +169,31 @@ def test_of_votes_at_one_moment_on_a_pair_one_is_kept(folders):
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(vote, ["left", "right", "tie", "skip"] * 4)) == 1
     assert len(sessions.open_book("mine").votes) == 1
+
+
+def judge_all(number):
+    """What another ComfyUI does: votes for whatever is shown, until nothing is left."""
+    while pair := sessions.state("mine")["pair"]:
+        with contextlib.suppress(sessions.Conflict):
+            sessions.vote("mine", pair["file"], pair["left"], pair["right"], ("left", "right")[number % 2])
+    os._exit(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork")
+def test_several_programs_on_one_folder_keep_one_vote_for_each_pair(folders):
+    for folder in folders:
+        for number in range(20):
+            (folder / f"more {number}.mp4").write_bytes(b"x")
+    sessions.begin("mine", CANDIDATES, 5)
+    fork = multiprocessing.get_context("fork")
+    others = [fork.Process(target=judge_all, args=(number,)) for number in range(4)]
+    for process in others:
+        process.start()
+    for process in others:
+        process.join(300)
+    book = sessions.open_book("mine")
+    assert book.damaged == 0 and [process.exitcode for process in others] == [0] * 4
+    assert len({vote.pair.key for vote in book.votes}) == len(book.votes) == 23
 
 
 def test_clips_that_come_later_are_judged_too(folders):
