@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import InputImpl
 
+from ...foreign_text import printable
 from ...video_io.probe import open_video, video_stream
 from ...video_io.sound import read_sound_file
 from ..files.allowed_paths import find_path
@@ -26,7 +27,7 @@ def sound_of_path(path: str, start_seconds: float, duration_seconds: float) -> t
     found = find_path(path)
     audio = read_sound_file(found, start_seconds, duration_seconds, stop, free_memory)
     if audio is None:
-        raise ValueError(f"'{found.name}' has no sound that can be decoded; choose another file.")
+        raise ValueError(f"'{printable(found.name)}' has no sound that can be decoded; choose another file.")
     return audio, audio["waveform"].shape[-1] / audio["sample_rate"]
 
 
