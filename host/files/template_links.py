@@ -52,6 +52,14 @@ LINKS = {
     "zoetrope_curate_a_folder": "38 Curate a folder",
     "zoetrope_demo_compare_two_sets": "39 Demo, compare two sets",
     "zoetrope_demo_one-shot_tuning": "40 Demo, one-shot tuning",
+    "zoetrope_demo_looks_and_motion_apart": "44 Demo, looks and motion apart",
+    "zoetrope_demo_edit_by_mixed_tuning": "45 Demo, edit by mixed tuning",
+    "zoetrope_demo_animate_a_picture": "46 Demo, animate a picture",
+    "zoetrope_demo_fill_in_key_frames": "47 Demo, fill in key frames",
+    "train_a_LoRA_ModelScope": "48 Train a LoRA (ModelScope)",
+    "train_a_camera_move_SVD": "49 Train a camera move (SVD)",
+    "train_frames_between_SVD": "50 Train frames between (SVD)",
+    "train_a_steady_decoder": "51 Train a steady decoder",
 }
 """Name in links -> name of the file in example_workflows/."""
 

@@ -47,6 +47,11 @@ TRAINED = "37 Demo, train a MotionLoRA"
 CURATED = "38 Curate a folder"
 SETS = "39 Demo, compare two sets"
 TUNED = "40 Demo, one-shot tuning"
+APART = "44 Demo, looks and motion apart"
+MIXED = "45 Demo, edit by mixed tuning"
+ANIMATED = "46 Demo, animate a picture"
+KEYS = "47 Demo, fill in key frames"
+STEADY = "51 Train a steady decoder"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -91,6 +96,11 @@ EXPECTED = {
     TRAINED: (8, 8),
     SETS: (15, 8),
     TUNED: (8, 8),
+    APART: (8, 8),
+    MIXED: (5, 8),
+    ANIMATED: (8, 8),
+    KEYS: (8, 8),
+    STEADY: (5, 8),
 }
 # Height and width where they are not those of one clip: several side by side under their labels.
 SIZES = {
@@ -99,7 +109,10 @@ SIZES = {
         ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO, EDIT, QUEUE, TUNED, SETS),
         (standins.HEIGHT + 24, 2 * standins.WIDTH + 4),
     ),
-    **dict.fromkeys((OUTLINES, FILLED, TRAINED), (standins.HEIGHT + 24, 3 * standins.WIDTH + 8)),
+    **dict.fromkeys(
+        (OUTLINES, FILLED, TRAINED, APART, MIXED, ANIMATED, KEYS, STEADY),
+        (standins.HEIGHT + 24, 3 * standins.WIDTH + 8),
+    ),
 }
 
 

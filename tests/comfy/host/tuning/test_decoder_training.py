@@ -76,9 +76,10 @@ def test_a_vae_in_half_precision_trains_as_a_whole_one(dtype):
     half.vae_dtype = dtype
     half.first_stage_model.to(dtype)
     layers = new_temporal_decoder(half)
-    trained, run = train_temporal_decoder(half, layers, a_run())
-    whole = train_temporal_decoder(kl_vae(), new_temporal_decoder(kl_vae()), a_run())[1]
-    assert run.losses == pytest.approx(whole.losses, rel=0.05)
+    trained, run = train_temporal_decoder(half, layers, a_run(steps=8))
+    whole = train_temporal_decoder(kl_vae(), new_temporal_decoder(kl_vae()), a_run(steps=1))[1]
+    assert run.losses[0] == pytest.approx(whole.losses[0], rel=0.01)
+    assert torch.isfinite(torch.tensor(run.losses)).all() and run.losses[-1] < run.losses[0]
     weights = weights_of(trained)
     assert {value.dtype for value in weights.values()} == {torch.float32}
     before = weights_of(layers)
