@@ -232,7 +232,7 @@ def trained_on(family, folder: Path, which: str, steps: int, count: int) -> dict
     )
     run = TrainingRun(clips, play.encode(family, [""]), recipe, checkpointing=False)
     module, _ = train_temporal_layers(family.model, new_for_model(family.model, METHOD), run)
-    judged = judge(family, module, count)
+    judged = judge(family, module, count)[0]
     return {
         f"{which}_clips_trained": len(clips), f"{which}_score": judged["coherent"],
         f"{which}_jerk": judged["jerk"],

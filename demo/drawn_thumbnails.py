@@ -21,7 +21,7 @@ PACE = 0.5  # frames of the world from one frame to the next
 
 
 def drawn(seed: int, motion: str, **things: str) -> torch.Tensor:
-    """A clip of a scene of the world."""
+    """A clip of a scene of the world; things: its looks, and its camera."""
     scene = world.random_scene(random.Random(seed), motion=motion, **things)
     return torch.cat([world.render_clip(scene, 1, first_frame=PACE * frame) for frame in range(NUM_FRAMES)])
 
@@ -93,6 +93,40 @@ def seeds_on_workers():
     return [drawn(seed, "orbit", **things) for seed in range(1, 5)], [f"seed {n}" for n in range(1, 5)], 2
 
 
+def learnt_motion():
+    """Another thing that goes the way of a video's."""
+    looks = (("ring", "purple", "black"), ("ball", "yellow", "green"))
+    clips = [
+        drawn(5, "orbit", shape=shape, colour=colour, background=background, size="big")[::2]
+        for shape, colour, background in looks
+    ]
+    return clips, ["your video", "another thing"], 2
+
+
+def learnt_camera():
+    """Another picture that is seen as a video's camera sees."""
+    looks = (("square", "white", "pink"), ("triangle", "blue", "gray"))
+    clips = [
+        drawn(
+            seed, "still", shape=shape, colour=colour, background=background, size="big", camera="pan right"
+        )[::2]
+        for seed, (shape, colour, background) in enumerate(looks, 3)
+    ]
+    return clips, ["your video", "another picture"], 2
+
+
+def frames_between():
+    clip = drawn(7, "right", shape="ball", colour="orange", background="blue", size="big")[::2]
+    return [clip[:1], clip[-1:], clip], ["first picture", "last picture", "between"], 3
+
+
+def steady_decoder():
+    """Frames whose light differs by chance, and the same without that."""
+    clip = drawn(12, "right", shape="ring", colour="red", background="gray", size="big")[::2]
+    light = torch.randn(len(clip), 3, 1, 1, generator=torch.Generator().manual_seed(1))
+    return [(clip * (1 + 0.15 * light)).clamp(0, 1), clip], ["plain VAE", "trained decoder"], 2
+
+
 DRAWINGS = {
     "41 Demo, windows on workers": windows_on_workers,
     "42 Demo, seeds on workers": seeds_on_workers,
@@ -156,5 +190,9 @@ DRAWINGS = {
     "28 Text to video (AnimateLCM)": lambda: moving(
         "16 frames in 6 steps", 10, "orbit", shape="triangle", colour="orange", background="blue", size="big"
     ),
+    "47 Train a LoRA (ModelScope)": learnt_motion,
+    "48 Train a camera move (SVD)": learnt_camera,
+    "49 Train frames between (SVD)": frames_between,
+    "50 Train a steady decoder": steady_decoder,
 }
 """Name of a workflow -> its clips, their labels, and the number of columns."""

@@ -28,7 +28,7 @@ from ..metrics.metric import Clip
 from ..metrics.metrics import METRICS
 from ..samplers.over_frames.prompts import PromptSettings
 from ..samplers.text2video_zero.motion_fields import CameraField
-from . import editing, inputs, one_shot, play, trained_motion, world
+from . import drawn_thumbnails, editing, inputs, one_shot, play, trained_motion, training_thumbnails, world
 from .drawn_thumbnails import DRAWINGS
 from .long_thumbnails import extended_clip, filled_region, loop, queue_and_windows, story
 
@@ -36,6 +36,7 @@ FOLDER = pathlib.Path(__file__).parents[1] / "example_workflows"
 SIDE = 384  # pixels of a thumbnail
 LABEL, FOOT, GAP = 24, 20, 4  # pixels: bars of text above each clip and at the bottom, space between clips
 LARGEST_FILE = 180_000  # bytes
+TRAINING_FILE = 25_000  # bytes of a picture of what is trained: all pictures together have 3 MB
 FPS, DRAWN_FPS = 8, 12
 MADE, DRAWN = "made by the tiny demo models", "drawn, to show the idea"
 
@@ -325,7 +326,18 @@ SAMPLED: dict[str, Callable[[play.Family], Panels]] = {
     "38 Curate a folder": curated_folder,
     "39 Demo, compare two sets": two_sets,
     "40 Demo, one-shot tuning": one_shot_tuning,
+    "43 Demo, looks and motion apart": training_thumbnails.looks_and_motion,
+    "44 Demo, edit by mixed tuning": training_thumbnails.mixed_tuning,
+    "45 Demo, animate a picture": training_thumbnails.animated_picture,
+    "46 Demo, fill in key frames": training_thumbnails.key_frames,
 }
+LEAN = {
+    training_thumbnails.looks_and_motion, training_thumbnails.mixed_tuning,
+    training_thumbnails.animated_picture, training_thumbnails.key_frames,
+    drawn_thumbnails.learnt_motion, drawn_thumbnails.learnt_camera,
+    drawn_thumbnails.frames_between, drawn_thumbnails.steady_decoder,
+}  # fmt: skip
+"""Panels whose files hold TRAINING_FILE bytes at most."""
 
 
 def thumbnail(panels: Panels, foot: str) -> torch.Tensor:
@@ -348,8 +360,8 @@ def thumbnail(panels: Panels, foot: str) -> torch.Tensor:
     return out
 
 
-def save(frames: torch.Tensor, path: pathlib.Path, fps: float) -> None:
-    """Writes frames (F, H, W, 3) in 0..1 as a WebP that plays forever, within LARGEST_FILE bytes."""
+def save(frames: torch.Tensor, path: pathlib.Path, fps: float, largest: int = LARGEST_FILE) -> None:
+    """Writes frames (F, H, W, 3) in 0..1 as a WebP that plays forever, within `largest` bytes."""
     first, *rest = [to_image(frame) for frame in frames]
     for quality in range(85, 10, -10):
         first.save(
@@ -362,25 +374,26 @@ def save(frames: torch.Tensor, path: pathlib.Path, fps: float) -> None:
             quality=quality,
             method=6,
         )
-        if path.stat().st_size <= LARGEST_FILE:
+        if path.stat().st_size <= largest:
             return
 
 
 def main() -> None:
     names = [*SAMPLED, *DRAWINGS]
     parser = argparse.ArgumentParser(prog="run demo.thumbnails", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=names, help="one picture instead of all")
+    parser.add_argument("--only", choices=names, nargs="+", help="some pictures instead of all")
     parser.add_argument("--to", type=pathlib.Path, default=FOLDER, help="where to write (example_workflows)")
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
-    wanted = [options.only] if options.only else names
+    wanted = options.only or names
     family = play.load_family() if set(wanted) & set(SAMPLED) else None
     for name in wanted:
         path = options.to / f"{name}.jpg"
+        largest = TRAINING_FILE if {SAMPLED.get(name), DRAWINGS.get(name)} & LEAN else LARGEST_FILE
         if name in SAMPLED:
-            save(thumbnail(SAMPLED[name](family), MADE), path, FPS)
+            save(thumbnail(SAMPLED[name](family), MADE), path, FPS, largest)
         else:
-            save(thumbnail(DRAWINGS[name](), DRAWN), path, DRAWN_FPS)
+            save(thumbnail(DRAWINGS[name](), DRAWN), path, DRAWN_FPS, largest)
         print(f"{path.name}: {path.stat().st_size} bytes", flush=True)
 
 

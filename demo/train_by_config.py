@@ -37,6 +37,7 @@ from ..host.tuning.temporal_training import (
     train_temporal_layers,
 )
 from ..host.video_models.loader import video_model_from_file
+from ..host.video_models.network_file import read_network_file
 from ..motion_modules.methods import METHODS
 from ..tuning.recipe import Recipe
 from . import world
@@ -47,11 +48,15 @@ TOLD_SECONDS = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class Models:
-    """checkpoint: of an image model, or of a video network. motion_module: a file; method: of new layers."""
+    """checkpoint: of an image model, or of a video network. motion_module: a file; method: of new layers.
+    vae, text_encoder: files, for a video network whose own file has none.
+    """
 
     checkpoint: str
     motion_module: str = ""
     method: str = ""
+    vae: str = ""
+    text_encoder: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,11 +163,12 @@ def run(config: Config, folder: Path) -> Path:
     demo_family.register()
     register_model_folders()
     path = find_file(config.models.checkpoint, folder, "checkpoints")
-    if config.what == "video LoRA" and not config.models.motion_module:
-        loaded = _video_network(path)
-    else:
-        loaded = comfy.sd.load_checkpoint_guess_config(path, output_vae=True, output_clip=True)[:3]
-    model, clip, vae = loaded
+    as_network = config.what == "video LoRA" and not config.models.motion_module
+    model, clip, vae = _video_network(path) if as_network else _checkpoint(path)
+    if config.models.vae:
+        vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(find_file(config.models.vae, folder, "vae")))
+    if config.models.text_encoder:
+        clip = comfy.sd.load_clip([find_file(config.models.text_encoder, folder, "text_encoders")])
     clips = _clips(config, vae, clip)
     empty = clip.encode_from_tokens_scheduled(clip.tokenize(""))
     training = TrainingRun(
@@ -176,13 +182,27 @@ def run(config: Config, folder: Path) -> Path:
     return saved
 
 
+def _checkpoint(path: str) -> tuple:
+    """MODEL, CLIP and VAE of an image checkpoint."""
+    return comfy.sd.load_checkpoint_guess_config(path, output_vae=True, output_clip=True)[:3]
+
+
 def _video_network(path: str) -> tuple:
-    """MODEL, CLIP and VAE of a video network's file, or of an image checkpoint."""
+    """MODEL, CLIP and VAE of a video network's file, or of an image checkpoint.
+
+    Raises ValueError for a damaged video network, and for a file that is neither.
+    """
     try:
-        found = video_model_from_file(path)
-        return found.model, found.clip, found.vae
-    except ValueError:
-        return comfy.sd.load_checkpoint_guess_config(path, output_vae=True, output_clip=True)[:3]
+        read_network_file(path)
+    except ValueError as no_network:
+        try:
+            return _checkpoint(path)
+        except RuntimeError as no_checkpoint:
+            raise ValueError(
+                f"{printable(no_network, 600)} It is no image checkpoint either; give one of both."
+            ) from no_checkpoint
+    found = video_model_from_file(path)
+    return found.model, found.clip, found.vae
 
 
 def _clips(config: Config, vae, clip) -> TrainingClips:

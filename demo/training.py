@@ -1,5 +1,11 @@
 """What every training stage of the tiny family shares:
 the loop that can be interrupted, two processes at once, the frozen base.
+
+This is not tuning/trainer.py, which trains what people train: float32 weights on a loaded MODEL, from clips
+that are there. Here a whole family begins from nothing: networks in bfloat16 with float32 masters, Muon,
+batches that are drawn endlessly, stages by minutes, two processes that mix their weights. Low-rank changes
+are tuning/low_rank.py's; the loss is that of velocity in tuning/objectives.py, which a test compares. What
+needs none of that is trained by tuning/ here too: trained_motion.py, one_shot.py, tuned_parts.py.
 """
 
 from __future__ import annotations

@@ -160,6 +160,16 @@ def in_forward(
         _RUNNING.reset(token)
 
 
+@contextlib.contextmanager
+def running_again(forward: Forward | None) -> Iterator[None]:
+    """Everything inside belongs to a forward that ran before, such as layers that are computed again."""
+    token = _RUNNING.set(forward)
+    try:
+        yield
+    finally:
+        _RUNNING.reset(token)
+
+
 @dataclass(frozen=True)
 class Call:
     """One forward as one method sees it.

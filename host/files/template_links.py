@@ -54,6 +54,14 @@ LINKS = {
     "zoetrope_demo_one-shot_tuning": "40 Demo, one-shot tuning",
     "zoetrope_demo_windows_on_workers": "41 Demo, windows on workers",
     "zoetrope_demo_seeds_on_workers": "42 Demo, seeds on workers",
+    "zoetrope_demo_looks_and_motion_apart": "43 Demo, looks and motion apart",
+    "zoetrope_demo_edit_by_mixed_tuning": "44 Demo, edit by mixed tuning",
+    "zoetrope_demo_animate_a_picture": "45 Demo, animate a picture",
+    "zoetrope_demo_fill_in_key_frames": "46 Demo, fill in key frames",
+    "train_a_LoRA_ModelScope": "47 Train a LoRA (ModelScope)",
+    "train_a_camera_move_SVD": "48 Train a camera move (SVD)",
+    "train_frames_between_SVD": "49 Train frames between (SVD)",
+    "train_a_steady_decoder": "50 Train a steady decoder",
 }
 """Name in links -> name of the file in example_workflows/."""
 

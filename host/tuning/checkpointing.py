@@ -14,6 +14,8 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import TimestepEmbedSequenti
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from ...motion_modules.call import running_again, running_forward
+
 
 @contextlib.contextmanager
 def layers_computed_again(network: nn.Module, wanted: bool = True) -> Iterator[None]:
@@ -45,6 +47,12 @@ def _again(forward: Callable) -> Callable:
         # Core writes the number of each block into these options; the second time it is another one's.
         args = [dict(a) if isinstance(a, dict) else a for a in args]
         kwargs = {k: dict(a) if isinstance(a, dict) else a for k, a in kwargs.items()}
-        return checkpoint(forward, *args, use_reentrant=False, **kwargs)
+        mine = running_forward()  # a loss may be of several: windows, pictures beside a clip
+
+        def of_mine(*args, **kwargs):
+            with running_again(mine):
+                return forward(*args, **kwargs)
+
+        return checkpoint(of_mine, *args, use_reentrant=False, **kwargs)
 
     return computed

@@ -20,7 +20,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from ...foreign_text import printable
-from ...motion_modules.call import SINGLE_FRAMES
+from ...motion_modules.call import SINGLE_FRAMES, streams_in
 from ...tuning.objectives import AS_TRAINED, clip_loss
 from ...tuning.recipe import Recipe
 from ...tuning.run_state import RunFolder
@@ -29,9 +29,11 @@ from ..injection.run_inputs import TRAINED_CLIP, TrainedClip
 from ..sampling.differentiable import differentiable, recordable, with_controls_beside
 from ..sampling.freeinit import KEY as FREEINIT
 from ..sampling.reuse_deep_features import KEY as DEEP_FEATURES
+from ..windows.controls import HintStore
 from .checkpointing import layers_computed_again
 from .clips import TrainingClips, check_clips, refuse_flips
 from .fingerprints import model_fingerprint
+from .pictures import denoised_pictures, without_windows
 from .progress import Samples, Shown
 
 
@@ -110,16 +112,24 @@ class TrainingSampler(comfy.samplers.Sampler):
         recipe, sampling = self.run.recipe, model.model_sampling
         latents = [model.process_latent_in(clip.latents) for clip in self.run.clips.clips]
         loss = loss_of_model(sampling) if recipe.loss == AS_TRAINED else recipe.loss
-        data = getattr(sampling, "sigma_data", 1.0)
+        data, hints = getattr(sampling, "sigma_data", 1.0), HintStore()
+        streams = streams_in(options.get("transformer_options", {}))  # frames of motion are no pictures
 
-        def scored(which: int, clean: torch.Tensor, seen: SeenClip) -> torch.Tensor:
+        def scored(
+            which: int, clean: torch.Tensor, seen: SeenClip, rows: list[int] | None = None
+        ) -> torch.Tensor:
+            """rows: which frames of the clip these are; None = all of them, in order."""
             clean = (clean.flip(-1) if seen.is_flipped else clean).to(device)
             sigma, noise = seen.sigma.to(device), seen.noise.to(device)
             noisy = sampling.noise_scaling(sigma, noise, clean, False)
             cond = conds["empty" if seen.is_without_text else f"clip {which}"]
             each = sigma * clean.new_ones(len(clean))
             told = _of_single_frames(options) if seen.is_single else _of_clip(options, clean, seen)
-            denoised = comfy.samplers.calc_cond_batch(model, [cond], noisy, each, told)[0]
+            if rows is not None:
+                of_clip = len(latents[which])
+                denoised = denoised_pictures(model, cond, noisy, each, rows, of_clip, told, hints)
+            else:
+                denoised = comfy.samplers.calc_cond_batch(model, [cond], noisy, each, told)[0]
             debias = 0.0 if seen.is_single else recipe.debias  # of what frames of one clip share
             found = clip_loss(denoised.float(), clean, sigma, loss, debias, seen.anchor, data)
             return found * self.run.clips.clips[which].weight
@@ -132,11 +142,11 @@ class TrainingSampler(comfy.samplers.Sampler):
             found = scored(which, clean, seen)
             if not recipe.image_frames or seen.is_single:
                 return found
-            other, rows = beside(number, [len(clip) for clip in latents], recipe)
+            other, rows = beside(number, [len(clip) // streams for clip in latents], recipe)
             images = latents[other][rows]
             pictures = replace(seen_clip(BESIDE - number, images.shape, sampling, recipe), is_single=True)
             shares = len(clean), len(images)
-            both = found * shares[0] + scored(other, images, pictures) * shares[1]
+            both = found * shares[0] + scored(other, images, pictures, rows) * shares[1]
             return both / sum(shares)
 
         return loss_of
@@ -151,7 +161,10 @@ def _of_clip(options: dict, clean: torch.Tensor, seen: SeenClip) -> dict:
 def _of_single_frames(options: dict) -> dict:
     """model_options with which every frame of a batch is a picture of its own, of which nothing is known."""
     told = {SINGLE_FRAMES: True, TRAINED_CLIP: TrainedClip(None, False)}
-    return {**options, "transformer_options": {**options.get("transformer_options", {}), **told}}
+    return {
+        **without_windows(options),
+        "transformer_options": {**options.get("transformer_options", {}), **told},
+    }
 
 
 @dataclass(frozen=True)

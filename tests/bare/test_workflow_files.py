@@ -113,6 +113,23 @@ PUBLISHED = {
         "ZoetropeSetFrameGuidance": [{0: "triangle", 1: 1}],
         "KSampler": [{2: 50, 3: 2.5, 4: "euler", 5: "karras"}],
     },
+    "47 Train a LoRA (ModelScope)": {
+        "ZoetropeTakeFrames": [{5: 16, 7: 256, 8: 256}],
+        "EmptyLatentImage": [{0: 256, 1: 256, 2: 16}],
+        "ZoetropeTrainVideoLora": [{1: 0.0005, 4: 32, 5: "temporal"}],
+        "KSampler": [{2: 50, 3: 9, 4: "ddim", 5: "ddim_uniform"}],
+    },
+    "48 Train a camera move (SVD)": {
+        "ZoetropeTakeFrames": [{5: 14, 7: 1024, 8: 576}],
+        "ZoetropeAnimateImageSVD": [{0: 1024, 1: 576, 2: 14, 3: 127, 4: 6, 5: 0.02}] * 2,
+        "ZoetropeTrainVideoLora": [{5: "temporal"}],
+        "KSampler": [{2: 25, 3: 2.5, 4: "euler", 5: "karras"}],
+    },
+    "49 Train frames between (SVD)": {
+        "ZoetropeInterpolateImagesSVD": [{0: 1024, 1: 576, 2: 5, 3: 127, 4: 6}] * 2,
+        "ZoetropeTrainVideoLora": [{5: "temporal"}],
+        "KSampler": [{2: 25, 3: 2.5, 4: "euler", 5: "karras"}],
+    },
 }
 
 

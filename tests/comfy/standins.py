@@ -19,6 +19,7 @@ import comfy.ops
 import comfy.utils
 import numpy as np
 import torch
+from comfy.ldm.modules.diffusionmodules.model import Decoder, Encoder
 from PIL import Image
 from safetensors.torch import save_file
 from zoetrope.demo import networks
@@ -37,6 +38,7 @@ SPARSECTRL = "v3_sd15_sparsectrl_rgb.ckpt"
 MOTION_V3 = "v3_sd15_mm.ckpt"
 CAMERA = "CameraCtrl_pruned.safetensors"
 MOTION_LCM, LORA_LCM = "AnimateLCM_sd15_t2v.ckpt", "AnimateLCM_sd15_t2v_lora.safetensors"
+VAE = "vae-ft-mse-840000-ema-pruned.safetensors"
 INPUT_IMAGE, INPUT_VIDEO = "example.png", "input_video.mp4"
 VIDEO_FPS = 24
 VIDEO_FRAMES = 31
@@ -62,6 +64,8 @@ def put_standins(models: Path) -> None:
         {k: v for k, v in motion_module(with_mid=True).items() if not k.endswith(tables)}, motion / MOTION_LCM
     )
     save_file(lora(), models / "loras" / LORA_LCM)
+    (models / "vae").mkdir(exist_ok=True)
+    save_file(whole_vae(), models / "vae" / VAE)
 
 
 def checkpoint() -> dict[str, torch.Tensor]:
@@ -134,6 +138,19 @@ def camera_control() -> dict[str, torch.Tensor]:
     return {k: v.detach().half().clone() for k, v in to_file(model).items() if is_own(k)}
 
 
+def whole_vae() -> dict[str, torch.Tensor]:
+    """A VAE of Stable Diffusion's kind: a narrow decoder, and an encoder of the one width that core takes."""
+    shape = {"attn_resolutions": (), "resolution": 256, "z_channels": 4, "in_channels": 3, "out_ch": 3}
+    shape |= {"ch_mult": (1, 2, 4, 4), "num_res_blocks": 2}
+    encoder = Encoder(**shape, ch=128).state_dict()
+    tensors = {f"encoder.{key}": 0.02 * torch.randn(value.shape).half() for key, value in encoder.items()}
+    decoder = fill(Decoder(**shape, ch=32)).state_dict()
+    tensors |= {f"decoder.{key}": value for key, value in decoder.items()}
+    for name, width in (("quant_conv", 8), ("post_quant_conv", 4)):
+        tensors |= {f"{name}.weight": torch.eye(width)[..., None, None], f"{name}.bias": torch.zeros(width)}
+    return tensors
+
+
 def lora() -> dict[str, torch.Tensor]:
     """A LoRA of the UNet's first transformers under the key names of kohya's scripts."""
     out, width, rank = {}, networks.UNET_WIDTH, 3
@@ -202,6 +219,8 @@ SMALL = {
     "ZoetropePrepareText2VideoZero": {0: 5},
     "ZoetropeTrainMotionLora": {0: 2},
     "ZoetropeRunSeedsOnWorkers": {0: "3, 7"},
+    "ZoetropeTrainVideoLora": {0: 2},
+    "ZoetropeTrainTemporalDecoder": {0: 4, 2: 2},
     "ZoetropeApplyMotionModule": {5: 0},
     "ZoetropeTrainTemporalLayers": {0: 2},
     "ZoetropeTakeFrames": {5: 5, 7: WIDTH, 8: HEIGHT},

@@ -41,6 +41,9 @@ EXPECTED = {
     "15 Image to video (SVD)": {"SVD_image_to_video": Expected(fps=6)},
     "16 Orbit of an image (SV3D)": {"SV3D_orbit": Expected(fps=7)},
     "14 Between images (DynamiCrafter)": {"DynamiCrafter_interpolation": Expected()},
+    "47 Train a LoRA (ModelScope)": {"ModelScope_trained_motion": Expected()},
+    "48 Train a camera move (SVD)": {"SVD_trained_camera": Expected(fps=6)},
+    "49 Train frames between (SVD)": {"SVD_trained_between": Expected(fps=6)},
 }
 
 

@@ -49,6 +49,11 @@ SETS = "39 Demo, compare two sets"
 TUNED = "40 Demo, one-shot tuning"
 WORKERS = "41 Demo, windows on workers"
 SEEDS = "42 Demo, seeds on workers"
+APART = "43 Demo, looks and motion apart"
+MIXED = "44 Demo, edit by mixed tuning"
+ANIMATED = "45 Demo, animate a picture"
+KEYS = "46 Demo, fill in key frames"
+STEADY = "50 Train a steady decoder"
 EDITOR_ONLY = {"MarkdownNote", "Note"}
 
 
@@ -95,6 +100,11 @@ EXPECTED = {
     TUNED: (8, 8),
     WORKERS: (20, 8),
     SEEDS: (5, 8),
+    APART: (8, 8),
+    MIXED: (5, 8),
+    ANIMATED: (8, 8),
+    KEYS: (8, 8),
+    STEADY: (5, 8),
 }
 # Height and width where they are not those of one clip: several side by side under their labels.
 SIZES = {
@@ -103,7 +113,10 @@ SIZES = {
         ("08 Compare clips, contact sheet", REUSE, PLANS, ZERO, EDIT, QUEUE, TUNED, SETS),
         (standins.HEIGHT + 24, 2 * standins.WIDTH + 4),
     ),
-    **dict.fromkeys((OUTLINES, FILLED, TRAINED), (standins.HEIGHT + 24, 3 * standins.WIDTH + 8)),
+    **dict.fromkeys(
+        (OUTLINES, FILLED, TRAINED, APART, MIXED, ANIMATED, KEYS, STEADY),
+        (standins.HEIGHT + 24, 3 * standins.WIDTH + 8),
+    ),
 }
 
 

@@ -98,6 +98,9 @@ SMALL = {
     "ZoetropeCreateDDIMSigmas": {1: 2},
     "ZoetropeAnimateImage": {0: WIDTH, 1: HEIGHT, 2: FRAMES},
     "ZoetropeInterpolateImages": {0: WIDTH, 1: HEIGHT, 2: FRAMES},
+    "ZoetropeInterpolateImagesSVD": {0: WIDTH, 1: HEIGHT, 2: FRAMES},
+    "ZoetropeTakeFrames": {5: FRAMES, 7: WIDTH, 8: HEIGHT},
+    "ZoetropeTrainVideoLora": {0: 2, 4: 3},
     "ZoetropeAnimateImageSVD": {0: WIDTH, 1: HEIGHT, 2: FRAMES},
     "ZoetropeSetOrbit": {0: WIDTH, 1: HEIGHT, 2: FRAMES},
     "SD_4XUpscale_Conditioning": {0: 1.0},
@@ -108,7 +111,7 @@ CASCADE_FRAMES = 3
 # File that a workflow names -> what it begins with in place of the above; Show-1 begins with pixels.
 SMALL_CASCADES = {"lavie_base.pt": (WIDTH, HEIGHT, CASCADE_FRAMES), SHOW1_TEXT: (16, 16, CASCADE_FRAMES)}
 IMAGE_ENCODER = "openclip_vit_h_vision.pth"
-IMAGE_NODES = ("ZoetropeAnimateImageSVD", "ZoetropeSetOrbit")
+IMAGE_NODES = ("ZoetropeAnimateImageSVD", "ZoetropeInterpolateImagesSVD", "ZoetropeSetOrbit")
 """Nodes that get Stable Video Diffusion's image encoder from a file of its own."""
 DEMO_CHECKPOINT = "zoetrope_tiny_sd.safetensors"
 

@@ -3,12 +3,14 @@
 import folder_paths
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from zoetrope.demo import train_by_config
 from zoetrope.demo.files import FOLDER
 from zoetrope.demo.train_by_config import Config, WorldClips, read_config
 from zoetrope.host.injection.motion_models import motion_module_from_file
 from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
+from zoetrope.tests.networks.encoders import openclip_text, small_vae
+from zoetrope.tests.networks.modelscope import tiny_modelscope
 from zoetrope.tests.places import ROOT
 from zoetrope.video_io.encode import encode_h264
 
@@ -63,6 +65,36 @@ def test_new_layers_and_loras_are_made_of_a_folder_of_videos(written, capsys, tm
     head = 'what = "video LoRA"\nlayers = "spatial"\nrank = 2\n'
     lora = load_file(trained(written(head + MODELS + clips + RECIPE), capsys))
     assert all(key.startswith("diffusion_model.") for key in lora) and any(v.any() for v in lora.values())
+
+
+def test_a_lora_of_a_video_network_is_made_with_a_vae_and_a_text_encoder_of_their_own(
+    written, capsys, tmp_path
+):
+    torch.save(tiny_modelscope(), tmp_path / "network.pth")
+    save_file(small_vae(), tmp_path / "vae.safetensors")
+    torch.save(openclip_text(), tmp_path / "text.bin")
+    models = '[models]\ncheckpoint = "network.pth"\nvae = "vae.safetensors"\ntext_encoder = "text.bin"\n'
+    head = 'what = "video LoRA"\nlayers = "temporal"\nrank = 2\n'
+    lora = load_file(trained(written(head + models + CLIPS + RECIPE), capsys))
+    assert lora and any(value.any() for key, value in lora.items() if ".lora_up." in key)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda tensors: tensors.popitem(), "lacks"),
+        (lambda tensors: tensors.clear() or tensors.update(a=torch.zeros(2)), "no image checkpoint either"),
+    ],
+    ids=["damaged", "neither"],
+)
+def test_a_damaged_video_network_is_said_to_be_one(damage, sentence, written, capsys, tmp_path):
+    tensors = dict(tiny_modelscope())
+    damage(tensors)
+    torch.save(tensors, tmp_path / "network.pth")
+    head = 'what = "video LoRA"\n[models]\ncheckpoint = "network.pth"\n'
+    assert train_by_config.main([str(written(head + CLIPS + RECIPE))]) == 1
+    error = capsys.readouterr().err
+    assert "network.pth" in error and sentence in error
 
 
 def test_the_example_is_one(tmp_path):

@@ -1,6 +1,7 @@
 """Training in two processes, what the probes read, and the files that stages end in."""
 
 import random
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
@@ -11,6 +12,7 @@ from zoetrope.motion_modules.animatediff.files import to_original_names
 from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
 from zoetrope.motion_modules.camera import motion_ctrl
 from zoetrope.tests.rounding import assert_same
+from zoetrope.tuning.objectives import clip_loss
 
 
 def weight_of(value, steps):
@@ -216,3 +218,24 @@ def test_the_finished_files_give_back_the_states_that_later_stages_need(tmp_path
         FileExistsError, match="has states of unet, motion, motion_v2, pan, zoom, control already"
     ):
         train.restore(tmp_path, FOLDER)
+
+
+def test_the_loss_of_the_stages_is_the_trainers_of_velocity(monkeypatch):
+    """Written of the noise there, of the clean latents in tuning/objectives.py."""
+    latents, predicted = torch.randn(2, 3, 4, 5, 2, generator=torch.Generator().manual_seed(2)).double()
+    kept = torch.tensor([0.9, 0.5, 0.02], dtype=torch.float64)
+    batch = SimpleNamespace(seed=3, kept=kept, times=kept, each_frame=lambda values: values)
+    seen = []
+
+    def denoise(unet, noisy, *_):
+        seen.append(noisy)
+        return predicted
+
+    monkeypatch.setattr(stages, "denoise", denoise)
+    found = stages.noise_loss(None, latents, batch, None)
+    wanted = []
+    for frame, share in enumerate(kept):
+        sigma = ((1 - share) / share).sqrt()
+        denoised = seen[0][frame] / share.sqrt() - sigma * predicted[frame]
+        wanted.append(clip_loss(denoised[None], latents[frame][None], sigma, "velocity"))
+    torch.testing.assert_close(found.double(), torch.stack(wanted).mean(), rtol=1e-5, atol=0)

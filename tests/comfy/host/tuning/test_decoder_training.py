@@ -69,6 +69,26 @@ def test_every_weight_is_trained_and_checkpointing_changes_nothing():
     assert not still
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_a_vae_in_half_precision_trains_as_a_whole_one(dtype):
+    """The layers stay in float32; what they decode to is that of the VAE's own precision."""
+    half = kl_vae.__wrapped__()
+    half.vae_dtype = dtype
+    half.first_stage_model.to(dtype)
+    layers = new_temporal_decoder(half)
+    trained, run = train_temporal_decoder(half, layers, a_run(steps=8))
+    whole = train_temporal_decoder(kl_vae(), new_temporal_decoder(kl_vae()), a_run(steps=1))[1]
+    assert run.losses[0] == pytest.approx(whole.losses[0], rel=0.01)
+    assert torch.isfinite(torch.tensor(run.losses)).all() and run.losses[-1] < run.losses[0]
+    weights = weights_of(trained)
+    assert {value.dtype for value in weights.values()} == {torch.float32}
+    before = weights_of(layers)
+    assert any(not torch.equal(weights[key], value.float()) for key, value in before.items())
+    made = apply_temporal_decoder(half, trained, DecoderSettings()).decode(half.encode(frames(FRAMES)))
+    assert torch.isfinite(made).all()
+    assert next(half.first_stage_model.parameters()).dtype == dtype
+
+
 def test_a_stopped_run_goes_on_and_only_as_it_was_begun(tmp_path, monkeypatch):
     vae, other = kl_vae(), kl_vae()
     layers = new_temporal_decoder(vae)

@@ -4,14 +4,12 @@ import io
 
 import numpy as np
 import pytest
-import torch
-from comfy.ldm.modules.diffusionmodules.model import Decoder, Encoder
 from PIL import Image
 from safetensors.torch import save_file
 from zoetrope.devtools.server import ComfyError
+from zoetrope.tests.comfy import standins
 from zoetrope.tests.comfy.nodes.temporal_layers.test_temporal_layers_nodes import node
 from zoetrope.tests.comfy.nodes.training.test_training_nodes import OPTIONS
-from zoetrope.tests.gold_weights import fill
 
 FRAMES = 4
 USUAL = {"debias": 0.0, "text_dropout": 0.1}
@@ -19,15 +17,7 @@ USUAL = {"debias": 0.0, "text_dropout": 0.1}
 
 @pytest.fixture(scope="module")
 def server(comfy_server, comfy_models):
-    shape = {"attn_resolutions": (), "resolution": 256, "z_channels": 4, "in_channels": 3, "out_ch": 3}
-    shape |= {"ch_mult": (1, 2, 4, 4), "num_res_blocks": 2}
-    encoder = Encoder(**shape, ch=128).state_dict()  # core takes no other width
-    tensors = {f"encoder.{key}": 0.02 * torch.randn(value.shape).half() for key, value in encoder.items()}
-    decoder = fill(Decoder(**shape, ch=32)).state_dict()
-    tensors |= {f"decoder.{key}": value for key, value in decoder.items()}
-    for name, width in (("quant_conv", 8), ("post_quant_conv", 4)):
-        tensors |= {f"{name}.weight": torch.eye(width)[..., None, None], f"{name}.bias": torch.zeros(width)}
-    save_file(tensors, comfy_models / "vae" / "whole_vae.safetensors")
+    save_file(standins.whole_vae(), comfy_models / "vae" / "whole_vae.safetensors")
     return comfy_server
 
 
