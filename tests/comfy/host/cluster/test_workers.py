@@ -54,7 +54,7 @@ def same(first, second):
 def _no_workers_are_left(comfy_server):
     yield
     pids = worker_pids(comfy_server.process.pid)
-    assert len(pids) == 2
+    assert pids
     comfy_server.stop()
     comfy_server.start()
     assert not set(pids) & {int(name) for name in os.listdir("/proc") if name.isdigit()}
