@@ -1,11 +1,9 @@
 """A real Ray cluster of two nodes on this machine: connecting, workers, a kill, no process left over."""
 
-import contextlib
 import os
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -16,6 +14,7 @@ from zoetrope.cluster.connecting import ClusterError, connect, differences
 from zoetrope.cluster.ray_workers import RayWorkers
 from zoetrope.cluster.scheduler import Run
 from zoetrope.cluster.worker import Refused, WorkerLost, WorkFailed
+from zoetrope.tests.ray_cluster import ray_cluster
 
 PLACE = "cluster.object_of_tests:Calculator"
 
@@ -59,49 +58,13 @@ def test_wrong_addresses(address, words):
 @pytest.fixture(scope="module")
 def two_nodes():
     pytest.importorskip("ray", reason="Ray is not installed")
-    from ray.cluster_utils import Cluster
-
-    before = {process.pid for process in psutil.process_iter()}
-    cluster = Cluster()
-    try:
-        _start(cluster)
+    before = set(psutil.Process().children(recursive=True))
+    with ray_cluster() as cluster:
         yield cluster.address
-    finally:
-        cluster.shutdown()
-    left = [one for one in psutil.process_iter(["name", "cmdline", "ppid"])
-            if one.pid not in before and _is_of_ray_here(one)]  # fmt: skip
-    psutil.wait_procs(left, timeout=120)
+        started = set(psutil.Process().children(recursive=True)) - before
+    assert len(started) > 2
+    _, left = psutil.wait_procs(started, timeout=120)
     assert [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
-
-
-def _start(cluster):
-    """Two nodes. Ray gives each 30 seconds to start, and a busy machine needs more."""
-    import ray._private.services as services
-
-    asked, end = services.get_node, time.monotonic() + 400
-
-    def patient(*arguments):
-        while True:
-            try:
-                return asked(*arguments)
-            except RuntimeError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.2)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(services, "get_node", patient)
-        cluster.add_node(num_cpus=1, object_store_memory=10**8, include_dashboard=False)
-        cluster.add_node(num_cpus=1, object_store_memory=10**8)
-
-
-def _is_of_ray_here(process):
-    with contextlib.suppress(psutil.Error):
-        told = " ".join(process.info["cmdline"] or ())
-        return sys.prefix in told and any(
-            name in told for name in ("raylet", "gcs_server", "ray::", "default_worker")
-        )
-    return False
 
 
 def test_two_nodes(two_nodes, monkeypatch):
