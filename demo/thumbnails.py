@@ -36,7 +36,7 @@ FOLDER = pathlib.Path(__file__).parents[1] / "example_workflows"
 SIDE = 384  # pixels of a thumbnail
 LABEL, FOOT, GAP = 24, 20, 4  # pixels: bars of text above each clip and at the bottom, space between clips
 LARGEST_FILE = 180_000  # bytes
-TRAINING_FILE = 25_000  # bytes of a picture of what is trained: all pictures together have 3 MB
+LEAN_FILE = 25_000  # bytes of some pictures: all together have 3 MB
 FPS, DRAWN_FPS = 8, 12
 MADE, DRAWN = "made by the tiny demo models", "drawn, to show the idea"
 
@@ -336,8 +336,9 @@ LEAN = {
     training_thumbnails.animated_picture, training_thumbnails.key_frames,
     drawn_thumbnails.learnt_motion, drawn_thumbnails.learnt_camera,
     drawn_thumbnails.frames_between, drawn_thumbnails.steady_decoder,
+    drawn_thumbnails.windows_on_workers, drawn_thumbnails.seeds_on_workers,
 }  # fmt: skip
-"""Panels whose files hold TRAINING_FILE bytes at most."""
+"""Panels whose files hold LEAN_FILE bytes at most."""
 
 
 def thumbnail(panels: Panels, foot: str) -> torch.Tensor:
@@ -389,7 +390,7 @@ def main() -> None:
     family = play.load_family() if set(wanted) & set(SAMPLED) else None
     for name in wanted:
         path = options.to / f"{name}.jpg"
-        largest = TRAINING_FILE if {SAMPLED.get(name), DRAWINGS.get(name)} & LEAN else LARGEST_FILE
+        largest = LEAN_FILE if {SAMPLED.get(name), DRAWINGS.get(name)} & LEAN else LARGEST_FILE
         if name in SAMPLED:
             save(thumbnail(SAMPLED[name](family), MADE), path, FPS, largest)
         else:
