@@ -93,12 +93,12 @@ def test_what_cannot_be_right_is_refused(comfy_server):
         },
     }  # fmt: skip
     behind["9"]["inputs"]["model"] = ["40", 0]
-    away = graph({**PROCESSES, "transport": "Ray", "address": "127.0.0.1:1"})
+    elsewhere = graph({**PROCESSES, "transport": "Ray", "address": "127.0.0.1:1"})
     for nodes, words in (
         (without, "needs a MODEL with context windows"),
         (behind, "the MODEL was changed behind Run Windows on Workers"),
         (graph(PROCESSES, CONTROL), "a ControlNet that Run Windows on Workers does not know"),
-        (away, "nobody answers at 127.0.0.1:1|a cluster needs ray"),
+        (elsewhere, "'127.0.0.1:1' is not a cluster that may be used"),
     ):
         with pytest.raises(ComfyError, match=words):
             comfy_server.prompt(nodes)
