@@ -224,7 +224,9 @@ def test_the_loss_of_the_stages_is_the_trainers_of_velocity(monkeypatch):
     """Written of the noise there, of the clean latents in tuning/objectives.py."""
     latents, predicted = torch.randn(2, 3, 4, 5, 2, generator=torch.Generator().manual_seed(2)).double()
     kept = torch.tensor([0.9, 0.5, 0.02], dtype=torch.float64)
-    batch = SimpleNamespace(seed=3, kept=kept, times=kept, each_frame=lambda values: values)
+    batch = SimpleNamespace(
+        seed=3, twins=False, kept=kept, times=kept, each_frame=lambda values: values
+    )  # fmt: skip
     seen = []
 
     def denoise(unet, noisy, *_):
