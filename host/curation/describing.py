@@ -84,17 +84,31 @@ class _Loaded:
         return self.captioner(pictures)
 
 
-def described(clips: ClipSet, image: str, video: str, frames: int, prompt: str) -> tuple[ClipSet, list[str]]:
+@dataclasses.dataclass(frozen=True)
+class CaptionerChoice:
+    """What a person chooses: two of captioner_names(), or NONE. frames, prompt: see Captioners.
+
+    Raises ValueError where both are NONE."""
+
+    image_captioner: str
+    video_captioner: str
+    frames: int
+    prompt: str
+
+    def __post_init__(self) -> None:
+        if self.image_captioner == self.video_captioner == NONE:
+            raise ValueError("there is no captioner; choose image_captioner, video_captioner or both.")
+
+
+def described(clips: ClipSet, choice: CaptionerChoice) -> tuple[ClipSet, list[str]]:
     """The clips with captions, and for each that is still in a question that asks for one text of them.
 
-    image, video: of captioner_names(), or NONE. Raises ValueError where both are, for a captioner that is
-    missing, damaged or takes no videos, and where no clip is left."""
-    if image == video == NONE:
-        raise ValueError("there is no captioner; choose image_captioner, video_captioner or both.")
+    Raises ValueError for a captioner that is missing, damaged or takes no videos, and where no clip is left.
+    """
     if not clips.kept:
         raise ValueError(f"no clip is left: {clips.told()}.")
-    settings = Captioners(_path(image), _path(video), frames, prompt)
-    rows = tuple(_described(clips, settings))
+    paths = map(_path, (choice.image_captioner, choice.video_captioner))
+    rows = tuple(_described(clips, Captioners(*paths, choice.frames, choice.prompt)))
     found = dataclasses.replace(clips, rows=rows)
     if not found.kept:
         raise ValueError(f"no clip could be described: {found.told()}.")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...host.curation.describing import NONE, captioner_names, described, missing_captioner_message
+from ...host.curation.describing import (
+    NONE,
+    CaptionerChoice,
+    captioner_names,
+    described,
+    missing_captioner_message,
+)
 from ..base import ZoetropeNode
 from .inputs import clips_input, clips_output, told_output
 
@@ -69,8 +75,8 @@ class DescribeClips(ZoetropeNode):
         )
 
     @classmethod
-    def execute(cls, clips, image_captioner, video_captioner, frames, prompt) -> io.NodeOutput:
-        found, prompts = described(clips, image_captioner, video_captioner, frames, prompt)
+    def execute(cls, clips, **settings) -> io.NodeOutput:
+        found, prompts = described(clips, CaptionerChoice(**settings))
         return io.NodeOutput(found, prompts, found.told())
 
     @classmethod
