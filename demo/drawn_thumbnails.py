@@ -89,7 +89,7 @@ def windows_on_workers():
 
 
 def seeds_on_workers():
-    things = {"shape": "square", "colour": "blue", "background": "white", "size": "small"}
+    things = {"shape": "square", "colour": "blue", "background": "meadow", "size": "small"}
     return [drawn(seed, "orbit", **things) for seed in range(1, 5)], [f"seed {n}" for n in range(1, 5)], 2
 
 
