@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +85,26 @@ def _end() -> None:
 
 
 def _processes(settings: WorkerSettings) -> Workers:
-    start = {"settings": settings_of_head(), "by_content": False}
-    gpus = torch.cuda.device_count() if comfy.model_management.get_torch_device().type == "cuda" else 0
+    gpus = _gpus() if comfy.model_management.get_torch_device().type == "cuda" else []
+    most = max(len(gpus), os.cpu_count() or 1)
+    if settings.workers > most:
+        raise ValueError(
+            f"workers={settings.workers} must be at most {most} processes on this machine, which has"
+            f" {len(gpus)} GPUs and {os.cpu_count()} processors; each holds a MODEL of its own. Lower it."
+        )
     environments = [
-        {"CUDA_VISIBLE_DEVICES": str(number % gpus)} if gpus else {} for number in range(settings.workers)
+        {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
+        for number in range(settings.workers)
     ]
+    start = {"settings": settings_of_head(), "by_content": False}
     return ProcessWorkers(PLACE, start, environments, Path(folder_paths.get_temp_directory()) / "workers")
+
+
+def _gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls the GPUs that this ComfyUI sees: it may have been given a few."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else map(str, range(torch.cuda.device_count()))
+    return [name.strip() for name in names][: torch.cuda.device_count()]
 
 
 def _actors(settings: WorkerSettings) -> Workers:

@@ -24,6 +24,7 @@ from ...foreign_text import printable
 Link = tuple[str, int]
 INPUT = "input"
 """In place of a folder of models: a file of ComfyUI's input folder, or one named by its path."""
+CHUNK = 2**20  # bytes of a file that are read at a time
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,11 @@ def content_of(path: Path | None, by_content: bool) -> str:
         return stat
     key = (os.fspath(path), stat)
     if key not in _known:
+        digest = hashlib.sha256()
         with path.open("rb") as file:
-            _known[key] = hashlib.file_digest(file, "sha256").hexdigest()
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+        _known[key] = digest.hexdigest()
     return _known[key]
 
 

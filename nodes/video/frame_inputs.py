@@ -13,8 +13,8 @@ def frame_options() -> list[io.Input]:
     return [*_span_inputs(), *_count_inputs(), *_size_inputs()]
 
 
-def _span_inputs() -> list[io.Input]:
-    """Which part of the video, at which rate."""
+def time_inputs() -> list[io.Input]:
+    """Which part of a file."""
     return [
         io.Float.Input(
             "start_seconds",
@@ -33,6 +33,13 @@ def _span_inputs() -> list[io.Input]:
             step=0.01,
             tooltip="How much to take, in seconds: 0 = to the end.",
         ),
+    ]
+
+
+def _span_inputs() -> list[io.Input]:
+    """Which part of the video, at which rate."""
+    return [
+        *time_inputs(),
         io.Float.Input(
             "force_rate",
             display_name="force_rate (0 = as it is)",

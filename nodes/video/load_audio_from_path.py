@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...host.files.allowed_paths import path_message
 from ...host.media.files_by_path import path_fingerprint, sound_of_path
 from ..base import ZoetropeNode
+from .frame_inputs import time_inputs
 from .load_video_from_path import path_input
 
 
@@ -30,26 +31,7 @@ class LoadAudioFromPath(ZoetropeNode):
                 "音频路径",
                 "音频时长",
             ],
-            inputs=[
-                path_input("music.mp3"),
-                io.Float.Input(
-                    "start_seconds",
-                    default=0.0,
-                    min=0.0,
-                    max=360000.0,
-                    step=0.01,
-                    tooltip="Where to start, in seconds from the beginning: 0 = at the beginning.",
-                ),
-                io.Float.Input(
-                    "duration_seconds",
-                    display_name="duration_seconds (0 = to the end)",
-                    default=0.0,
-                    min=0.0,
-                    max=360000.0,
-                    step=0.01,
-                    tooltip="How much to take, in seconds: 0 = to the end.",
-                ),
-            ],
+            inputs=[path_input("music.mp3"), *time_inputs()],
             outputs=[
                 io.Audio.Output("AUDIO", tooltip="The sound, as many channels as the file has."),
                 io.Float.Output(
