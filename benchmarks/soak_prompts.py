@@ -188,7 +188,7 @@ def context_windows(rng, graph):
 
 
 @kind
-def key_frames(rng, graph):
+def key_frames(rng, graph, weights=(0.0, 2.0)):
     """The first and the last frame given, with or without their guidance, in windows or without."""
     images = graph.add("EmptyImage", width=64, height=64, batch_size=2, color=rng.randrange(2**24))
     empty = graph.add("EmptyLatentImage", width=64, height=64, batch_size=5)
@@ -197,8 +197,7 @@ def key_frames(rng, graph):
     if rng.random() < 0.5:
         anchors = {"context_overlap": 1, "anchor_frames": rng.choice(("", "0"))}
         model = graph.windows(rng, model, context_schedule="standard_static", **anchors)
-    weight = rng.choice((0.0, 2.0))
-    model = graph.add("ZoetropeGuideByKnownFrames", model=model, weight=weight)
+    model = graph.add("ZoetropeGuideByKnownFrames", model=model, weight=rng.choice(weights))
     graph.keep(graph.sample(rng, model, latent=latent))
 
 
@@ -349,7 +348,19 @@ def every_format(rng, graph):
         graph.add("ZoetropeSaveFrames", images=images, filename_prefix="soak/formats", format=format)
 
 
-WARM_UP["every_format"] = every_format
+def every_length(rng, graph):
+    """As many frames as there can be, decoded: the largest pools."""
+    for frames in FRAMES:
+        images = graph.images(graph.sample(rng, graph.moving(rng), frames))
+        graph.add("PreviewImage", images=images)
+
+
+def gradients(rng, graph):
+    """The backward pass, which loads 40 MiB of libraries once."""
+    key_frames(rng, graph, weights=(2.0,))
+
+
+WARM_UP |= {make.__name__: make for make in (every_format, every_length, gradients)}
 
 
 # ------------------------------------------------------------------------------------------------ input files

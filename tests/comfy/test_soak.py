@@ -5,7 +5,7 @@ import sys
 import pytest
 from zoetrope.benchmarks import soak
 
-# In so short a run the pools of torch and of the system still grow, in jumps: by up to 50 MiB, and on a busy
+# In so short a run the pools of torch and of the system still grow, in jumps: by up to 35 MiB, and on a busy
 # machine by 0.7 MiB in half of the steps. What leaks grows at every step.
 STEEPEST, STEEPEST_STEP = 3.0, 1.0  # MiB a prompt
 
