@@ -8,6 +8,7 @@ scheduler gains, and not what two processes take from each other. `real_speedup`
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -165,10 +166,13 @@ class Bench:
 
 
 def worker_pids(server: int) -> list[int]:
-    """The processes of a server's workers."""
-    return [
-        one.pid for one in psutil.Process(server).children() if "process_script" in " ".join(one.cmdline())
-    ]
+    """The processes of a server's workers that live."""
+    found = []
+    for one in psutil.Process(server).children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if "process_script" in " ".join(one.cmdline()):
+                found.append(one.pid)
+    return found
 
 
 def windows_graph(seed: int, steps: int, workers: dict | None, seconds: float = 0.0) -> dict:

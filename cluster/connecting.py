@@ -31,6 +31,8 @@ PATIENCE = 180.0
 """Seconds that a host has for its first answer: Ray unpacks the code there and starts a process."""
 REACHABLE = 5.0
 """Seconds for a port to take a connection."""
+HEAD_IS_GONE, FOR_EVER = "RAY_gcs_rpc_server_reconnect_timeout_s", "1000000000"
+"""Ray's setting of the seconds after which a process without a head ends itself."""
 
 
 class ClusterError(ValueError):
@@ -141,21 +143,38 @@ def connect(address: str, comfyui: Path | None = None, num_cpus: int | None = No
                 "num_cpus": num_cpus,
                 "include_dashboard": False,
                 "_temp_dir": str(folder / "ray"),
-                # ComfyUI may fill the memory on purpose; Ray would end its own workers then.
-                "_system_config": {"memory_monitor_refresh_ms": 0},
+                # ComfyUI may fill the memory on purpose; Ray would end its own workers then. And what a
+                # person waits for is not to get what other programs leave of the processors.
+                "_system_config": {"memory_monitor_refresh_ms": 0, "worker_niceness": 0},
             }
         else:
             _check_address(address)
             options["address"] = address
         ends.callback(ray.shutdown)
         try:
-            ray.init(**options)
+            with _outliving(address):
+                ray.init(**options)
         except Exception as error:
             raise ClusterError(_why_not_connected(address, error)) from error
         cluster = Cluster(ray, address, runtime_env, address == LOCAL)
         _compare_hosts(cluster, versions(comfyui, code), comfyui)
         cluster._ends = ends.pop_all()
         return cluster
+
+
+@contextlib.contextmanager
+def _outliving(address: str) -> Iterator[None]:
+    """Within: a connection to a cluster whose head is gone does not end this process, as Ray has it after a
+    minute. A Ray of this machine keeps that: its processes must not be left over.
+    """
+    before = os.environ.get(HEAD_IS_GONE)
+    if address != LOCAL and before is None:
+        os.environ[HEAD_IS_GONE] = FOR_EVER
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(HEAD_IS_GONE, None)
 
 
 def trouble_of(ray: types.ModuleType, error: BaseException, address: str) -> str | None:

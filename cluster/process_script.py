@@ -36,6 +36,14 @@ def main():
     latest = cancelled = 0  # numbers of calls: what came before a cancel is not begun any more
 
     def listen():
+        try:
+            take_calls()
+            os._exit(0)  # the parent is gone, or wants us to go
+        except BaseException as error:  # no memory for a message: nobody would hear the next one either
+            os.write(2, f"{type(error).__name__} while listening\n".encode())
+            os._exit(1)
+
+    def take_calls():
         nonlocal latest, cancelled
         while (data := processes.read_frame(incoming)) is not None:
             number, method, arguments = messages.unpack(data)
@@ -46,7 +54,6 @@ def main():
                 cancelled = latest
                 if made:
                     made[0].cancel()
-        os._exit(0)  # the parent is gone, or wants us to go
 
     start = processes.read_frame(incoming)
     if start is None:

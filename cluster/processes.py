@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 
@@ -137,7 +137,8 @@ class ProcessWorkers:
         self._workers: list[ProcessWorker | None] = [None] * len(environments)
         atexit.register(self.end)
 
-    def ready(self) -> list[ProcessWorker]:
+    def ready(self, check: Callable[[], None] = lambda: None) -> list[ProcessWorker]:
+        """All of them at once: they take calls while they start."""
         self.logs.mkdir(parents=True, exist_ok=True)
         for number, worker in enumerate(self._workers):
             if worker is None or not worker.is_alive:

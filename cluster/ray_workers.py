@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 from ..foreign_text import printable
 from . import messages
 from .code import PACKAGE
-from .connecting import Cluster, trouble_of
+from .connecting import PATIENCE, Cluster, ClusterError, trouble_of
+from .scheduler import WATCH
 from .worker import WorkerLost, WorkFailed, error_of
+
+GRACE = 60.0
+"""Seconds that other actors have for their start where one is there."""
 
 
 class RayWorker:
@@ -38,6 +45,13 @@ class RayWorker:
     def cancel(self) -> None:
         with contextlib.suppress(Exception):
             self.actor.cancel.remote()
+
+    def note_start(self, told: object) -> None:
+        """told: the actor's first word, or why there is none: it is lost then, as one is that ends later."""
+        try:
+            self.cluster.ray.get(told)
+        except Exception as error:
+            logging.warning(f"Workers: {printable(self._error(error))}")
 
     def _is_shared(self, value: object) -> bool:
         return isinstance(value, self.cluster.ray.ObjectRef)
@@ -75,11 +89,48 @@ class RayWorkers:
         self.cluster, self.place, self.settings, self.gpus = cluster, place, settings, gpus
         self._workers: list[RayWorker | None] = [None] * count
 
-    def ready(self) -> list[RayWorker]:
+    def ready(self, check: Callable[[], None] = lambda: None) -> list[RayWorker]:
+        """The actors that have a place on the cluster, which others may use too: after PATIENCE seconds, or
+        GRACE where there is one to go on with, those that wait for a place are given up.
+
+        Raises ClusterError where none has one.
+        """
+        begun, waiting = time.monotonic(), {}
         for number, worker in enumerate(self._workers):
             if worker is None or not worker.is_alive:
-                self._workers[number] = self._start(number)
-        return list(self._workers)
+                self._workers[number] = worker = self._start(number)
+                waiting[worker.actor.where.remote()] = number
+        try:
+            while waiting:
+                patience = GRACE if len(waiting) < len(self._workers) else PATIENCE
+                if time.monotonic() - begun > patience:
+                    break
+                check()
+                with self.cluster.errors():
+                    come, _ = self.cluster.ray.wait(list(waiting), timeout=WATCH)
+                for one in come:
+                    self._workers[waiting.pop(one)].note_start(one)
+        finally:
+            self._drop(waiting.values())
+        found = [worker for worker in self._workers if worker is not None and worker.is_alive]
+        if waiting:
+            kind, where = "GPU" if self.gpus else "CPU", printable(self.cluster.address)
+            told = (
+                f"{len(waiting)} of {len(self._workers)} workers got no {kind} of the cluster at {where},"
+                " which others use"
+            )
+            if not found:
+                raise ClusterError(f"{told}; wait for them, add hosts, or lower workers.")
+            logging.warning(f"Workers: {told}; this run goes on with {len(found)}.")
+        return found
+
+    def _drop(self, numbers: Iterable[int]) -> None:
+        """Actors that got no place, or that nobody waits for, take none later."""
+        for number in numbers:
+            worker, self._workers[number] = self._workers[number], None
+            if worker is not None:
+                with contextlib.suppress(Exception):
+                    self.cluster.ray.kill(worker.actor)
 
     def _start(self, number: int) -> RayWorker:
         ray = self.cluster.ray

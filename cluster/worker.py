@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -42,8 +42,10 @@ class Worker(Protocol):
 class Workers(Protocol):
     """Some workers on one transport."""
 
-    def ready(self) -> Sequence[Worker]:
-        """All workers, those that were lost started anew where that is possible."""
+    def ready(self, check: Callable[[], None] = lambda: None) -> Sequence[Worker]:
+        """The workers that are there, those that were lost started anew where that is possible. check():
+        called while it waits for them; what it raises ends the waiting.
+        """
 
     def share(self, data: bytes) -> object:
         """What to submit in place of data that all workers get: it travels once to each host."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..host.cluster.freeing import free_workers_with_models
 from ..host.files.conversion import register_conversion_route
 from ..host.files.model_files import register_model_folders
 from ..host.files.node_replacements import register_node_replacements
@@ -25,6 +26,7 @@ class ZoetropeExtension(ComfyExtension):
         register_template_links()
         register_conversion_route()
         register_vote_routes()
+        free_workers_with_models()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         from . import (

@@ -9,7 +9,8 @@ import time
 import pytest
 
 SMALL = {"num_cpus": 1, "object_store_memory": 80_000_000}
-QUIET = {"include_dashboard": False, "_system_config": {"memory_monitor_refresh_ms": 0}}
+QUIET = {"include_dashboard": False, "_system_config": {"memory_monitor_refresh_ms": 0, "worker_niceness": 0}}
+# Ray's workers run at niceness 15: beside other tests they would hardly get a processor.
 PATIENCE = 400  # seconds; Ray gives a node 30, which is too little where other tests take all processors
 
 

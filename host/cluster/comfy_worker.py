@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from .comfy_start import start
 
 
@@ -14,6 +16,8 @@ class ComfyWorker:
 
         self.parts, self.by_content = PartRunner(), by_content
         self.run, self.run_id, self.trouble = None, None, None
+        self.threads = ThreadPoolExecutor(1)
+        self.threads.submit(int).result()  # starts its thread
 
     def cancel(self) -> None:
         import comfy.model_management
@@ -38,7 +42,7 @@ class ComfyWorker:
 
         model_part, control_parts, controls, inputs = receive(data)
         model, *wired = self.parts.outputs([model_part, *control_parts], self.by_content)
-        return ServedRun(model, receive(inputs, received_controls(controls, wired)))
+        return ServedRun(model, receive(inputs, received_controls(controls, wired)), self.threads)
 
     def windows(self, run_id: str, data: bytes) -> bytes:
         """The results of a WindowRequest, for each window one tensor for each kind."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +55,9 @@ class WorkerSettings:
         return self.transport == RAY
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _kept: tuple[tuple, Workers] | None = None
+_runs, _ends_after_them = 0, False
 
 
 def workers_of(settings: WorkerSettings) -> Workers:
@@ -71,15 +74,39 @@ def workers_of(settings: WorkerSettings) -> Workers:
         return _kept[1]
 
 
+@contextlib.contextmanager
+def in_use() -> Iterator[None]:
+    """Within a run, which no other ends the workers of."""
+    global _runs
+    with _lock:
+        _runs += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _runs -= 1
+            if not _runs and _ends_after_them:
+                _end()
+
+
 def end_workers() -> None:
     """Ends what is kept; the next run starts anew."""
     with _lock:
         _end()
 
 
+def end_idle_workers() -> None:
+    """Ends what is kept, after the run that is under way, if there is one."""
+    global _ends_after_them
+    with _lock:
+        _ends_after_them = _kept is not None
+        if not _runs:
+            _end()
+
+
 def _end() -> None:
-    global _kept
-    kept, _kept = _kept, None
+    global _kept, _ends_after_them
+    kept, _kept, _ends_after_them = _kept, None, False
     if kept is not None:
         kept[1].end()
 

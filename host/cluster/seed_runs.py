@@ -15,7 +15,7 @@ from ...cluster.processes import ProcessWorkers
 from ...cluster.scheduler import Run, wait_for
 from ...foreign_text import printable
 from .comfy_start import settings_of_head
-from .pools import PLACE, WorkerSettings, end_workers, workers_of
+from .pools import PLACE, WorkerSettings, end_workers, in_use, workers_of
 from .prompt_part import Part
 from .shipping import receive, ship
 
@@ -123,17 +123,18 @@ def latents_of_jobs(jobs: list[Job], settings: WorkerSettings) -> Iterator[dict]
             last.append(ProcessWorkers(PLACE, start, [{}], logs))
         return wait_for(last[0].ready()[0].submit("latents", ship(job.part)), check)
 
-    try:
-        workers = workers_of(settings).ready()
-    except Exception:
-        end_workers()  # the next run connects anew
-        raise
-    progress = comfy.utils.ProgressBar(len(jobs))
-    run = Run(workers, jobs, lambda worker, job: worker.submit("latents", ship(job.part)), here, check)
-    try:
-        for result in run.results():
-            progress.update(1)
-            yield receive(result)
-    finally:
-        for pool in last:
-            pool.end()
+    with in_use():
+        try:
+            workers = workers_of(settings).ready(check)
+        except Exception:
+            end_workers()  # the next run connects anew
+            raise
+        progress = comfy.utils.ProgressBar(len(jobs))
+        run = Run(workers, jobs, lambda worker, job: worker.submit("latents", ship(job.part)), here, check)
+        try:
+            for result in run.results():
+                progress.update(1)
+                yield receive(result)
+        finally:
+            for pool in last:
+                pool.end()

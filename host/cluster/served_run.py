@@ -7,9 +7,8 @@ the steps come from outside. So a window is evaluated here by the same code as t
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import comfy.model_management
@@ -85,38 +84,43 @@ class ServingSampler(comfy.samplers.Sampler):
 
 
 class ServedRun:
-    """model: this worker's own. Raises what the run raises before its first step."""
+    """model: this worker's own. threads: of one thread, which is there already: without memory none begins.
 
-    def __init__(self, model, inputs: RunInputs) -> None:
+    Raises what the run raises before its first step.
+    """
+
+    def __init__(self, model, inputs: RunInputs, threads: ThreadPoolExecutor) -> None:
         self.sampler = ServingSampler()
-        self.thread = threading.Thread(target=self._run, args=(model, inputs), daemon=True)
-        self.thread.start()
-        self.sampler.is_serving.result()
+        self.run = threads.submit(self._run, model, inputs)
+        self._wait(self.sampler.is_serving)
 
     def _run(self, model, inputs: RunInputs) -> None:
-        try:
-            with torch.inference_mode():
-                guider = comfy.samplers.CFGGuider(model)
-                guider.original_conds = inputs.conds
-                guider.set_cfg(inputs.cfg)
-                guider.sample(
-                    inputs.noise, inputs.latent_image, self.sampler, inputs.sigmas, inputs.denoise_mask,
-                    disable_pbar=True, seed=inputs.seed,
-                )  # fmt: skip
-            raise RuntimeError("the run was over before its first step")
-        except BaseException as error:
-            if not self.sampler.is_serving.done():
-                self.sampler.is_serving.set_exception(error)
+        with torch.inference_mode():
+            guider = comfy.samplers.CFGGuider(model)
+            guider.original_conds = inputs.conds
+            guider.set_cfg(inputs.cfg)
+            guider.sample(
+                inputs.noise, inputs.latent_image, self.sampler, inputs.sigmas, inputs.denoise_mask,
+                disable_pbar=True, seed=inputs.seed,
+            )  # fmt: skip
+
+    def _wait(self, future: Future) -> object:
+        """Its result, or the end of the run, which is an error here."""
+        wait([future, self.run], return_when=FIRST_COMPLETED)
+        if not future.done():
+            self.run.result()
+            raise RuntimeError("the run ended too early")
+        return future.result()
 
     def windows(self, request: WindowRequest) -> list[list[torch.Tensor]]:
         """For each window its results, one for each kind."""
         future: Future = Future()
         self.sampler.work.put((future, lambda *run: evaluate(request, *run)))
-        return future.result()
+        return self._wait(future)
 
     def end(self) -> None:
         self.sampler.work.put(None)
-        self.thread.join()
+        wait([self.run])
 
 
 def evaluate(

@@ -25,7 +25,7 @@ from ..sampling.reuse_deep_features import KEY as DEEP_FEATURES
 from ..windows.handler import WINDOW_RUNS, ContextWindowHandler
 from ..windows.patches import seen_by_the_network
 from .control_nets import Controls
-from .pools import WorkerSettings, end_workers, workers_of
+from .pools import WorkerSettings, end_workers, in_use, workers_of
 from .prompt_part import Part
 from .served_run import RunInputs, WindowRequest
 from .shipping import Unshippable, receive, ship
@@ -64,11 +64,12 @@ def run_windows_on_workers(model, workers: WindowWorkers):
         seed = kwargs.get("seed", args[2] if len(args) > 2 else None)
         run = WindowRun(workers, guider, (noise, latent_image, sigmas, denoise_mask, seed))
         guider.model_options = {**before, WINDOW_RUNS: run}
-        try:
-            return executor(noise, latent_image, sampler, sigmas, denoise_mask, *args, **kwargs)
-        finally:
-            guider.model_options = before
-            run.end()
+        with in_use():
+            try:
+                return executor(noise, latent_image, sampler, sigmas, denoise_mask, *args, **kwargs)
+            finally:
+                guider.model_options = before
+                run.end()
 
     def sampler_sample(executor, guider, sigmas, extra_args, *args, **kwargs):
         run = extra_args["model_options"].get(WINDOW_RUNS)
@@ -161,10 +162,11 @@ class WindowRun:
         controls = Controls((cond for kind in conds.values() for cond in kind), workers.control_nets)
         noise, latents, sigmas, mask, seed = self.inputs
         inputs = RunInputs(conds, noise, latents, sigmas, mask, seed, getattr(guider, "cfg", 1.0))
+        check = comfy.model_management.throw_exception_if_processing_interrupted
         data = ship((workers.model, workers.control_parts, controls.found, ship(inputs, controls.numbers)))
         try:
             pool = workers_of(workers.settings)
-            self.ready = pool.ready()
+            self.ready = pool.ready(check)
             self.shared = pool.share(data)
         except Exception:
             end_workers()  # the next run connects anew

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from zoetrope.cluster import connecting
+from zoetrope.cluster import connecting, ray_workers
 from zoetrope.cluster.code import copy_code
 from zoetrope.cluster.connecting import ClusterError, connect, differences
 from zoetrope.cluster.ray_workers import RayWorkers
 from zoetrope.cluster.scheduler import Run
 from zoetrope.cluster.worker import Refused, WorkerLost, WorkFailed
-from zoetrope.tests.ray_cluster import ray_cluster
+from zoetrope.tests.ray_cluster import SMALL, ray_cluster
 
 PLACE = "cluster.object_of_tests:Calculator"
 
@@ -98,3 +98,39 @@ def test_two_nodes(two_nodes, monkeypatch):
         assert list(run.results()) == [3 * n for n in range(9)] and not one.is_alive
     with connect(two_nodes) as cluster:  # it can be had again
         assert len(cluster.hosts) == 2
+
+
+def test_workers_that_get_no_place_are_given_up(two_nodes, monkeypatch, caplog):
+    """The cluster has two processors: who asks for more, or comes second, goes on with what is there."""
+    monkeypatch.setattr(connecting, "copy_code", code_with_object)
+    monkeypatch.setattr(ray_workers, "GRACE", 1.0)
+    with connect(two_nodes) as cluster:
+        first, second = (RayWorkers(cluster, PLACE, {}, count) for count in (1, 2))
+        (one,) = first.ready()
+        (other,) = second.ready()
+        assert "1 of 2 workers got no CPU of the cluster" in caplog.text
+        assert one.submit("times", 2).result(300) == other.submit("times", 2).result(300) == 4
+
+        monkeypatch.setattr(ray_workers, "PATIENCE", 1.0)
+        third = RayWorkers(cluster, PLACE, {}, 1)
+        with pytest.raises(ClusterError, match="which others use; wait for them, add hosts"):
+            third.ready()
+        with pytest.raises(KeyboardInterrupt, match="cancelled"):
+            third.ready(_cancelled)
+
+        monkeypatch.undo()
+        cluster.ray.kill(one.actor)  # its place is free now, and nobody who gave up has taken it
+        assert len(second.ready()) == 2
+
+
+def _cancelled():
+    raise KeyboardInterrupt("cancelled")
+
+
+def test_more_data_than_the_object_store_holds_goes_by_disk(two_nodes, monkeypatch):
+    monkeypatch.setattr(connecting, "copy_code", code_with_object)
+    with connect(two_nodes) as cluster:
+        pool = RayWorkers(cluster, PLACE, {}, 1)
+        (one,) = pool.ready()
+        size = 2 * SMALL["object_store_memory"]
+        assert one.submit("length", pool.share(bytes(size)), 1).result(300) == size + 1

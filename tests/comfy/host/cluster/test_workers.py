@@ -2,8 +2,12 @@
 
 import os
 import re
+import resource
 import signal
+import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -121,3 +125,52 @@ def test_more_seeds_than_workers_come_out_in_order(comfy_server):
     nodes["50"]["inputs"]["seeds"] = "1-x"
     with pytest.raises(ComfyError, match=re.escape("'1-x', which is no number and no range")):
         comfy_server.prompt(nodes)
+
+
+def test_two_prompts_at_once(comfy_server):
+    """Two people's prompts, of other settings, in the queue together; then the same two again."""
+    graphs = [graph({**PROCESSES, "workers": 2}, seed=21), graph({**PROCESSES, "workers": 1}, HOOKS, seed=22)]
+    alone = [latents(comfy_server, graph(None, seed=21)), latents(comfy_server, graph(None, HOOKS, seed=22))]
+    with ThreadPoolExecutor(4) as people:
+        together = list(people.map(lambda nodes: latents(comfy_server, nodes), [*graphs, *graphs]))
+    assert all(map(same, together, alone * 2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is limited in another way elsewhere")
+def test_a_worker_without_memory_changes_nothing(comfy_server):
+    large = [graph(workers, seed=23) for workers in (None, PROCESSES)]
+    for nodes in large:
+        nodes["8"]["inputs"].update(width=256, height=256)
+    alone = latents(comfy_server, large[0])
+    small = latents(comfy_server, graph(PROCESSES, seed=24))
+    pids = worker_pids(comfy_server.process.pid)
+    for pid in pids:  # nothing more than they have already
+        resource.prlimit(pid, resource.RLIMIT_AS, (2**20, 2**20))
+    assert same(latents(comfy_server, large[1]), alone)
+    log = comfy_server.last_words(200)
+    assert "Workers: unit 1 of 4 again: worker" in log and "Prompt executed" in log, log
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    assert same(latents(comfy_server, graph(PROCESSES, seed=24)), small)
+
+
+def test_models_that_are_unloaded_are_those_of_workers_too(comfy_server):
+    alone = latents(comfy_server, graph(PROCESSES, seed=25))
+    before = worker_pids(comfy_server.process.pid)
+    comfy_server.request("/free", {"unload_models": False, "free_memory": False})
+    assert before and worker_pids(comfy_server.process.pid) == before
+    comfy_server.request("/free", {"unload_models": True, "free_memory": False})
+    assert not worker_pids(comfy_server.process.pid)
+    nodes = graph(PROCESSES, seed=26)
+    with ThreadPoolExecutor(1) as person:  # asked for in the middle of a run, it waits for its end
+        running = person.submit(latents, comfy_server, nodes)
+        until = time.monotonic() + 100
+        while not worker_pids(comfy_server.process.pid) and time.monotonic() < until:
+            time.sleep(0.05)
+        comfy_server.request("/free", {"unload_models": True, "free_memory": True})
+        assert worker_pids(comfy_server.process.pid)
+        assert running.result()[0].std() > 0.1
+    while worker_pids(comfy_server.process.pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not worker_pids(comfy_server.process.pid)
+    assert same(latents(comfy_server, graph(PROCESSES, seed=25)), alone)
