@@ -78,7 +78,7 @@ def run(prompts: int = 200, videos: int = 44, without: int = 11, long: int = 4, 
         (measure_control, ("control",)),
         (measure_second_base, ("dusk",)),
         (measure_cameras, cameras),
-        (measure_curves, ("camera",)),
+        (measure_curves, ("motion_v2", "camera")),
     ):
         if extras and all(
             os.path.exists(path_of(which)) for which in needed

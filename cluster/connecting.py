@@ -80,6 +80,11 @@ class Cluster:
                 raise
             raise ClusterError(told) from error
 
+    @property
+    def head(self) -> str:
+        """host:port of its head."""
+        return self.ray.get_runtime_context().gcs_address
+
     def on_every_host(self, function: Callable, *arguments) -> dict[str, object]:
         """function(*arguments) once on each node: its results by node id. The function must be importable
         there, or defined in no module.
@@ -251,13 +256,21 @@ def _check_address(address: str) -> None:
             f"'{printable(address)}' is no address of a cluster; give {LOCAL}, auto, host:6379 or"
             " ray://host:10001."
         )
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), REACHABLE).close()
-    except (OSError, OverflowError) as error:
+    if (error := refusal_of(f"{host}:{port}")) is not None:
         raise ClusterError(
             f"nobody answers at {printable(address)} ({printable(error)}); start the cluster there (ray start"
             " --head --port=6379), look at the firewall, or correct the address."
-        ) from None
+        )
+
+
+def refusal_of(address: str) -> Exception | None:
+    """Why host:port takes no connection; None where it does."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACHABLE).close()
+    except (OSError, OverflowError) as error:
+        return error
+    return None
 
 
 def _why_not_connected(address: str, error: Exception) -> str:

@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from ..motion_modules.camera.poses import CameraPoses
 from . import moving_camera, networks, world
 
 UNKNOWN = -1  # a token that has no row of its own
 EMPTY_CAPTIONS, UNKNOWN_WORDS, NAMED_MOTION, NAMED_PLACE = 0.1, 0.02, 0.75, 0.5
 CAMERA_MOVES = 0.1  # share of single frames taken while the camera moves
 FAVOURED = 0.5  # share of clips that show a favoured motion, where motions are favoured
-STANDING, MOVING = 0.8, ("spin", "blink", "orbit", "bounce")  # under a camera that is told
+STANDING, MOVING = 0.85, ("spin", "blink", "orbit", "bounce")  # under a camera that is told
 LENGTHS = (16, 16, 16, 8)  # frames of the clips of a batch, drawn from these
 
 
@@ -38,8 +37,7 @@ class Batch:
     kept: torch.Tensor  # (B,) how much of the picture each timestep keeps, 0..1
     seed: int  # of the noise
     captioned: torch.Tensor  # (B,) whether a clip's caption is not empty
-    cameras: tuple[CameraPoses, ...] = ()  # of each clip, where a camera is told what to do
-    twins: bool = False  # whether the second half of the clips gets the noise of the first
+    curves: tuple[moving_camera.TaughtCurve, ...] = ()  # of each clip, where a camera is told what to do
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
@@ -59,22 +57,6 @@ class Batch:
     def outlines(self) -> torch.Tensor:
         """What the ControlNet is told of each frame, (B * F, 3, H, W)."""
         return world.outlines(self._scene_of_each_frame(), self.seen)
-
-    def with_twins(self) -> Batch:
-        """The clips, and behind them the same ones from their last frame to their first."""
-        backwards = torch.arange(self.num_frames).flip(0)
-        order = (self.num_frames * torch.arange(len(self.scenes))[:, None] + backwards).flatten()
-
-        def both(poses: world.Poses, sign: int) -> world.Poses:
-            turned = [sign * getattr(poses, f.name)[order] for f in dataclasses.fields(poses)]
-            return world.Poses.stack([poses, world.Poses(*turned)])
-
-        per_clip = {k: torch.cat([v, v]) for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
-        turned = tuple(camera.of_frames(backwards.tolist()) for camera in self.cameras)
-        return dataclasses.replace(
-            self, scenes=[*self.scenes, *self.scenes], seen=both(self.seen, 1), rates=both(self.rates, -1),
-            cameras=(*self.cameras, *turned), twins=True, **per_clip,
-        )  # fmt: skip
 
     def _scene_of_each_frame(self) -> list[world.Scene]:
         return [scene for scene in self.scenes for _ in range(self.num_frames)]
@@ -161,19 +143,18 @@ class Drawer:
 
     def steered(self, frames: int, seed: int, stage: str) -> Batch:
         """Clips of 16 frames, most of a thing that stands still, each seen by a camera that moves as it is
-        told; the caption says nothing of it. Then the same clips from their last frame to their first, with
-        the same noise: what is learned from a clip and its twin together is what the camera does.
+        told; the caption says nothing of it. Noise is high in most: that is where paths are decided.
         """
         rng, generator = generators(stage, seed)
-        num_frames, count = max(LENGTHS), max(1, frames // (2 * max(LENGTHS)))
+        num_frames, count = max(LENGTHS), max(1, frames // max(LENGTHS))
         motions = ["still" if rng.random() < STANDING else rng.choice(MOVING) for _ in range(count)]
         drawn = [draw_scene(rng, motion=motion, name_place=0.0) for motion in motions]
-        high = (torch.rand(count, generator=generator) + torch.arange(count)) / count
-        times = (1000 * high**0.5).long().clamp(0, 999)
+        level = (torch.rand(count, generator=generator) + torch.arange(count)) / count
+        times = (1000 * level**0.4).long().clamp(0, 999)
         batch = self._batch(drawn, num_frames, times, self.levels[1, times], rng, seed)
         each = [moving_camera.draw_curve(rng, clip) for clip in batch.seen.split(num_frames)]
-        cameras, seen = zip(*each, strict=True)
-        return dataclasses.replace(batch, seen=world.Poses.stack(list(seen)), cameras=cameras).with_twins()
+        curves, seen = zip(*each, strict=True)
+        return dataclasses.replace(batch, seen=world.Poses.stack(list(seen)), curves=curves)
 
     def _batch(
         self, drawn: list[tuple], num_frames: int, times, kept, rng: random.Random, seed: int

@@ -13,7 +13,7 @@ FILES = {
     "zoom": "zoetrope_tiny_lora_ZoomIn.safetensors",
     "dusk": "zoetrope_tiny_lora_dusk.safetensors",
     "control": "zoetrope_tiny_control_blob.safetensors",
-    "camera": "zoetrope_tiny_MotionCtrl.safetensors",
+    "camera": "zoetrope_tiny_mm_v2_MotionCtrl.safetensors",
 }
 
 

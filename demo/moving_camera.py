@@ -21,10 +21,60 @@ DISTANCE = 9.0
 """Of the picture, in the unit of the poses: "zoom in" at speed 1 enlarges it 1.5 times in 16 frames."""
 FOCAL_LENGTH, ASPECT = 0.5, 1280 / 720  # the defaults of Camera Poses
 SPEEDS = {"pan": (1.2, 2.4), "zoom": (0.6, 1.1)}  # of moves that are trained, by kind
-MOVES = ("pan left", "pan right", "pan up", "pan down", "zoom in", "zoom out")
-HELD, IN_TURN = 0.06, 0.3  # shares of curves in which the camera stands, and in which it does two things
+HELD, IN_TURN, BACK = (
+    0.08,
+    0.45,
+    0.4,
+)  # shares of curves: the camera stands; does two things; the first undone
 LEAST_MARGIN, RADII, HORIZONS = 2.0, (15.0, 31.0), (35.0, 115.0)  # pixels: what stays in view of a thing
 MOST_DRAWS = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """The move of a MotionLoRA that knows one. speed: at which Camera Poses goes as far as it does. place: of
+    the number of MotionCtrl's matrix that grows with its way.
+    """
+
+    move: str
+    speed: float
+    place: int
+
+    def shares(self, poses: CameraPoses) -> torch.Tensor:
+        """How strong it has to be in each frame (F,) for its part of the way to be that of the poses: it goes
+        evenly, so what it does to a frame grows with the frame's number.
+        """
+        way = poses.matrices()[:, self.place]
+        own = curve(self.move, len(poses), self.speed).matrices()[:, self.place]
+        shares = way[1:] / own[1:]
+        return torch.cat([shares[:1], shares])
+
+
+TEACHERS = {
+    "pan": Teacher("pan right", 2.1, 3),
+    "rise": Teacher("pan up", 2.1, 7),
+    "zoom": Teacher("zoom in", 1.0, 11),
+}
+"""Training stage of each -> what it teaches."""
+OFTEN = ("zoom",)  # drawn twice as often: what it changes is less
+UNDONE = {
+    "pan right": "pan left", "pan up": "pan down", "zoom in": "zoom out",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class TaughtCurve:
+    """A curve of the camera whose way teachers know. shares: of each in each frame (F,), of the curve as they
+    go it. backwards: whether `poses` are that curve from its end to its beginning.
+    """
+
+    poses: CameraPoses
+    shares: dict[str, torch.Tensor]
+    backwards: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return not any(bool(share.any()) for share in self.shares.values())
 
 
 def curve(first: str, num_frames: int, speed: float, then: str = "", then_speed: float = 0.0) -> CameraPoses:
@@ -73,18 +123,33 @@ class ToldCameras:
         return (rows * self.told.cpu()[:, None, None]).flatten(0, 1)
 
 
-def draw_curve(rng: random.Random, seen: world.Poses) -> tuple[CameraPoses, world.Poses]:
+def draw_curve(rng: random.Random, seen: world.Poses) -> tuple[TaughtCurve, world.Poses]:
     """A curve of the camera, and what it sees (F,) of `seen`: the thing stays in view.
 
     The camera holds where no curve is found that keeps it there.
     """
     for _ in range(MOST_DRAWS if rng.random() >= HELD else 0):
-        moves = rng.sample(MOVES, 2 if rng.random() < IN_TURN else 1)
-        named = [value for move in moves for value in (move, rng.uniform(*SPEEDS[move.split()[0]]))]
-        camera = curve(moves[0], len(seen.radii), *named[1:])
-        if _in_view(found := seen_by(seen, camera)):
-            return camera, found
-    return curve("hold", len(seen.radii), 1.0), seen
+        drawn = _taught(curve(*_moves(rng, len(seen.radii))), rng.random() < 0.5)
+        if _in_view(found := seen_by(seen, drawn.poses)):
+            return drawn, found
+    return _taught(curve("hold", len(seen.radii), 1.0), False), seen
+
+
+def _moves(rng: random.Random, num_frames: int) -> tuple:
+    first = rng.choice((*TEACHERS, *OFTEN))
+    move, speed = TEACHERS[first].move, rng.uniform(*SPEEDS[TEACHERS[first].move.split()[0]])
+    if rng.random() >= IN_TURN:
+        return move, num_frames, speed
+    if rng.random() < BACK:
+        return move, num_frames, speed, UNDONE[move], speed
+    then = TEACHERS[rng.choice([stage for stage in TEACHERS if stage != first])].move
+    return move, num_frames, speed, then, rng.uniform(*SPEEDS[then.split()[0]])
+
+
+def _taught(poses: CameraPoses, backwards: bool) -> TaughtCurve:
+    shares = {stage: teacher.shares(poses) for stage, teacher in TEACHERS.items()}
+    order = list(range(len(poses)))
+    return TaughtCurve(poses.of_frames(order[::-1]) if backwards else poses, shares, backwards)
 
 
 def _in_view(seen: world.Poses) -> bool:

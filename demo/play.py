@@ -186,8 +186,10 @@ def with_camera(family: Family, move: str, strength: float = 1.0) -> object:
 
 
 def steered(family: Family, camera: CameraPoses, strength: float = 1.0) -> object:
-    """The MODEL with the motion module and camera control, told poses, at least one for each frame."""
-    module = add_camera_control_from_file(family.motion_module, path_of("camera"))
+    """The MODEL with the motion module in v2 layout and camera control, told poses, at least one for each
+    frame.
+    """
+    module = add_camera_control_from_file(motion_module_from_file(path_of("motion_v2")), path_of("camera"))
     return apply_motion_module(
         family.model, move_camera(module, CameraMove(camera, strength)), MotionSettings()
     )

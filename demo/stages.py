@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,7 @@ from ..motion_modules.camera.motion_ctrl import acts as camera_acts
 from ..motion_modules.points import inject
 from . import networks, world
 from .batches import Batch
+from .camera_teachers import Teachers
 from .dusk import at_dusk
 from .moving_camera import ToldCameras
 
@@ -32,6 +34,7 @@ PROBED = (
     "output_blocks.4.1", "output_blocks.7.1", "output_blocks.10.1",
 )  # fmt: skip
 PROBE_WEIGHT = 0.05
+LEAST_CHANGE = 0.015  # of a prediction: less is hardly learned from
 
 
 class MotionProbe(nn.Module):
@@ -102,17 +105,45 @@ def motion_loss(text, unet, motion: MotionModel, clips: Batch) -> torch.Tensor:
         return noise_loss(unet, latents, clips, context)
 
 
-def camera_loss(text, unet, steered: MotionCtrl, clips: Batch) -> torch.Tensor:
-    """Loss of clips seen by cameras that move as the module is told, on the frozen base.
+def camera_loss(
+    text, unet, plain: MotionModel, teachers: Teachers, steered: MotionCtrl, clips: Batch
+) -> torch.Tensor:
+    """How far camera control on the frozen base is from what the teachers make of each clip, relative to what
+    they change: what the module itself cannot know cancels. plain: the module without either.
 
-    Clips without a caption are what a negative prompt sees: their cameras are not told either.
+    Clips without a caption are what a negative prompt sees: their cameras are not told, and nothing of them
+    changes.
     """
     with torch.no_grad():
-        latents = networks.encode(clips.frames())
         context = clips.each_frame(text(clips.rows))
-    camera = ToldCameras(clips.cameras, clips.captioned)
-    with moving(unet, steered, clips.num_frames, camera_acts, camera):
-        return noise_loss(unet, latents, clips, context)
+        noisy, _, kept = noised(networks.encode(clips.frames()), clips)
+        times = clips.each_frame(clips.times)
+        told = [
+            index for index, curve in enumerate(clips.curves) if clips.captioned[index] and not curve.holds
+        ]
+        predict = partial(_predicted, unet, num_frames=clips.num_frames)
+        without = predict(plain, noisy, times, context)
+        target = without.clone()
+        for index in told:
+            frames = torch.arange(clips.num_frames, device=noisy.device) + index * clips.num_frames
+            curve = clips.curves[index]
+            frames = frames.flip(0) if curve.backwards else frames  # as the teachers go
+            seen = noisy[frames], times[frames], context[frames]
+            with teachers.at(curve.shares):
+                taught = predict(teachers.motion, *seen)
+            target[frames] += taught - (predict(plain, *seen) if curve.backwards else without[frames])
+    camera = ToldCameras(tuple(curve.poses for curve in clips.curves), clips.captioned)
+    found = predict(steered, noisy, times, context, acts=camera_acts, inputs=camera)
+    error, change = (
+        ((one - target) ** 2 / kept).unflatten(0, (-1, clips.num_frames)).flatten(1).mean(1)
+        for one in (found, without)
+    )
+    return (error / (change + LEAST_CHANGE)).mean()
+
+
+def _predicted(unet, motion, noisy, times, context, num_frames: int, acts=motion_acts, inputs=None):
+    with moving(unet, motion, num_frames, acts, inputs):
+        return denoise(unet, noisy, times, context)
 
 
 def dusk_loss(text, unet, images: Batch) -> torch.Tensor:
@@ -146,14 +177,17 @@ def noise_loss(
     A plain noise loss all but ignores the levels at which it is
     decided what is where: the base never learns left from right.
     """
-    generator = torch.Generator(latents.device).manual_seed(batch.seed)
-    different = latents[: len(latents) // 2] if batch.twins else latents
-    noise = torch.randn(different.shape, generator=generator, device=latents.device)
-    noise = torch.cat([noise, noise]) if batch.twins else noise
-    kept = batch.each_frame(batch.kept).view(-1, 1, 1, 1)
-    noisy = kept.sqrt() * latents + (1 - kept).sqrt() * noise
+    noisy, noise, kept = noised(latents, batch)
     predicted = denoise(unet, noisy, batch.each_frame(batch.times), context, control)
     return ((predicted - noise) ** 2 / kept).mean()
+
+
+def noised(latents: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Latents (N, 4, h, w) under noise, that noise, and how much of each is kept (N, 1, 1, 1)."""
+    generator = torch.Generator(latents.device).manual_seed(batch.seed)
+    noise = torch.randn(latents.shape, generator=generator, device=latents.device)
+    kept = batch.each_frame(batch.kept).view(-1, 1, 1, 1)
+    return kept.sqrt() * latents + (1 - kept).sqrt() * noise, noise, kept
 
 
 Control = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], dict]

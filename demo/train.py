@@ -2,11 +2,11 @@
 every stage can be interrupted and goes on.
 
 Stages: `unet` (text encoder and UNet on single frames and clips), `decoder` (latents to pixels), `motion`
-(the AnimateDiff module, everything else frozen), `motion_v2` (the same in v2 layout), `pan` and `zoom`
-(MotionLoRAs), `dusk` (a LoRA of the UNet), `control` (a ControlNet). `camera` (MotionCtrl's camera part) is
-no part of `all`: what it has made so far follows no curve of a camera, and no file of it ships.
-`restore` makes the states of all stages but decoder, dusk and camera from the finished files. States lie in
---work, the finished weights in demo/weights.
+(the AnimateDiff module, everything else frozen), `motion_v2` (the same in v2 layout), `pan`, `zoom` and
+`rise` (MotionLoRAs; `rise` only teaches), `dusk` (a LoRA of the UNet), `control` (a ControlNet), `camera`
+(MotionCtrl's camera part, which learns what the three MotionLoRAs do). `rise` and `camera` are no part of
+`all`: what they make does not ship yet. `restore` makes the states of all stages but decoder, rise, dusk and
+camera from the finished files. States lie in --work, the finished weights in demo/weights.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ RESTORED = (
     *train_adapters.CAMERAS,
     "control",
 )  # stages whose states the finished files give back
-BEGUN = ("camera",)  # stages that have made nothing worth shipping yet
-FAVOURING = ("motion", "motion_v2", *train_adapters.CAMERAS)  # stages that may show some motions more often
+BEGUN = ("rise", "camera")  # stages that have made nothing worth shipping yet
+FAVOURING = ("motion", "motion_v2", *train_adapters.TEACHERS)  # stages that may show some motions more often
 
 
 def train_unet(setup: Setup, partner: Partner | None, start: pathlib.Path | None) -> None:
@@ -317,10 +317,10 @@ def refuse(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
         )
     if arguments.rate is not None and (arguments.stage not in STEPS or arguments.rate <= 0):
         parser.error(f"--rate={arguments.rate} must be above 0 and needs one --stage of {', '.join(STEPS)}")
-    if arguments.stage in train_adapters.CAMERAS:
+    if arguments.stage in train_adapters.TEACHERS:
         for motion in arguments.favour:
             try:
-                world.random_scene(random.Random(0), motion, train_adapters.CAMERAS[arguments.stage])
+                world.random_scene(random.Random(0), motion, train_adapters.TEACHERS[arguments.stage])
             except ValueError as error:
                 parser.error(f"--favour {motion}: {error}")
 

@@ -15,13 +15,15 @@ from ..motion_modules.animatediff.files import to_original_names
 from ..motion_modules.animatediff.layers import MotionModel
 from ..motion_modules.animatediff.motion_lora import LowRankChange, published_motion_lora, read_motion_lora
 from ..motion_modules.camera import motion_ctrl
-from . import low_rank, networks, stages, training
+from . import low_rank, moving_camera, networks, stages, training
 from .batches import Batch, Drawer
+from .camera_teachers import Teachers
 
 MOTION_RANK, DUSK_RANK = 8, 8
 SHIFT = (3, 7, 11)  # the numbers of [R|t] that say where the camera is
 CAMERA_FASTER = {"cc_projection": 10.0}  # the few numbers that read the camera, relative to its attention
 CAMERAS = {"pan": "pan right", "zoom": "zoom in"}  # stage -> what its MotionLoRA makes the camera do
+TEACHERS = {stage: teacher.move for stage, teacher in moving_camera.TEACHERS.items()}  # one of them ships not
 
 
 def motion_layers(motion: MotionModel) -> list[str]:
@@ -77,7 +79,7 @@ def train_motion_lora(stage: str, setup: training.Setup) -> None:
     optimiser = training.MasterOptimiser(low_rank.named_parameters(changes), (), ema=0.98)
 
     def draw(seed: int) -> tuple[Batch]:
-        return (drawer.clips(setup.frames_of(stage), seed, stage, camera=CAMERAS[stage]),)
+        return (drawer.clips(setup.frames_of(stage), seed, stage, camera=TEACHERS[stage]),)
 
     training.fit(stage, optimiser, draw, partial(stages.motion_loss, text, unet, motion), setup)
 
@@ -127,11 +129,20 @@ def train_control(setup: training.Setup, partner: training.Partner | None) -> No
 
 
 def train_camera(setup: training.Setup) -> None:
-    """MotionCtrl's camera part on the finished module, of which nothing else is trained."""
+    """MotionCtrl's camera part on the finished module in v2 layout, of which nothing else is trained: it
+    learns what the MotionLoRAs of the cameras do.
+    """
     torch.manual_seed(7)
     drawer = Drawer()
     text, unet = training.frozen_base(setup.work, setup.device)
-    steered = steered_motion(training.averages(setup.work, "motion"))
+    plain, taught = (
+        training.in_bfloat16(finished_motion("v2", setup.work, "motion_v2"), setup.device).requires_grad_(
+            False
+        )
+        for _ in range(2)
+    )
+    teachers = Teachers(taught, {stage: training.averages(setup.work, stage) for stage in TEACHERS})
+    steered = steered_motion(training.averages(setup.work, "motion_v2"))
     steered = training.in_bfloat16(steered, setup.device)
     named = []
     for name, parameter in steered.named_parameters():
@@ -139,12 +150,13 @@ def train_camera(setup: training.Setup) -> None:
         if name.endswith("cc_projection.weight"):
             parameter.register_hook(_of_the_shift)
         named += [(name, parameter)] if parameter.requires_grad else []
-    optimiser = training.MasterOptimiser(named, ("",), ema=0.98, faster=CAMERA_FASTER)
+    optimiser = training.MasterOptimiser(named, ("",), ema=0.97, faster=CAMERA_FASTER)
 
     def draw(seed: int) -> tuple[Batch]:
         return (drawer.steered(setup.frames_of("camera"), seed, "camera"),)
 
-    training.fit("camera", optimiser, draw, partial(stages.camera_loss, text, unet, steered), setup)
+    loss = partial(stages.camera_loss, text, unet, plain, teachers, steered)
+    training.fit("camera", optimiser, draw, loss, setup)
 
 
 def _of_the_shift(gradient: torch.Tensor) -> torch.Tensor:
@@ -159,15 +171,15 @@ def _of_the_shift(gradient: torch.Tensor) -> torch.Tensor:
 
 
 def steered_motion(finished: dict[str, torch.Tensor]) -> motion_ctrl.MotionCtrl:
-    """A module with the weights `finished`, and camera control that does nothing yet."""
-    steered = motion_ctrl.MotionCtrl(training.make_motion().config)
+    """A module in v2 layout with the weights `finished`, and camera control that does nothing yet."""
+    steered = motion_ctrl.MotionCtrl(training.make_motion("v2").config)
     steered.load_state_dict(steered.state_dict() | finished)
     return steered
 
 
 def camera_state(work: pathlib.Path) -> dict[str, torch.Tensor]:
     """The trained camera control alone, under the published key names."""
-    steered = steered_motion(training.averages(work, "motion"))
+    steered = steered_motion(training.averages(work, "motion_v2"))
     steered.load_state_dict(steered.state_dict() | training.averages(work, "camera"))
     return {key: value for key, value in to_original_names(steered).items() if motion_ctrl.is_part(key)}
 

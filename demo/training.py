@@ -32,13 +32,28 @@ STEPS = {
     "motion_v2": 250,
     "pan": 250,
     "zoom": 250,
+    "rise": 250,
     "dusk": 250,
     "control": 600,
-    "camera": 3000,
+    "camera": 800,
 }
-RATES = {"motion": 4e-3, "motion_v2": 1e-3, "camera": 7e-4, "pan": 4e-3, "zoom": 4e-3, "dusk": 4e-3}
+RATES = {
+    "motion": 4e-3,
+    "motion_v2": 1e-3,
+    "camera": 1e-3,
+    "pan": 4e-3,
+    "zoom": 4e-3,
+    "rise": 4e-3,
+    "dusk": 4e-3,
+}
 USUAL_RATE = 2e-3
-FRAMES = {"unet": 32, "decoder": 8, "dusk": 16, "control": 16}  # in a step; 64 in every other stage
+FRAMES = {
+    "unet": 32,
+    "decoder": 8,
+    "dusk": 16,
+    "control": 16,
+    "camera": 96,
+}  # in a step; 64 in every other stage
 SAVE_SECONDS = 240
 MOST_STEPS = 1_000_000
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ import comfy.model_management
 import folder_paths
 import torch
 
-from ...cluster.connecting import LOCAL, connect
+from ...cluster.connecting import LOCAL, Cluster, connect, refusal_of
 from ...cluster.processes import ProcessWorkers
 from ...cluster.ray_workers import RayWorkers
 from ...cluster.worker import Workers
@@ -24,6 +26,8 @@ from .comfy_start import settings_of_head
 PLACE = "host.cluster.comfy_worker:ComfyWorker"
 PROCESSES, RAY = "processes", "Ray"
 TRANSPORTS = (PROCESSES, RAY)
+LOOK_EVERY, MISSES = 5.0, 3
+"""Seconds between two looks at a cluster, and how many in a row it may miss."""
 
 
 @dataclass(frozen=True)
@@ -148,4 +152,19 @@ def _actors(settings: WorkerSettings) -> Workers:
             f"workers={count} is more than the {there} {kind}s of the cluster at"
             f" {printable(settings.address)}; lower it, or add hosts."
         )
-    return RayWorkers(cluster, PLACE, start, count, gpus=1 if on_gpu else 0)
+    workers = RayWorkers(cluster, PLACE, start, count, gpus=1 if on_gpu else 0)
+    threading.Thread(target=_watch, args=(cluster, workers), daemon=True).start()
+    return workers
+
+
+def _watch(cluster: Cluster, workers: Workers) -> None:
+    """Closes the connection to a cluster that is gone: Ray would take a processor to look for it."""
+    head, misses = cluster.head, 0
+    while misses < MISSES:
+        time.sleep(LOOK_EVERY)
+        with _lock:
+            if _kept is None or _kept[1] is not workers:
+                return
+        misses = 0 if refusal_of(head) is None else misses + 1
+    logging.warning(f"Workers: the Ray cluster at {printable(cluster.address)} is gone.")
+    end_idle_workers()

@@ -67,18 +67,40 @@ def test_a_curve_of_two_moves_turns_in_the_middle():
 
 
 def test_drawn_curves_keep_the_thing_in_view_and_do_all_that_can_be_told():
-    rng, ways = random.Random(5), set()
-    for _ in range(60):
+    rng, ways, turns = random.Random(5), set(), 0
+    for _ in range(80):
         poses = world.poses(world.random_scene(rng, "still"), 16)
-        camera, found = moving_camera.draw_curve(rng, poses)
+        drawn, found = moving_camera.draw_curve(rng, poses)
+        camera = drawn.poses
         torch.testing.assert_close(
             found.centres, moving_camera.seen_by(poses, camera).centres, atol=1e-3, rtol=0
         )
         assert bool((found.centres - found.radii[:, None] > 0).all())
         assert bool((found.centres + found.radii[:, None] < world.SIZE).all())
-        moves = camera.to_camera[:, :3, 3].round(decimals=3)
-        ways.update(tuple(int(v) for v in moves.diff(dim=0).sign()[i].tolist()) for i in (0, -1))
+        first, last = (
+            camera.matrices()[:, [3, 7, 11]].round(decimals=3).diff(dim=0).sign()[[0, -1]].int().tolist()
+        )
+        turns += first != last
+        ways |= {tuple(first), tuple(last)}
     assert ways == {(0, 0, 0)} | {tuple(s * (a == i) for i in range(3)) for a in range(3) for s in (-1, 1)}
+    assert 10 < turns < 50
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_teachers_go_a_curve_with_the_shares_it_names(backwards):
+    """What a teacher does to a frame is its own way there times its share: together the way of the curve."""
+    curve = moving_camera.curve("pan right", 16, 2.0, "zoom in", 0.8)
+    taught = moving_camera._taught(curve, backwards)
+    for stage, teacher in moving_camera.TEACHERS.items():
+        own = moving_camera.curve(teacher.move, 16, teacher.speed).matrices()[:, teacher.place]
+        wanted = curve.matrices()[:, teacher.place]
+        torch.testing.assert_close(own * taught.shares[stage], wanted, atol=1e-5, rtol=0)
+    assert not taught.holds and not taught.shares["rise"].any()
+    seen = taught.poses.matrices()[:, [3, 11]]
+    assert seen[0].tolist() == [0, 0]  # a curve begins where its first frame is
+    if backwards:
+        torch.testing.assert_close(seen, curve.matrices()[:, [3, 11]].flip(0) - curve.matrices()[-1, [3, 11]])
+    assert moving_camera._taught(moving_camera.curve("hold", 16, 1.0), backwards).holds
 
 
 def test_each_clip_of_a_batch_is_told_its_own_camera_or_none():

@@ -126,7 +126,7 @@ def test_the_rate_is_the_stage_s_or_the_one_given(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--stage control --favour orbit", "--favour needs --stage motion, motion_v2, pan, zoom"),
+        ("--stage control --favour orbit", "--favour needs --stage motion, motion_v2, pan, rise, zoom"),
         ("--stage motion --favour fly", "invalid choice: 'fly'"),
         (
             "--stage zoom --favour still grow",
@@ -172,33 +172,12 @@ def test_a_stage_goes_on_where_it_was_interrupted(tmp_path, drawer):
     assert training.averages(tmp_path / "halves", "dusk")["w"].shape == (2,)
 
 
-def test_clips_under_a_told_camera_have_twins_that_run_backwards(drawer):
-    """Same pictures from the last to the first, same captions and noise, the camera going back."""
-    batch = drawer.steered(64, 7, "camera")
-    frames = batch.frames().unflatten(0, (4, 16))
-    assert torch.equal(frames[2:], frames[:2].flip(1))
-    for value in (batch.rows, batch.times, batch.kept, batch.captioned):
-        assert torch.equal(value[2:], value[:2])
-    for camera, twin in zip(batch.cameras[:2], batch.cameras[2:], strict=True):
-        torch.testing.assert_close(twin.to_camera, camera.to_camera.flip(0))
-        assert not twin.matrices()[0, [3, 7, 11]].any()
-    seen = []
-
-    def unet(x, t, **_):
-        seen.append(x)
-        return torch.zeros_like(x)
-
-    unet.parameters = lambda: iter([torch.zeros(1)])
-    stages.noise_loss(unet, torch.zeros(64, 4, 2, 2), batch, torch.zeros(64, 77, 64))
-    assert torch.equal(seen[0][32:], seen[0][:32]) and not torch.equal(seen[0][:16], seen[0][16:32])
-
-
 def test_clips_under_a_told_camera_show_what_it_sees(drawer):
     batch = drawer.steered(40, 4, "camera")
     again = drawer.steered(40, 4, "camera")
-    assert len(batch.cameras) == len(batch.scenes) == 2 and batch.num_frames == 16
+    assert len(batch.curves) == len(batch.scenes) == 2 and batch.num_frames == 16
     assert torch.equal(batch.frames(), again.frames())
-    for clip, camera in zip(batch.seen.split(16), batch.cameras, strict=True):
+    for clip, camera in zip(batch.seen.split(16), [curve.poses for curve in batch.curves], strict=True):
         back = torch.linalg.inv(camera.to_camera)
         undone = moving_camera.seen_by(clip, dataclasses.replace(camera, to_camera=back))
         assert float((undone.radii[0] - clip.radii[0]).abs()) < 1e-3 and len(camera) == 16

@@ -1,12 +1,15 @@
 """Training in two processes, what the probes read, and the files that stages end in."""
 
+import contextlib
 import random
+import shutil
 from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
 import torch
 from zoetrope.demo import batches, networks, optimiser, stages, train, train_adapters, training, world
+from zoetrope.demo.camera_teachers import Teachers
 from zoetrope.demo.files import FILES, FOLDER
 from zoetrope.motion_modules.animatediff.files import to_original_names
 from zoetrope.motion_modules.animatediff.motion_lora import read_motion_lora
@@ -145,17 +148,86 @@ def test_a_trained_camera_is_read_back_as_a_published_one(tmp_path):
     on stays the identity.
     """
     train.restore(tmp_path, FOLDER)
-    train_adapters.train_camera(training.Setup(tmp_path, steps=2, frames=16))
+    shutil.copy(tmp_path / "pan.pt", tmp_path / "rise.pt")  # a teacher, whatever it teaches
+    train_adapters.train_camera(training.Setup(tmp_path, steps=2, frames=32))
     trained = training.averages(tmp_path, "camera")
     assert trained and all(motion_ctrl.is_part(key) for key in trained)
     published = train_adapters.camera_state(tmp_path)
     assert motion_ctrl.is_control(frozenset(published))
-    _, weights = motion_ctrl.read_control(published, training.make_motion().config, "tiny")
+    config = training.make_motion("v2").config
+    _, weights = motion_ctrl.read_control(published, config, "tiny")
     projections = [value for key, value in weights.items() if key.endswith("cc_projection.weight")]
-    assert len(projections) == len(training.make_motion().config.site_channels)
+    assert len(projections) == len(config.site_channels)
     for value in projections:
         assert torch.equal(value[:, : len(value)], torch.eye(len(value)))
         assert value[:, len(value) :].any()
+
+
+def test_teachers_are_as_strong_in_each_frame_as_they_are_told():
+    """One strength for all frames is the MotionLoRA itself; a frame of strength 0 changes by the others
+    alone, and outside of `at` nothing changes.
+    """
+    motion, plain = (training.make_motion("v2") for _ in range(2))
+    with torch.no_grad():
+        for parameter in motion.parameters():
+            parameter.normal_(std=0.3)
+    plain.load_state_dict(motion.state_dict())
+    layer = (
+        "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.to_qkv"
+    )
+    rows, columns = motion.get_submodule(layer).weight.shape
+    lora = {f"{layer}.up.{part}": torch.randn(rows // 3, 2) for part in range(3)}
+    lora |= {f"{layer}.down.{part}": torch.randn(2, columns) for part in range(3)}
+    teachers = Teachers(motion, {"pan": lora})
+    tokens, attend = torch.randn(5, 4, columns), plain.get_submodule(layer)
+    change = torch.cat([lora[f"{layer}.up.{part}"] @ lora[f"{layer}.down.{part}"] for part in range(3)])
+    taught = motion.get_submodule(layer)
+    shares = torch.tensor([0.0, 0.5, 1.0, -2.0])
+    with torch.no_grad():
+        assert torch.equal(taught(tokens), attend(tokens))
+        with teachers.at({"pan": shares, "zoom": shares}):
+            found = taught(tokens)
+        wanted = attend(tokens) + (tokens @ change.T) * shares[:, None]
+        torch.testing.assert_close(found, wanted)
+        assert torch.equal(found[:, 0], attend(tokens)[:, 0])
+        assert torch.equal(taught(tokens), attend(tokens))
+
+
+def test_camera_control_is_scored_by_what_the_teachers_change(monkeypatch):
+    """What does as the teachers do has no loss, also where they go backwards; what does nothing has nearly 1,
+    but of clips that hold or have no caption, of which nothing changes.
+    """
+    drawer = batches.Drawer()
+    batch = drawer.steered(16 * 8, 3, "camera")
+    assert {True, False} == {curve.backwards for curve in batch.curves}
+    steps = torch.arange(16.0)
+
+    def predicted(unet, motion, noisy, times, context, num_frames, acts=None, inputs=None):
+        """Frames that differ by what the teachers are told, or by what camera control was."""
+        if motion == "plain":
+            return torch.zeros_like(noisy)
+        if motion == "taught":
+            return (steps * teachers.shares["pan"])[:, None, None, None].expand_as(noisy).clone()
+        each = [
+            0 * steps if not told or curve.holds
+            else (steps * curve.shares["pan"]).flip(0) if curve.backwards else steps * curve.shares["pan"]
+            for curve, told in zip(batch.curves, batch.captioned, strict=True)
+        ]  # fmt: skip
+        return does * torch.cat(each)[:, None, None, None].expand_as(noisy)
+
+    teachers = SimpleNamespace(motion="taught", shares={})
+    teachers.at = lambda shares: contextlib.nullcontext(teachers.shares.update(shares))
+    monkeypatch.setattr(stages, "_predicted", predicted)
+    arguments = (lambda rows: torch.zeros(len(rows), 77, 4), None, "plain", teachers, "steered", batch)
+    does = 1.0
+    assert float(stages.camera_loss(*arguments)) < 1e-6
+    does = 0.0
+    pans = [
+        told and bool(curve.shares["pan"].any())
+        for curve, told in zip(batch.curves, batch.captioned.tolist(), strict=True)
+    ]
+    assert 0 < sum(pans) < len(pans)
+    assert float(stages.camera_loss(*arguments)) == pytest.approx(sum(pans) / len(pans), abs=0.02)
 
 
 def test_a_module_that_begins_locally_knows_its_frame():
@@ -225,7 +297,7 @@ def test_the_loss_of_the_stages_is_the_trainers_of_velocity(monkeypatch):
     latents, predicted = torch.randn(2, 3, 4, 5, 2, generator=torch.Generator().manual_seed(2)).double()
     kept = torch.tensor([0.9, 0.5, 0.02], dtype=torch.float64)
     batch = SimpleNamespace(
-        seed=3, twins=False, kept=kept, times=kept, each_frame=lambda values: values
+        seed=3, kept=kept, times=kept, each_frame=lambda values: values
     )  # fmt: skip
     seen = []
 

@@ -62,6 +62,17 @@ def test_windows_on_ray(comfy_server, cluster):
     comfy_server.request("/free", {"unload_models": True, "free_memory": True})
     assert _within(60, lambda: not actors())
 
+    latents(comfy_server, windows_graph(5, 4, on_ray))
+    cluster.shutdown()
+    assert _within(120, lambda: "is gone" in comfy_server.last_words(300))
+    gone = time.monotonic()
+    with pytest.raises(ComfyError, match="nobody answers at"):
+        comfy_server.prompt(windows_graph(6, 4, on_ray))
+    ends_itself = 60  # seconds after which Ray would have ended a process that it left connected
+    time.sleep(max(0.0, gone + ends_itself - time.monotonic()))
+    assert comfy_server.process.poll() is None
+    latents(comfy_server, windows_graph(6, 4, None))
+
 
 def _within(seconds, what):
     until = time.monotonic() + seconds
