@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 import signal
 import sys
 import threading
@@ -138,6 +137,8 @@ def test_two_prompts_at_once(comfy_server):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is limited in another way elsewhere")
 def test_a_worker_without_memory_changes_nothing(comfy_server):
+    import resource
+
     large = [graph(workers, seed=23) for workers in (None, PROCESSES)]
     for nodes in large:
         nodes["8"]["inputs"].update(width=256, height=256)
