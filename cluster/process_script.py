@@ -36,24 +36,21 @@ def main():
     latest = cancelled = 0  # numbers of calls: what came before a cancel is not begun any more
 
     def listen():
-        try:
-            take_calls()
-            os._exit(0)  # the parent is gone, or wants us to go
-        except BaseException as error:  # no memory for a message: nobody would hear the next one either
-            os.write(2, f"{type(error).__name__} while listening\n".encode())
-            os._exit(1)
-
-    def take_calls():
         nonlocal latest, cancelled
-        while (data := processes.read_frame(incoming)) is not None:
-            number, method, arguments = messages.unpack(data)
-            if number:
-                latest = number
-                calls.put((number, method, arguments))
-            else:
-                cancelled = latest
-                if made:
-                    made[0].cancel()
+        status = 1  # no memory for a message: nobody would hear the next one either
+        try:
+            while (data := processes.read_frame(incoming)) is not None:
+                number, method, arguments = messages.unpack(data)
+                if number:
+                    latest = number
+                    calls.put((number, method, arguments))
+                else:
+                    cancelled = latest
+                    if made:
+                        made[0].cancel()
+            status = 0  # the parent is gone, or wants us to go
+        finally:
+            os._exit(status)
 
     start = processes.read_frame(incoming)
     if start is None:

@@ -90,12 +90,12 @@ class RayWorkers:
         self._workers: list[RayWorker | None] = [None] * count
 
     def ready(self, check: Callable[[], None] = lambda: None) -> list[RayWorker]:
-        """The actors that have a place on the cluster, which others may use too: after PATIENCE seconds, or
-        GRACE where there is one to go on with, those that wait for a place are given up.
+        """The actors that have a place on the cluster, which others may use too. Those that wait for one are
+        given up after PATIENCE seconds, or where there is one to go on with, GRACE after the last that came.
 
         Raises ClusterError where none has one.
         """
-        begun, waiting = time.monotonic(), {}
+        since, waiting = time.monotonic(), {}
         for number, worker in enumerate(self._workers):
             if worker is None or not worker.is_alive:
                 self._workers[number] = worker = self._start(number)
@@ -103,11 +103,12 @@ class RayWorkers:
         try:
             while waiting:
                 patience = GRACE if len(waiting) < len(self._workers) else PATIENCE
-                if time.monotonic() - begun > patience:
+                if time.monotonic() - since > patience:
                     break
                 check()
                 with self.cluster.errors():
                     come, _ = self.cluster.ray.wait(list(waiting), timeout=WATCH)
+                since = time.monotonic() if come else since
                 for one in come:
                     self._workers[waiting.pop(one)].note_start(one)
         finally:

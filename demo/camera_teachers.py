@@ -25,19 +25,15 @@ class Teachers:
 
     def __init__(self, motion: MotionModel, loras: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
         self.motion, self.shares = motion, {}
-        layers: dict[str, dict[str, list[torch.Tensor]]] = {}
+        layers: dict[str, dict[str, torch.Tensor]] = {}
+        kind = next(motion.parameters())
         for stage, parameters in loras.items():
-            names = {key.rsplit(".", 2)[0] for key in parameters}
-            for name in names:
-                kind = next(motion.parameters())
-                layers.setdefault(name, {})[stage] = [
-                    parameters[key].to(kind) @ parameters[key.replace(".up.", ".down.")].to(kind)
-                    for key in sorted(parameters)
-                    if key.startswith(f"{name}.up.")
-                ]
+            for name in {key.rsplit(".", 2)[0] for key in parameters}:
+                ups = sorted(key for key in parameters if key.startswith(f"{name}.up."))
+                parts = [parameters[key] @ parameters[key.replace(".up.", ".down.")] for key in ups]
+                layers.setdefault(name, {})[stage] = torch.cat(parts).to(kind)
         for name, changes in layers.items():
-            whole = {stage: torch.cat(parts) for stage, parts in changes.items()}
-            motion.get_submodule(name).register_forward_hook(self._hook(whole))
+            motion.get_submodule(name).register_forward_hook(self._hook(changes))
 
     def _hook(self, changes: Mapping[str, torch.Tensor]):
         def change(_layer, inputs: tuple, output: torch.Tensor) -> torch.Tensor:

@@ -21,11 +21,8 @@ DISTANCE = 9.0
 """Of the picture, in the unit of the poses: "zoom in" at speed 1 enlarges it 1.5 times in 16 frames."""
 FOCAL_LENGTH, ASPECT = 0.5, 1280 / 720  # the defaults of Camera Poses
 SPEEDS = {"pan": (1.2, 2.4), "zoom": (0.6, 1.1)}  # of moves that are trained, by kind
-HELD, IN_TURN, BACK = (
-    0.08,
-    0.45,
-    0.4,
-)  # shares of curves: the camera stands; does two things; the first undone
+HELD, IN_TURN = 0.08, 0.45  # shares of curves in which the camera stands, and in which it does two things
+BACK = 0.4  # share of those in which the second undoes the first
 LEAST_MARGIN, RADII, HORIZONS = 2.0, (15.0, 31.0), (35.0, 115.0)  # pixels: what stays in view of a thing
 MOST_DRAWS = 300
 
@@ -57,9 +54,7 @@ TEACHERS = {
 }
 """Training stage of each -> what it teaches."""
 OFTEN = ("zoom",)  # drawn twice as often: what it changes is less
-UNDONE = {
-    "pan right": "pan left", "pan up": "pan down", "zoom in": "zoom out",
-}  # fmt: skip
+UNDONE = {"pan right": "pan left", "pan up": "pan down", "zoom in": "zoom out"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from .comfy_start import start
 
 
@@ -13,11 +11,11 @@ class ComfyWorker:
     def __init__(self, settings: dict, by_content: bool) -> None:
         start(**settings)
         from .prompt_part import PartRunner
+        from .served_run import RunThread
 
         self.parts, self.by_content = PartRunner(), by_content
         self.run, self.run_id, self.trouble = None, None, None
-        self.threads = ThreadPoolExecutor(1)
-        self.threads.submit(int).result()  # starts its thread
+        self.thread = RunThread()
 
     def cancel(self) -> None:
         import comfy.model_management
@@ -42,7 +40,7 @@ class ComfyWorker:
 
         model_part, control_parts, controls, inputs = receive(data)
         model, *wired = self.parts.outputs([model_part, *control_parts], self.by_content)
-        return ServedRun(model, receive(inputs, received_controls(controls, wired)), self.threads)
+        return ServedRun(model, receive(inputs, received_controls(controls, wired)), self.thread)
 
     def windows(self, run_id: str, data: bytes) -> bytes:
         """The results of a WindowRequest, for each window one tensor for each kind."""

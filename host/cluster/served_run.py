@@ -7,8 +7,9 @@ the steps come from outside. So a window is evaluated here by the same code as t
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 import comfy.model_management
@@ -83,15 +84,35 @@ class ServingSampler(comfy.samplers.Sampler):
         return noise
 
 
-class ServedRun:
-    """model: this worker's own. threads: of one thread, which is there already: without memory none begins.
-
-    Raises what the run raises before its first step.
+class RunThread:
+    """A thread that is there already, because none begins without memory. A worker that ends does not wait
+    for it, as it would for that of a ThreadPoolExecutor.
     """
 
-    def __init__(self, model, inputs: RunInputs, threads: ThreadPoolExecutor) -> None:
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[tuple[Future, Callable, tuple]] = queue.SimpleQueue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def submit(self, call: Callable, *arguments) -> Future:
+        future: Future = Future()
+        self._calls.put((future, call, arguments))
+        return future
+
+    def _work(self) -> None:
+        while True:
+            future, call, arguments = self._calls.get()
+            try:
+                future.set_result(call(*arguments))
+            except BaseException as error:
+                future.set_exception(error)
+
+
+class ServedRun:
+    """model: this worker's own. Raises what the run raises before its first step."""
+
+    def __init__(self, model, inputs: RunInputs, thread: RunThread) -> None:
         self.sampler = ServingSampler()
-        self.run = threads.submit(self._run, model, inputs)
+        self.run = thread.submit(self._run, model, inputs)
         self._wait(self.sampler.is_serving)
 
     def _run(self, model, inputs: RunInputs) -> None:

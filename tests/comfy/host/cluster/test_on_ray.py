@@ -1,5 +1,6 @@
 """Windows of a video on a real Ray cluster of two nodes, from a running ComfyUI over its HTTP API."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -9,16 +10,17 @@ import psutil
 import pytest
 from zoetrope.benchmarks.cluster import windows_graph
 from zoetrope.devtools.server import ComfyError
-from zoetrope.tests.comfy.host.cluster.test_workers import latents, same
+from zoetrope.tests.comfy.host.cluster.test_workers import latents, same, within
 from zoetrope.tests.ray_cluster import ray_cluster
 
 
 def actors():
-    """The processes of workers, which Ray names by their class."""
+    """The processes of workers, which Ray names by their class, on the cluster of this test alone."""
     found = []
-    for one in psutil.process_iter(["cmdline"]):
-        if "ray::Actor" in " ".join(one.info["cmdline"] or ()):
-            found.append(one.pid)
+    for one in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if "ray::Actor" in " ".join(one.cmdline()):
+                found.append(one.pid)
     return found
 
 
@@ -40,7 +42,8 @@ def cluster(comfy_server):
 def test_windows_on_ray(comfy_server, cluster):
     """One test for all of it: a cluster and its workers take half a minute on an idle machine."""
     on_ray = {"transport": "Ray", "workers": 2, "address": cluster.address}
-    alone = [latents(comfy_server, windows_graph(seed, 4, None)) for seed in range(4)]
+    steps = (4, 12, 4, 4)  # long enough for a kill in the middle
+    alone = [latents(comfy_server, windows_graph(seed, steps[seed], None)) for seed in range(4)]
     assert same(latents(comfy_server, windows_graph(0, 4, on_ray)), alone[0]) and alone[0][0].std() > 0.1
     log = comfy_server.last_words(300)
     assert "this run stays here" not in log and "Workers: unit" not in log, log
@@ -49,7 +52,7 @@ def test_windows_on_ray(comfy_server, cluster):
 
     killer = threading.Timer(0.5, os.kill, (pids[0], signal.SIGKILL))
     killer.start()
-    assert same(latents(comfy_server, windows_graph(1, 4, on_ray)), alone[1])
+    assert same(latents(comfy_server, windows_graph(1, 12, on_ray)), alone[1])
     killer.join()
     log = comfy_server.last_words(300)
     assert "Workers: unit" in log and "of the cluster has ended" in log, log
@@ -60,11 +63,11 @@ def test_windows_on_ray(comfy_server, cluster):
         comfy_server.prompt(windows_graph(9, 4, {**on_ray, "workers": 3}))
     assert same(latents(comfy_server, windows_graph(3, 4, on_ray)), alone[3])
     comfy_server.request("/free", {"unload_models": True, "free_memory": True})
-    assert _within(60, lambda: not actors())
+    assert within(60, lambda: not actors())
 
     latents(comfy_server, windows_graph(5, 4, on_ray))
     cluster.shutdown()
-    assert _within(120, lambda: "is gone" in comfy_server.last_words(300))
+    assert within(120, lambda: "is gone" in comfy_server.last_words(300))
     gone = time.monotonic()
     with pytest.raises(ComfyError, match="nobody answers at"):
         comfy_server.prompt(windows_graph(6, 4, on_ray))
@@ -72,10 +75,3 @@ def test_windows_on_ray(comfy_server, cluster):
     time.sleep(max(0.0, gone + ends_itself - time.monotonic()))
     assert comfy_server.process.poll() is None
     latents(comfy_server, windows_graph(6, 4, None))
-
-
-def _within(seconds, what):
-    until = time.monotonic() + seconds
-    while not (found := what()) and time.monotonic() < until:
-        time.sleep(0.1)
-    return found

@@ -53,6 +53,14 @@ def same(first, second):
     return len(first) == len(second) and all(map(torch.equal, first, second))
 
 
+def within(seconds, what):
+    """What comes true in so many seconds."""
+    until = time.monotonic() + seconds
+    while not (found := what()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _no_workers_are_left(comfy_server):
     yield
@@ -153,7 +161,7 @@ def test_a_worker_without_memory_changes_nothing(comfy_server):
     assert "Workers: unit 1 of 4 again: worker" in log and "Prompt executed" in log, log
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    time.sleep(2)  # until the server has seen it
+    assert within(60, lambda: not worker_pids(comfy_server.process.pid))
     assert same(latents(comfy_server, graph(PROCESSES, seed=27)), small)
 
 
@@ -167,13 +175,9 @@ def test_models_that_are_unloaded_are_those_of_workers_too(comfy_server):
     nodes = graph(PROCESSES, seed=26)
     with ThreadPoolExecutor(1) as person:  # asked for in the middle of a run, it waits for its end
         running = person.submit(latents, comfy_server, nodes)
-        until = time.monotonic() + 100
-        while not worker_pids(comfy_server.process.pid) and time.monotonic() < until:
-            time.sleep(0.05)
+        assert within(100, lambda: worker_pids(comfy_server.process.pid))
         comfy_server.request("/free", {"unload_models": True, "free_memory": True})
         assert worker_pids(comfy_server.process.pid)
         assert running.result()[0].std() > 0.1
-    while worker_pids(comfy_server.process.pid) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not worker_pids(comfy_server.process.pid)
+    assert within(100, lambda: not worker_pids(comfy_server.process.pid))
     assert same(latents(comfy_server, graph(PROCESSES, seed=25)), alone)
