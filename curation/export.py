@@ -21,7 +21,8 @@ from .settings import Export
 from .stage import Stage
 from .videos import probed
 
-CLIPS = "clips"
+CLIPS, WORK, PREVIEWS = "clips", "work", "previews"
+"""Folders of a data set."""
 HIDDEN = ("look", "features")
 """Columns that are for this program only."""
 ROWS_AT_ONCE = 10_000
@@ -37,7 +38,7 @@ ODD = re.compile(r"[^\w.\- ]|[\x00-\x1f]|^\.+")
 OURS = re.compile(r".*-[0-9a-f]{16}\.(mp4|txt)(\.\d+\.part)?")
 PART = re.compile(r"\.\d+\.part$")
 TABLE_PART = re.compile(r"(clips|all)\.(jsonl|parquet)\.\d+\.part")
-OWN_FOLDERS = ("report", "webdataset")
+OWN_FOLDERS = (WORK, PREVIEWS, "report", "webdataset")
 
 
 def file_stem(row: Row) -> str:
@@ -112,7 +113,7 @@ class WriteClips(Stage):
 
 
 def _span_file(path: Path) -> Path:
-    return path.parent.parent / "work" / "spans" / f"{path.stem}.txt"
+    return path.parent.parent / WORK / "spans" / f"{path.stem}.txt"
 
 
 def _keep_span(path: Path, span: tuple[int, int]) -> None:
@@ -139,7 +140,7 @@ def remove_others(folder: Path, kept: Iterable[str]) -> int:
 
 
 def remove_parts(out: Path) -> None:
-    """Removes files that a killed run had half written: tables, pages and pictures of the report, tars."""
+    """Removes files that a killed run had half written: tables, previews, the report's, tars."""
     tables = [path for path in out.glob("*.part") if TABLE_PART.fullmatch(path.name)]
     inside = [
         path for folder in OWN_FOLDERS for path in (out / folder).rglob("*.part") if PART.search(path.name)

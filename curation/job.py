@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .aesthetic import AestheticHead
-from .export import WriteClips, check_parquet
+from .export import PREVIEWS, WORK, WriteClips, check_parquet
 from .features import ClipFolder
 from .measures.captions import captioners_of
 from .measures.codec_motion import CodecMotion
@@ -25,7 +25,6 @@ from .stage import Stage, run_stages
 
 VERSION = "2"
 """Goes up when a stage gives other numbers, so that kept results are not taken."""
-WORK, PREVIEWS = "work", "previews"
 
 
 class Level:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from ..cluster.connecting import REACHABLE, Cluster, ClusterError
 from ..foreign_text import printable
-from .job import WORK, Job
+from .export import WORK
+from .job import Job
 from .rows import source_id
 from .settings import Settings
 from .workers import KILLED

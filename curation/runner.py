@@ -15,9 +15,9 @@ from pathlib import Path
 
 from ..foreign_text import printable
 from .captions import CaptionTexts, with_similarity
-from .export import CLIPS, file_stem, remove_others, remove_parts, shown, write_parquet, write_tars
+from .export import CLIPS, WORK, file_stem, remove_others, remove_parts, shown, write_parquet, write_tars
 from .features import ClipFolder
-from .job import WORK, Job
+from .job import Job
 from .report import Counts, write_report
 from .rows import Row, Rows, failed, is_open, read_rows, write_rows
 from .shards import Shards

@@ -175,9 +175,10 @@ def test_what_looks_like_an_address_is_a_name_below_the_output_folder(comfy_base
 
 
 def test_the_pack_registers_no_route_for_files_of_users():
-    """ComfyUI does. The server is touched in four places: one looks at prompts, one names example
+    """ComfyUI does. The server is touched in five places: one looks at prompts, one names example
     workflows, one converts workflows and reads no file, one takes votes: its routes answer with JSON alone
-    (tests/comfy/host/voting). Workers have one that listens to nobody, and core's executor asks for it.
+    (tests/comfy/host/voting), one sees that /free was answered and reads two booleans of what was asked.
+    Workers have one that listens to nobody, and core's executor asks for it.
     """
     touching, routing = {}, set()
     for path in [path for part in ("nodes", "host", "video_io") for path in (ROOT / part).rglob("*.py")]:
@@ -192,9 +193,10 @@ def test_the_pack_registers_no_route_for_files_of_users():
             routing.add(path.name)
     of_workers = {"comfy_start.py", "prompt_part.py"}
     assert set(touching) - of_workers == {
-        "conversion.py", "prompt_replacements.py", "template_links.py", "routes.py"
+        "conversion.py", "freeing.py", "prompt_replacements.py", "template_links.py", "routes.py"
     }  # fmt: skip
-    assert routing == {"conversion.py", "template_links.py", "routes.py"}
+    assert routing == {"conversion.py", "freeing.py", "template_links.py", "routes.py"}
+    assert ".routes" not in touching["freeing.py"] and "add_" not in touching["freeing.py"]
     assert touching["conversion.py"].count("server.routes.") == 1
     assert "open(" not in touching["conversion.py"] and "Path" not in touching["conversion.py"]
     assert touching["routes.py"].count(".routes.") == 6

@@ -14,7 +14,8 @@ import av
 import pytest
 import torch
 from zoetrope.curation.command import main
-from zoetrope.curation.job import WORK, Job
+from zoetrope.curation.export import WORK
+from zoetrope.curation.job import Job
 from zoetrope.curation.measures.pictures import preview_path
 from zoetrope.curation.rows import DROPPED, ERROR, read_rows
 from zoetrope.curation.runner import Curation
@@ -231,12 +232,14 @@ def test_what_a_killed_run_had_half_written_goes_and_files_of_others_stay(videos
     whole = bytes_of(out)
     (out / "webdataset").mkdir(exist_ok=True)
     halves = ("clips.jsonl.77.part", "all.jsonl.77.part", "report/index.html.77.part",
-              "report/pictures/a.jpg.77.part", "webdataset/00000.tar.77.part")  # fmt: skip
+              "report/pictures/a.jpg.77.part", "webdataset/00000.tar.77.part",
+              "previews/a2/a2d1.jpg.77.part", f"{WORK}/written/a.jsonl.77.part")  # fmt: skip
     for name in (*halves, "mine.part", "notes.txt.7.part"):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text("half")
     curate(videos, out)
     assert bytes_of(out).keys() - whole.keys() == {"mine.part", "notes.txt.7.part"}
+    assert not list((out / WORK).rglob("*.part"))
 
 
 @needs_fork
